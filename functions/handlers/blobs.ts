@@ -1,0 +1,67 @@
+import { parseRange } from '../http/range.ts';
+import { blobUnknown } from '../oci/errors.ts';
+import { type Blob, deleteBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
+import { type Call, digestOf, repositoryOf } from './call.ts';
+
+/** `GET /v2/<name>/blobs/<digest>` (end-2): the bytes or a part of them, or the way to where they are. */
+export async function getBlob(call: Call): Promise<Response> {
+  const { registry, request } = call;
+  const blob = await requireBlob(registry, repositoryOf(call), digestOf(call));
+  if (request.headers.get('if-none-match') === entityTag(blob)) return unchanged(blob);
+  const url = await registry.blobs.downloadUrl(blob.objectKey);
+  if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
+  const range = requestedRange(request, blob);
+  if (range.is === 'unsatisfiable') return unsatisfiable(blob);
+  const body = await registry.blobs.read(blob.objectKey, range.is === 'part' ? range : undefined);
+  if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up
+  if (range.is === 'whole') return new Response(body, { headers: wholeHeaders(blob) });
+  const { first, last } = range;
+  return new Response(body, {
+    status: 206,
+    headers: {
+      ...wholeHeaders(blob),
+      'Content-Length': `${last - first + 1}`,
+      'Content-Range': `bytes ${first}-${last}/${blob.size}`,
+    },
+  });
+}
+
+/** `HEAD /v2/<name>/blobs/<digest>` (end-2): from metadata, never a redirect. Told to a caller who may push,
+ *  "exists" is a promise, so it is kept by a touch. */
+export async function headBlob(call: Call): Promise<Response> {
+  const repository = repositoryOf(call);
+  const find = call.access.may('push', repository) ? requireBlobForPush : requireBlob;
+  const blob = await find(call.registry, repository, digestOf(call));
+  if (call.request.headers.get('if-none-match') === entityTag(blob)) return unchanged(blob);
+  return new Response(null, { headers: wholeHeaders(blob) });
+}
+
+/** `DELETE /v2/<name>/blobs/<digest>` (end-10). */
+export async function removeBlob(call: Call): Promise<Response> {
+  await deleteBlob(call.registry, repositoryOf(call), digestOf(call));
+  return new Response(null, { status: 202 });
+}
+
+const entityTag = ({ digest }: Blob) => `"${digest}"`;
+
+const identity = (blob: Blob) => ({ 'Docker-Content-Digest': blob.digest, ETag: entityTag(blob) });
+
+const wholeHeaders = (blob: Blob) => ({
+  ...identity(blob),
+  'Accept-Ranges': 'bytes',
+  'Content-Length': `${blob.size}`,
+  // Whatever a blob holds, a browser must not render it under the registry's name.
+  'Content-Type': 'application/octet-stream',
+  'X-Content-Type-Options': 'nosniff',
+});
+
+const unchanged = (blob: Blob) => new Response(null, { status: 304, headers: identity(blob) });
+
+const unsatisfiable = ({ size }: Blob) =>
+  new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${size}` } });
+
+/** If-Range asks for a part only of what the client already knows; content under a digest never changes. */
+function requestedRange({ headers }: Request, blob: Blob) {
+  const known = headers.get('if-range');
+  return parseRange(known === null || known === entityTag(blob) ? headers.get('range') : null, blob.size);
+}

@@ -1,0 +1,52 @@
+import type { Access } from '../auth/access.ts';
+import { single } from '../http/query.ts';
+import type { Params } from '../http/router.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
+import { digestMalformed, nameInvalid, referenceInvalid } from '../oci/errors.ts';
+import {
+  parseReference,
+  parseRepositoryName,
+  type Reference,
+  type RepositoryName,
+} from '../oci/reference.ts';
+import type { Registry } from '../registry/registry.ts';
+
+/** A request that has found its endpoint. */
+export interface Call {
+  readonly request: Request;
+  readonly params: Params;
+  readonly query: URLSearchParams;
+  readonly registry: Registry;
+  readonly access: Access;
+}
+
+export type Handler = (call: Call) => Promise<Response> | Response;
+
+/** What a path names, parsed; each refuses what breaks the grammar with the code of the specification. */
+export function repositoryOf({ params }: Call): RepositoryName {
+  const name = params['name'] ?? '';
+  return parseRepositoryName(name) ?? refuse(nameInvalid(name));
+}
+
+export function digestOf({ params }: Call): Digest {
+  return requireDigest(params['digest'] ?? '');
+}
+
+export function referenceOf({ params }: Call): Reference {
+  const text = params['reference'] ?? '';
+  return parseReference(text) ?? refuse(referenceInvalid(text));
+}
+
+export function requireDigest(text: string): Digest {
+  return parseDigest(text) ?? refuse(digestMalformed(text));
+}
+
+/** The digest in a query parameter, `undefined` where it is missing. */
+export function digestParameter({ query }: Call, name: string): Digest | undefined {
+  const text = single(query, name, () => digestMalformed(query.getAll(name).join(', ')));
+  return text === undefined ? undefined : requireDigest(text);
+}
+
+function refuse(error: Error): never {
+  throw error;
+}

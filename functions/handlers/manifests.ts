@@ -1,0 +1,69 @@
+import { readAtMost } from '../http/body.ts';
+import { MAX_MANIFEST_BYTES, MAX_TAGS_PER_PUT } from '../limits.ts';
+import { manifestTooLarge, referenceInvalid, tooManyTags } from '../oci/errors.ts';
+import { parseTag, type Tag } from '../oci/reference.ts';
+import { deleteManifest } from '../registry/manifest-deletion.ts';
+import { putManifest } from '../registry/manifest-push.ts';
+import { readManifest, requireManifest } from '../registry/manifests.ts';
+import { deleteTag } from '../registry/tags.ts';
+import { type Call, referenceOf, repositoryOf } from './call.ts';
+
+/** `GET` and `HEAD /v2/<name>/manifests/<tag-or-digest>` (end-3). */
+export async function getManifest(call: Call): Promise<Response> {
+  const manifest = await requireManifest(call.registry, repositoryOf(call), referenceOf(call));
+  const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
+  if (call.request.headers.get('if-none-match') === identity.ETag) {
+    return new Response(null, { status: 304, headers: identity });
+  }
+  const headers = {
+    ...identity,
+    'Content-Type': manifest.mediaType,
+    'Content-Length': `${manifest.size}`,
+    'X-Content-Type-Options': 'nosniff',
+  };
+  const body = call.request.method === 'HEAD' ? null : await readManifest(call.registry, manifest);
+  return new Response(body, { headers });
+}
+
+/** `PUT /v2/<name>/manifests/<tag-or-digest>?tag=` (end-7a, 7b). */
+export async function putManifestOrTag(call: Call): Promise<Response> {
+  const repository = repositoryOf(call);
+  const reference = referenceOf(call);
+  const tags = tagParameters(call);
+  const bytes = await readAtMost(call.request, MAX_MANIFEST_BYTES);
+  if (!bytes) throw manifestTooLarge(MAX_MANIFEST_BYTES);
+  const { digest, subject } = await putManifest(call.registry, {
+    repository,
+    bytes,
+    contentType: call.request.headers.get('content-type') ?? '',
+    digest: reference.kind === 'digest' ? reference.digest : undefined,
+    tags: reference.kind === 'tag' ? [...new Set([reference.tag, ...tags])] : tags,
+  });
+  const headers = new Headers({
+    Location: `/v2/${repository}/manifests/${digest}`,
+    'Docker-Content-Digest': digest,
+  });
+  if (subject) headers.set('OCI-Subject', subject);
+  if (tags.length > 0) headers.set('OCI-Tag', tags.join(', '));
+  return new Response(null, { status: 201, headers });
+}
+
+/** `DELETE /v2/<name>/manifests/<tag-or-digest>` (end-9). */
+export async function deleteManifestOrTag(call: Call): Promise<Response> {
+  const repository = repositoryOf(call);
+  const reference = referenceOf(call);
+  if (reference.kind === 'tag') await deleteTag(call.registry, repository, reference.tag);
+  else await deleteManifest(call.registry, repository, reference.digest);
+  return new Response(null, { status: 202 });
+}
+
+function tagParameters({ query }: Call): Tag[] {
+  const tags = new Set(query.getAll('tag').map((text) => parseTag(text) ?? refuseTag(text)));
+  // A tag in the path is one more.
+  if (tags.size >= MAX_TAGS_PER_PUT + 1) throw tooManyTags(MAX_TAGS_PER_PUT);
+  return [...tags];
+}
+
+function refuseTag(text: string): never {
+  throw referenceInvalid(text.replaceAll(':', '?'));
+}

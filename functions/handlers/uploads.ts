@@ -1,0 +1,111 @@
+import { bodyOf } from '../http/body.ts';
+import { single } from '../http/query.ts';
+import { parseContentRange } from '../http/range.ts';
+import { type Algorithm, algorithmOf, type Digest, isAlgorithm } from '../oci/digest.ts';
+import { algorithmUnsupported, digestMissing, nameInvalid, uploadInvalid } from '../oci/errors.ts';
+import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts';
+import { mountBlob } from '../registry/blobs.ts';
+import {
+  appendChunk,
+  cancelUpload,
+  finishUpload,
+  requireUpload,
+  startUpload,
+  type UploadSession,
+} from '../registry/uploads.ts';
+import { type Call, digestParameter, repositoryOf } from './call.ts';
+
+/** `POST /v2/<name>/blobs/uploads/` (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or opens a session. */
+export async function postUpload(call: Call): Promise<Response> {
+  const { registry, request } = call;
+  const repository = repositoryOf(call);
+  const mount = digestParameter(call, 'mount');
+  if (mount && (await mounted(call, repository, mount))) return created(repository, mount);
+  const digest = digestParameter(call, 'digest');
+  const algorithm = digest ? algorithmOf(digest) : algorithmParameter(call);
+  const session = await startUpload(registry, repository, algorithm);
+  if (!digest) return new Response(null, { status: 202, headers: sessionHeaders(session) });
+  const { id } = session;
+  await finishUpload(registry, { repository, id, body: bodyOf(request), start: undefined, digest });
+  return created(repository, digest);
+}
+
+/** `PATCH <upload>` (end-5). */
+export async function patchUpload(call: Call): Promise<Response> {
+  const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
+  const { body, start } = chunkOf(call.request);
+  const outcome = await appendChunk(call.registry, session, body, start);
+  if (outcome.is === 'outOfOrder') return outOfOrder(outcome.session);
+  return new Response(null, { status: 202, headers: sessionHeaders(outcome.session) });
+}
+
+/** `PUT <upload>?digest=` (end-6): the last chunk if there is one, then the digest decides. */
+export async function putUpload(call: Call): Promise<Response> {
+  const repository = repositoryOf(call);
+  const digest = digestParameter(call, 'digest');
+  if (!digest) throw digestMissing();
+  const { body, start } = chunkOf(call.request);
+  const outcome = await finishUpload(call.registry, { repository, id: idOf(call), body, start, digest });
+  return outcome.is === 'outOfOrder' ? outOfOrder(outcome.session) : created(repository, digest);
+}
+
+/** `GET <upload>` (end-13): how far it got. */
+export async function getUpload(call: Call): Promise<Response> {
+  const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
+  return new Response(null, { status: 204, headers: sessionHeaders(session) });
+}
+
+/** `DELETE <upload>` (end-14). */
+export async function deleteUpload(call: Call): Promise<Response> {
+  const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
+  await cancelUpload(call.registry, session);
+  return new Response(null, { status: 204 });
+}
+
+const idOf = ({ params }: Call) => params['session'] ?? '';
+
+function mounted(call: Call, repository: RepositoryName, digest: Digest): Promise<boolean> {
+  const text = single(call.query, 'from');
+  const from = text === undefined ? undefined : parseRepositoryName(text);
+  if (text !== undefined && !from) throw nameInvalid(text);
+  const mayPull = (source: RepositoryName) => call.access.may('pull', source);
+  return mountBlob(call.registry, { repository, digest, from, mayPull });
+}
+
+function algorithmParameter({ query }: Call): Algorithm | undefined {
+  const text = single(query, 'digest-algorithm');
+  if (text === undefined || isAlgorithm(text)) return text;
+  throw algorithmUnsupported(text);
+}
+
+/** The chunk a request carries, and where it says the chunk begins. */
+function chunkOf(request: Request) {
+  const header = request.headers.get('content-range');
+  if (header === null) return { body: bodyOf(request), start: undefined };
+  const range = parseContentRange(header);
+  if (!range) throw uploadInvalid('Content-Range is not <first>-<last>');
+  return { body: bodyOf(request, range.length), start: range.first };
+}
+
+/** Always relative: the only form that every client follows on the registry's own host. */
+function sessionHeaders({ id, repository, upload }: UploadSession): Record<string, string> {
+  return {
+    Location: `/v2/${repository}/blobs/uploads/${id}`,
+    'Docker-Upload-UUID': id,
+    // Docker computes layer sizes from this. Nothing received reads 0-0, as in the CNCF registry.
+    Range: `0-${Math.max(upload.offset - 1, 0)}`,
+  };
+}
+
+/** The specification has no code for this; the headers tell where to go on. */
+function outOfOrder(session: UploadSession): Response {
+  const headers = sessionHeaders(session);
+  const message = `chunk out of order, or another request writes to this upload; it has ${session.upload.offset} bytes`;
+  return Response.json({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message }] }, { status: 416, headers });
+}
+
+function created(repository: RepositoryName, digest: Digest): Response {
+  const Location = `/v2/${repository}/blobs/${digest}`;
+  const headers = { Location, 'Docker-Content-Digest': digest };
+  return new Response(null, { status: 201, headers });
+}

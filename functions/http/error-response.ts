@@ -1,0 +1,14 @@
+import { RegistryError } from '../oci/errors.ts';
+
+/** The response to whatever a handler threw, in the specification's form. What is not a `RegistryError` is our
+ *  fault: a 500 whose cause stays in the log.
+ *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes */
+export function errorResponse(error: unknown): Response {
+  if (error instanceof RegistryError) {
+    return Response.json({ errors: error.entries }, { status: error.status, headers: error.headers });
+  }
+  return Response.json(
+    { errors: [{ code: 'UNSUPPORTED', message: 'internal error; the registry has logged the cause' }] },
+    { status: 500 },
+  );
+}

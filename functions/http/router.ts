@@ -1,0 +1,34 @@
+/** The most of a request that decides who answers it. */
+export interface Endpoint {
+  readonly method: string;
+  /** As the specification writes it: `/v2/<name>/blobs/<digest>`. */
+  readonly path: string;
+}
+
+export type Params = Readonly<Record<string, string>>;
+
+export type Match<E extends Endpoint> =
+  | { readonly is: 'found'; readonly endpoint: E; readonly params: Params }
+  | { readonly is: 'wrongMethod'; readonly allow: readonly string[] }
+  | { readonly is: 'unknown' };
+
+/** Names contain slashes, so the kind of resource is told by the end of the path: `<name>` takes all that the
+ *  rest of its pattern leaves, any other parameter takes one segment. The first row that fits wins. */
+export function createRouter<E extends Endpoint>(endpoints: readonly E[]) {
+  const rows = endpoints.map((endpoint) => ({ endpoint, pattern: patternOf(endpoint.path) }));
+  return (method: string, path: string): Match<E> => {
+    const fitting = rows.filter(({ pattern }) => pattern.test(path));
+    const row = fitting.find(({ endpoint }) => endpoint.method === method);
+    if (row) return { is: 'found', endpoint: row.endpoint, params: row.pattern.exec(path)?.groups ?? {} };
+    if (fitting.length === 0) return { is: 'unknown' };
+    return { is: 'wrongMethod', allow: [...new Set(fitting.map(({ endpoint }) => endpoint.method))] };
+  };
+}
+
+function patternOf(path: string): RegExp {
+  const source = path
+    .replace(/\/$/, '/?')
+    .replace('<name>', '(?<name>.+)')
+    .replaceAll(/(?<!\?)<([a-z]+)>/g, '(?<$1>[^/]+)');
+  return new RegExp(`^${source}$`, 's');
+}

@@ -1,0 +1,30 @@
+/** Ours, as large as the specification asks registries to support; fits Lambda's answer in base64. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+/** Ours: a manifest up to this size lies in its item and in its tags' items, so that a pull by tag is one
+ *  read; above it the bytes are an object. Keeps 30 tags and a manifest far from DynamoDB's 4 MB a transaction. */
+export const MAX_INLINE_MANIFEST_BYTES = 16 * 1024;
+
+/** Ours: annotations up to this size are kept in the referrer's item; above it they are read from the manifest. */
+export const MAX_INLINE_ANNOTATION_BYTES = 16 * 1024;
+
+/** Three items a tag, and five others, in DynamoDB's 100 operations a transaction; the specification asks for 10. */
+export const MAX_TAGS_PER_PUT = 30;
+
+/** Ours: entries in one answer of tags/list and _catalog; 10,000 names of 128 bytes stay below Lambda's 6 MB. */
+export const MAX_LIST_ENTRIES = 10_000;
+
+/** Ours: bytes of descriptors in one answer of the referrers API, below Lambda's 6 MB with room for one more. */
+export const MAX_REFERRERS_BYTES = 1024 * 1024;
+
+/** Ours, as in the CNCF registry: an upload that was not finished after a week is given up. */
+export const UPLOAD_EXPIRY_SECONDS = 7 * 24 * 60 * 60;
+
+/** Ours: how long a finished upload still answers a repeated PUT as if it were the first. */
+export const FINISHED_UPLOAD_SECONDS = 60 * 60;
+
+/** Ours: an object goes this long after its last link, when no signed URL to it can be alive. */
+export const OUTBOX_DELAY_SECONDS = 24 * 60 * 60;
+
+/** Ours: what one manifest may refer to; checked in batches of 100, well inside Lambda's 30 s. */
+export const MAX_REFERENCES = 10_000;

@@ -1,0 +1,163 @@
+import type { Digest } from './digest.ts';
+
+/** Codes a registry may answer with, and the status each usually has; `code-N` is the row in the specification.
+ *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes */
+const STATUS = {
+  BLOB_UNKNOWN: 404, // code-1
+  BLOB_UPLOAD_INVALID: 400, // code-2
+  BLOB_UPLOAD_UNKNOWN: 404, // code-3
+  DIGEST_INVALID: 400, // code-4
+  MANIFEST_BLOB_UNKNOWN: 400, // code-5
+  MANIFEST_INVALID: 400, // code-6
+  MANIFEST_UNKNOWN: 404, // code-7
+  NAME_INVALID: 400, // code-8
+  NAME_UNKNOWN: 404, // code-9
+  SIZE_INVALID: 400, // code-10
+  UNAUTHORIZED: 401, // code-11
+  DENIED: 403, // code-12
+  UNSUPPORTED: 400, // code-13
+  TOOMANYREQUESTS: 429, // code-14
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+
+/** One entry of the specification's `errors` array. */
+export interface ErrorEntry {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail?: unknown;
+}
+
+interface RegistryErrorOptions {
+  readonly detail?: unknown;
+  /** @default the status of the code - only where HTTP has a more exact one */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** @default one entry made of code, message and detail */
+  readonly entries?: readonly ErrorEntry[];
+}
+
+/** What a client did that the registry refuses; the only error whose message a client sees. */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly entries: readonly ErrorEntry[];
+
+  constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
+    super(message);
+    this.code = code;
+    this.status = options.status ?? STATUS[code];
+    this.headers = options.headers ?? {};
+    const detail = options.detail === undefined ? {} : { detail: options.detail };
+    this.entries = options.entries ?? [{ code, message, ...detail }];
+  }
+}
+
+export const blobUnknown = (digest: Digest) =>
+  new RegistryError('BLOB_UNKNOWN', 'blob unknown to repository', { detail: { digest } });
+
+export const blobInUse = (digest: Digest, manifests: readonly Digest[]) =>
+  new RegistryError(
+    'DENIED',
+    `blob ${digest} is still used by manifest ${list(manifests)}; delete that first`,
+    {
+      status: 409,
+      detail: { digest, manifests },
+    },
+  );
+
+export const uploadUnknown = () =>
+  new RegistryError('BLOB_UPLOAD_UNKNOWN', 'upload session unknown to repository, expired or finished');
+
+export const uploadInvalid = (why: string) => new RegistryError('BLOB_UPLOAD_INVALID', why);
+
+export const digestMissing = () =>
+  new RegistryError('DIGEST_INVALID', 'the query parameter digest is missing: it closes an upload');
+
+export const digestMalformed = (text: string) =>
+  new RegistryError('DIGEST_INVALID', 'digest is malformed, or its algorithm is not sha256 or sha512', {
+    detail: { digest: text.slice(0, 200) },
+  });
+
+export const algorithmUnsupported = (text: string) =>
+  new RegistryError('DIGEST_INVALID', 'digest algorithm is not supported; use sha256 or sha512', {
+    detail: { algorithm: text.slice(0, 40) },
+  });
+
+export const digestMismatch = (digest: Digest) =>
+  new RegistryError('DIGEST_INVALID', 'content does not match the digest', { detail: { digest } });
+
+export const sizeInvalid = (why: string) => new RegistryError('SIZE_INVALID', why);
+
+export const bodyIncomplete = () =>
+  new RegistryError('SIZE_INVALID', 'the connection ended before the whole body arrived');
+
+export const manifestUnknown = (reference: string) =>
+  new RegistryError('MANIFEST_UNKNOWN', 'manifest unknown to repository', { detail: { reference } });
+
+export const manifestInvalid = (why: string) =>
+  new RegistryError('MANIFEST_INVALID', `manifest invalid: ${why}`);
+
+export const manifestTooLarge = (limit: number) =>
+  new RegistryError('SIZE_INVALID', `manifest is larger than ${limit} bytes`, { status: 413 });
+
+/** One entry per digest that `manifest` refers to and the repository lacks, as the specification asks. */
+export const manifestBlobsUnknown = (digests: readonly Digest[]) => {
+  const message = 'manifest refers to content unknown to repository';
+  const entries = digests.map((digest) => ({
+    code: 'MANIFEST_BLOB_UNKNOWN' as const,
+    message: `${message}: ${digest}`,
+    detail: { digest },
+  }));
+  return new RegistryError('MANIFEST_BLOB_UNKNOWN', message, { entries });
+};
+
+export const manifestInUse = (digest: Digest, indexes: readonly Digest[]) =>
+  new RegistryError('DENIED', `manifest ${digest} is listed in index ${list(indexes)}; delete that first`, {
+    status: 409,
+    detail: { digest, indexes },
+  });
+
+export const referenceInvalid = (text: string) =>
+  text.includes(':')
+    ? digestMalformed(text)
+    : new RegistryError('MANIFEST_INVALID', 'tag does not match [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}', {
+        detail: { tag: text.slice(0, 200) },
+      });
+
+export const tooManyTags = (limit: number) =>
+  new RegistryError('UNSUPPORTED', `more than ${limit} tags in one request`, { status: 414 });
+
+export const nameInvalid = (text: string) =>
+  new RegistryError('NAME_INVALID', 'repository name breaks the grammar or is over 255 characters', {
+    detail: { name: text.slice(0, 300) },
+  });
+
+export const nameUnknown = (name: string) =>
+  new RegistryError('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
+
+export const parameterInvalid = (why: string) => new RegistryError('UNSUPPORTED', why);
+
+export const unauthorized = () => new RegistryError('UNAUTHORIZED', 'authentication required');
+
+export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
+
+export const methodUnsupported = (allow: readonly string[]) =>
+  new RegistryError('UNSUPPORTED', 'method is not supported on this endpoint', {
+    status: 405,
+    headers: { Allow: allow.join(', ') },
+  });
+
+/** Too many writers at once on one item; whoever waits and sends the request again will get through. */
+export const tooBusy = () =>
+  new RegistryError('TOOMANYREQUESTS', 'too many concurrent changes to this repository; try again', {
+    headers: { 'Retry-After': '1' },
+  });
+
+/** A message stays readable when hundreds of manifests share a layer; `detail` has them all. */
+function list(digests: readonly Digest[]): string {
+  const more = digests.length - 1;
+  return more > 0 ? `${digests[0]} and ${more} more` : `${digests[0]}`;
+}

@@ -1,0 +1,170 @@
+import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import { blobInUse, blobUnknown } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { ObjectKey } from '../storage/blob-store.ts';
+import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
+import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
+import { discard } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
+import { manifestsUsing } from './references.ts';
+import type { Registry } from './registry.ts';
+import { findRepository, openRepository, type Repository } from './repositories.ts';
+import { touchAll } from './touch.ts';
+
+/** A blob that may be read through the repository it was asked of. */
+export interface Blob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly objectKey: ObjectKey;
+}
+
+/** Bytes in the store: what a link points at. */
+export type StoredObject = Pick<Blob, 'objectKey' | 'size'>;
+
+/** The blob, where this repository links it; BLOB_UNKNOWN otherwise, wherever else the bytes may be. */
+export async function requireBlob(
+  { table }: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<Blob> {
+  return blobOf(digest, await table.get(blobKey(repository, digest)));
+}
+
+/** As `requireBlob`, for a caller who may push: being told that a blob exists, it has one whole epoch to
+ *  send the manifest that uses it. */
+export async function requireBlobForPush(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<Blob> {
+  const { epoch } = (await findRepository(registry, repository)) ?? { epoch: 0 };
+  const [found] = await touchAll(registry, { keys: [blobKey(repository, digest)], epoch });
+  return blobOf(digest, found);
+}
+
+/** The operations that link `object` as `digest` in the repository, and whether the digest keeps that object
+ *  or already has one. Each is conditional on what was just read: in a transaction that fails, read anew. */
+export async function linkOperations(
+  { table }: Registry,
+  repository: Repository,
+  digest: Digest,
+  object: StoredObject,
+): Promise<{ operations: Operation[]; keeps: boolean }> {
+  const link = blobKey(repository.name, digest);
+  const [linked, stored] = await table.getMany([link, digestKey(digest)]);
+  if (linked) return { operations: [keepLink(repository, digest, linked)], keeps: false };
+  const target = stored ? storedObjectOf(stored) : object;
+  const operations: Operation[] = [
+    { put: link, attributes: { ...target, touched: repository.epoch }, when: [absent] },
+    { put: linkerKey(digest, repository.name), attributes: {} },
+    stored
+      ? { update: digestKey(digest), add: { links: 1 }, when: [equals('objectKey', target.objectKey)] }
+      : { put: digestKey(digest), attributes: { ...object, links: 1 }, when: [absent] },
+  ];
+  return { operations, keeps: !stored };
+}
+
+function keepLink({ name, epoch }: Repository, digest: Digest, linked: Attributes): Operation {
+  const key = blobKey(name, digest);
+  return (linked['touched'] as number) < epoch
+    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch)] }
+    : { check: key, when: [present] };
+}
+
+/** Links a blob of another repository into this one (end-11) and tells whether that was possible. Without
+ *  `from`, any repository serves that links the blob and that the caller may pull from. */
+export async function mountBlob(
+  registry: Registry,
+  mount: {
+    repository: RepositoryName;
+    digest: Digest;
+    from?: RepositoryName | undefined;
+    mayPull: (repository: RepositoryName) => boolean;
+  },
+): Promise<boolean> {
+  const source = mount.from ?? (await findSource(registry, mount.digest, mount.mayPull));
+  if (source === undefined || !mount.mayPull(source)) return false;
+  return untilWon(registry, async () => {
+    const linked = await registry.table.get(blobKey(source, mount.digest));
+    if (!linked) return false;
+    const repository = await openRepository(registry, mount.repository);
+    const { operations, keeps } = await linkOperations(
+      registry,
+      repository,
+      mount.digest,
+      storedObjectOf(linked),
+    );
+    if (keeps) return LOST; // the source was deleted in between: nothing to link any more
+    const { committed } = await registry.table.write(operations);
+    return committed || LOST;
+  });
+}
+
+/** A common base layer may be linked a thousand times; the caller can pull from one of the first, or uploads. */
+const MOUNT_CANDIDATES = 1000;
+
+async function findSource(
+  { table }: Registry,
+  digest: Digest,
+  mayPull: (repository: RepositoryName) => boolean,
+): Promise<RepositoryName | undefined> {
+  const linkers = await table.query({ ...linkersOf(digest), limit: MOUNT_CANDIDATES, keysOnly: true });
+  return linkers.map(linkerIn).find(mayPull);
+}
+
+/** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the
+ *  bytes go a day after their last link in any repository. */
+export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
+  await untilWon(registry, async () => {
+    const repository = await findRepository(registry, name);
+    const [linked, stored] = await registry.table.getMany([blobKey(name, digest), digestKey(digest)]);
+    if (!repository || !linked) throw blobUnknown(digest);
+    const users = await manifestsUsing(registry, name, digest);
+    if (users.length > 0) throw blobInUse(digest, users);
+    if (!stored) return LOST;
+    const { committed } = await registry.table.write([
+      // A manifest that was committed since `version` was read may use the blob: then look again.
+      {
+        update: repositoryKey(name),
+        add: { deletions: 1 },
+        when: [equals('version', repository.version)],
+      },
+      ...unlinkOperations(registry, name, digest, stored),
+    ]);
+    return committed ? undefined : LOST;
+  });
+}
+
+/** Takes one link away, and with the last one the digest itself. */
+function unlinkOperations(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+  stored: Attributes,
+): Operation[] {
+  const links = stored['links'] as number;
+  const { objectKey } = storedObjectOf(stored);
+  const unlink: Operation[] = [
+    { remove: blobKey(name, digest), when: [present] },
+    { remove: linkerKey(digest, name) },
+  ];
+  const when = [equals('links', links), equals('objectKey', objectKey)];
+  return links > 1
+    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when }]
+    : [
+        ...unlink,
+        { remove: digestKey(digest), when },
+        discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000),
+      ];
+}
+
+function blobOf(digest: Digest, linked: Attributes | undefined): Blob {
+  if (!linked) throw blobUnknown(digest);
+  return { digest, ...storedObjectOf(linked) };
+}
+
+function storedObjectOf(attributes: Attributes): StoredObject {
+  return { objectKey: attributes['objectKey'] as ObjectKey, size: attributes['size'] as number };
+}

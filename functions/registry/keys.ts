@@ -1,0 +1,101 @@
+import type { Digest } from '../oci/digest.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import type { ObjectKey } from '../storage/blob-store.ts';
+import type { Item, Key } from '../storage/table.ts';
+
+// Every item of the registry. What each holds is told in docs/data-model.md.
+//
+//   partition        sort key                item
+//   R#<name>         #                       repository
+//                    B#<digest>              blob link: makes a blob readable in this repository
+//                    E#<target>#<manifest>   reference edge: this manifest uses that blob or manifest
+//                    H#<tag>#<time>#<id>     tag history
+//                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
+//                    M#<digest>              manifest
+//                    S#<subject>#<digest>    referrer
+//                    T#<tag>                 tag
+//                    U#<id>                  upload session of this repository
+//   REPOSITORIES     <name>                  directory entry
+//   D#<digest>       #                       digest: where the bytes are, how many repositories link them
+//                    L#<name>                one of those repositories
+//   U#<id>           #                       upload session
+//   X#<shard>        <due>#<object key>      outbox: an object to delete, not before `due`
+
+const DIRECTORY = 'REPOSITORIES';
+
+const repositoryPartition = (name: RepositoryName) => `R#${name}`;
+const digestPartition = (digest: Digest) => `D#${digest}`;
+
+const inRepository = (name: RepositoryName, sort: string): Key => ({
+  partition: repositoryPartition(name),
+  sort,
+});
+
+export const repositoryKey = (name: RepositoryName) => inRepository(name, '#');
+export const blobKey = (name: RepositoryName, digest: Digest) => inRepository(name, `B#${digest}`);
+export const manifestKey = (name: RepositoryName, digest: Digest) => inRepository(name, `M#${digest}`);
+export const tagKey = (name: RepositoryName, tag: Tag) => inRepository(name, `T#${tag}`);
+export const tagIndexKey = (name: RepositoryName, digest: Digest, tag: Tag) =>
+  inRepository(name, `I#${digest}#${tag}`);
+export const historyKey = (name: RepositoryName, tag: Tag, milliseconds: number, id: string) =>
+  inRepository(name, `H#${tag}#${timestamp(milliseconds)}#${id}`);
+export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) =>
+  inRepository(name, `E#${target}#${manifest}`);
+export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
+  inRepository(name, `S#${subject}#${digest}`);
+export const uploadEntryKey = (name: RepositoryName, id: string) => inRepository(name, `U#${id}`);
+
+export const directoryKey = (name: RepositoryName): Key => ({ partition: DIRECTORY, sort: name });
+export const digestKey = (digest: Digest): Key => ({ partition: digestPartition(digest), sort: '#' });
+export const linkerKey = (digest: Digest, name: RepositoryName): Key => ({
+  partition: digestPartition(digest),
+  sort: `L#${name}`,
+});
+export const uploadKey = (id: string): Key => ({ partition: `U#${id}`, sort: '#' });
+
+/** Shards spread the outbox over DynamoDB's partitions; object keys end in random hex digits. */
+export const OUTBOX_SHARDS = [...'0123456789abcdef'];
+
+const outboxPartition = (shard: string) => `X#${shard}`;
+
+export const outboxKey = (objectKey: ObjectKey, dueMilliseconds: number): Key => ({
+  partition: outboxPartition(objectKey.slice(-1)),
+  sort: `${timestamp(dueMilliseconds)}#${objectKey}`,
+});
+
+/** Ranges for `Table.query`; each `…In` reads back what the key was made of. */
+export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'T#' });
+export const afterTag = (tag: string) => `T#${tag}`;
+export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
+
+export const repositories = { partition: DIRECTORY };
+export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
+
+export const tagIndexOf = (name: RepositoryName, digest: Digest) => ({
+  partition: repositoryPartition(name),
+  prefix: `I#${digest}#`,
+});
+export const edgesTo = (name: RepositoryName, target: Digest) => ({
+  partition: repositoryPartition(name),
+  prefix: `E#${target}#`,
+});
+export const referrersOf = (name: RepositoryName, subject: Digest) => ({
+  partition: repositoryPartition(name),
+  prefix: `S#${subject}#`,
+});
+export const afterReferrer = (subject: Digest, digest: Digest) => `S#${subject}#${digest}`;
+
+export const linkersOf = (digest: Digest) => ({ partition: digestPartition(digest), prefix: 'L#' });
+export const linkerIn = ({ key }: Item) => key.sort.slice('L#'.length) as RepositoryName;
+
+export const outbox = (shard: string) => ({ partition: outboxPartition(shard) });
+/** Whether an outbox item is due; the sort key begins with the time. */
+export const isDue = ({ key }: Item, milliseconds: number) => key.sort < `${timestamp(milliseconds)}$`;
+
+/** What stands behind the last `#`: the manifest of an edge, the digest of a referrer, the tag of an index. */
+export const lastPartOf = ({ key }: Item) => key.sort.slice(key.sort.lastIndexOf('#') + 1);
+
+/** Text that sorts as time does. */
+function timestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,93 @@
+import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import { manifestInUse, manifestUnknown } from '../oci/errors.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import type { ObjectKey } from '../storage/blob-store.ts';
+import { type Attributes, equals, type Operation, present } from '../storage/table.ts';
+import {
+  lastPartOf,
+  manifestKey,
+  referrerKey,
+  repositoryKey,
+  tagIndexKey,
+  tagIndexOf,
+  tagKey,
+} from './keys.ts';
+import { discard } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
+import { manifestsUsing } from './references.ts';
+import type { Registry } from './registry.ts';
+import { findRepository, type Repository } from './repositories.ts';
+import { removeTag } from './tags.ts';
+
+/** Three operations a tag, and four others, in 100 operations a transaction. */
+const TAGS_PER_WRITE = 30;
+
+/** Deletes the manifest, its tags and its entry among referrers (end-9). Refused while an index of the
+ *  repository lists it. A manifest with over 30 tags loses those beyond first; its edges are left to the sweep. */
+export async function deleteManifest(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<void> {
+  await untilWon(registry, async () => {
+    const repository = await findRepository(registry, name);
+    const found = await registry.table.get(manifestKey(name, digest));
+    if (!repository || !found) throw manifestUnknown(digest);
+    const indexes = await manifestsUsing(registry, name, digest);
+    if (indexes.length > 0) throw manifestInUse(digest, indexes);
+    const lastTags = await removeTagsBeyond(registry, name, digest);
+    const { committed } = await registry.table.write([
+      ...manifestOperations(registry, repository, digest, found),
+      ...lastTags,
+    ]);
+    return committed ? undefined : LOST;
+  });
+}
+
+function manifestOperations(
+  registry: Registry,
+  { name, version }: Repository,
+  digest: Digest,
+  { subject, objectKey }: Attributes,
+): Operation[] {
+  return [
+    // A push that was committed since `version` was read may use the manifest; one that commits later
+    // finds `deletions` changed. Either starts again.
+    { update: repositoryKey(name), add: { version: 1, deletions: 1 }, when: [equals('version', version)] },
+    { remove: manifestKey(name, digest), when: [present] },
+    ...(subject ? [{ remove: referrerKey(name, subject as Digest, digest) }] : []),
+    ...(objectKey ? [discard(objectKey as ObjectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
+  ];
+}
+
+/** Removes tags until those left fit into the transaction that removes the manifest, and returns theirs. */
+async function removeTagsBeyond(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<Operation[]> {
+  for (;;) {
+    const { operations, more } = await tagOperations(registry, name, digest);
+    if (!more) return operations;
+    await registry.table.write(operations); // a lost race shows in the next reading
+  }
+}
+
+/** Index entries are hints: a tag that has moved on since is left alone, only its entry goes. */
+async function tagOperations(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<{ operations: Operation[]; more: boolean }> {
+  const range = { ...tagIndexOf(name, digest), limit: TAGS_PER_WRITE + 1, keysOnly: true };
+  const entries = await registry.table.query(range);
+  const tags = entries.slice(0, TAGS_PER_WRITE).map((entry) => lastPartOf(entry) as Tag);
+  const found = await registry.table.getMany(tags.map((tag) => tagKey(name, tag)));
+  const operations = tags.flatMap((tag, index) =>
+    found[index]?.['digest'] === digest
+      ? removeTag(registry, name, tag, digest)
+      : [{ remove: tagIndexKey(name, digest, tag) }],
+  );
+  return { operations, more: entries.length > TAGS_PER_WRITE };
+}

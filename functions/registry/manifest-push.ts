@@ -1,0 +1,130 @@
+import { MAX_INLINE_MANIFEST_BYTES, OUTBOX_DELAY_SECONDS } from '../limits.ts';
+import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
+import { digestMismatch } from '../oci/errors.ts';
+import { type Manifest, parseManifest } from '../oci/manifest.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import type { ObjectKey } from '../storage/blob-store.ts';
+import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
+import { directoryKey, manifestKey, repositoryKey } from './keys.ts';
+import { discard, rescue } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
+import { holdReferences } from './references.ts';
+import { referrerOperation } from './referrers.ts';
+import type { Registry } from './registry.ts';
+import { openRepository, type Repository } from './repositories.ts';
+import { moveTag } from './tags.ts';
+
+export interface ManifestPush {
+  readonly repository: RepositoryName;
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  /** The digest the client sent, if it did; the content must match. */
+  readonly digest: Digest | undefined;
+  readonly tags: readonly Tag[];
+}
+
+/** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the
+ *  repository lacks what it refers to; a missing subject is accepted. */
+export async function putManifest(
+  registry: Registry,
+  push: ManifestPush,
+): Promise<{ digest: Digest; subject?: Digest }> {
+  const digest = digestOf(push.digest ? algorithmOf(push.digest) : CANONICAL, push.bytes);
+  if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
+  const manifest = parseManifest(push.bytes, push.contentType);
+  const place = placement(registry, push.bytes);
+  await untilWon(registry, async () => {
+    const repository = await openRepository(registry, push.repository);
+    await holdReferences(registry, repository, digest, manifest.references);
+    return commit(registry, {
+      repository,
+      digest,
+      manifest,
+      size: push.bytes.length,
+      tags: push.tags,
+      place,
+    });
+  });
+  return { digest, ...(manifest.subject && { subject: manifest.subject }) };
+}
+
+interface Commit {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly size: number;
+  readonly tags: readonly Tag[];
+  readonly place: () => Promise<Placement>;
+}
+
+/** Where the bytes lie, and the operations that make them stay there. */
+interface Placement {
+  readonly content: Attributes;
+  readonly operations: readonly Operation[];
+}
+
+/** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. */
+async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
+  const { name, epoch, deletions, version } = repository;
+  const found = await registry.table.get(manifestKey(name, digest));
+  const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
+  const item = { mediaType: manifest.mediaType, size, ...content };
+  const moves = await Promise.all(tags.map((tag) => moveTag(registry, name, tag, { digest, ...item })));
+  const { committed } = await registry.table.write([
+    {
+      update: repositoryKey(name),
+      add: { version: 1 },
+      when: [atMost('epoch', epoch + 1), equals('deletions', deletions)],
+    },
+    found
+      ? keepManifest(repository, digest, found)
+      : addManifest(registry, repository, digest, manifest, item),
+    ...operations,
+    ...moves.flat(),
+    ...referrerOperation(name, digest, manifest, size),
+    ...(version === 0 ? [{ put: directoryKey(name), attributes: {} }] : []),
+  ]);
+  return committed ? true : LOST;
+}
+
+function addManifest(
+  registry: Registry,
+  { name, epoch }: Repository,
+  digest: Digest,
+  { subject }: Manifest,
+  item: Attributes,
+): Operation {
+  const attributes = { ...item, ...(subject && { subject }), pushedAt: registry.now(), touched: epoch };
+  return { put: manifestKey(name, digest), attributes, when: [absent] };
+}
+
+function keepManifest({ name, epoch }: Repository, digest: Digest, found: Attributes): Operation {
+  const key = manifestKey(name, digest);
+  return (found['touched'] as number) < epoch
+    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch)] }
+    : { check: key, when: [present] };
+}
+
+/** Small manifests lie in their items; larger ones are written as an object once, before the first commit. */
+function placement(registry: Registry, bytes: Uint8Array): () => Promise<Placement> {
+  if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return async () => ({ content: { bytes }, operations: [] });
+  let written: Promise<Placement> | undefined;
+  return () => {
+    written ??= writeObject(registry, bytes);
+    return written;
+  };
+}
+
+async function writeObject(registry: Registry, bytes: Uint8Array): Promise<Placement> {
+  const objectKey = `blobs/${registry.newId()}` as ObjectKey;
+  const due = registry.now() + OUTBOX_DELAY_SECONDS * 1000;
+  await registry.table.write([discard(objectKey, due)]);
+  await registry.blobs.put(objectKey, bytes);
+  return { content: { objectKey }, operations: [rescue(objectKey, due)] };
+}
+
+function contentOf(found: Attributes): Attributes {
+  const { bytes, objectKey } = found;
+  if (bytes !== undefined) return { bytes };
+  return { objectKey: objectKey as string };
+}

@@ -1,0 +1,94 @@
+import { MAX_INLINE_ANNOTATION_BYTES, MAX_REFERRERS_BYTES } from '../limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Descriptor, Manifest } from '../oci/manifest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { Item, Operation } from '../storage/table.ts';
+import { afterReferrer, lastPartOf, referrerKey, referrersOf } from './keys.ts';
+import { findManifest, readManifest } from './manifests.ts';
+import type { Registry } from './registry.ts';
+
+/** The item that lists a manifest under its subject, whether or not that exists; nothing without a subject. */
+export function referrerOperation(
+  name: RepositoryName,
+  digest: Digest,
+  { subject, mediaType, artifactType, annotations }: Manifest,
+  size: number,
+): Operation[] {
+  if (!subject) return [];
+  const text = JSON.stringify(annotations);
+  const attributes = {
+    mediaType,
+    size,
+    ...(artifactType && { artifactType }),
+    ...(Buffer.byteLength(text) <= MAX_INLINE_ANNOTATION_BYTES && { annotations: text }),
+  };
+  return [{ put: referrerKey(name, subject, digest), attributes }];
+}
+
+/** `next` is the `last` of the page that follows; absent on the last page. */
+export interface ReferrersPage {
+  readonly descriptors: readonly Descriptor[];
+  readonly next?: Digest;
+}
+
+export interface ReferrersQuery {
+  readonly name: RepositoryName;
+  readonly subject: Digest;
+  /** @default any */
+  readonly artifactType?: string;
+  readonly last?: Digest;
+}
+
+/** Descriptors of the manifests whose subject is `subject` (end-12), in the order of their digests; empty
+ *  where there are none, or no such repository. A page ends after about 1 MiB. */
+export async function listReferrers(registry: Registry, query: ReferrersQuery): Promise<ReferrersPage> {
+  const descriptors: Descriptor[] = [];
+  let bytes = 0;
+  for await (const item of referrerItems(registry, query)) {
+    const descriptor = await descriptorOf(registry, query.name, item);
+    descriptors.push(descriptor);
+    bytes += Buffer.byteLength(JSON.stringify(descriptor));
+    if (bytes > MAX_REFERRERS_BYTES) return { descriptors, next: descriptor.digest };
+  }
+  return { descriptors };
+}
+
+const READ_BATCH = 100;
+
+async function* referrerItems({ table }: Registry, query: ReferrersQuery): AsyncGenerator<Item> {
+  const { name, subject, artifactType } = query;
+  let after = query.last && afterReferrer(subject, query.last);
+  for (;;) {
+    const range = { ...referrersOf(name, subject), limit: READ_BATCH };
+    const items = await table.query({ ...range, ...(after !== undefined && { after }) });
+    const matches = (item: Item) => item.attributes['artifactType'] === artifactType;
+    yield* artifactType === undefined ? items : items.filter(matches);
+    after = items.at(-1)?.key.sort;
+    if (items.length < READ_BATCH) return;
+  }
+}
+
+async function descriptorOf(registry: Registry, name: RepositoryName, item: Item): Promise<Descriptor> {
+  const { mediaType, size, artifactType, annotations } = item.attributes;
+  const digest = lastPartOf(item) as Digest;
+  const read =
+    annotations === undefined
+      ? await annotationsOf(registry, name, digest)
+      : (JSON.parse(annotations as string) as Record<string, string>);
+  return {
+    mediaType: mediaType as string,
+    digest,
+    size: size as number,
+    ...(artifactType !== undefined && { artifactType: artifactType as string }),
+    ...(Object.keys(read).length > 0 && { annotations: read }),
+  };
+}
+
+/** Annotations too large for the referrer's item are where they came from. */
+async function annotationsOf(registry: Registry, name: RepositoryName, digest: Digest) {
+  const stored = await findManifest(registry, name, { kind: 'digest', digest });
+  if (!stored) return {}; // deleted since it was listed
+  const body = new Response(await readManifest(registry, stored));
+  return parseManifest(await body.bytes(), stored.mediaType).annotations;
+}

@@ -1,0 +1,14 @@
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Table } from '../storage/table.ts';
+
+/** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
+export interface Registry {
+  readonly table: Table;
+  readonly blobs: BlobStore;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** A fresh UUID. */
+  readonly newId: () => string;
+  /** Waits before lost race number `attempt` (from 1) is tried again. */
+  readonly pause: (attempt: number) => Promise<void>;
+}

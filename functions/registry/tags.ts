@@ -1,0 +1,62 @@
+import type { Digest } from '../oci/digest.ts';
+import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { type Attributes, equals, type Operation } from '../storage/table.ts';
+import { afterTag, historyKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
+import { type Page, type PageRequest, pageOf } from './pages.ts';
+import { LOST, untilWon } from './races.ts';
+import type { Registry } from './registry.ts';
+import { findRepository } from './repositories.ts';
+
+/** The operations that put a tag on a manifest. The last of several writers wins, as with any registry; each
+ *  move is kept in the tag's history. */
+export async function moveTag(
+  registry: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  manifest: Attributes & { readonly digest: Digest },
+): Promise<Operation[]> {
+  const before = await registry.table.get(tagKey(name, tag));
+  const moved = before?.['digest'] !== manifest.digest;
+  return [
+    { put: tagKey(name, tag), attributes: { ...manifest, taggedAt: registry.now() } },
+    { put: tagIndexKey(name, manifest.digest, tag), attributes: {} },
+    ...(moved ? [history(registry, name, tag, { digest: manifest.digest })] : []),
+  ];
+}
+
+/** The operations that take a tag off a manifest, on condition that it is still on it. */
+export function removeTag(registry: Registry, name: RepositoryName, tag: Tag, digest: Digest): Operation[] {
+  return [
+    { remove: tagKey(name, tag), when: [equals('digest', digest)] },
+    { remove: tagIndexKey(name, digest, tag) },
+    history(registry, name, tag, {}),
+  ];
+}
+
+/** Deletes the tag and leaves its manifest (end-9). */
+export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
+  await untilWon(registry, async () => {
+    const found = await registry.table.get(tagKey(name, tag));
+    if (!found) throw manifestUnknown(tag);
+    const { committed } = await registry.table.write(
+      removeTag(registry, name, tag, found['digest'] as Digest),
+    );
+    return committed ? undefined : LOST;
+  });
+}
+
+/** Tags in byte order (end-8); NAME_UNKNOWN where nothing was ever pushed under this name. */
+export async function listTags(registry: Registry, name: RepositoryName, page: PageRequest): Promise<Page> {
+  if (!(await findRepository(registry, name))) throw nameUnknown(name);
+  return pageOf(page, async (limit) => {
+    const after = page.last === undefined ? {} : { after: afterTag(page.last) };
+    const items = await registry.table.query({ ...tagsOf(name), ...after, limit, keysOnly: true });
+    return items.map(tagIn);
+  });
+}
+
+/** A history item without a digest says that the tag was deleted. */
+function history(registry: Registry, name: RepositoryName, tag: Tag, attributes: Attributes): Operation {
+  return { put: historyKey(name, tag, registry.now(), registry.newId()), attributes };
+}

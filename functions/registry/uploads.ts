@@ -1,0 +1,184 @@
+import { FINISHED_UPLOAD_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
+import { type Algorithm, CANONICAL, type Digest } from '../oci/digest.ts';
+import { digestMismatch, uploadUnknown } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
+import { type Attributes, equals, type Operation } from '../storage/table.ts';
+import { linkOperations } from './blobs.ts';
+import { uploadEntryKey, uploadKey } from './keys.ts';
+import { discard, rescue } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
+import type { Registry } from './registry.ts';
+import { openRepository } from './repositories.ts';
+
+/** An upload that is neither finished nor cancelled. */
+export interface UploadSession {
+  readonly id: string;
+  readonly repository: RepositoryName;
+  readonly upload: Upload;
+  /** Milliseconds; from then on the session is unknown, and the outbox deletes the object. */
+  readonly due: number;
+}
+
+/** `outOfOrder`: the chunk does not start where the session stands, or another request is writing to it. */
+export type ChunkOutcome = { readonly is: 'accepted' | 'outOfOrder'; readonly session: UploadSession };
+
+export type FinishOutcome =
+  | { readonly is: 'stored' }
+  | { readonly is: 'outOfOrder'; readonly session: UploadSession };
+
+export interface FinishRequest {
+  readonly repository: RepositoryName;
+  readonly id: string;
+  readonly body: Body;
+  readonly start: Start;
+  readonly digest: Digest;
+}
+
+/** Where the caller says its chunk begins; `undefined` for "wherever the session stands". */
+type Start = number | undefined;
+
+/** Opens a session with a fresh object key (end-4a); nothing else of the repository is made yet. */
+export async function startUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  algorithm: Algorithm = CANONICAL,
+): Promise<UploadSession> {
+  const id = registry.newId();
+  const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
+  const upload = await registry.blobs.start(`blobs/${registry.newId()}` as ObjectKey, algorithm);
+  const session = { id, repository, upload, due };
+  await registry.table.write([
+    { put: uploadKey(id), attributes: attributesOf(session) },
+    { put: uploadEntryKey(repository, id), attributes: { expiresAt: seconds(due) } },
+    discard(upload.objectKey, due),
+  ]);
+  return session;
+}
+
+/** The session as it stands; BLOB_UPLOAD_UNKNOWN where it is finished, cancelled, expired or another
+ *  repository's. */
+export async function requireUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  id: string,
+): Promise<UploadSession> {
+  return sessionOf(registry, repository, id, await registry.table.get(uploadKey(id)));
+}
+
+/** Appends a chunk whole or not at all (end-5). Two clients may append to one session at once: only the one
+ *  that finds the offset it read wins, the other learns so from `outOfOrder`. */
+export async function appendChunk(
+  registry: Registry,
+  session: UploadSession,
+  body: Body,
+  start: Start,
+): Promise<ChunkOutcome> {
+  if (start !== undefined && start !== session.upload.offset) return { is: 'outOfOrder', session };
+  const outcome = await registry.blobs.append(session.upload, body, async ({ offset, state }) => {
+    const operation = { update: uploadKey(session.id), set: { offset, state }, when: unchanged(session) };
+    return (await registry.table.write([operation])).committed;
+  });
+  if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
+  return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
+}
+
+/** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6).
+ *  A client that lost the answer may repeat this for an hour. After DIGEST_INVALID the session is gone. */
+export async function finishUpload(
+  registry: Registry,
+  { repository, id, body, start, digest }: FinishRequest,
+): Promise<FinishOutcome> {
+  const found = await registry.table.get(uploadKey(id));
+  if (isFinished(found, repository, digest)) return { is: 'stored' };
+  const session = sessionOf(registry, repository, id, found);
+  if (start !== undefined && start !== session.upload.offset) return { is: 'outOfOrder', session };
+  const outcome = await registry.blobs.append(session.upload, body, (upload) =>
+    commitUpload(registry, session, upload, digest),
+  );
+  if (outcome.is === 'appended') return { is: 'stored' };
+  const now = await registry.table.get(uploadKey(id));
+  if (isFinished(now, repository, digest)) return { is: 'stored' };
+  return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now) };
+}
+
+function isFinished(found: Attributes | undefined, repository: RepositoryName, digest: Digest): boolean {
+  return found?.['repository'] === repository && found['finished'] === digest;
+}
+
+/** Ends a session (end-14) and frees its bytes; BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
+export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
+  const { committed } = await registry.table.write([
+    { remove: uploadKey(session.id), when: [equals('objectKey', session.upload.objectKey)] },
+    { remove: uploadEntryKey(session.repository, session.id) },
+    rescue(session.upload.objectKey, session.due),
+    discard(session.upload.objectKey, registry.now()),
+  ]);
+  // Only now is it certain that no other request has finished the upload: its object is nobody's.
+  if (!committed) throw uploadUnknown();
+  await registry.blobs.abort(session.upload);
+}
+
+/** One transaction links the blob and closes the session; answers false where the session moved meanwhile. */
+async function commitUpload(
+  registry: Registry,
+  session: UploadSession,
+  upload: Upload,
+  digest: Digest,
+): Promise<boolean> {
+  if ((await registry.blobs.finish(upload, digest)) === 'mismatch') {
+    await cancelUpload(registry, session);
+    throw digestMismatch(digest);
+  }
+  const object = { objectKey: upload.objectKey, size: upload.offset };
+  return untilWon(registry, async () => {
+    const repository = await openRepository(registry, session.repository);
+    const { operations, keeps } = await linkOperations(registry, repository, digest, object);
+    const outcome = await registry.table.write([
+      ...closeOperations(registry, session, digest),
+      ...(keeps ? [] : [discard(upload.objectKey, registry.now())]),
+      ...operations,
+    ]);
+    if (outcome.committed) return true;
+    return outcome.failed.includes(SESSION_OPERATION) ? false : LOST;
+  });
+}
+
+const SESSION_OPERATION = 0;
+
+function closeOperations(registry: Registry, session: UploadSession, digest: Digest): Operation[] {
+  const { id, repository, upload, due } = session;
+  const expiresAt = seconds(registry.now()) + FINISHED_UPLOAD_SECONDS;
+  return [
+    { put: uploadKey(id), attributes: { repository, finished: digest, expiresAt }, when: unchanged(session) },
+    { remove: uploadEntryKey(repository, id) },
+    rescue(upload.objectKey, due),
+  ];
+}
+
+const unchanged = ({ upload }: UploadSession) => [
+  equals('objectKey', upload.objectKey),
+  equals('offset', upload.offset),
+];
+
+function attributesOf({ repository, upload, due }: UploadSession): Attributes {
+  return { repository, ...upload, due, expiresAt: seconds(due) };
+}
+
+function sessionOf(
+  { now }: Registry,
+  repository: RepositoryName,
+  id: string,
+  found: Attributes | undefined,
+): UploadSession {
+  const due = found?.['due'] as number | undefined; // a finished session has none
+  if (found?.['repository'] !== repository || due === undefined || due <= now()) throw uploadUnknown();
+  const upload: Upload = {
+    objectKey: found['objectKey'] as ObjectKey,
+    offset: found['offset'] as number,
+    state: found['state'] as Attributes,
+  };
+  return { id, repository, upload, due };
+}
+
+const seconds = (milliseconds: number) => Math.floor(milliseconds / 1000);

@@ -1,0 +1,50 @@
+import type { Algorithm, Digest } from '../oci/digest.ts';
+import type { Attributes } from './table.ts';
+
+/** Where an object lies: `blobs/<uuid>`, fresh for every upload, never renamed, copied or used again. */
+export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
+
+/** An upload as the registry remembers it between requests. `state` is the store's own and opaque. */
+export interface Upload {
+  readonly objectKey: ObjectKey;
+  /** Bytes that were received and acknowledged. */
+  readonly offset: number;
+  readonly state: Attributes;
+}
+
+/** Both ends inclusive, within the object. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export type Body = ReadableStream<Uint8Array>;
+
+/** What became of an append: `busy` where another one to the same upload is under way, `lost` where
+ *  `commit` answered false. Either way the upload is as it was before. */
+export type AppendOutcome =
+  | { readonly is: 'appended'; readonly upload: Upload }
+  | { readonly is: 'busy' | 'lost' };
+
+/** Bytes under object keys. Nothing can be read at a key before `finish` or `put` has returned, and what
+ *  they acknowledged survives the death of the process. */
+export interface BlobStore {
+  /** Opens an upload at a fresh key. `algorithm` is the one its digest will most likely be of. */
+  start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload>;
+  /** Adds the whole of `body` at the upload's offset, holding no more than a few MiB of it in memory. Once
+   *  the bytes are safe it calls `commit` with the upload as it is then; until that returns no other append
+   *  to this upload proceeds. Where `body` fails, so does this, and nothing was added. */
+  append(upload: Upload, body: Body, commit: (next: Upload) => Promise<boolean>): Promise<AppendOutcome>;
+  /** Makes the object readable if its bytes have this digest; may be repeated. After `mismatch`, `abort`. */
+  finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'>;
+  /** Frees what an upload holds; harmless where there is nothing. */
+  abort(upload: Upload): Promise<void>;
+  /** Stores a small object whole. */
+  put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
+  /** Where a client can fetch the object itself, or `undefined` where only `read` serves it. */
+  downloadUrl(objectKey: ObjectKey): Promise<string | undefined>;
+  /** The object's bytes, or those of `range`; `undefined` where there is no such object. */
+  read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined>;
+  /** Removes the object; harmless where there is none. */
+  delete(objectKey: ObjectKey): Promise<void>;
+}

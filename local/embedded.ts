@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { drainOutbox } from '../functions/registry/outbox.ts';
+import type { Registry } from '../functions/registry/registry.ts';
+import { DirectoryBlobStore } from './directory-blob-store.ts';
+import { SqliteTable } from './sqlite-table.ts';
+
+/** A registry whose metadata and bytes lie in one directory of this machine. */
+export interface Embedded {
+  readonly registry: Registry;
+  /** Deletes what is due: objects without a link, uploads that were given up, expired items. */
+  tidy(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const SQLITE_BUSY = 5;
+
+/** Opens or makes the registry in `data`; refuses where another process has it open. */
+export async function openEmbedded({ data }: { data: string }): Promise<Embedded> {
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const table = openTable(join(data, 'registry.sqlite'), data);
+  const blobs = await DirectoryBlobStore.open(data);
+  const registry: Registry = {
+    table,
+    blobs,
+    now: Date.now,
+    newId: randomUUID,
+    // Writers of one process only meet between two turns of the event loop.
+    pause: async () => void (await setImmediate()),
+  };
+  return {
+    registry,
+    async tidy() {
+      await drainOutbox(registry);
+      table.removeExpired(registry.now());
+    },
+    async close() {
+      table.close();
+    },
+  };
+}
+
+function openTable(path: string, data: string): SqliteTable {
+  try {
+    return new SqliteTable(path);
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+    throw new Error(`${data} is in use by another registry; stop it, or choose another STOWAGE_DATA`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,43 @@
+import type { Answered } from '../functions/app.ts';
+
+/** One line per request: for people on a terminal, JSON anywhere else. Lines of one turn of the event loop go
+ *  out together. */
+export function createLog(output: NodeJS.WriteStream): (answered: Answered) => void {
+  const format = output.isTTY ? forPeople : forMachines;
+  let pending = '';
+  const flush = () => {
+    output.write(pending);
+    pending = '';
+  };
+  return (answered) => {
+    if (pending === '') setImmediate(flush);
+    pending += `${format(answered)}\n`;
+  };
+}
+
+function forMachines({ request, response, operation, started, milliseconds, cause }: Answered): string {
+  return JSON.stringify({
+    time: new Date(started).toISOString(),
+    method: request.method,
+    path: pathOf(request),
+    operation,
+    status: response.status,
+    milliseconds,
+    bytes: Number(response.headers.get('content-length') ?? 0),
+    userAgent: request.headers.get('user-agent') ?? undefined,
+    error: cause === undefined ? undefined : describe(cause),
+  });
+}
+
+function forPeople({ request, response, started, milliseconds, cause }: Answered): string {
+  const time = new Date(started).toISOString().slice(11, 23);
+  const line = `${time} ${response.status} ${request.method.padEnd(6)} ${pathOf(request)} ${milliseconds} ms`;
+  return cause === undefined ? line : `${line}\n${describe(cause)}`;
+}
+
+/** Without the query, which may hold what nobody should read in a log. */
+const pathOf = ({ url }: Request) => new URL(url).pathname;
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { App } from '../functions/app.ts';
+import { requestOf } from './request.ts';
+import { respond } from './response.ts';
+
+export interface RunningServer {
+  readonly url: string;
+  /** Refuses new connections and resolves when every request under way has been answered. */
+  close(): Promise<void>;
+}
+
+interface ServeOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+/** A layer of any size over a line of any speed must get through: only silence ends a request. */
+const IDLE_TIMEOUT_MS = 5 * 60_000;
+
+/** Longer than clients and load balancers keep an idle connection, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Serves the app over HTTP/1.1 on Node's own server. Fails where the port is taken. */
+export async function serve(app: App, { host, port }: ServeOptions): Promise<RunningServer> {
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (!server.listening) outgoing.setHeader('Connection', 'close');
+    void answer(app, incoming, outgoing);
+  });
+  await listen(server, host, port);
+  const { address, port: bound } = server.address() as AddressInfo;
+  return { url: `http://${address}:${bound}`, close: () => close(server) };
+}
+
+async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  try {
+    const request = requestOf(incoming);
+    const response = request ? await app(request) : new Response(null, { status: 400 });
+    await respond(incoming, outgoing, response);
+  } catch {
+    // The client went away, or the stored bytes ended early: a cut connection is the only honest answer left.
+    outgoing.destroy();
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+  });
+}

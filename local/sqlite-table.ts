@@ -1,0 +1,212 @@
+import { chmodSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import {
+  type Attributes,
+  type Condition,
+  type Item,
+  type Key,
+  keyOf,
+  MAX_OPERATIONS,
+  type Operation,
+  type Outcome,
+  type Query,
+  type Table,
+} from '../functions/storage/table.ts';
+import { decode, encode } from './attributes.ts';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS items (
+    partition TEXT NOT NULL, sort TEXT NOT NULL, attributes TEXT NOT NULL, expires_at INTEGER,
+    PRIMARY KEY (partition, sort));
+  CREATE INDEX IF NOT EXISTS items_expires_at ON items (expires_at) WHERE expires_at IS NOT NULL;`;
+
+/** Past any sort key with the prefix: the last code point there is. */
+const LAST_CHARACTER = '\u{10FFFF}';
+
+interface Row {
+  readonly sort: string;
+  readonly attributes: string;
+}
+
+interface PendingWrite {
+  readonly operations: readonly Operation[];
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A `Table` in one SQLite file. Writes that arrive together share one transaction and one fsync; each is
+ *  acknowledged after that, so it survives the loss of power. One process at a time can open the file. */
+export class SqliteTable implements Table {
+  readonly #database: DatabaseSync;
+  readonly #statements: ReturnType<typeof prepare>;
+  #pending: PendingWrite[] = [];
+
+  /** Opens or makes the file. Throws `SQLITE_BUSY` (`errcode` 5) where another process has it open. */
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    // The exclusive lock goes with the process that held it, however that ended.
+    this.#database.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
+    );
+    this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    chmodSync(path, 0o600);
+    this.#statements = prepare(this.#database);
+  }
+
+  async get(key: Key): Promise<Attributes | undefined> {
+    return this.#read(key);
+  }
+
+  async getMany(keys: readonly Key[]): Promise<readonly (Attributes | undefined)[]> {
+    if (keys.length > MAX_OPERATIONS) throw new RangeError(`getMany takes at most ${MAX_OPERATIONS} keys`);
+    return keys.map((key) => this.#read(key));
+  }
+
+  async query({
+    partition,
+    prefix = '',
+    after,
+    limit,
+    direction,
+    keysOnly,
+  }: Query): Promise<readonly Item[]> {
+    const descending = direction === 'descending';
+    const end = prefix + LAST_CHARACTER;
+    const from = !descending && after !== undefined && after >= prefix ? after : undefined;
+    const to = descending && after !== undefined && after < end ? after : end;
+    const statement = this.#statements.query[descending ? 'descending' : 'ascending'];
+    const select = keysOnly ? statement.keys : statement.items;
+    const rows = select.all(partition, from ?? prefix, from ?? '', to, limit) as unknown as Row[];
+    return rows.map((row) => ({
+      key: { partition, sort: row.sort },
+      attributes: keysOnly ? {} : decode(row.attributes),
+    }));
+  }
+
+  write(operations: readonly Operation[]): Promise<Outcome> {
+    checkOperations(operations);
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) setImmediate(() => this.#flush());
+      this.#pending.push({ operations, resolve, reject });
+    });
+  }
+
+  /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time. */
+  removeExpired(now: number): void {
+    this.#statements.removeExpired.run(Math.floor(now / 1000));
+  }
+
+  /** Writes what is pending and closes the file. */
+  close(): void {
+    this.#flush();
+    this.#database.close();
+  }
+
+  #flush(): void {
+    const writes = this.#pending;
+    if (writes.length === 0) return;
+    this.#pending = [];
+    let outcomes: Outcome[];
+    try {
+      outcomes = this.#transaction(() => writes.map(({ operations }) => this.#apply(operations)));
+    } catch (error) {
+      for (const { reject } of writes) reject(error);
+      return;
+    }
+    for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** All conditions first: where one fails nothing was changed, and the other writes of the batch go on. */
+  #apply(operations: readonly Operation[]): Outcome {
+    const failed: number[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const { when = [] } = operation;
+      if (when.length === 0) continue;
+      const found = this.#read(keyOf(operation));
+      if (!when.every((condition) => holds(condition, found))) failed.push(index);
+    }
+    if (failed.length > 0) return { committed: false, failed };
+    for (const operation of operations) this.#change(operation);
+    return { committed: true };
+  }
+
+  #change(operation: Operation): void {
+    if ('put' in operation) this.#put(operation.put, operation.attributes);
+    else if ('update' in operation) {
+      const attributes: Record<string, Attributes[string]> = {
+        ...this.#read(operation.update),
+        ...operation.set,
+      };
+      for (const [name, amount] of Object.entries(operation.add ?? {})) {
+        attributes[name] = ((attributes[name] as number | undefined) ?? 0) + amount;
+      }
+      this.#put(operation.update, attributes);
+    } else if ('remove' in operation) {
+      this.#statements.remove.run(operation.remove.partition, operation.remove.sort);
+    }
+  }
+
+  #read({ partition, sort }: Key): Attributes | undefined {
+    const row = this.#statements.get.get(partition, sort) as Row | undefined;
+    return row && decode(row.attributes);
+  }
+
+  #put({ partition, sort }: Key, attributes: Attributes): void {
+    const expiresAt = (attributes['expiresAt'] as number | undefined) ?? null;
+    this.#statements.put.run(partition, sort, encode(attributes), expiresAt);
+  }
+}
+
+function prepare(database: DatabaseSync) {
+  const query = (columns: string, order: string): StatementSync =>
+    database.prepare(
+      `SELECT ${columns} FROM items
+       WHERE partition = ? AND sort >= ? AND sort > ? AND sort < ? ORDER BY sort ${order} LIMIT ?`,
+    );
+  return {
+    get: database.prepare('SELECT attributes FROM items WHERE partition = ? AND sort = ?'),
+    put: database.prepare('INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)'),
+    remove: database.prepare('DELETE FROM items WHERE partition = ? AND sort = ?'),
+    removeExpired: database.prepare('DELETE FROM items WHERE expires_at < ?'),
+    query: {
+      ascending: { items: query('sort, attributes', 'ASC'), keys: query('sort', 'ASC') },
+      descending: { items: query('sort, attributes', 'DESC'), keys: query('sort', 'DESC') },
+    },
+  };
+}
+
+function holds(condition: Condition, found: Attributes | undefined): boolean {
+  switch (condition.is) {
+    case 'absent':
+      return found === undefined;
+    case 'present':
+      return found !== undefined;
+    case 'equals':
+      return found?.[condition.attribute] === condition.value;
+    case 'atMost': {
+      const value = found?.[condition.attribute];
+      return typeof value === 'number' && value <= condition.value;
+    }
+  }
+}
+
+/** What DynamoDB refuses, this refuses too: a registry that works here works there. */
+function checkOperations(operations: readonly Operation[]): void {
+  const keys = new Set(operations.map((operation) => JSON.stringify(keyOf(operation))));
+  if (operations.length === 0 || operations.length > MAX_OPERATIONS) {
+    throw new RangeError(`a write takes 1 to ${MAX_OPERATIONS} operations, not ${operations.length}`);
+  }
+  if (keys.size < operations.length) throw new RangeError('a write has two operations on one item');
+}
