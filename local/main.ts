@@ -16,6 +16,7 @@ await main().catch((error: unknown) => {
 
 /** Runs the embedded registry until SIGINT or SIGTERM. */
 async function main(): Promise<void> {
+  process.umask(0o077); // images are nobody else's business on this machine
   const port = portFrom(process.env['STOWAGE_PORT'] || '5000');
   const data = resolve(process.env['STOWAGE_DATA'] || 'data');
   const embedded = await openEmbedded({ data });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { UnderlyingDefaultSource } from 'node:stream/web';
+import type { UnderlyingSource } from 'node:stream/web';
 import { bodyIncomplete } from '../functions/oci/errors.ts';
 
 /** How much of a body waits in memory for whoever reads it. */
@@ -31,7 +31,7 @@ function headersOf(raw: readonly string[]): [string, string][] {
 
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let open = true;
-  const source: UnderlyingDefaultSource<Uint8Array> = {
+  const source: UnderlyingSource<Uint8Array> = {
     start(controller) {
       incoming.on('data', (chunk: Buffer) => {
         if (!open) return;

@@ -1,8 +1,8 @@
-import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import {
   type Attributes,
   type Condition,
+  checkOperations,
   type Item,
   type Key,
   keyOf,
@@ -49,7 +49,6 @@ export class SqliteTable implements Table {
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
     );
     this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    chmodSync(path, 0o600);
     this.#statements = prepare(this.#database);
   }
 
@@ -200,13 +199,4 @@ function holds(condition: Condition, found: Attributes | undefined): boolean {
       return typeof value === 'number' && value <= condition.value;
     }
   }
-}
-
-/** What DynamoDB refuses, this refuses too: a registry that works here works there. */
-function checkOperations(operations: readonly Operation[]): void {
-  const keys = new Set(operations.map((operation) => JSON.stringify(keyOf(operation))));
-  if (operations.length === 0 || operations.length > MAX_OPERATIONS) {
-    throw new RangeError(`a write takes 1 to ${MAX_OPERATIONS} operations, not ${operations.length}`);
-  }
-  if (keys.size < operations.length) throw new RangeError('a write has two operations on one item');
 }

@@ -92,3 +92,12 @@ export function keyOf(operation: Operation): Key {
   if ('update' in operation) return operation.update;
   return 'remove' in operation ? operation.remove : operation.check;
 }
+
+/** Throws RangeError for what no table takes: every implementation refuses what DynamoDB does. */
+export function checkOperations(operations: readonly Operation[]): void {
+  const keys = new Set(operations.map((operation) => JSON.stringify(keyOf(operation))));
+  if (operations.length === 0 || operations.length > MAX_OPERATIONS) {
+    throw new RangeError(`a write takes 1 to ${MAX_OPERATIONS} operations, not ${operations.length}`);
+  }
+  if (keys.size < operations.length) throw new RangeError('a write has two operations on one item');
+}
