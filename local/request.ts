@@ -5,17 +5,25 @@ import { bodyIncomplete } from '../functions/oci/errors.ts';
 /** How much of a body waits in memory for whoever reads it. */
 const BUFFER_BYTES = 1024 * 1024;
 
+export interface Received {
+  readonly request: Request;
+  /** Reads and throws away what of the body has not been read yet. */
+  readonly discardBody: () => void;
+}
+
 /** The web-standard request of what Node received; `undefined` where it is none (a method or target that the
- *  standard refuses). A body that is cut fails with SIZE_INVALID; one that nobody reads is thrown away. */
-export function requestOf(incoming: IncomingMessage): Request | undefined {
+ *  standard refuses). A body that is cut fails with SIZE_INVALID. */
+export function receive(incoming: IncomingMessage): Received | undefined {
   const { method = 'GET', url = '/' } = incoming;
   const hasBody = method !== 'GET' && method !== 'HEAD';
+  const body = hasBody ? new IncomingBody(incoming) : undefined;
   try {
-    return new Request(url.startsWith('/') ? `http://registry${url}` : url, {
+    const request = new Request(url.startsWith('/') ? `http://registry${url}` : url, {
       method,
       headers: headersOf(incoming.rawHeaders),
-      ...(hasBody && { body: bodyOf(incoming), duplex: 'half' }),
+      ...(body && { body: body.stream, duplex: 'half' }),
     });
+    return { request, discardBody: () => (body ? body.discard() : incoming.resume()) };
   } catch {
     return undefined;
   }
@@ -29,33 +37,43 @@ function headersOf(raw: readonly string[]): [string, string][] {
   return headers;
 }
 
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  let open = true;
-  const source: UnderlyingSource<Uint8Array> = {
-    start(controller) {
-      incoming.on('data', (chunk: Buffer) => {
-        if (!open) return;
-        controller.enqueue(chunk);
-        if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
-      });
-      incoming.on('end', () => {
-        if (open) controller.close();
-        open = false;
-      });
-      incoming.on('close', () => {
-        if (open) controller.error(bodyIncomplete());
-        open = false;
-      });
-      incoming.on('error', () => undefined); // told by 'close', which follows
-      incoming.pause();
-    },
-    pull() {
-      incoming.resume();
-    },
-    cancel() {
-      open = false;
-      incoming.resume();
-    },
-  };
-  return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }));
+/** A body as a stream that takes no more from the socket than its reader keeps up with. */
+class IncomingBody {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #incoming: IncomingMessage;
+  #open = true;
+
+  constructor(incoming: IncomingMessage) {
+    this.#incoming = incoming;
+    const source: UnderlyingSource<Uint8Array> = {
+      start: (controller) => this.#listen(controller),
+      pull: () => void incoming.resume(),
+      cancel: () => this.discard(),
+    };
+    const strategy = new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES });
+    this.stream = new ReadableStream(source, strategy);
+  }
+
+  discard(): void {
+    this.#open = false;
+    this.#incoming.resume();
+  }
+
+  #listen(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#incoming.on('data', (chunk: Buffer) => {
+      if (!this.#open) return;
+      controller.enqueue(chunk);
+      if ((controller.desiredSize ?? 0) <= 0) this.#incoming.pause();
+    });
+    this.#incoming.on('end', () => {
+      if (this.#open) controller.close();
+      this.#open = false;
+    });
+    this.#incoming.on('close', () => {
+      if (this.#open) controller.error(bodyIncomplete());
+      this.#open = false;
+    });
+    this.#incoming.on('error', () => undefined); // told by 'close', which follows
+    this.#incoming.pause();
+  }
 }

@@ -1,15 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Sends the response; resolves when Node has all of it. Rejects where the client has gone or the body fails.
- *  What the client still sends is read and thrown away: a connection that is closed under a client's upload
- *  loses it the answer. */
+/** Sends the response; resolves when Node has all of it. Rejects where the client has gone or the body fails. */
 export async function respond(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
 ): Promise<void> {
-  outgoing.on('finish', () => incoming.resume());
   const { status, headers, body } = response;
   if (!body) {
     outgoing.writeHead(status, [...headers].flat()).end();

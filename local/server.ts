@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { App } from '../functions/app.ts';
-import { requestOf } from './request.ts';
+import { receive } from './request.ts';
 import { respond } from './response.ts';
 
 export interface RunningServer {
@@ -22,6 +22,8 @@ const IDLE_TIMEOUT_MS = 5 * 60_000;
 /** Longer than clients and load balancers keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 
+const CLOSE_IDLE_MS = 50;
+
 /** Serves the app over HTTP/1.1 on Node's own server. Fails where the port is taken. */
 export async function serve(app: App, { host, port }: ServeOptions): Promise<RunningServer> {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
@@ -37,8 +39,10 @@ export async function serve(app: App, { host, port }: ServeOptions): Promise<Run
 
 async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   try {
-    const request = requestOf(incoming);
-    const response = request ? await app(request) : new Response(null, { status: 400 });
+    const received = receive(incoming);
+    // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
+    outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
+    const response = received ? await app(received.request) : new Response(null, { status: 400 });
     await respond(incoming, outgoing, response);
   } catch {
     // The client went away, or the stored bytes ended early: a cut connection is the only honest answer left.
@@ -53,8 +57,14 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
+/** Connections fall idle one by one as their requests are answered; clients would keep them open. */
 function close(server: Server): Promise<void> {
+  const timer = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
   return new Promise((resolve, reject) => {
-    server.close((error) => (error ? reject(error) : resolve()));
+    server.close((error) => {
+      clearInterval(timer);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }

@@ -1,3 +1,4 @@
+import { isKnown } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
 import { blobUnknown } from '../oci/errors.ts';
 import { type Blob, deleteBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
@@ -7,7 +8,7 @@ import { type Call, digestOf, repositoryOf } from './call.ts';
 export async function getBlob(call: Call): Promise<Response> {
   const { registry, request } = call;
   const blob = await requireBlob(registry, repositoryOf(call), digestOf(call));
-  if (request.headers.get('if-none-match') === entityTag(blob)) return unchanged(blob);
+  if (isKnown(request, entityTag(blob))) return unchanged(blob);
   const url = await registry.blobs.downloadUrl(blob.objectKey);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const range = requestedRange(request, blob);
@@ -32,7 +33,7 @@ export async function headBlob(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
   const find = call.access.may('push', repository) ? requireBlobForPush : requireBlob;
   const blob = await find(call.registry, repository, digestOf(call));
-  if (call.request.headers.get('if-none-match') === entityTag(blob)) return unchanged(blob);
+  if (isKnown(call.request, entityTag(blob))) return unchanged(blob);
   return new Response(null, { headers: wholeHeaders(blob) });
 }
 

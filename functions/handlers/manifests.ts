@@ -1,4 +1,5 @@
 import { readAtMost } from '../http/body.ts';
+import { isKnown } from '../http/conditional.ts';
 import { MAX_MANIFEST_BYTES, MAX_TAGS_PER_PUT } from '../limits.ts';
 import { manifestTooLarge, referenceInvalid, tooManyTags } from '../oci/errors.ts';
 import { parseTag, type Tag } from '../oci/reference.ts';
@@ -12,7 +13,7 @@ import { type Call, referenceOf, repositoryOf } from './call.ts';
 export async function getManifest(call: Call): Promise<Response> {
   const manifest = await requireManifest(call.registry, repositoryOf(call), referenceOf(call));
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
-  if (call.request.headers.get('if-none-match') === identity.ETag) {
+  if (isKnown(call.request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });
   }
   const headers = {
