@@ -47,14 +47,17 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
 }
 
 function uploads(open: () => Promise<BlobStore>): void {
-  it.each(['sha256', 'sha512'] as const)('stores a blob that comes in one request, by %s', async (algorithm) => {
-    const store = await open();
-    const bytes = randomBytes(3_000_000);
-    const upload = await append(store, await store.start(fresh(), algorithm), bytes);
-    expect(upload.offset).toBe(bytes.length);
-    expect(await store.finish(upload, digestOf(algorithm, bytes))).toBe('stored');
-    expect(await read(store, upload.objectKey)).toEqual(bytes);
-  });
+  it.each(['sha256', 'sha512'] as const)(
+    'stores a blob that comes in one request, by %s',
+    async (algorithm) => {
+      const store = await open();
+      const bytes = randomBytes(3_000_000);
+      const upload = await append(store, await store.start(fresh(), algorithm), bytes);
+      expect(upload.offset).toBe(bytes.length);
+      expect(await store.finish(upload, digestOf(algorithm, bytes))).toBe('stored');
+      expect(await read(store, upload.objectKey)).toEqual(bytes);
+    },
+  );
 
   it('stores an empty blob', async () => {
     const store = await open();
@@ -144,7 +147,12 @@ function objects(open: () => Promise<BlobStore>): void {
     const key = fresh();
     const bytes = randomBytes(1_500_000);
     await store.put(key, bytes);
-    const ranges = [[0, 0], [bytes.length - 1, bytes.length - 1], [7, 1_200_000], [0, bytes.length - 1]] as const;
+    const ranges = [
+      [0, 0],
+      [bytes.length - 1, bytes.length - 1],
+      [7, 1_200_000],
+      [0, bytes.length - 1],
+    ] as const;
     for (const [first, last] of ranges) {
       expect(await read(store, key, first, last)).toEqual(bytes.subarray(first, last + 1));
     }
@@ -192,4 +200,5 @@ async function randomUploads(open: () => Promise<BlobStore>): Promise<void> {
   );
 }
 
-const hexDigest = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+const hexDigest = (bytes: Uint8Array) =>
+  `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;

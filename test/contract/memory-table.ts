@@ -23,13 +23,22 @@ export class MemoryTable implements Table {
     return keys.map((key) => this.#items.get(idOf(key))?.attributes);
   }
 
-  async query({ partition, prefix = '', after, limit, direction, keysOnly }: Query): Promise<readonly Item[]> {
+  async query({
+    partition,
+    prefix = '',
+    after,
+    limit,
+    direction,
+    keysOnly,
+  }: Query): Promise<readonly Item[]> {
     const descending = direction === 'descending';
     const items = [...this.#items.values()]
       .filter(({ key }) => key.partition === partition && key.sort.startsWith(prefix))
       .toSorted((a, b) => compare(a.key.sort, b.key.sort) * (descending ? -1 : 1))
       .filter(({ key }) => after === undefined || compare(key.sort, after) * (descending ? -1 : 1) > 0);
-    return items.slice(0, limit).map(({ key, attributes }) => ({ key, attributes: keysOnly ? {} : attributes }));
+    return items
+      .slice(0, limit)
+      .map(({ key, attributes }) => ({ key, attributes: keysOnly ? {} : attributes }));
   }
 
   async write(operations: readonly Operation[]): Promise<Outcome> {

@@ -53,7 +53,11 @@ function readsAndWrites(open: () => Promise<Table>): void {
     const table = await open();
     await table.write([{ put: key('b'), attributes: { n: 1 } }]);
     expect(await table.get(key('a'))).toBeUndefined();
-    expect(await table.getMany([key('a'), key('b'), key('b', 'Q')])).toEqual([undefined, { n: 1 }, undefined]);
+    expect(await table.getMany([key('a'), key('b'), key('b', 'Q')])).toEqual([
+      undefined,
+      { n: 1 },
+      undefined,
+    ]);
   });
 
   it('replaces with put, and keeps other attributes with update', async () => {
@@ -71,7 +75,9 @@ function readsAndWrites(open: () => Promise<Table>): void {
     await expect(write([])).rejects.toThrow(RangeError);
     await expect(write(Array.from({ length: 101 }, (_, n) => put(`${n}`)))).rejects.toThrow(RangeError);
     await expect(write([put('a'), { remove: key('a') }])).rejects.toThrow(RangeError);
-    expect(await table.write(Array.from({ length: 100 }, (_, n) => put(`${n}`)))).toEqual({ committed: true });
+    expect(await table.write(Array.from({ length: 100 }, (_, n) => put(`${n}`)))).toEqual({
+      committed: true,
+    });
   });
 }
 
@@ -110,7 +116,9 @@ function conditions(open: () => Promise<Table>): void {
     const refused = [equals('n', 1), atMost('n', 9), equals('text', 1), atMost('text', 9)];
     for (const condition of refused) {
       for (const sort of ['a', 'none']) {
-        expect(await table.write([{ check: key(sort), when: [condition] }])).toMatchObject({ committed: false });
+        expect(await table.write([{ check: key(sort), when: [condition] }])).toMatchObject({
+          committed: false,
+        });
       }
     }
   });
@@ -156,7 +164,11 @@ const when = fc.array(condition, { maxLength: 2 });
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ put: anyKey, attributes, when }),
   fc.record({ update: anyKey, set: attributes, when }),
-  fc.record({ update: fc.record({ partition: fc.constant('N'), sort }), add: fc.record({ n: number }), when }),
+  fc.record({
+    update: fc.record({ partition: fc.constant('N'), sort }),
+    add: fc.record({ n: number }),
+    when,
+  }),
   fc.record({ remove: anyKey, when }),
   fc.record({ check: anyKey, when }),
 );

@@ -9,7 +9,9 @@ const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 4);
 const SEED = Number(process.env['KILL_SEED'] ?? 1);
 const PORT = Number(process.env['KILL_PORT'] ?? 5977);
 
-it(`keeps every promise through ${ROUNDS} kills at random moments`, { timeout: ROUNDS * 15_000 }, async () => {
+it(`keeps every promise through ${ROUNDS} kills at random moments`, {
+  timeout: ROUNDS * 15_000,
+}, async () => {
   const data = await scratch();
   const everything = newLedger();
   const random = randomFrom(SEED);
@@ -55,7 +57,8 @@ async function checkManifest(url: string, path: string, bytes: Uint8Array): Prom
   const { config, layers } = JSON.parse(Buffer.from(bytes).toString());
   for (const { digest } of [config, ...layers]) {
     const blob = await fetch(url + path.replace(/manifests\/.*/, `blobs/${digest}`));
-    if (blob.status !== 200 || sha256(await blob.bytes()) !== digest) return `can be read, its ${digest} cannot`;
+    if (blob.status !== 200 || sha256(await blob.bytes()) !== digest)
+      return `can be read, its ${digest} cannot`;
   }
   return undefined;
 }

@@ -47,6 +47,9 @@ it('is refused to a second process, which is told why', async () => {
   const main = join(import.meta.dirname, '../../local/main.ts');
   const env = { ...process.env, STOWAGE_DATA: data, STOWAGE_PORT: '1' };
   const { status, stderr } = spawnSync(process.execPath, [main], { env, encoding: 'utf8' });
-  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('in use by another registry') });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringContaining('in use by another registry'),
+  });
   await embedded.close();
 });

@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+// A rule that nobody has seen fail is no rule: each row plants a file with an import that the layout forbids.
+
+const ROOT = join(import.meta.dirname, '../..');
+
+const FORBIDDEN = [
+  ['functions/oci', '../limits.ts'],
+  ['functions/oci', '@aws-sdk/client-s3'],
+  ['functions/storage', '../registry/keys.ts'],
+  ['functions/registry', '../http/range.ts'],
+  ['functions/registry', '../handlers/call.ts'],
+  ['functions/registry', '@aws-sdk/client-dynamodb'],
+  ['functions/registry', 'node:fs'],
+  ['functions/http', '../registry/registry.ts'],
+  ['functions/auth', '../handlers/call.ts'],
+  ['functions/handlers', '../registry/keys.ts'],
+  ['functions/handlers', '../storage/table.ts'],
+  ['functions/handlers', '../../local/server.ts'],
+  ['local', '../functions/handlers/call.ts'],
+  ['local', '@aws-sdk/client-s3'],
+] as const;
+
+const ALLOWED = [
+  ['functions/registry', '../oci/digest.ts'],
+  ['functions/registry', '../storage/table.ts'],
+  ['functions/handlers', '../registry/tags.ts'],
+  ['local', '../functions/app.ts'],
+] as const;
+
+const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({
+  path: `${folder}/planted-${index}.ts`,
+  source: `import * as anything from '${specifier}';\nexport const all = anything;\n`,
+}));
+const environment = { path: 'functions/registry/planted.ts', source: 'export const home = process.env;\n' };
+
+/** `<path> <rule>` of everything lint found in the planted files. */
+let findings: readonly string[] = [];
+
+beforeAll(() => {
+  for (const { path, source } of [...planted, environment]) writeFileSync(join(ROOT, path), source);
+  const paths = [...planted, environment].map(({ path }) => path);
+  const biome = join(ROOT, 'node_modules/.bin/biome');
+  const options = ['lint', '--reporter=json', '--max-diagnostics=none', ...paths];
+  const { stdout } = spawnSync(biome, options, { cwd: ROOT, encoding: 'utf8' });
+  const { diagnostics } = JSON.parse(stdout) as Report;
+  findings = diagnostics.map(({ location, category }) => `${location.path} ${category}`);
+});
+
+afterAll(() => {
+  for (const { path } of [...planted, environment]) rmSync(join(ROOT, path), { force: true });
+});
+
+interface Report {
+  readonly diagnostics: readonly {
+    readonly category: string;
+    readonly location: { readonly path: string };
+  }[];
+}
+
+it.each(FORBIDDEN.map(([folder, specifier], index) => ({ folder, specifier, index })))(
+  '$folder may not import $specifier, and lint says so',
+  ({ index }) => {
+    expect(findings).toContain(`${planted[index]?.path} lint/style/noRestrictedImports`);
+  },
+);
+
+it.each(
+  ALLOWED.map(([folder, specifier], index) => ({ folder, specifier, index: FORBIDDEN.length + index })),
+)('$folder may import $specifier', ({ index }) => {
+  expect(findings).not.toContain(`${planted[index]?.path} lint/style/noRestrictedImports`);
+});
+
+it('the registry does not read the environment', () => {
+  expect(findings).toContain(`${environment.path} lint/style/noProcessEnv`);
+});
+
+it('the registry takes clock and chance as arguments', () => {
+  const sources = globSync('functions/{oci,registry,handlers,http}/*.ts', { cwd: ROOT });
+  const impure = sources.filter((path) =>
+    /Date\.now|new Date\(\)|Math\.random|randomUUID|randomBytes/.test(readFileSync(join(ROOT, path), 'utf8')),
+  );
+  expect(sources.length).toBeGreaterThan(20);
+  expect(impure).toEqual([]);
+});

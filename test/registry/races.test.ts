@@ -1,0 +1,255 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
+import type { Tag } from '../../functions/oci/reference.ts';
+import { deleteBlob, mountBlob, requireBlob, requireBlobForPush } from '../../functions/registry/blobs.ts';
+import { blobKey, digestKey, manifestKey, repositoryKey } from '../../functions/registry/keys.ts';
+import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
+import { findManifest } from '../../functions/registry/manifests.ts';
+import { drainOutbox } from '../../functions/registry/outbox.ts';
+import { cancelUpload, finishUpload, requireUpload, startUpload } from '../../functions/registry/uploads.ts';
+import {
+  bodyOf,
+  imageOf,
+  indexOf,
+  OTHER,
+  openFixture,
+  push,
+  pushBlob,
+  REPOSITORY,
+  refusal,
+} from './fixture.ts';
+
+// The timelines of docs/concurrency.md, each driven to the step where it could go wrong.
+
+const DAY = 24 * 60 * 60 * 1000;
+const manifestOf = (bytes: Uint8Array) => ({ kind: 'digest', digest: digestOf('sha256', bytes) }) as const;
+const read = async (body: ReadableStream | undefined) => body && new Response(body).bytes();
+
+describe('a push of a manifest', () => {
+  it('starts again, and is refused, where its blob is deleted just before the commit', async () => {
+    const { registry, before } = await openFixture();
+    const config = await pushBlob(registry);
+    before('M#', () => deleteBlob(registry, REPOSITORY, config.digest));
+    expect(await refusal(push(registry, imageOf(config), 'v1'))).toBe('MANIFEST_BLOB_UNKNOWN');
+    expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag: 'v1' as Tag })).toBeUndefined();
+  });
+
+  it('keeps its blob where that is deleted just after the commit', async () => {
+    const { registry, before } = await openFixture();
+    const config = await pushBlob(registry);
+    before('#', () => push(registry, imageOf(config))); // the delete has looked, and is about to write
+    expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
+    expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
+  });
+
+  it('of an index is refused where a child is deleted just before the commit', async () => {
+    const { registry, before } = await openFixture();
+    const child = imageOf(await pushBlob(registry));
+    const digest = await push(registry, child);
+    before(`M#${digestOf('sha256', indexOf(child))}`, () => deleteManifest(registry, REPOSITORY, digest));
+    expect(await refusal(push(registry, indexOf(child)))).toBe('MANIFEST_BLOB_UNKNOWN');
+  });
+
+  it('of an index keeps its child where that is deleted just after the commit', async () => {
+    const { registry, before } = await openFixture();
+    const child = imageOf(await pushBlob(registry));
+    const digest = await push(registry, child);
+    before('#', () => push(registry, indexOf(child)));
+    expect(await refusal(deleteManifest(registry, REPOSITORY, digest))).toBe('DENIED');
+    expect(await findManifest(registry, REPOSITORY, manifestOf(child))).toBeDefined();
+  });
+
+  it('starts again where two sweeps passed since it began, and touches what it uses anew', async () => {
+    const { registry, table, before } = await openFixture();
+    const config = await pushBlob(registry);
+    const advance = { update: repositoryKey(REPOSITORY), add: { epoch: 2 } };
+    before('M#', () => table.write([advance]));
+    await push(registry, imageOf(config));
+    expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 2 });
+    expect(await table.get(manifestKey(REPOSITORY, digestOf('sha256', imageOf(config))))).toMatchObject({
+      touched: 2,
+    });
+  });
+
+  it('goes on where one sweep passed: what it touched is safe for one more', async () => {
+    const { registry, table, before } = await openFixture();
+    const config = await pushBlob(registry);
+    before('M#', () => table.write([{ update: repositoryKey(REPOSITORY), add: { epoch: 1 } }]));
+    await push(registry, imageOf(config));
+    expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 0 });
+  });
+
+  it('and the same push at the same moment end in one manifest, also where its bytes are an object', async () => {
+    const { registry, before } = await openFixture();
+    const bytes = imageOf(await pushBlob(registry), { annotations: { padding: 'x'.repeat(50_000) } });
+    before('M#', () => push(registry, bytes, 'second'));
+    await push(registry, bytes, 'first');
+    const found = await findManifest(registry, REPOSITORY, manifestOf(bytes));
+    for (const tag of ['first', 'second'] as Tag[]) {
+      expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag })).toEqual(found);
+    }
+  });
+});
+
+describe('an upload', () => {
+  it('and another of the same content share one object; the other is discarded', async () => {
+    const fixture = await openFixture();
+    const { registry, table, before } = fixture;
+    const bytes = Buffer.from('the same');
+    before('B#', () => pushBlob(registry, OTHER, bytes));
+    const { digest } = await pushBlob(registry, REPOSITORY, bytes);
+    const [mine, others] = [
+      await requireBlob(registry, REPOSITORY, digest),
+      await requireBlob(registry, OTHER, digest),
+    ];
+    expect(mine.objectKey).toBe(others.objectKey);
+    expect(await table.get(digestKey(digest))).toMatchObject({ links: 2 });
+    fixture.clock += 1;
+    expect(await drainOutbox(registry)).toBe(1);
+    expect(await read(await registry.blobs.read(mine.objectKey))).toEqual(new Uint8Array(bytes));
+  });
+
+  it('that finishes just before it is cancelled stays readable', async () => {
+    const { registry, before } = await openFixture();
+    const bytes = Buffer.from('finished');
+    const digest = digestOf('sha256', bytes);
+    const { id } = await startUpload(registry, REPOSITORY);
+    const session = await requireUpload(registry, REPOSITORY, id);
+    const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
+    before('U#', () => finishUpload(registry, finish));
+    expect(await refusal(cancelUpload(registry, session))).toBe('BLOB_UPLOAD_UNKNOWN');
+    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
+    expect(await read(await registry.blobs.read(objectKey))).toEqual(new Uint8Array(bytes));
+  });
+
+  it('that is cancelled just before it finishes is unknown, and nothing of it is readable', async () => {
+    const { registry, before } = await openFixture();
+    const digest = digestOf('sha256', Buffer.from('cancelled'));
+    const { id } = await startUpload(registry, REPOSITORY);
+    const session = await requireUpload(registry, REPOSITORY, id);
+    before('B#', () => cancelUpload(registry, session));
+    const finish = {
+      repository: REPOSITORY,
+      id,
+      body: bodyOf(Buffer.from('cancelled')),
+      start: undefined,
+      digest,
+    };
+    expect(await refusal(finishUpload(registry, finish))).toBe('BLOB_UPLOAD_UNKNOWN');
+    expect(await refusal(requireBlob(registry, REPOSITORY, digest))).toBe('BLOB_UNKNOWN');
+    expect(await registry.blobs.read(session.upload.objectKey)).toBeUndefined();
+  });
+
+  it('is unknown after a week, and then its bytes go; a minute before, they stay', async () => {
+    const fixture = await openFixture();
+    const { registry } = fixture;
+    const { id } = await startUpload(registry, REPOSITORY);
+    const { upload } = await requireUpload(registry, REPOSITORY, id);
+    await registry.blobs.append(upload, bodyOf(Buffer.from('left behind')), async () => true);
+    fixture.clock += 7 * DAY - 60_000;
+    expect(await drainOutbox(registry)).toBe(0);
+    expect(await requireUpload(registry, REPOSITORY, id)).toMatchObject({ id });
+    fixture.clock += 60_000;
+    expect(await refusal(requireUpload(registry, REPOSITORY, id))).toBe('BLOB_UPLOAD_UNKNOWN');
+    expect(await drainOutbox(registry)).toBe(1);
+    expect(await registry.blobs.read(upload.objectKey)).toBeUndefined();
+  });
+
+  it('cannot finish any more once the outbox has begun to delete its object', async () => {
+    const fixture = await openFixture();
+    const { registry, before } = fixture;
+    const bytes = Buffer.from('too late');
+    const digest = digestOf('sha256', bytes);
+    const { id } = await startUpload(registry, REPOSITORY);
+    before('B#', async () => {
+      fixture.clock += 8 * DAY;
+      await drainOutbox(registry);
+    });
+    const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
+    expect(await refusal(finishUpload(registry, finish))).toBeDefined();
+    expect(await refusal(requireBlob(registry, REPOSITORY, digest))).toBe('BLOB_UNKNOWN');
+  });
+});
+
+describe('the last link of a blob', () => {
+  it('takes the bytes with it a day later, not sooner', async () => {
+    const fixture = await openFixture();
+    const { registry } = fixture;
+    const { digest } = await pushBlob(registry);
+    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
+    await deleteBlob(registry, REPOSITORY, digest);
+    fixture.clock += DAY - 1;
+    await drainOutbox(registry);
+    expect(await registry.blobs.read(objectKey)).toBeDefined();
+    fixture.clock += 1;
+    expect(await drainOutbox(registry)).toBe(1);
+    expect(await registry.blobs.read(objectKey)).toBeUndefined();
+  });
+
+  it('deleted just before a mount leaves nothing to mount', async () => {
+    const { registry, before } = await openFixture();
+    const { digest } = await pushBlob(registry);
+    before('B#', () => deleteBlob(registry, REPOSITORY, digest));
+    const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
+    expect(await mountBlob(registry, mount)).toBe(false);
+    expect(await refusal(requireBlob(registry, OTHER, digest))).toBe('BLOB_UNKNOWN');
+  });
+
+  it('deleted while a mount makes its repository is not linked again to bytes that are going', async () => {
+    const { registry, table, before } = await openFixture();
+    const { digest } = await pushBlob(registry);
+    before('#', () => deleteBlob(registry, REPOSITORY, digest));
+    const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
+    expect(await mountBlob(registry, mount)).toBe(false);
+    expect(await table.get(digestKey(digest))).toBeUndefined();
+  });
+
+  it('is not the last where a mount came just before the delete', async () => {
+    const fixture = await openFixture();
+    const { registry, before } = fixture;
+    const { digest } = await pushBlob(registry);
+    const mount = { repository: OTHER, digest, mayPull: () => true };
+    before('#', () => mountBlob(registry, mount));
+    await deleteBlob(registry, REPOSITORY, digest);
+    fixture.clock += 2 * DAY;
+    await drainOutbox(registry);
+    const { objectKey } = await requireBlob(registry, OTHER, digest);
+    expect(await registry.blobs.read(objectKey)).toBeDefined();
+  });
+
+  it('pushed again after its delete has an object of its own, which the old one does not take along', async () => {
+    const fixture = await openFixture();
+    const { registry } = fixture;
+    const bytes = Buffer.from('again');
+    const { digest } = await pushBlob(registry, REPOSITORY, bytes);
+    await deleteBlob(registry, REPOSITORY, digest);
+    await pushBlob(registry, REPOSITORY, bytes);
+    fixture.clock += 2 * DAY;
+    expect(await drainOutbox(registry)).toBe(1);
+    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
+    expect(await read(await registry.blobs.read(objectKey))).toEqual(new Uint8Array(bytes));
+  });
+
+  it('is mounted only from where the caller may pull', async () => {
+    const { registry } = await openFixture();
+    const { digest } = await pushBlob(registry);
+    const mount = { repository: OTHER, digest, mayPull: () => false };
+    expect(await mountBlob(registry, mount)).toBe(false);
+    expect(await mountBlob(registry, { ...mount, from: REPOSITORY })).toBe(false);
+  });
+});
+
+describe('a touch', () => {
+  it('by HEAD of a pusher lifts the blob to the present epoch, and never back', async () => {
+    const { registry, table, before } = await openFixture();
+    const { digest } = await pushBlob(registry);
+    const link = blobKey(REPOSITORY, digest);
+    await table.write([{ update: repositoryKey(REPOSITORY), add: { epoch: 3 } }]);
+    await requireBlobForPush(registry, REPOSITORY, digest);
+    expect(await table.get(link)).toMatchObject({ touched: 3 });
+    await table.write([{ update: link, set: { touched: 1 } }]);
+    before('B#', () => table.write([{ update: link, set: { touched: 5 } }])); // a push of a later epoch
+    await requireBlobForPush(registry, REPOSITORY, digest);
+    expect(await table.get(link)).toMatchObject({ touched: 5 });
+  });
+});
