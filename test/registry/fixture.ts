@@ -21,7 +21,7 @@ export interface Fixture {
   readonly table: SqliteTable;
   clock: number;
   /** Runs `act` once, just before the first write that touches an item whose sort key starts so. */
-  before(sortPrefix: string, act: () => Promise<unknown>): void;
+  justBefore(sortPrefix: string, act: () => Promise<unknown>): void;
 }
 
 export async function openFixture(): Promise<Fixture> {
@@ -44,7 +44,7 @@ export async function openFixture(): Promise<Fixture> {
       newId: randomUUID,
       pause: async () => undefined,
     },
-    before(prefix, run) {
+    justBefore(prefix, run) {
       hooks.push({ matches: (sorts) => sorts.some((sort) => sort.startsWith(prefix)), run });
     },
   };

@@ -27,43 +27,43 @@ const read = async (body: ReadableStream | undefined) => body && new Response(bo
 
 describe('a push of a manifest', () => {
   it('starts again, and is refused, where its blob is deleted just before the commit', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const config = await pushBlob(registry);
-    before('M#', () => deleteBlob(registry, REPOSITORY, config.digest));
+    justBefore('M#', () => deleteBlob(registry, REPOSITORY, config.digest));
     expect(await refusal(push(registry, imageOf(config), 'v1'))).toBe('MANIFEST_BLOB_UNKNOWN');
     expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag: 'v1' as Tag })).toBeUndefined();
   });
 
   it('keeps its blob where that is deleted just after the commit', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const config = await pushBlob(registry);
-    before('#', () => push(registry, imageOf(config))); // the delete has looked, and is about to write
+    justBefore('#', () => push(registry, imageOf(config))); // the delete has looked, and is about to write
     expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
     expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
   });
 
   it('of an index is refused where a child is deleted just before the commit', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const child = imageOf(await pushBlob(registry));
     const digest = await push(registry, child);
-    before(`M#${digestOf('sha256', indexOf(child))}`, () => deleteManifest(registry, REPOSITORY, digest));
+    justBefore(`M#${digestOf('sha256', indexOf(child))}`, () => deleteManifest(registry, REPOSITORY, digest));
     expect(await refusal(push(registry, indexOf(child)))).toBe('MANIFEST_BLOB_UNKNOWN');
   });
 
   it('of an index keeps its child where that is deleted just after the commit', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const child = imageOf(await pushBlob(registry));
     const digest = await push(registry, child);
-    before('#', () => push(registry, indexOf(child)));
+    justBefore('#', () => push(registry, indexOf(child)));
     expect(await refusal(deleteManifest(registry, REPOSITORY, digest))).toBe('DENIED');
     expect(await findManifest(registry, REPOSITORY, manifestOf(child))).toBeDefined();
   });
 
   it('starts again where two sweeps passed since it began, and touches what it uses anew', async () => {
-    const { registry, table, before } = await openFixture();
+    const { registry, table, justBefore } = await openFixture();
     const config = await pushBlob(registry);
     const advance = { update: repositoryKey(REPOSITORY), add: { epoch: 2 } };
-    before('M#', () => table.write([advance]));
+    justBefore('M#', () => table.write([advance]));
     await push(registry, imageOf(config));
     expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 2 });
     expect(await table.get(manifestKey(REPOSITORY, digestOf('sha256', imageOf(config))))).toMatchObject({
@@ -72,17 +72,17 @@ describe('a push of a manifest', () => {
   });
 
   it('goes on where one sweep passed: what it touched is safe for one more', async () => {
-    const { registry, table, before } = await openFixture();
+    const { registry, table, justBefore } = await openFixture();
     const config = await pushBlob(registry);
-    before('M#', () => table.write([{ update: repositoryKey(REPOSITORY), add: { epoch: 1 } }]));
+    justBefore('M#', () => table.write([{ update: repositoryKey(REPOSITORY), add: { epoch: 1 } }]));
     await push(registry, imageOf(config));
     expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 0 });
   });
 
   it('and the same push at the same moment end in one manifest, also where its bytes are an object', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const bytes = imageOf(await pushBlob(registry), { annotations: { padding: 'x'.repeat(50_000) } });
-    before('M#', () => push(registry, bytes, 'second'));
+    justBefore('M#', () => push(registry, bytes, 'second'));
     await push(registry, bytes, 'first');
     const found = await findManifest(registry, REPOSITORY, manifestOf(bytes));
     for (const tag of ['first', 'second'] as Tag[]) {
@@ -94,9 +94,9 @@ describe('a push of a manifest', () => {
 describe('an upload', () => {
   it('and another of the same content share one object; the other is discarded', async () => {
     const fixture = await openFixture();
-    const { registry, table, before } = fixture;
+    const { registry, table, justBefore } = fixture;
     const bytes = Buffer.from('the same');
-    before('B#', () => pushBlob(registry, OTHER, bytes));
+    justBefore('B#', () => pushBlob(registry, OTHER, bytes));
     const { digest } = await pushBlob(registry, REPOSITORY, bytes);
     const [mine, others] = [
       await requireBlob(registry, REPOSITORY, digest),
@@ -110,24 +110,24 @@ describe('an upload', () => {
   });
 
   it('that finishes just before it is cancelled stays readable', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const bytes = Buffer.from('finished');
     const digest = digestOf('sha256', bytes);
     const { id } = await startUpload(registry, REPOSITORY);
     const session = await requireUpload(registry, REPOSITORY, id);
     const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
-    before('U#', () => finishUpload(registry, finish));
+    justBefore('U#', () => finishUpload(registry, finish));
     expect(await refusal(cancelUpload(registry, session))).toBe('BLOB_UPLOAD_UNKNOWN');
     const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
     expect(await read(await registry.blobs.read(objectKey))).toEqual(new Uint8Array(bytes));
   });
 
   it('that is cancelled just before it finishes is unknown, and nothing of it is readable', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const digest = digestOf('sha256', Buffer.from('cancelled'));
     const { id } = await startUpload(registry, REPOSITORY);
     const session = await requireUpload(registry, REPOSITORY, id);
-    before('B#', () => cancelUpload(registry, session));
+    justBefore('B#', () => cancelUpload(registry, session));
     const finish = {
       repository: REPOSITORY,
       id,
@@ -157,11 +157,11 @@ describe('an upload', () => {
 
   it('cannot finish any more once the outbox has begun to delete its object', async () => {
     const fixture = await openFixture();
-    const { registry, before } = fixture;
+    const { registry, justBefore } = fixture;
     const bytes = Buffer.from('too late');
     const digest = digestOf('sha256', bytes);
     const { id } = await startUpload(registry, REPOSITORY);
-    before('B#', async () => {
+    justBefore('B#', async () => {
       fixture.clock += 8 * DAY;
       await drainOutbox(registry);
     });
@@ -187,18 +187,18 @@ describe('the last link of a blob', () => {
   });
 
   it('deleted just before a mount leaves nothing to mount', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const { digest } = await pushBlob(registry);
-    before('B#', () => deleteBlob(registry, REPOSITORY, digest));
+    justBefore('B#', () => deleteBlob(registry, REPOSITORY, digest));
     const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
     expect(await mountBlob(registry, mount)).toBe(false);
     expect(await refusal(requireBlob(registry, OTHER, digest))).toBe('BLOB_UNKNOWN');
   });
 
   it('deleted while a mount makes its repository is not linked again to bytes that are going', async () => {
-    const { registry, table, before } = await openFixture();
+    const { registry, table, justBefore } = await openFixture();
     const { digest } = await pushBlob(registry);
-    before('#', () => deleteBlob(registry, REPOSITORY, digest));
+    justBefore('#', () => deleteBlob(registry, REPOSITORY, digest));
     const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
     expect(await mountBlob(registry, mount)).toBe(false);
     expect(await table.get(digestKey(digest))).toBeUndefined();
@@ -206,10 +206,10 @@ describe('the last link of a blob', () => {
 
   it('is not the last where a mount came just before the delete', async () => {
     const fixture = await openFixture();
-    const { registry, before } = fixture;
+    const { registry, justBefore } = fixture;
     const { digest } = await pushBlob(registry);
     const mount = { repository: OTHER, digest, mayPull: () => true };
-    before('#', () => mountBlob(registry, mount));
+    justBefore('#', () => mountBlob(registry, mount));
     await deleteBlob(registry, REPOSITORY, digest);
     fixture.clock += 2 * DAY;
     await drainOutbox(registry);
@@ -241,14 +241,14 @@ describe('the last link of a blob', () => {
 
 describe('a touch', () => {
   it('by HEAD of a pusher lifts the blob to the present epoch, and never back', async () => {
-    const { registry, table, before } = await openFixture();
+    const { registry, table, justBefore } = await openFixture();
     const { digest } = await pushBlob(registry);
     const link = blobKey(REPOSITORY, digest);
     await table.write([{ update: repositoryKey(REPOSITORY), add: { epoch: 3 } }]);
     await requireBlobForPush(registry, REPOSITORY, digest);
     expect(await table.get(link)).toMatchObject({ touched: 3 });
     await table.write([{ update: link, set: { touched: 1 } }]);
-    before('B#', () => table.write([{ update: link, set: { touched: 5 } }])); // a push of a later epoch
+    justBefore('B#', () => table.write([{ update: link, set: { touched: 5 } }])); // a push of a later epoch
     await requireBlobForPush(registry, REPOSITORY, digest);
     expect(await table.get(link)).toMatchObject({ touched: 5 });
   });

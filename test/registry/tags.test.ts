@@ -40,10 +40,10 @@ describe('a tag', () => {
   });
 
   it('pushed just before its manifest is deleted goes with it', async () => {
-    const { registry, before } = await openFixture();
+    const { registry, justBefore } = await openFixture();
     const bytes = imageOf(await pushBlob(registry));
     const digest = await push(registry, bytes, 'v1');
-    before('#', () => push(registry, bytes, 'v2'));
+    justBefore('#', () => push(registry, bytes, 'v2'));
     await deleteManifest(registry, REPOSITORY, digest);
     expect(await listTags(registry, REPOSITORY, page)).toEqual({ entries: [] });
   });
