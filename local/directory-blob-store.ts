@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import type {
@@ -11,7 +11,7 @@ import type {
   ObjectKey,
   Upload,
 } from '../functions/storage/blob-store.ts';
-import { readChunks, streamFile } from './file-reader.ts';
+import { streamFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 
 /** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
@@ -70,7 +70,7 @@ export class DirectoryBlobStore implements BlobStore {
   async finish({ objectKey, offset }: Upload, digest: Digest): Promise<'stored' | 'mismatch'> {
     const file = await open(this.#path(objectKey), constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      const actual = await this.#digest(file, objectKey, offset, algorithmOf(digest));
+      const actual = await this.#digest(objectKey, offset, algorithmOf(digest));
       if (actual !== digest) return 'mismatch';
       await file.truncate(offset); // what a cut request left behind
       await file.sync();
@@ -144,16 +144,12 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   /** The digest of the first `offset` bytes: known from writing them, or read anew after a restart. */
-  async #digest(
-    file: FileHandle,
-    objectKey: ObjectKey,
-    offset: number,
-    algorithm: Algorithm,
-  ): Promise<Digest> {
+  async #digest(objectKey: ObjectKey, offset: number, algorithm: Algorithm): Promise<Digest> {
     const live = this.#live.get(objectKey);
     if (live?.offset === offset && live.algorithm === algorithm) return finishDigest(algorithm, live.hash);
     const hash = createHash(algorithm);
-    for await (const chunk of readChunks(file, { first: 0, last: offset - 1 })) hash.update(chunk);
+    const whole = await streamFile(this.#path(objectKey), { first: 0, last: offset - 1 });
+    for await (const chunk of whole ?? []) hash.update(chunk);
     return finishDigest(algorithm, hash);
   }
 

@@ -1,41 +1,51 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Body, ByteRange } from '../functions/storage/blob-store.ts';
 
-/** Large enough that the number of calls does not matter, small enough for many downloads at once. */
-const CHUNK_BYTES = 512 * 1024;
+/** How much is read at once for a reader that brings no buffer of its own. */
+const CHUNK_BYTES = 256 * 1024;
 
-/** The file, or a range of it, as a stream; `undefined` where there is none. An open stream keeps its bytes
- *  even when the file is deleted meanwhile. */
+/** The file, or a range of it, as a byte stream; `undefined` where there is none. It reads into the buffers of
+ *  its reader. An open stream keeps its bytes even when the file is deleted meanwhile. */
 export async function streamFile(path: string, range?: ByteRange): Promise<Body | undefined> {
   const file = await openExisting(path);
   if (!file) return undefined;
   const last = range?.last ?? (await file.stat()).size - 1;
-  const chunks = readChunks(file, { first: range?.first ?? 0, last });
-  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
-    const { value, done } = await chunks.next();
-    if (!done) return controller.enqueue(value);
-    await file.close();
+  let position = range?.first ?? 0;
+
+  async function finish(controller: ReadableByteStreamController): Promise<void> {
+    await file?.close();
     controller.close();
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) =>
-        pull(controller).catch((error) => file.close().finally(() => controller.error(error))),
-      cancel: () => file.close(),
+    controller.byobRequest?.respond(0);
+  }
+
+  return new ReadableStream({
+    type: 'bytes',
+    autoAllocateChunkSize: CHUNK_BYTES,
+    async pull(controller) {
+      const request = controller.byobRequest as ReadableStreamBYOBRequest;
+      try {
+        if (position > last) return await finish(controller);
+        position += await readInto(request, file, position, last);
+      } catch (error) {
+        await file.close();
+        controller.error(error);
+      }
     },
-    { highWaterMark: 1 },
-  );
+    cancel: () => file.close(),
+  });
 }
 
-/** The bytes of the range in chunks; fails where the file ends before it does. */
-export async function* readChunks(file: FileHandle, { first, last }: ByteRange): AsyncGenerator<Uint8Array> {
-  for (let position = first; position <= last; ) {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, last - position + 1));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-    if (bytesRead === 0) throw new Error(`file ends at ${position}, before ${last}`);
-    yield buffer.subarray(0, bytesRead);
-    position += bytesRead;
-  }
+async function readInto(
+  request: ReadableStreamBYOBRequest,
+  file: FileHandle,
+  position: number,
+  last: number,
+): Promise<number> {
+  const view = request.view as Uint8Array;
+  const { bytesRead } = await file.read(view, 0, Math.min(view.byteLength, last - position + 1), position);
+  if (bytesRead === 0) throw new Error(`file ends at ${position}, before ${last}`);
+  request.respond(bytesRead);
+  return bytesRead;
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {

@@ -1,5 +1,10 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** Bodies up to this size are sent in one piece. */
+const SMALL_BYTES = 64 * 1024;
+
+/** Two of these per download; a fresh one for every read would keep the garbage collector busier than the disk. */
+const BUFFER_BYTES = 1024 * 1024;
 
 /** Sends the response; resolves when Node has all of it. Rejects where the client has gone or the body fails. */
 export async function respond(
@@ -8,24 +13,43 @@ export async function respond(
   response: Response,
 ): Promise<void> {
   const { status, headers, body } = response;
+  const length = Number(headers.get('content-length') ?? Number.NaN);
   if (!body) {
     outgoing.writeHead(status, [...headers].flat()).end();
-  } else if (headers.has('content-length') && incoming.method !== 'HEAD') {
+  } else if (length > SMALL_BYTES && incoming.method !== 'HEAD') {
     outgoing.writeHead(status, [...headers].flat());
-    await stream(body, outgoing);
+    await pump(body, outgoing, Math.min(length, BUFFER_BYTES));
     outgoing.end();
   } else {
     const bytes = await response.bytes();
-    if (!headers.has('content-length')) headers.set('Content-Length', `${bytes.length}`);
+    if (Number.isNaN(length)) headers.set('Content-Length', `${bytes.length}`);
     outgoing.writeHead(status, [...headers].flat()).end(incoming.method === 'HEAD' ? undefined : bytes);
   }
 }
 
-async function stream(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  outgoing.once('close', () => gone.abort());
-  // Leaving the loop early cancels the body, which closes its file.
-  for await (const chunk of body) {
-    if (!outgoing.write(chunk)) await once(outgoing, 'drain', { signal: gone.signal });
+/** Reads into one buffer while the other is on its way out. */
+async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, size: number): Promise<void> {
+  const reader = body.getReader({ mode: 'byob' });
+  const free = [new ArrayBuffer(size), new ArrayBuffer(size)];
+  let written: Promise<void> = Promise.resolve();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(free.shift() as ArrayBuffer));
+      await written;
+      if (done) return;
+      written = write(outgoing, value).then(() => void free.push(value.buffer));
+      written.catch(() => undefined); // told by the next turn
+      if (free.length === 0) await written;
+    }
+  } catch (error) {
+    await reader.cancel(error);
+    throw error;
   }
+}
+
+/** Resolves when the bytes have left our hands; fails where the client has gone. */
+function write(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 }

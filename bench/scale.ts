@@ -1,0 +1,40 @@
+const MIB = 1024 * 1024;
+
+/** How much each workload does. */
+export interface Scale {
+  readonly blobBytes: number;
+  readonly blobRounds: number;
+  readonly imageLayers: number;
+  readonly layerBytes: number;
+  readonly manifestGets: number;
+  readonly manifestsPerWriter: number;
+  readonly tags: number;
+  readonly tagLists: number;
+  readonly rounds: number;
+}
+
+/** What results are published from. */
+export const FULL: Scale = {
+  blobBytes: 1024 * MIB,
+  blobRounds: 3,
+  imageLayers: 20,
+  layerBytes: 5_000_000,
+  manifestGets: 10_000,
+  manifestsPerWriter: 30,
+  tags: 10_000,
+  tagLists: 50,
+  rounds: 5,
+};
+
+/** Shows in half a minute that everything works; its numbers mean little. */
+export const QUICK: Scale = {
+  blobBytes: 64 * MIB,
+  blobRounds: 2,
+  imageLayers: 5,
+  layerBytes: 1_000_000,
+  manifestGets: 2_000,
+  manifestsPerWriter: 5,
+  tags: 500,
+  tagLists: 10,
+  rounds: 2,
+};

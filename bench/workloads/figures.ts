@@ -1,0 +1,15 @@
+import type { Figure } from './workload.ts';
+
+export const MIB = 1024 * 1024;
+
+export function mibPerSecond(bytes: number): Figure {
+  return { unit: 'MiB/s', of: (seconds) => bytes / MIB / seconds };
+}
+
+export function requestsPerSecond(requests: number): Figure {
+  return { unit: 'requests/s', of: (seconds) => requests / seconds };
+}
+
+export function millisecondsEach(count: number): Figure {
+  return { unit: 'ms', of: (seconds) => (seconds * 1000) / count };
+}

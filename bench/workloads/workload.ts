@@ -1,0 +1,23 @@
+import type { Target } from '../http/request.ts';
+
+/** Runs `work` with the clock and the CPU counters on. Called once in a round. */
+export type Measure = (work: () => Promise<unknown>) => Promise<void>;
+
+/** One round's work, the same bytes for both servers. What is outside `measure` is not timed. */
+export type RoundOfWork = (target: Target, measure: Measure) => Promise<void>;
+
+/** What a reader is shown in place of seconds: `amount / seconds` or `seconds / amount`. */
+export interface Figure {
+  readonly unit: string;
+  readonly of: (seconds: number) => number;
+}
+
+export interface Workload {
+  readonly title: string;
+  readonly figure: Figure;
+  readonly rounds: number;
+  /** What a server must hold before the first round. Once per server, not timed. */
+  readonly setUp?: (target: Target) => Promise<void>;
+  /** Makes data nobody has seen yet. `label` differs in every round and can be part of a name. */
+  readonly makeRound: (label: string) => RoundOfWork;
+}
