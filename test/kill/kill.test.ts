@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
-import { RegistryProcess } from './process.ts';
 import { type Ledger, newLedger, pushUntilDeath, sha256 } from './pusher.ts';
 
 /** `KILL_ROUNDS=100 KILL_SEED=7 npx vitest run test/kill` is what CI runs; a few rounds catch what is plainly broken. */
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 4);
 const SEED = Number(process.env['KILL_SEED'] ?? 1);
-const PORT = Number(process.env['KILL_PORT'] ?? 5977);
 
 it(`keeps every promise through ${ROUNDS} kills at random moments`, {
   timeout: ROUNDS * 15_000,
@@ -17,7 +16,7 @@ it(`keeps every promise through ${ROUNDS} kills at random moments`, {
   const random = randomFrom(SEED);
   for (let round = 0; round < ROUNDS; round += 1) {
     const ledger = newLedger();
-    const registry = await RegistryProcess.start(data, PORT);
+    const registry = await RegistryProcess.start(data);
     const pusher = { url: registry.url, random, ledger };
     const pushers = ['a', 'b', 'c/d'].map((name) => pushUntilDeath(pusher, `r${round}/${name}`));
     await setTimeout(random() * 250);
@@ -33,7 +32,7 @@ it(`keeps every promise through ${ROUNDS} kills at random moments`, {
 
 /** Invariants 1 to 4 of the design: whole manifests, true bytes, tags that resolve, promises kept. */
 async function checkAfterRestart(data: string, { acknowledged, attempted }: Ledger, round: number) {
-  const registry = await RegistryProcess.start(data, PORT);
+  const registry = await RegistryProcess.start(data);
   const problems: string[] = [];
   for (const path of attempted) {
     const problem = await check(registry.url, path, acknowledged.has(path));

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
+import { RegistryProcess } from '../registry-process.ts';
+import { scratch } from '../scratch.ts';
+
+async function start(): Promise<RegistryProcess> {
+  const registry = await RegistryProcess.start(await scratch());
+  onTestFinished(() => registry.stop('SIGKILL'));
+  return registry;
+}
+
+async function openUpload({ url }: RegistryProcess): Promise<string> {
+  const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: 'POST' });
+  return url + response.headers.get('location');
+}
+
+async function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  answer.resume();
+  return answer;
+}
+
+it('shows how to push a first image, and logs one line of JSON per request', async () => {
+  const registry = await start();
+  const { host } = new URL(registry.url);
+  for (const command of [
+    'docker pull alpine',
+    `docker tag alpine ${host}/alpine`,
+    `docker push ${host}/alpine`,
+  ]) {
+    expect(registry.banner).toContain(`\n    ${command}\n`);
+  }
+  await fetch(`${registry.url}/v2/`);
+  await fetch(`${registry.url}/v2/a/blobs/nonsense?secret=1`, { headers: { 'User-Agent': 'test/1' } });
+  await expect.poll(() => registry.log.length).toBe(2);
+  const [ping, blob] = registry.log.map((line) => JSON.parse(line));
+  expect(ping).toMatchObject({ method: 'GET', path: '/v2/', operation: 'ping', status: 200 });
+  expect(blob).toMatchObject({
+    path: '/v2/a/blobs/nonsense',
+    operation: 'blob.get',
+    status: 400,
+    userAgent: 'test/1',
+  });
+  expect(registry.log.join()).not.toContain('secret');
+});
+
+it('finishes an upload that is under way when it is told to stop, takes no new one, and exits with 0', async () => {
+  const registry = await start();
+  const location = await openUpload(registry);
+  const bytes = Buffer.from('first half, second half');
+  const digest = digestOf('sha256', bytes);
+  const sent = request(`${location}?digest=${digest}`, {
+    method: 'PUT',
+    headers: { 'Content-Length': bytes.length },
+  });
+  sent.write(bytes.subarray(0, 10));
+  await setTimeout(200);
+  registry.signal('SIGTERM');
+  await expect.poll(() => fetch(`${registry.url}/v2/`).catch(() => 'refused')).toBe('refused');
+  sent.end(bytes.subarray(10));
+  expect(await answerTo(sent)).toMatchObject({ statusCode: 201 });
+  expect(await registry.exited()).toBe(0);
+});
+
+it('does not wait for requests when it is told to stop twice', async () => {
+  const registry = await start();
+  const sent = request(await openUpload(registry), { method: 'PATCH' });
+  sent.on('error', () => undefined);
+  sent.write('never ends');
+  await setTimeout(200);
+  registry.signal('SIGTERM');
+  await expect.poll(() => fetch(`${registry.url}/v2/`).catch(() => 'refused')).toBe('refused');
+  registry.signal('SIGTERM');
+  expect(await registry.exited()).toBe(1);
+});
+
+// Memory is read from /proc.
+it.runIf(process.platform === 'linux')('takes and serves 1 GiB in less than a quarter of it', async () => {
+  const registry = await start();
+  const location = await openUpload(registry);
+  const chunk = Buffer.alloc(1024 * 1024);
+  const sent = request(location, { method: 'PATCH' });
+  const answered = answerTo(sent);
+  for (let n = 0; n < 1024; n += 1) if (!sent.write(chunk)) await once(sent, 'drain');
+  sent.end();
+  expect(await answered).toMatchObject({ statusCode: 202, headers: { range: `0-${2 ** 30 - 1}` } });
+  const digest = 'sha256:49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14';
+  const finished = await fetch(`${location}?digest=${digest}`, { method: 'PUT' });
+  expect(finished.status).toBe(201);
+  const blob = await fetch(`${registry.url}/v2/a/blobs/${digest}`);
+  let size = 0;
+  for await (const part of blob.body ?? []) size += part.length;
+  expect(size).toBe(2 ** 30);
+  expect(registry.peakMemory).toBeLessThan(256);
+});

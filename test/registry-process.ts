@@ -1,0 +1,77 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+
+const MAIN = join(import.meta.dirname, '../local/main.ts');
+
+/** The registry in a process of its own, as `npm start` runs it. */
+export class RegistryProcess {
+  readonly url: string;
+  /** The start-up banner. */
+  readonly banner: string;
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  #log = '';
+
+  private constructor(url: string, banner: string, child: ChildProcessByStdio<null, Readable, Readable>) {
+    this.url = url;
+    this.banner = banner;
+    this.#child = child;
+    child.stderr.resume();
+    child.stdout.on('data', (text) => {
+      this.#log += text;
+    });
+  }
+
+  /** Resolves once it listens; fails with its error output where it does not start. */
+  static async start(data: string): Promise<RegistryProcess> {
+    const port = await freePort();
+    const env = { ...process.env, STOWAGE_DATA: data, STOWAGE_PORT: `${port}` };
+    const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let errors = '';
+    for await (const text of child.stderr.iterator({ destroyOnReturn: false })) {
+      errors += text;
+      if (errors.includes('docker push')) {
+        return new RegistryProcess(`http://127.0.0.1:${port}`, errors, child);
+      }
+    }
+    throw new Error(`the registry did not start: ${errors}`);
+  }
+
+  /** The lines it has logged so far. */
+  get log(): readonly string[] {
+    return this.#log.split('\n').filter(Boolean);
+  }
+
+  /** The most memory it ever held, in MiB (Linux). */
+  get peakMemory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The exit code, `null` where a signal ended it. */
+  async exited(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.signal(signal);
+    await this.exited();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
