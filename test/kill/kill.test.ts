@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { RegistryProcess } from '../registry-process.ts';
@@ -28,7 +31,34 @@ it(`keeps every promise through ${ROUNDS} kills at random moments`, {
   }
   expect(everything.acknowledged.size).toBeGreaterThan(0);
   await checkAfterRestart(data, everything, ROUNDS);
+  checkNothingIsForgotten(data);
 });
+
+/** Every file is linked, or on the list of what to delete; and every linked object has its file. */
+function checkNothingIsForgotten(data: string): void {
+  const database = new DatabaseSync(join(data, 'registry.sqlite'));
+  const rows = database.prepare('SELECT partition, sort, attributes FROM items').all() as unknown as Row[];
+  database.close();
+  const keysOf = (pattern: RegExp) =>
+    new Set(
+      rows
+        .filter(({ partition, sort }) => pattern.test(`${partition} ${sort}`))
+        .map(({ attributes }) => JSON.parse(attributes).objectKey)
+        .filter(Boolean),
+    );
+  const linked = keysOf(/^D#\S+ #$|^R#\S+ M#/);
+  const listed = keysOf(/^X#/);
+  const files = readdirSync(join(data, 'blobs')).map((name) => `blobs/${name}`);
+  expect(files.filter((file) => !linked.has(file) && !listed.has(file))).toEqual([]);
+  expect([...linked].filter((file) => !files.includes(file))).toEqual([]);
+  expect([...linked].filter((file) => listed.has(file))).toEqual([]);
+}
+
+interface Row {
+  readonly partition: string;
+  readonly sort: string;
+  readonly attributes: string;
+}
 
 /** Invariants 1 to 4 of the design: whole manifests, true bytes, tags that resolve, promises kept. */
 async function checkAfterRestart(data: string, { acknowledged, attempted }: Ledger, round: number) {
