@@ -37,7 +37,7 @@ export function referenceOf({ params }: Call): Reference {
   return parseReference(text) ?? refuse(referenceInvalid(text));
 }
 
-export function requireDigest(text: string): Digest {
+function requireDigest(text: string): Digest {
   return parseDigest(text) ?? refuse(digestMalformed(text));
 }
 

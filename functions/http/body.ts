@@ -36,7 +36,7 @@ export async function readAtMost(request: Request, limit: number): Promise<Uint8
   return Buffer.concat(chunks);
 }
 
-export function emptyBody(): Body {
+function emptyBody(): Body {
   return new ReadableStream({ start: (controller) => controller.close() });
 }
 
