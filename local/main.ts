@@ -22,7 +22,9 @@ async function main(): Promise<void> {
   const embedded = await openEmbedded({ data });
   const { registry } = embedded;
   const app = createApp({ registry, onAnswer: createLog(process.stdout) });
-  const server = await serve(app, { host: HOST, port }).catch((error: unknown) => {
+  const onError = (error: unknown) =>
+    void process.stderr.write(`stowage: an answer was cut short: ${error}\n`);
+  const server = await serve(app, { host: HOST, port, onError }).catch((error: unknown) => {
     throw explain(error, port);
   });
   process.stderr.write(banner(server.url, data));

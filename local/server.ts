@@ -14,6 +14,8 @@ interface ServeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Told what cut an answer short after it had begun, where that was not the client. @default nobody */
+  readonly onError?: (error: unknown) => void;
 }
 
 /** A layer of any size over a line of any speed must get through: only silence ends a request. */
@@ -25,28 +27,33 @@ const KEEP_ALIVE_MS = 75_000;
 const CLOSE_IDLE_MS = 50;
 
 /** Serves the app over HTTP/1.1 on Node's own server. Fails where the port is taken. */
-export async function serve(app: App, { host, port }: ServeOptions): Promise<RunningServer> {
+export async function serve(app: App, options: ServeOptions): Promise<RunningServer> {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
   server.setTimeout(IDLE_TIMEOUT_MS);
   server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!server.listening) outgoing.setHeader('Connection', 'close');
-    void answer(app, incoming, outgoing);
+    void answer(app, incoming, outgoing, options.onError);
   });
-  await listen(server, host, port);
+  await listen(server, options.host, options.port);
   const { address, port: bound } = server.address() as AddressInfo;
   return { url: `http://${address}:${bound}`, close: () => close(server) };
 }
 
-async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(
+  app: App,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  onError?: (error: unknown) => void,
+): Promise<void> {
   try {
     const received = receive(incoming);
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
     const response = received ? await app(received.request) : new Response(null, { status: 400 });
     await respond(incoming, outgoing, response);
-  } catch {
-    // The client went away, or the stored bytes ended early: a cut connection is the only honest answer left.
-    outgoing.destroy();
+  } catch (error) {
+    if (!incoming.socket.destroyed) onError?.(error);
+    outgoing.destroy(); // half an answer: a cut connection is the only honest end left
   }
 }
 

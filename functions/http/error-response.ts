@@ -8,7 +8,7 @@ export function errorResponse(error: unknown): Response {
     return Response.json({ errors: error.entries }, { status: error.status, headers: error.headers });
   }
   return Response.json(
-    { errors: [{ code: 'UNSUPPORTED', message: 'internal error; the registry has logged the cause' }] },
+    { errors: [{ code: 'UNKNOWN', message: 'internal error; the registry has logged the cause' }] },
     { status: 500 },
   );
 }

@@ -18,7 +18,9 @@ export function createRouter<E extends Endpoint>(endpoints: readonly E[]) {
   const rows = endpoints.map((endpoint) => ({ endpoint, pattern: patternOf(endpoint.path) }));
   return (method: string, path: string): Match<E> => {
     const fitting = rows.filter(({ pattern }) => pattern.test(path));
-    const row = fitting.find(({ endpoint }) => endpoint.method === method);
+    const rowFor = (wanted: string) => fitting.find(({ endpoint }) => endpoint.method === wanted);
+    // What can be read can be asked about; hosts leave the body of an answer to HEAD out.
+    const row = rowFor(method) ?? (method === 'HEAD' ? rowFor('GET') : undefined);
     if (row) return { is: 'found', endpoint: row.endpoint, params: row.pattern.exec(path)?.groups ?? {} };
     if (fitting.length === 0) return { is: 'unknown' };
     return { is: 'wrongMethod', allow: [...new Set(fitting.map(({ endpoint }) => endpoint.method))] };

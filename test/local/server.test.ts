@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import type { App } from '../../functions/app.ts';
+import { serve } from '../../local/server.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+async function serving(app: App) {
+  const errors: unknown[] = [];
+  const server = await serve(app, { host: '127.0.0.1', port: 0, onError: (error) => errors.push(error) });
+  onTestFinished(() => server.close());
+  return { url: server.url, errors };
+}
+
+it('cuts the connection, and tells, where stored bytes end before the announced length', async () => {
+  const failing = new ReadableStream({
+    type: 'bytes',
+    autoAllocateChunkSize: 10,
+    pull: (controller) => controller.error(new Error('disk gone')),
+  });
+  const { url, errors } = await serving(
+    async () => new Response(failing, { headers: { 'Content-Length': `${MEBIBYTE}` } }),
+  );
+  await expect(fetch(url).then((response) => response.bytes())).rejects.toThrow();
+  expect(errors).toEqual([new Error('disk gone')]);
+});
+
+it('stops reading a body, and tells nobody, when the client has gone', async () => {
+  let cancelled = false;
+  const watched = new ReadableStream({
+    type: 'bytes',
+    autoAllocateChunkSize: MEBIBYTE,
+    pull: (controller) => controller.enqueue(new Uint8Array(MEBIBYTE)),
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const { url, errors } = await serving(
+    async () => new Response(watched, { headers: { 'Content-Length': `${1000 * MEBIBYTE}` } }),
+  );
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(socket, 'data');
+  socket.destroy();
+  await expect.poll(() => cancelled).toBe(true);
+  expect(errors).toEqual([]);
+});
+
+it.each([['GET * HTTP/1.1'], ['TRACE / HTTP/1.1'], ['GET http://[bad HTTP/1.1']])(
+  'answers %s with a 4xx',
+  async (line) => {
+    const { url } = await serving(async () => new Response('reached'));
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(`${line}\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(`${answer}`).toMatch(/^HTTP\/1\.1 4\d\d /);
+    socket.destroy();
+  },
+);
