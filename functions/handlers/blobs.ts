@@ -9,10 +9,10 @@ export async function getBlob(call: Call): Promise<Response> {
   const { registry, request } = call;
   const blob = await requireBlob(registry, repositoryOf(call), digestOf(call));
   if (isKnown(request, entityTag(blob))) return unchanged(blob);
-  const url = await registry.blobs.downloadUrl(blob.objectKey);
-  if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const range = requestedRange(request, blob);
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
+  const url = await registry.blobs.downloadUrl(blob.objectKey);
+  if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const body = await registry.blobs.read(blob.objectKey, range.is === 'part' ? range : undefined);
   if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up
   if (range.is === 'whole') return new Response(body, { headers: wholeHeaders(blob) });

@@ -1,0 +1,155 @@
+import type { Counts, Results, Verdict } from './results.ts';
+
+/** Why the program leaves something out by itself. What is not in this list must not be disabled. */
+const DISABLED: Readonly<Record<string, string>> = {
+  'Sparse Manifests':
+    "off by the program's default: the specification lets a registry refuse a manifest whose blobs or children it does not have, and this one does (MANIFEST_BLOB_UNKNOWN)",
+  'Blob upload cancel': 'asked of `dev` only: it is not in version 1.1',
+  'Manifest put with tag params': 'asked of `dev` only: it is not in version 1.1',
+  'Tag Param': 'asked of `dev` only: it is not in version 1.1',
+  'Tag Param sha512': 'asked of `dev` only: it is not in version 1.1',
+};
+
+type Table = readonly (readonly string[])[];
+
+/** Failures, skips, and whatever is disabled without a reason in the list above. */
+export function problems(results: readonly Results[]): readonly string[] {
+  return results.flatMap(({ version, apis, dataSets, counts, complaints }) => {
+    const verdicts = [...apis, ...dataSets].filter(([name, verdict]) => !isFine(name, verdict));
+    const checks = counts.failed + counts.skipped === 0 ? [] : complaints;
+    return [
+      ...verdicts.map(([name, verdict]) => `${version}: ${name}: ${verdict}`),
+      ...checks.map(({ check, status, reason }) => `${version}: ${check}: ${status}: ${oneLine(reason)}`),
+      ...(counts.passed === 0 ? [`${version}: no check passed`] : []),
+    ];
+  });
+}
+
+function isFine(name: string, verdict: Verdict): boolean {
+  return verdict === 'Pass' || (verdict === 'Disabled' && name in DISABLED);
+}
+
+const MAX_REASON_CHARACTERS = 300;
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').slice(0, MAX_REASON_CHARACTERS);
+}
+
+export function totalOf(results: readonly Results[]): Counts {
+  const sum = (count: (counts: Counts) => number) =>
+    results.reduce((total, { counts }) => total + count(counts), 0);
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    skipped: sum(({ skipped }) => skipped),
+    disabled: sum(({ disabled }) => disabled),
+  };
+}
+
+function checkTable(results: readonly Results[]): Table {
+  const row = ({ version, counts }: Results) =>
+    [version, counts.passed, counts.failed, counts.skipped, counts.disabled].map(String);
+  return [['version', 'passed', 'failed', 'skipped', 'disabled'], ...results.map(row)];
+}
+
+function verdictTable(
+  title: string,
+  results: readonly Results[],
+  of: (r: Results) => ReadonlyMap<string, Verdict>,
+): Table {
+  const names = new Set(results.flatMap((result) => [...of(result).keys()]));
+  const rows = [...names].map((name) => [name, ...results.map((result) => of(result).get(name) ?? 'absent')]);
+  return [[title, ...results.map(({ version }) => version)], ...rows];
+}
+
+function partTable(results: readonly Results[]): Table {
+  const names = new Set(results.flatMap(({ parts }) => [...parts.keys()]));
+  const cell = (result: Results, name: string) => {
+    const { passed, failed, skipped } = result.parts.get(name) ?? { passed: 0, failed: 0, skipped: 0 };
+    return `${passed} / ${failed} / ${skipped}`;
+  };
+  const rows = [...names].map((name) => [name, ...results.map((result) => cell(result, name))]);
+  return [['cases passed / failed / not run', ...results.map(({ version }) => version)], ...rows];
+}
+
+function tablesOf(results: readonly Results[]): readonly Table[] {
+  return [
+    checkTable(results),
+    verdictTable('API', results, ({ apis }) => apis),
+    verdictTable('data set', results, ({ dataSets }) => dataSets),
+    partTable(results),
+  ];
+}
+
+/** The tables as plain text, columns aligned. */
+export function asText(results: readonly Results[]): string {
+  return tablesOf(results).map(alignedTable).join('\n\n');
+}
+
+function alignedTable(table: Table): string {
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((row) => row[column]?.length ?? 0)),
+  );
+  return table
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function markdownTable([head = [], ...rows]: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+interface Page {
+  readonly results: readonly Results[];
+  /** What was run: the module and its version. */
+  readonly program: string;
+  readonly date: string;
+}
+
+/** The page `docs/conformance.md`. */
+export function asMarkdown({ results, program, date }: Page): string {
+  const disabled = [
+    ...new Set(
+      results
+        .flatMap(({ apis, dataSets }) => [...apis, ...dataSets])
+        .filter(([, verdict]) => verdict === 'Disabled')
+        .map(([name]) => name),
+    ),
+  ];
+  const { passed, failed, skipped } = totalOf(results);
+  const [checks = [], ...others] = tablesOf(results);
+  return `# Conformance
+
+The official conformance program of the OCI distribution specification, run on ${date} against the registry as \`npm start\`
+starts it: **${passed} passed, ${failed} failed, ${skipped} skipped**. Written by
+
+    npm run conformance -- --write
+
+which starts a registry of its own, or tests the one that \`STOWAGE_URL\` names. It needs Go, and runs
+
+    ${program}
+
+once for version 1.1 of the specification and once for \`dev\`, the state of its main branch. A failure or a skip makes the
+command fail, and so does anything disabled that is not explained here.
+
+${markdownTable(checks)}
+
+## Disabled
+
+Nothing is switched off by us. The program leaves these out by itself:
+
+${disabled.map((name) => `* **${name}**: ${DISABLED[name] ?? 'not explained'}.`).join('\n')}
+
+## Results
+
+A case of the last table may hold several checks.
+
+${others.map(markdownTable).join('\n\n')}
+`;
+}
