@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../test/free-port.ts';
 import { withConnection } from './http/connection.ts';
 import { prepare, type Target } from './http/request.ts';
 
@@ -115,18 +115,6 @@ function makeDirectory(workspace: string, name: string): string {
   const path = join(workspace, name);
   mkdirSync(path);
   return path;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, LOOPBACK);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') {
-    throw new Error('no port was assigned');
-  }
-  return address.port;
 }
 
 async function untilReady(name: string, child: ChildProcess, target: Target, log: string): Promise<void> {

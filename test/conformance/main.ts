@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startLocalRegistry } from './local-registry.ts';
+import { RegistryProcess } from '../registry-process.ts';
 import { findProgram, type Program, runProgram } from './program.ts';
 import { asMarkdown, asText, problems, totalOf } from './report.ts';
 import type { Results } from './results.ts';
@@ -28,11 +29,13 @@ async function main(args: readonly string[]): Promise<number> {
 async function runAgainstRegistry(program: Program): Promise<readonly Results[]> {
   const given = process.env['STOWAGE_URL'];
   if (given) return await runVersions(program, new URL(given));
-  const registry = await startLocalRegistry();
+  const data = await mkdtemp(join(tmpdir(), 'stowage-conformance-'));
+  const registry = await RegistryProcess.start(data);
   try {
     return await runVersions(program, new URL(registry.url));
   } finally {
-    await registry.stop();
+    await registry.stop('SIGTERM');
+    await rm(data, { recursive: true, force: true });
   }
 }
 
