@@ -1,0 +1,125 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CommandOptions, type Environment, run } from './command.ts';
+import type { Layout, TestImages } from './image.ts';
+import { TAG } from './layout.ts';
+import type { Registry } from './registry.ts';
+
+export type Kind = 'image' | 'index';
+
+/** What a client sent or received: the digest it names, and the digests by which it knows the contents. */
+export interface Copy {
+  readonly digest: string;
+  readonly contents: readonly string[];
+}
+
+/** What only this client is asked, once its image is pulled back. */
+export interface ExtraCheck {
+  readonly what: string;
+  run(image: Copy): Promise<void>;
+}
+
+/** A client with its daemon, if it has one, up and with nothing in its store. */
+export interface Session {
+  readonly version: string;
+  /** Sends what it has; making or importing it in its own store is part of this. */
+  push(kind: Kind): Promise<Copy>;
+  /** Removes the local copy, and may remove all else; rejects if anything of it is left. */
+  remove(kind: Kind): Promise<void>;
+  pull(kind: Kind): Promise<Copy>;
+  readonly extras: readonly ExtraCheck[];
+  close(): Promise<void>;
+}
+
+/** A row of the table in `clients.ts`. */
+export interface Client {
+  readonly name: string;
+  /** Absent if one of these is not on the PATH. */
+  readonly programs: readonly string[];
+  /** What `go install` makes it from where there is Go. */
+  readonly goModule?: string;
+  open(desk: Desk): Promise<Session>;
+}
+
+export interface DeskOptions {
+  readonly registry: Registry;
+  readonly images: TestImages;
+  /** Before the repositories' names; new for each run. */
+  readonly prefix: string;
+  readonly path: string;
+}
+
+/** What a client works with: the registry, the images, a directory and an environment of its own. */
+export class Desk {
+  readonly client: string;
+  readonly directory: string;
+  readonly registry: Registry;
+  readonly images: TestImages;
+  readonly env: Environment;
+  readonly #prefix: string;
+
+  private constructor(client: string, directory: string, options: DeskOptions) {
+    this.client = client;
+    this.directory = directory;
+    this.registry = options.registry;
+    this.images = options.images;
+    this.#prefix = options.prefix;
+    this.env = {
+      PATH: options.path,
+      LANG: 'C.UTF-8',
+      HOME: directory,
+      TMPDIR: join(directory, 'tmp'),
+      XDG_CACHE_HOME: join(directory, 'cache'),
+      XDG_CONFIG_HOME: join(directory, 'config'),
+      XDG_DATA_HOME: join(directory, 'data'),
+      XDG_RUNTIME_DIR: join(directory, 'runtime'),
+    };
+  }
+
+  /** `directory` is made, and the client's to fill. */
+  static async create(client: string, directory: string, options: DeskOptions): Promise<Desk> {
+    for (const name of ['tmp', 'cache', 'config', 'data', 'runtime']) {
+      await mkdir(join(directory, name), { recursive: true });
+    }
+    return new Desk(client, directory, options);
+  }
+
+  repository(kind: Kind): string {
+    return `${this.#prefix}/${this.client}/${kind}`;
+  }
+
+  /** Host, repository and tag, as every client wants to be told. */
+  reference(kind: Kind): string {
+    return `${this.registry.host}/${this.repository(kind)}:${TAG}`;
+  }
+
+  layout(kind: Kind): Layout {
+    return this.images[kind];
+  }
+
+  file(...names: string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  run(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return run(program, args, { cwd: this.directory, env: this.env, ...options });
+  }
+}
+
+/** `linux/arm/v7` */
+export function platformName(platform: { os: string; architecture: string; variant?: string }): string {
+  const parts = [platform.os, platform.architecture, platform.variant];
+  return parts.filter((part) => part !== undefined).join('/');
+}
+
+/** Every digest in the order of a text. */
+export function digestsIn(text: string): string[] {
+  return text.match(/sha256:[0-9a-f]{64}/g) ?? [];
+}
+
+/** The first digest in a text; throws if there is none. */
+export function digestIn(text: string): string {
+  const [digest] = digestsIn(text);
+  if (digest === undefined) throw new Error(`no digest in: ${text}`);
+  return digest;
+}

@@ -1,0 +1,139 @@
+import {
+  type Client,
+  type Copy,
+  type Desk,
+  digestIn,
+  digestsIn,
+  type Kind,
+  platformName,
+  type Session,
+} from './client.ts';
+import { CommandError } from './command.ts';
+import { startDaemon } from './daemons.ts';
+import { expectEqual } from './registry.ts';
+import { Skip } from './report.ts';
+
+export const docker: Client = { name: 'docker', programs: ['dockerd', 'docker'], open };
+
+/** Id, then layers. */
+const INSPECT = '{{.Id}} {{json .RootFS.Layers}}';
+
+async function open(desk: Desk): Promise<Session> {
+  const session = new DockerSession(desk);
+  await session.start();
+  return session;
+}
+
+/** A docker daemon of its own, with no network but the host's. */
+class DockerSession implements Session {
+  version = '';
+  readonly extras = [{ what: 'runs a container of the pulled image', run: () => this.#runPulled() }];
+  readonly #desk: Desk;
+  #daemon: { stop(): Promise<void> } | undefined;
+  /** Why no container runs here even from an image that was never pushed; empty if one does. */
+  #runFailure = '';
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+  }
+
+  async start(): Promise<void> {
+    const { env, file } = { env: this.#desk.env, file: (name: string) => this.#desk.file(name) };
+    const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
+    const places = ['--data-root', file('data-root'), '--exec-root', file('exec-root')];
+    const socket = ['--host', `unix://${file('docker.sock')}`, '--pidfile', file('docker.pid')];
+    this.#daemon = await startDaemon({
+      program: 'dockerd',
+      args: [...network, ...places, ...socket],
+      env,
+      log: file('dockerd.log'),
+      answers: () => this.#docker('version'),
+    });
+    const format = '{{.Client.Version}}, daemon {{.Server.Version}}';
+    this.version = `docker ${await this.#docker('version', '--format', format)}`.trim();
+  }
+
+  push(kind: Kind): Promise<Copy> {
+    return kind === 'image' ? this.#pushImage() : this.#pushIndex();
+  }
+
+  async remove(): Promise<void> {
+    await this.#docker('image', 'prune', '--all', '--force');
+    expectEqual('images left', await this.#docker('image', 'ls', '--all', '--quiet'), '');
+  }
+
+  /** Pulls for every platform there is; the first pull, of this machine's, names the digest. */
+  async pull(kind: Kind): Promise<Copy> {
+    const reference = this.#desk.reference(kind);
+    const digests: string[] = [];
+    const contents: string[] = [];
+    for (const { platform } of this.#desk.layout(kind).platforms) {
+      const flags = kind === 'index' ? ['--platform', platformName(platform)] : [];
+      digests.push(digestIn(await this.#docker('pull', ...flags, reference)));
+      contents.push(...(await this.#inspect(reference)));
+    }
+    return { digest: [...new Set(digests)].join(' and '), contents };
+  }
+
+  async close(): Promise<void> {
+    await this.#daemon?.stop();
+  }
+
+  async #pushImage(): Promise<Copy> {
+    const reference = this.#desk.reference('image');
+    for (const { context } of this.#desk.layout('image').platforms) await this.#build(reference, context);
+    this.#runFailure = await this.#runs(reference).then(
+      () => '',
+      (error: unknown) => (error instanceof CommandError ? error.stderr.trim() : String(error)),
+    );
+    const digest = digestIn(await this.#docker('push', reference));
+    return { digest, contents: await this.#inspect(reference) };
+  }
+
+  /** A manifest list is made of images that are in the registry already, each under a tag of its own. */
+  async #pushIndex(): Promise<Copy> {
+    const reference = this.#desk.reference('index');
+    const tags: string[] = [];
+    const contents: string[] = [];
+    for (const { platform, context } of this.#desk.layout('index').platforms) {
+      const tag = `${reference}-${platform.architecture}`;
+      await this.#build(tag, context, '--platform', platformName(platform));
+      await this.#docker('push', tag);
+      contents.push(...(await this.#inspect(tag)));
+      tags.push(tag);
+    }
+    await this.#docker('manifest', 'create', '--insecure', reference, ...tags);
+    const digest = digestIn(await this.#docker('manifest', 'push', '--insecure', '--purge', reference));
+    return { digest, contents };
+  }
+
+  async #build(reference: string, context: string, ...flags: string[]): Promise<void> {
+    await this.#docker('build', '--quiet', ...flags, '--tag', reference, context);
+  }
+
+  async #inspect(reference: string): Promise<string[]> {
+    return digestsIn(await this.#docker('image', 'inspect', '--format', INSPECT, reference));
+  }
+
+  async #runPulled(): Promise<void> {
+    if (this.#runFailure !== '') throw new Skip(`docker run: ${this.#runFailure}`);
+    await this.#runs(this.#desk.reference('image'));
+  }
+
+  async #runs(reference: string): Promise<void> {
+    const printed = await this.#docker('run', '--rm', '--network', 'none', reference);
+    expectEqual('what the container prints', printed.trim(), this.#desk.images.greeting);
+  }
+
+  #docker(...args: string[]): Promise<string> {
+    const desk = this.#desk;
+    const env = {
+      ...desk.env,
+      DOCKER_HOST: `unix://${desk.file('docker.sock')}`,
+      DOCKER_CONFIG: desk.file('config'),
+      DOCKER_BUILDKIT: '0', // the daemon's own builder: buildx is another program
+      DOCKER_CLI_EXPERIMENTAL: 'enabled', // `docker manifest`, in 20.10
+    };
+    return desk.run('docker', args, { env });
+  }
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Client } from './client.ts';
+import { CLIENTS } from './clients.ts';
+import { killRunning, searchPath } from './command.ts';
+import { stopDaemons } from './daemons.ts';
+import { whyAbsent } from './go-tools.ts';
+import { makeTestImages } from './image.ts';
+import { Report } from './report.ts';
+import { askClient } from './round-trip.ts';
+import { removeTree } from './scratch.ts';
+import { openRegistry } from './serve.ts';
+
+/** What a shell expects of a program that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
+
+let cleaning: Promise<void> | undefined;
+const chosen = chooseClients(process.argv.slice(2));
+const id = randomBytes(4).toString('hex');
+// In lower case throughout: podman makes the name of an image of it.
+const directory = join(tmpdir(), `stowage-clients-${id}`);
+await mkdir(directory);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(EXIT_INTERRUPTED)));
+}
+const report = new Report();
+try {
+  await askAll();
+} finally {
+  await cleanUp();
+}
+process.exitCode = report.close();
+
+async function askAll(): Promise<void> {
+  const cache = process.env['STOWAGE_TEST_CACHE'] ?? join(import.meta.dirname, '../../scratch');
+  const registry = await report.check('registry', 'answers', () => openRegistry(directory));
+  if (registry === undefined) return;
+  const images = await report.check('images', 'are made', () => makeTestImages(directory, cache));
+  if (images === undefined) return;
+  const tools = join(cache, 'bin');
+  const prefix = `clients-${id}`;
+  const path = searchPath([tools]);
+  for (const client of chosen) {
+    const absent = await whyAbsent(client, tools);
+    if (absent === undefined) await askClient(client, { registry, images, prefix, path, directory, report });
+    else if (isRequired(client)) report.fail(client.name, 'is required', absent);
+    else report.skip(client.name, 'everything', absent);
+  }
+}
+
+function chooseClients(names: readonly string[]): readonly Client[] {
+  const unknown = names.filter((name) => !CLIENTS.some((client) => client.name === name));
+  if (unknown.length > 0) {
+    const known = CLIENTS.map((client) => client.name).join(' ');
+    throw new Error(`no client is called ${unknown.join(' or ')}; there are ${known}`);
+  }
+  return names.length === 0 ? CLIENTS : CLIENTS.filter((client) => names.includes(client.name));
+}
+
+/** STOWAGE_REQUIRE_CLIENTS is `all`, or names with commas between them. */
+function isRequired(client: Client): boolean {
+  const required = (process.env['STOWAGE_REQUIRE_CLIENTS'] ?? '').split(',');
+  return required.includes('all') || required.includes(client.name);
+}
+
+/** Ends all that was started, then removes all that was written; a second call waits for the first. */
+function cleanUp(): Promise<void> {
+  cleaning ??= endAndRemove();
+  return cleaning;
+}
+
+async function endAndRemove(): Promise<void> {
+  killRunning();
+  await stopDaemons();
+  await removeTree(directory);
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import type { Client, Copy, Desk, ExtraCheck, Session } from './client.ts';
+import { TAG } from './layout.ts';
+import { layoutSession } from './layout-client.ts';
+import { expectEqual } from './registry.ts';
+import { SBOM_MEDIA_TYPE, SBOM_TYPE, writeSbom } from './sbom.ts';
+
+/** The least that a registry on S3 may ask for, and a last chunk that is shorter. */
+const CHUNK_BYTES = 5 * 1024 * 1024;
+const CHUNKED_FILE_BYTES = 4 * CHUNK_BYTES + 1000;
+
+export const regctl: Client = {
+  name: 'regctl',
+  programs: ['regctl'],
+  goModule: 'github.com/regclient/regclient/cmd/regctl@v0.11.5',
+  open,
+};
+
+async function open(desk: Desk): Promise<Session> {
+  const copy = (from: string, to: string) => regctlRun(desk, ['image', 'copy', from, to]);
+  const version = await regctlRun(desk, ['version', '--format', '{{.VCSTag}}']);
+  return layoutSession(desk, {
+    version: `regctl ${version.trim()}`,
+    push: (directory, reference) => copy(`ocidir://${directory}:${TAG}`, reference),
+    pull: (reference, directory) => copy(reference, `ocidir://${directory}:${TAG}`),
+    extras: [inChunks(desk), artifact(desk)],
+  });
+}
+
+/** The only client that sends a blob in pieces; of a file that no registry has, or it would be mounted. */
+function inChunks(desk: Desk): ExtraCheck {
+  return {
+    what: 'pushes a file in chunks',
+    async run() {
+      const repository = `${desk.repository('image')}-chunks`;
+      const bytes = randomBytes(CHUNKED_FILE_BYTES);
+      await writeFile(desk.file('chunked.bin'), bytes);
+      const { host } = desk.registry;
+      const limits = ['--blob-max', String(CHUNK_BYTES), '--blob-chunk', String(CHUNK_BYTES)];
+      await regctlRun(desk, ['registry', 'set', ...limits, host]);
+      const put = ['artifact', 'put', '--artifact-type', 'application/vnd.example.bytes', '--file'];
+      await regctlRun(desk, [...put, 'chunked.bin', `${host}/${repository}:${TAG}`]);
+      await regctlRun(desk, ['registry', 'set', '--blob-max', '-1', '--blob-chunk', '0', host]);
+      const stored = await desk.registry.verify(repository, TAG);
+      expectEqual('blobs of the file', stored.blobs, 2);
+    },
+  };
+}
+
+function artifact(desk: Desk): ExtraCheck {
+  const reference = desk.reference('image');
+  return {
+    what: 'puts an artifact, lists it, gets it back',
+    async run(image: Copy) {
+      const sbom = await writeSbom(desk, image.digest);
+      const file = ['--file', 'sbom.json', '--file-media-type', SBOM_MEDIA_TYPE];
+      await regctlRun(desk, [
+        'artifact',
+        'put',
+        '--artifact-type',
+        SBOM_TYPE,
+        '--subject',
+        reference,
+        ...file,
+      ]);
+      const list = ['artifact', 'list', reference, '--format'];
+      const listed = await regctlRun(desk, [...list, '{{range .Descriptors}}{{.ArtifactType}} {{end}}']);
+      expectEqual('listed', listed.trim(), SBOM_TYPE);
+      const filter = ['--filter-artifact-type', SBOM_TYPE];
+      const got = await regctlRun(desk, ['artifact', 'get', '--subject', reference, ...filter]);
+      expectEqual('what was put', got, sbom);
+    },
+  };
+}
+
+function regctlRun(desk: Desk, args: readonly string[]): Promise<string> {
+  const host = `reg=${desk.registry.host},tls=disabled`;
+  const env = { ...desk.env, REGCTL_CONFIG: desk.file('regctl.json') };
+  return desk.run('regctl', ['--host', host, ...args], { env });
+}

@@ -1,0 +1,100 @@
+import { Readable } from 'node:stream';
+import { type Descriptor, MEDIA_TYPES, sha256 } from './layout.ts';
+
+const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
+const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const ACCEPT = [MEDIA_TYPES.manifest, MEDIA_TYPES.index, DOCKER_MANIFEST, DOCKER_LIST].join(', ');
+
+/** For one request, a 200 MB blob included. */
+const REQUEST_TIMEOUT_SECONDS = 120;
+
+/** What a registry holds under one reference. */
+export interface Stored {
+  /** The digest of the manifest or index. */
+  readonly digest: string;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+interface Manifest {
+  readonly manifests?: readonly Descriptor[];
+  readonly config?: Descriptor;
+  readonly layers?: readonly Descriptor[];
+}
+
+/** The registry under test, asked by plain HTTP and by nothing a client brings along. */
+export class Registry {
+  readonly url: string;
+  /** As it is written in a reference. */
+  readonly host: string;
+
+  constructor(url: string) {
+    const { protocol, host, origin } = new URL(url);
+    if (protocol !== 'http:') throw new Error(`STOWAGE_URL has to be plain http, not ${url}`);
+    this.url = origin;
+    this.host = host;
+  }
+
+  async ping(): Promise<void> {
+    const response = await this.#request('/v2/');
+    await response.arrayBuffer();
+  }
+
+  /** Fetches all that `reference` leads to, and throws unless every byte hashes to its digest. */
+  async verify(repository: string, reference: string): Promise<Stored> {
+    const path = `/v2/${repository}/manifests/${reference}`;
+    const head = await this.#request(path, 'HEAD');
+    const body = Buffer.from(await (await this.#request(path)).arrayBuffer());
+    const digest = await sha256(Readable.from([body]));
+    expectEqual(`digest of ${path}`, head.headers.get('docker-content-digest'), digest);
+    expectEqual(`length of ${path}`, head.headers.get('content-length'), String(body.length));
+    if (reference.startsWith('sha256:')) expectEqual(`digest of ${path}`, digest, reference);
+
+    const manifest = JSON.parse(body.toString('utf8')) as Manifest;
+    let blobs = 0;
+    let bytes = 0;
+    for (const child of manifest.manifests ?? []) {
+      const stored = await this.verify(repository, child.digest);
+      blobs += stored.blobs;
+      bytes += stored.bytes;
+    }
+    for (const blob of [...(manifest.config ? [manifest.config] : []), ...(manifest.layers ?? [])]) {
+      await this.#verifyBlob(repository, blob);
+      blobs += 1;
+      bytes += blob.size;
+    }
+    return { digest, blobs, bytes };
+  }
+
+  /** The referrers of `digest`: by the API, else by the tag that stands in for it where there is no API. */
+  async referrers(repository: string, digest: string): Promise<readonly string[]> {
+    const fallback = `/v2/${repository}/manifests/${digest.replace(':', '-')}`;
+    const response = await this.#request(`/v2/${repository}/referrers/${digest}`).catch(() =>
+      this.#request(fallback),
+    );
+    const index = (await response.json()) as Manifest;
+    return (index.manifests ?? []).map((referrer) => referrer.digest);
+  }
+
+  async #verifyBlob(repository: string, blob: Descriptor): Promise<void> {
+    const path = `/v2/${repository}/blobs/${blob.digest}`;
+    const head = await this.#request(path, 'HEAD');
+    expectEqual(`length of ${path}`, head.headers.get('content-length'), String(blob.size));
+    const response = await this.#request(path);
+    if (response.body === null) throw new Error(`${path} has no body`);
+    expectEqual(`digest of ${path}`, await sha256(response.body), blob.digest);
+  }
+
+  async #request(path: string, method = 'GET'): Promise<Response> {
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_SECONDS * 1000);
+    const response = await fetch(this.url + path, { method, headers: { Accept: ACCEPT }, signal });
+    if (response.status === 200) return response;
+    throw new Error(`${method} ${path} is answered ${response.status} ${await response.text()}`);
+  }
+}
+
+/** Throws an error that shows both, if they differ. */
+export function expectEqual(what: string, actual: unknown, expected: unknown): void {
+  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (left !== right) throw new Error(`${what}\nis         ${left}\nand not    ${right}`);
+}

@@ -1,0 +1,17 @@
+import type { Client, Desk, Session } from './client.ts';
+import { runIsolated } from './containers-storage.ts';
+import { TAG } from './layout.ts';
+import { layoutSession } from './layout-client.ts';
+
+export const skopeo: Client = { name: 'skopeo', programs: ['skopeo'], open };
+
+async function open(desk: Desk): Promise<Session> {
+  const copy = (...args: string[]) => runIsolated(desk, 'skopeo', ['copy', '--quiet', '--all', ...args]);
+  return layoutSession(desk, {
+    version: (await desk.run('skopeo', ['--version'])).trim(),
+    push: (directory, reference) =>
+      copy('--dest-tls-verify=false', `oci:${directory}:${TAG}`, `docker://${reference}`),
+    pull: (reference, directory) =>
+      copy('--src-tls-verify=false', `docker://${reference}`, `oci:${directory}:${TAG}`),
+  });
+}
