@@ -99,7 +99,8 @@ describe('a referrer', () => {
     expect(first.next).toBeDefined();
     const second = await listReferrers(registry, { ...query, ...(first.next && { last: first.next }) });
     const listed = [...first.descriptors, ...second.descriptors].map(({ digest }) => digest);
-    expect(listed).toEqual([...pushed].toSorted());
+    expect(new Set(listed)).toEqual(pushed);
+    expect(listed).toHaveLength(pushed.size);
     expect(second.next).toBeUndefined();
   });
 });
