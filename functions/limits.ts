@@ -28,3 +28,10 @@ export const OUTBOX_DELAY_SECONDS = 24 * 60 * 60;
 
 /** Ours: what one manifest may refer to; checked in batches of 100, well inside Lambda's 30 s. */
 export const MAX_REFERENCES = 10_000;
+
+/** Ours: a blob up to this size is answered, a larger one is a redirect to S3. A config costs its client one request
+ *  instead of two, and Lambda a read of no consequence. */
+export const MAX_ANSWERED_BLOB_BYTES = 64 * 1024;
+
+/** Ours: long enough to start a download on a slow line; S3 lets one already started finish. */
+export const DOWNLOAD_URL_SECONDS = 20 * 60;

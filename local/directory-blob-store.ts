@@ -4,6 +4,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import type {
+  AppendOptions,
   AppendOutcome,
   BlobStore,
   Body,
@@ -48,11 +49,7 @@ export class DirectoryBlobStore implements BlobStore {
     return { objectKey, offset: 0, state: { algorithm } };
   }
 
-  async append(
-    upload: Upload,
-    body: Body,
-    commit: (next: Upload) => Promise<boolean>,
-  ): Promise<AppendOutcome> {
+  async append(upload: Upload, body: Body, { commit }: AppendOptions): Promise<AppendOutcome> {
     const { objectKey } = upload;
     if (this.#busy.has(objectKey)) {
       await body.cancel();

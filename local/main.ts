@@ -1,8 +1,7 @@
-import { resolve } from 'node:path';
 import { createApp } from '../functions/app.ts';
-import { type Embedded, openEmbedded } from './embedded.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, serve } from './server.ts';
+import { type OpenRegistry, openStores } from './stores.ts';
 
 /** A registry without users and passwords: only this machine may connect. */
 const HOST = '127.0.0.1';
@@ -14,21 +13,19 @@ await main().catch((error: unknown) => {
   process.exitCode = 1;
 });
 
-/** Runs the embedded registry until SIGINT or SIGTERM. */
+/** Runs the registry until SIGINT or SIGTERM. */
 async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
   const port = portFrom(process.env['STOWAGE_PORT'] || '5000');
-  const data = resolve(process.env['STOWAGE_DATA'] || 'data');
-  const embedded = await openEmbedded({ data });
-  const { registry } = embedded;
-  const app = createApp({ registry, onAnswer: createLog(process.stdout) });
+  const stores = await openStores(process.env);
+  const app = createApp({ registry: stores.registry, onAnswer: createLog(process.stdout) });
   const onError = (error: unknown) =>
     void process.stderr.write(`stowage: an answer was cut short: ${error}\n`);
   const server = await serve(app, { host: HOST, port, onError }).catch((error: unknown) => {
     throw explain(error, port);
   });
-  process.stderr.write(banner(server.url, data));
-  stopOnSignal(server, embedded, tidyRegularly(embedded));
+  process.stderr.write(banner(server.url, stores.place));
+  stopOnSignal(server, stores, tidyRegularly(stores));
 }
 
 function portFrom(text: string): number {
@@ -43,16 +40,16 @@ function explain(error: unknown, port: number): unknown {
 }
 
 /** Tidying that fails must not stop the registry; the next one tries again. */
-function tidyRegularly(embedded: Embedded): NodeJS.Timeout {
+function tidyRegularly(stores: OpenRegistry): NodeJS.Timeout {
   const tidy = () => {
-    embedded.tidy().catch((error) => process.stderr.write(`stowage: tidying failed: ${error}\n`));
+    stores.tidy().catch((error) => process.stderr.write(`stowage: tidying failed: ${error}\n`));
   };
   tidy();
   return setInterval(tidy, TIDY_INTERVAL_MS);
 }
 
 /** The first signal lets requests finish, the second one does not wait for them. */
-function stopOnSignal(server: RunningServer, embedded: Embedded, timer: NodeJS.Timeout): void {
+function stopOnSignal(server: RunningServer, stores: OpenRegistry, timer: NodeJS.Timeout): void {
   let stopping = false;
   const stop = async () => {
     if (stopping) process.exit(1);
@@ -60,15 +57,15 @@ function stopOnSignal(server: RunningServer, embedded: Embedded, timer: NodeJS.T
     process.stderr.write('stowage: finishing requests; once more to stop at once\n');
     clearInterval(timer);
     await server.close();
-    await embedded.close();
+    await stores.close();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
 }
 
-function banner(url: string, data: string): string {
+function banner(url: string, place: string): string {
   const host = new URL(url).host;
   return `
-  Stowage is at ${url}, its data in ${data}
+  Stowage is at ${url}, its data in ${place}
 
   Push a first image:
 

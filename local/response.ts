@@ -14,22 +14,41 @@ export async function respond(
 ): Promise<void> {
   const { status, headers, body } = response;
   const length = Number(headers.get('content-length') ?? Number.NaN);
-  if (!body) {
+  const isHead = incoming.method === 'HEAD';
+  if (!body || (isHead && !Number.isNaN(length))) {
     outgoing.writeHead(status, [...headers].flat()).end();
-  } else if (length > SMALL_BYTES && incoming.method !== 'HEAD') {
+    await body?.cancel();
+  } else if (length > SMALL_BYTES) {
     outgoing.writeHead(status, [...headers].flat());
     await pump(body, outgoing, Math.min(length, BUFFER_BYTES));
     outgoing.end();
   } else {
     const bytes = await response.bytes();
     if (Number.isNaN(length)) headers.set('Content-Length', `${bytes.length}`);
-    outgoing.writeHead(status, [...headers].flat()).end(incoming.method === 'HEAD' ? undefined : bytes);
+    outgoing.writeHead(status, [...headers].flat()).end(isHead ? undefined : bytes);
   }
 }
 
-/** Reads into one buffer while the other is on its way out. */
+/** Byte streams are read into one buffer while the other is on its way out; other streams bring their own. */
 async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, size: number): Promise<void> {
-  const reader = body.getReader({ mode: 'byob' });
+  const reader = byteReaderOf(body);
+  if (reader) return pumpBuffers(reader, outgoing, size);
+  for await (const chunk of body) await write(outgoing, chunk);
+}
+
+function byteReaderOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  try {
+    return body.getReader({ mode: 'byob' });
+  } catch {
+    return undefined; // no byte stream
+  }
+}
+
+async function pumpBuffers(
+  reader: ReadableStreamBYOBReader,
+  outgoing: ServerResponse,
+  size: number,
+): Promise<void> {
   const free = [new ArrayBuffer(size), new ArrayBuffer(size)];
   let written: Promise<void> = Promise.resolve();
   try {

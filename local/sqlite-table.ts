@@ -71,8 +71,8 @@ export class SqliteTable implements Table {
   }: Query): Promise<readonly Item[]> {
     const descending = direction === 'descending';
     const end = prefix + LAST_CHARACTER;
-    const from = !descending && after !== undefined && after >= prefix ? after : undefined;
-    const to = descending && after !== undefined && after < end ? after : end;
+    const from = !descending && after !== undefined && isPast(after, prefix) ? after : undefined;
+    const to = descending && after !== undefined && isPast(end, after) ? after : end;
     const statement = this.#statements.query[descending ? 'descending' : 'ascending'];
     const select = keysOnly ? statement.keys : statement.items;
     const rows = select.all(partition, from ?? prefix, from ?? '', to, limit) as unknown as Row[];
@@ -167,6 +167,9 @@ export class SqliteTable implements Table {
     this.#statements.put.run(partition, sort, encode(attributes), expiresAt);
   }
 }
+
+/** In the order of sort keys, which is that of UTF-8; JavaScript compares units of UTF-16. */
+const isPast = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0;
 
 function prepare(database: DatabaseSync) {
   const query = (columns: string, order: string): StatementSync =>

@@ -11,7 +11,7 @@ export async function getBlob(call: Call): Promise<Response> {
   if (isKnown(request, entityTag(blob))) return unchanged(blob);
   const range = requestedRange(request, blob);
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
-  const url = await registry.blobs.downloadUrl(blob.objectKey);
+  const url = await registry.blobs.downloadUrl(blob);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const body = await registry.blobs.read(blob.objectKey, range.is === 'part' ? range : undefined);
   if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up

@@ -91,6 +91,9 @@ export const digestMismatch = (digest: Digest) =>
 
 export const sizeInvalid = (why: string) => new RegistryError('SIZE_INVALID', why);
 
+export const blobTooLarge = () =>
+  new RegistryError('DENIED', 'the layer is larger than this registry can store in parts', { status: 413 });
+
 export const bodyIncomplete = () =>
   new RegistryError('SIZE_INVALID', 'the connection ended before the whole body arrived');
 

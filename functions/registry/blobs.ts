@@ -2,7 +2,7 @@ import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { ObjectKey } from '../storage/blob-store.ts';
+import type { ObjectKey, StoredObject } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { discard } from './outbox.ts';
@@ -13,15 +13,9 @@ import { findRepository, openRepository, type Repository } from './repositories.
 import { touchAll } from './touch.ts';
 
 /** A blob that may be read through the repository it was asked of. */
-export interface Blob {
+export interface Blob extends StoredObject {
   readonly digest: Digest;
-  /** Bytes. */
-  readonly size: number;
-  readonly objectKey: ObjectKey;
 }
-
-/** Bytes in the store: what a link points at. */
-export type StoredObject = Pick<Blob, 'objectKey' | 'size'>;
 
 /** The blob, where this repository links it; BLOB_UNKNOWN otherwise, wherever else the bytes may be. */
 export async function requireBlob(

@@ -38,7 +38,7 @@ export interface FinishRequest {
 /** Where the caller says its chunk begins; `undefined` for "wherever the session stands". */
 type Start = number | undefined;
 
-/** Opens a session with a fresh object key (end-4a); nothing else of the repository is made yet. */
+/** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
@@ -46,7 +46,7 @@ export async function startUpload(
 ): Promise<UploadSession> {
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
-  const upload = await registry.blobs.start(`blobs/${registry.newId()}` as ObjectKey, algorithm);
+  const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
   const session = { id, repository, upload, due };
   await registry.table.write([
     { put: uploadKey(id), attributes: attributesOf(session) },
@@ -75,10 +75,11 @@ export async function appendChunk(
   start: Start,
 ): Promise<ChunkOutcome> {
   if (start !== undefined && start !== session.upload.offset) return { is: 'outOfOrder', session };
-  const outcome = await registry.blobs.append(session.upload, body, async ({ offset, state }) => {
+  const commit = async ({ offset, state }: Upload) => {
     const operation = { update: uploadKey(session.id), set: { offset, state }, when: unchanged(session) };
     return (await registry.table.write([operation])).committed;
-  });
+  };
+  const outcome = await registry.blobs.append(session.upload, body, { commit, last: false });
   if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
   return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
 }
@@ -93,9 +94,8 @@ export async function finishUpload(
   if (isFinished(found, repository, digest)) return { is: 'stored' };
   const session = sessionOf(registry, repository, id, found);
   if (start !== undefined && start !== session.upload.offset) return { is: 'outOfOrder', session };
-  const outcome = await registry.blobs.append(session.upload, body, (upload) =>
-    commitUpload(registry, session, upload, digest),
-  );
+  const commit = (upload: Upload) => commitUpload(registry, session, upload, digest);
+  const outcome = await registry.blobs.append(session.upload, body, { commit, last: true });
   if (outcome.is === 'appended') return { is: 'stored' };
   const now = await registry.table.get(uploadKey(id));
   if (isFinished(now, repository, digest)) return { is: 'stored' };

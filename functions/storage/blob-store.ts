@@ -12,6 +12,13 @@ export interface Upload {
   readonly state: Attributes;
 }
 
+/** An object that is whole. */
+export interface StoredObject {
+  readonly objectKey: ObjectKey;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** Both ends inclusive, within the object. */
 export interface ByteRange {
   readonly first: number;
@@ -19,6 +26,15 @@ export interface ByteRange {
 }
 
 export type Body = ReadableStream<Uint8Array>;
+
+/** How an append is to be taken. */
+export interface AppendOptions {
+  /** Called once the bytes are safe, with the upload as it is then; until it answers no other append to this
+   *  upload proceeds. Where it answers false or fails, the upload is as it was before. */
+  readonly commit: (next: Upload) => Promise<boolean>;
+  /** Whether `commit` finishes the upload, so that nothing needs to be kept for a further append. */
+  readonly last: boolean;
+}
 
 /** What became of an append: `busy` where another one to the same upload is under way, `lost` where
  *  `commit` answered false. Either way the upload is as it was before. */
@@ -31,18 +47,17 @@ export type AppendOutcome =
 export interface BlobStore {
   /** Opens an upload at a fresh key. `algorithm` is the one its digest will most likely be of. */
   start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload>;
-  /** Adds the whole of `body` at the upload's offset, holding no more than a few MiB of it in memory. Once
-   *  the bytes are safe it calls `commit` with the upload as it is then; until that returns no other append
-   *  to this upload proceeds. Where `body` fails, so does this, and nothing was added. */
-  append(upload: Upload, body: Body, commit: (next: Upload) => Promise<boolean>): Promise<AppendOutcome>;
+  /** Adds the whole of `body` at the upload's offset, holding no more than a few MiB of it in memory. Where
+   *  `body` fails, so does this, and nothing was added. */
+  append(upload: Upload, body: Body, options: AppendOptions): Promise<AppendOutcome>;
   /** Makes the object readable if its bytes have this digest; may be repeated. After `mismatch`, `abort`. */
   finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'>;
   /** Frees what an upload holds; harmless where there is nothing. */
   abort(upload: Upload): Promise<void>;
   /** Stores a small object whole. */
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
-  /** Where a client can fetch the object itself, or `undefined` where only `read` serves it. */
-  downloadUrl(objectKey: ObjectKey): Promise<string | undefined>;
+  /** Where a client can fetch the object itself, or `undefined` where `read` serves it better. */
+  downloadUrl(object: StoredObject): Promise<string | undefined>;
   /** The object's bytes, or those of `range`; `undefined` where there is no such object. */
   read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined>;
   /** Removes the object; harmless where there is none. */

@@ -58,7 +58,7 @@ export interface Query {
   readonly limit: number;
   /** @default 'ascending' */
   readonly direction?: 'ascending' | 'descending';
-  /** Leaves the attributes empty: a list of names does not pay for what hangs on them. @default false */
+  /** Leaves the attributes empty: a list of names does not carry what hangs on them. @default false */
   readonly keysOnly?: boolean;
 }
 
@@ -99,5 +99,9 @@ export function checkOperations(operations: readonly Operation[]): void {
   if (operations.length === 0 || operations.length > MAX_OPERATIONS) {
     throw new RangeError(`a write takes 1 to ${MAX_OPERATIONS} operations, not ${operations.length}`);
   }
+  if (operations.some(setsAndAdds)) throw new RangeError('an update sets and adds to one attribute');
   if (keys.size < operations.length) throw new RangeError('a write has two operations on one item');
 }
+
+const setsAndAdds = (operation: Operation) =>
+  'update' in operation && Object.keys(operation.add ?? {}).some((name) => name in (operation.set ?? {}));

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { BlobStore, Body, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
 
-const accept = async () => true;
+const accept = { commit: async () => true, last: false };
 const fresh = () => `blobs/${randomUUID()}` as ObjectKey;
 const sha256 = (bytes: Uint8Array) => digestOf('sha256', bytes);
 
@@ -77,7 +77,7 @@ function uploads(open: () => Promise<BlobStore>): void {
     const [first, second] = [await open(), await open()];
     const bytes = randomBytes(200_000);
     const started = await append(first, await first.start(fresh(), 'sha256'), bytes.subarray(0, 70_000));
-    const remembered = JSON.parse(JSON.stringify(started)) as Upload;
+    const remembered = structuredClone(started);
     const upload = await append(second, remembered, bytes.subarray(70_000));
     expect(await second.finish(upload, sha256(bytes))).toBe('stored');
     expect(await read(first, upload.objectKey)).toEqual(bytes);
@@ -115,7 +115,9 @@ function refusals(open: () => Promise<BlobStore>): void {
   it('is as before where the registry does not commit', async () => {
     const store = await open();
     const upload = await append(store, await store.start(fresh(), 'sha256'), Buffer.from('head '));
-    expect(await store.append(upload, bodyOf(randomBytes(5000)), async () => false)).toEqual({ is: 'lost' });
+    expect(
+      await store.append(upload, bodyOf(randomBytes(5000)), { ...accept, commit: async () => false }),
+    ).toEqual({ is: 'lost' });
     expect(await store.finish(upload, sha256(Buffer.from('head ')))).toBe('stored');
     expect(await read(store, upload.objectKey)).toEqual(Buffer.from('head '));
   });
@@ -124,13 +126,14 @@ function refusals(open: () => Promise<BlobStore>): void {
     const store = await open();
     const started = await store.start(fresh(), 'sha256');
     let offset = started.offset;
+    const claim = async (next: Upload) => {
+      if (offset !== started.offset) return false;
+      offset = next.offset;
+      return true;
+    };
     const bodies = [randomBytes(300_000), randomBytes(200_000)];
     const writers = bodies.map((bytes) =>
-      store.append(started, bodyOf(bytes, 1000), async (next) => {
-        if (offset !== started.offset) return false;
-        offset = next.offset;
-        return true;
-      }),
+      store.append(started, bodyOf(bytes, 1000), { commit: claim, last: false }),
     );
     const outcomes = await Promise.all(writers);
     const winner = outcomes.findIndex((outcome) => outcome.is === 'appended');

@@ -68,13 +68,14 @@ function readsAndWrites(open: () => Promise<Table>): void {
     expect(await table.get(key('a'))).toEqual({ n: 5, name: 'x', fresh: -1 });
   });
 
-  it('refuses no operation, more than 100, and two on one item', async () => {
+  it('refuses no operation, more than 100, two on one item, and a set and an add of one attribute', async () => {
     const table = await open();
     const put = (sort: string): Operation => ({ put: key(sort), attributes: {} });
     const write = async (operations: Operation[]) => table.write(operations);
     await expect(write([])).rejects.toThrow(RangeError);
     await expect(write(Array.from({ length: 101 }, (_, n) => put(`${n}`)))).rejects.toThrow(RangeError);
     await expect(write([put('a'), { remove: key('a') }])).rejects.toThrow(RangeError);
+    await expect(write([{ update: key('a'), set: { n: 1 }, add: { n: 1 } }])).rejects.toThrow(RangeError);
     expect(await table.write(Array.from({ length: 100 }, (_, n) => put(`${n}`)))).toEqual({
       committed: true,
     });

@@ -31,7 +31,10 @@ it('drops what a killed process wrote past the acknowledged offset', async () =>
   const root = await scratch();
   const store = await DirectoryBlobStore.open(root);
   const started = await store.start(`blobs/${randomUUID()}` as ObjectKey, 'sha256');
-  const outcome = await store.append(started, ReadableStream.from([Buffer.from('kept')]), async () => true);
+  const outcome = await store.append(started, ReadableStream.from([Buffer.from('kept')]), {
+    commit: async () => true,
+    last: false,
+  });
   if (outcome.is !== 'appended') throw new Error(outcome.is);
   await appendFile(join(root, started.objectKey), 'not acknowledged');
   const reopened = await DirectoryBlobStore.open(root);

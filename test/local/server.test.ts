@@ -26,6 +26,14 @@ it('cuts the connection, and tells, where stored bytes end before the announced 
   expect(errors).toEqual([new Error('disk gone')]);
 });
 
+it('sends a body that is no byte stream', async () => {
+  const chunks = Array.from({ length: 5 }, (_, n) => new Uint8Array(MEBIBYTE).fill(n));
+  const headers = { 'Content-Length': `${5 * MEBIBYTE}` };
+  const { url } = await serving(async () => new Response(ReadableStream.from(chunks), { headers }));
+  const bytes = await (await fetch(url)).bytes();
+  expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+});
+
 it('stops reading a body, and tells nobody, when the client has gone', async () => {
   let cancelled = false;
   const watched = new ReadableStream({

@@ -145,7 +145,10 @@ describe('an upload', () => {
     const { registry } = fixture;
     const { id } = await startUpload(registry, REPOSITORY);
     const { upload } = await requireUpload(registry, REPOSITORY, id);
-    await registry.blobs.append(upload, bodyOf(Buffer.from('left behind')), async () => true);
+    await registry.blobs.append(upload, bodyOf(Buffer.from('left behind')), {
+      commit: async () => true,
+      last: false,
+    });
     fixture.clock += 7 * DAY - 60_000;
     expect(await drainOutbox(registry)).toBe(0);
     expect(await requireUpload(registry, REPOSITORY, id)).toMatchObject({ id });

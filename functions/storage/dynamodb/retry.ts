@@ -1,0 +1,76 @@
+import { setTimeout } from 'node:timers/promises';
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import { tooBusy } from '../../oci/errors.ts';
+
+/** Waits before the attempt after `attempt`, which is 1 after the first. */
+export type Pause = (attempt: number) => Promise<void>;
+
+/** With the pauses between them they take 5.2 s at most, half of that on average. */
+export const MAX_ATTEMPTS = 10;
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 1000;
+
+/** Twice as long each time, and by chance anything below it: writers that met once do not meet again. */
+export const fullJitter: Pause = async (attempt) => {
+  await setTimeout(Math.random() * longestPauseMs(attempt));
+};
+
+export const longestPauseMs = (attempt: number) => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
+
+/** DynamoDB could do it, only not now: another transaction has the item, or too much is asked of the table. */
+const BUSY: ReadonlySet<string> = new Set([
+  'TransactionConflictException',
+  'TransactionInProgressException',
+  'ThrottlingException',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'InternalServerError',
+]);
+
+/** The same, said of one action of a cancelled transaction. */
+const BUSY_REASON: ReadonlySet<string> = new Set([
+  'TransactionConflict',
+  'ThrottlingError',
+  'ProvisionedThroughputExceeded',
+]);
+
+/** Node's codes for a connection that ended, or never began. */
+const DISCONNECTED: ReadonlySet<string> = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
+
+/** Repeats `call` while only time is in its way, up to 10 times. What stays busy becomes TOOMANYREQUESTS; every
+ *  other error is thrown as it is. */
+export async function patiently<T>(pause: Pause, call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isBusy(error) && !isUnanswered(error)) throw error;
+    }
+    await pause(attempt);
+  }
+  try {
+    return await call();
+  } catch (error) {
+    throw isBusy(error) ? Object.assign(tooBusy(), { cause: error }) : error;
+  }
+}
+
+/** A condition that failed beside a conflict is no answer yet: the other action's condition was not looked at, and
+ *  the caller would take it to hold. Nothing was written, so asking again is safe, and then all are named. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (!(error instanceof TransactionCanceledException)) return BUSY.has(error.name);
+  return (error.CancellationReasons ?? []).some(({ Code = '' }) => BUSY_REASON.has(Code));
+}
+
+/** Whether it is unknown what became of the request. */
+function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, code = '', $metadata } = error as Unanswered;
+  return name === 'TimeoutError' || DISCONNECTED.has(code) || ($metadata?.httpStatusCode ?? 0) >= 500;
+}
+
+interface Unanswered extends Error {
+  readonly code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}

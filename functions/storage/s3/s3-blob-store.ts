@@ -1,0 +1,125 @@
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES } from '../../limits.ts';
+import { type Algorithm, algorithmOf, type Digest } from '../../oci/digest.ts';
+import { uploadInvalid } from '../../oci/errors.ts';
+import type {
+  AppendOptions,
+  AppendOutcome,
+  BlobStore,
+  Body,
+  ByteRange,
+  ObjectKey,
+  StoredObject,
+  Upload,
+} from '../blob-store.ts';
+import { ObjectClient } from './object-client.ts';
+import { ResumableHash } from './resumable-hash.ts';
+import { decodeState, encodeState, type UploadState } from './upload-state.ts';
+import { writeBody } from './write-body.ts';
+
+interface S3BlobStoreOptions {
+  readonly client: S3Client;
+  readonly bucket: string;
+  /** A fresh UUID: a tail is written under a key of its own each time. */
+  readonly newId: () => string;
+}
+
+/** A `BlobStore` in one S3 bucket. A blob that comes in one chunk is one PUT under its final key; a larger one is a
+ *  multipart upload there, whose odd bytes wait in `uploads/<uuid>` between requests. Nothing is ever copied. */
+export class S3BlobStore implements BlobStore {
+  readonly #s3: S3Client;
+  readonly #bucket: string;
+  readonly #objects: ObjectClient;
+  readonly #newId: () => string;
+
+  constructor({ client, bucket, newId }: S3BlobStoreOptions) {
+    this.#s3 = client;
+    this.#bucket = bucket;
+    this.#objects = new ObjectClient(client, bucket);
+    this.#newId = newId;
+  }
+
+  async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
+    return { objectKey, offset: 0, state: encodeState({ algorithm }) };
+  }
+
+  async append(upload: Upload, body: Body, { commit, last }: AppendOptions): Promise<AppendOutcome> {
+    const before = decodeState(upload.state);
+    const tailKey = `uploads/${this.#newId()}`;
+    const written = await writeBody(this.#objects, { upload, state: before, body, last, tailKey });
+    if (!written) return { is: 'busy' };
+    const next = { ...upload, offset: written.offset, state: encodeState(written.state) };
+    if (!(await commit(next))) return { is: 'lost' };
+    if (before.tail && (last || before.tail.key !== written.state.tail?.key))
+      await this.#forget(before.tail.key);
+    return { is: 'appended', upload: next };
+  }
+
+  async finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'> {
+    const state = decodeState(upload.state);
+    const known = algorithmOf(digest) === state.algorithm;
+    if (known && (await digestOf(state)) !== digest) return 'mismatch';
+    await this.#assemble(upload, state);
+    if (!known && (await this.#readDigest(upload.objectKey, algorithmOf(digest))) !== digest)
+      return 'mismatch';
+    return 'stored';
+  }
+
+  async abort({ objectKey, state }: Upload): Promise<void> {
+    const { multipart, tail } = decodeState(state);
+    if (multipart) await this.#objects.abortMultipart(objectKey, multipart.id);
+    if (tail) await this.#objects.delete(tail.key);
+    await this.#objects.delete(objectKey);
+  }
+
+  async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
+    const outcome = await this.#objects.put(objectKey, bytes, 'absent');
+    if (outcome.is === 'conflict') throw new Error(`object key ${objectKey} was used twice`);
+  }
+
+  /** A signed URL. Small blobs are answered directly: two requests would cost the client more than the bytes. */
+  async downloadUrl({ objectKey, size }: StoredObject): Promise<string | undefined> {
+    if (size <= MAX_ANSWERED_BLOB_BYTES) return undefined;
+    const command = new GetObjectCommand({
+      Bucket: this.#bucket,
+      Key: objectKey,
+      ResponseContentType: 'application/octet-stream',
+    });
+    return getSignedUrl(this.#s3, command, { expiresIn: DOWNLOAD_URL_SECONDS });
+  }
+
+  async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
+    return this.#objects.read(objectKey, range);
+  }
+
+  async delete(objectKey: ObjectKey): Promise<void> {
+    await this.#objects.delete(objectKey);
+  }
+
+  /** Makes the object whole; does nothing where it is. */
+  async #assemble({ objectKey }: Upload, { whole, multipart, tail }: UploadState): Promise<void> {
+    if (whole?.all) return;
+    const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
+    if (multipart) {
+      if (await this.#objects.completeMultipart(objectKey, multipart, rest)) return;
+    } else if ((await this.#objects.put(objectKey, rest, whole ?? 'absent')).is === 'stored') return;
+    throw uploadInvalid('another request has written to this upload; start a new one');
+  }
+
+  /** The digest of an object by an algorithm that was not announced when the upload began. */
+  async #readDigest(objectKey: ObjectKey, algorithm: Algorithm): Promise<Digest> {
+    const hash = await ResumableHash.resume(algorithm);
+    for await (const chunk of (await this.#objects.read(objectKey)) ?? []) hash.update(chunk);
+    return hash.digest();
+  }
+
+  /** Removes a tail that is no longer needed. Failing does no harm: the bucket lets them go after a week. */
+  async #forget(key: string): Promise<void> {
+    await this.#objects.delete(key).catch(() => undefined);
+  }
+}
+
+async function digestOf({ algorithm, hash }: UploadState): Promise<Digest> {
+  return (await ResumableHash.resume(algorithm, hash)).digest();
+}

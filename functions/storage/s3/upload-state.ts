@@ -1,0 +1,71 @@
+import { type Algorithm, isAlgorithm } from '../../oci/digest.ts';
+import type { Attributes } from '../table.ts';
+
+/** A part of a multipart upload, with what S3 answered for it. */
+export interface Part {
+  readonly etag: string;
+  /** Base64, of the part alone. */
+  readonly sha256: string;
+}
+
+export interface Multipart {
+  readonly id: string;
+  readonly parts: readonly Part[];
+}
+
+/** Bytes that are too few for a part: an object of their own until more come. */
+export interface Tail {
+  readonly key: string;
+  readonly size: number;
+}
+
+/** What an upload consists of so far. */
+export interface UploadState {
+  readonly algorithm: Algorithm;
+  /** The hash of all bytes so far (`resumable-hash.ts`); absent before the first. */
+  readonly hash?: Uint8Array;
+  /** The object itself holds the first bytes: `etag` tells these bytes from any others. `all` while there are
+   *  no further ones, so that a blob in one chunk is finished as it lies. */
+  readonly whole?: { readonly etag: string; readonly all: boolean };
+  readonly multipart?: Multipart;
+  readonly tail?: Tail;
+}
+
+/** The state as attributes of the session's item, which may hold 400 KB: about 90 bytes a part. */
+export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadState): Attributes {
+  return {
+    algorithm,
+    ...(hash && { hash }),
+    ...(whole && { whole: { ...whole } }),
+    ...(multipart && {
+      multipart: { id: multipart.id, parts: multipart.parts.map(({ etag, sha256 }) => `${etag} ${sha256}`) },
+    }),
+    ...(tail && { tail: { ...tail } }),
+  };
+}
+
+/** What `encodeState` wrote. */
+export function decodeState(attributes: Attributes): UploadState {
+  const { algorithm, hash, whole, multipart, tail } = attributes as unknown as Encoded;
+  if (!isAlgorithm(algorithm)) throw new Error(`not the state of an upload: ${JSON.stringify(attributes)}`);
+  return {
+    algorithm,
+    ...(hash && { hash }),
+    ...(whole && { whole }),
+    ...(multipart && { multipart: { id: multipart.id, parts: multipart.parts.map(partOf) } }),
+    ...(tail && { tail }),
+  };
+}
+
+interface Encoded {
+  readonly algorithm: string;
+  readonly hash?: Uint8Array;
+  readonly whole?: { readonly etag: string; readonly all: boolean };
+  readonly multipart?: { readonly id: string; readonly parts: readonly string[] };
+  readonly tail?: Tail;
+}
+
+function partOf(text: string): Part {
+  const [etag = '', sha256 = ''] = text.split(' ');
+  return { etag, sha256 };
+}

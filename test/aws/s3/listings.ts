@@ -1,0 +1,113 @@
+import { queryValue } from './call.ts';
+import { type Context, queryNumber, quoted, type Reply } from './operation.ts';
+import { invalidArgument, S3Error } from './s3-error.ts';
+import type { OpenUpload, StoredObject } from './store.ts';
+import { document, type Fields } from './xml.ts';
+
+const PAGE: [number, number, number] = [0, 1000, 2_147_483_647];
+const MAX_PAGE = 1000;
+
+const isoDate = (milliseconds: number) => new Date(milliseconds).toISOString();
+const compareKeys = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+export async function headBucket(): Promise<Reply> {
+  return { status: 200 };
+}
+
+export async function listObjects({ call, store, bucket }: Context): Promise<Reply> {
+  if (queryValue(call, 'list-type') !== '2') {
+    throw new S3Error('NotImplemented', 'This server lists objects with list-type=2 only');
+  }
+  const prefix = queryValue(call, 'prefix') ?? '';
+  const token = queryValue(call, 'continuation-token');
+  const startAfter = queryValue(call, 'start-after');
+  const after = token === undefined ? (startAfter ?? '') : keyOfToken(token);
+  const size = Math.min(queryNumber(call, 'max-keys', PAGE), MAX_PAGE);
+  const keys = store.keys().filter((key) => key.startsWith(prefix) && compareKeys(key, after) > 0);
+  const page = keys.slice(0, size);
+  const truncated = size > 0 && keys.length > size;
+  const encode = keyEncoder(queryValue(call, 'encoding-type'));
+  return {
+    status: 200,
+    body: document('ListBucketResult', {
+      Name: bucket,
+      Prefix: encode(prefix),
+      StartAfter: startAfter === undefined ? undefined : encode(startAfter),
+      ContinuationToken: token,
+      NextContinuationToken: truncated ? tokenOfKey(page.at(-1) ?? '') : undefined,
+      EncodingType: queryValue(call, 'encoding-type'),
+      KeyCount: page.length,
+      MaxKeys: size,
+      IsTruncated: truncated,
+      Contents: page.map((key) => listed(store.get(key), encode)),
+    }),
+  };
+}
+
+function listed(object: StoredObject | undefined, encode: (key: string) => string): Fields | undefined {
+  return (
+    object && {
+      Key: encode(object.key),
+      LastModified: isoDate(object.modified),
+      ETag: quoted(object.eTag),
+      ChecksumAlgorithm: object.checksum?.algorithm,
+      ChecksumType: object.checksum?.type,
+      Size: object.size,
+      StorageClass: 'STANDARD',
+    }
+  );
+}
+
+function keyEncoder(type: string | undefined): (key: string) => string {
+  if (type === undefined) return (key) => key;
+  if (type === 'url') return (key) => key.split('/').map(encodeURIComponent).join('/');
+  throw invalidArgument('encoding-type', type, 'Invalid Encoding Method specified in Request');
+}
+
+/** Opaque to clients, as S3's are. */
+const tokenOfKey = (key: string) => `1${Buffer.from(key).toString('base64url')}`;
+
+function keyOfToken(token: string): string {
+  const key = Buffer.from(token.slice(1), 'base64url').toString();
+  if (tokenOfKey(key) === token) return key;
+  throw invalidArgument('continuation-token', token, 'The continuation token provided is incorrect');
+}
+
+export async function listMultipartUploads({ call, store, bucket }: Context): Promise<Reply> {
+  const prefix = queryValue(call, 'prefix') ?? '';
+  const keyMarker = queryValue(call, 'key-marker') ?? '';
+  const idMarker = queryValue(call, 'upload-id-marker') ?? '';
+  const size = Math.min(queryNumber(call, 'max-uploads', PAGE), MAX_PAGE);
+  const uploads = store
+    .uploads()
+    .filter((upload) => upload.key.startsWith(prefix) && isAfter(upload, keyMarker, idMarker))
+    .sort((a, b) => compareKeys(a.key, b.key) || a.started - b.started || compareKeys(a.id, b.id));
+  const page = uploads.slice(0, size);
+  const truncated = size > 0 && uploads.length > size;
+  return {
+    status: 200,
+    body: document('ListMultipartUploadsResult', {
+      Bucket: bucket,
+      KeyMarker: keyMarker,
+      UploadIdMarker: idMarker,
+      NextKeyMarker: truncated ? page.at(-1)?.key : undefined,
+      NextUploadIdMarker: truncated ? page.at(-1)?.id : undefined,
+      MaxUploads: size,
+      IsTruncated: truncated,
+      Prefix: prefix,
+      Upload: page.map(({ key, id, started, algorithm }) => ({
+        Key: key,
+        UploadId: id,
+        StorageClass: 'STANDARD',
+        Initiated: isoDate(started),
+        ChecksumAlgorithm: algorithm,
+      })),
+    }),
+  };
+}
+
+/** Upload ids grow with time, so their order is that of the listing. */
+function isAfter(upload: OpenUpload, keyMarker: string, idMarker: string): boolean {
+  const order = compareKeys(upload.key, keyMarker);
+  return order > 0 || (order === 0 && idMarker !== '' && upload.id > idMarker);
+}
