@@ -1,0 +1,23 @@
+/** Names of the metrics that functions write and alarms read; imports nothing, so that both may. */
+export const METRICS = {
+  namespace: 'Stowage',
+  /** Of `functions/api.ts`, over all operations; the log has each request's own. */
+  api: {
+    /** Milliseconds of every request; its SampleCount is how many there were. */
+    latency: 'latency',
+    /** 1 for every answer with a 4xx. No data is none. */
+    clientErrors: 'clientErrors',
+    /** 1 for every answer with a 5xx. No data is none. */
+    serverErrors: 'serverErrors',
+  },
+  /** Of scheduled functions, each by the dimension `job`. */
+  jobs: {
+    /** 0 or 1 for every run. No data is "not running". */
+    failures: 'failures',
+    /** Of every run that did not fail. */
+    objectsDeleted: 'objectsDeleted',
+  },
+} as const;
+
+/** Values of the dimension `job`. */
+export const JOBS = { expire: 'expire' } as const;

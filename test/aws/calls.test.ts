@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { type App, createApp } from '../../functions/app.ts';
+import { awsClients, createAwsRegistry } from '../../functions/aws.ts';
+import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
+import { observe } from './observe.ts';
+import { startAwsStores } from './stores.ts';
+
+// docs/aws-calls.md says which calls to AWS each operation makes; here they are counted.
+
+const PAGE = join(import.meta.dirname, '../../docs/aws-calls.md');
+
+const stores = await startAwsStores();
+if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
+if (!stores) console.warn('skipped: calls to AWS; no DynamoDB server is installed');
+afterAll(() => stores?.stop());
+
+const MEBIBYTE = 1024 * 1024;
+const bytesOf = (size: number) => randomBytes(size) as Uint8Array<ArrayBuffer>;
+const put = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
+  send(app, `PUT ${path}`, 201, { body });
+const patch = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
+  send(app, `PATCH ${path}`, 202, { body });
+
+/** What is measured, by the words of the page: brings things about, and returns the call to count. */
+type Operation = (app: App, image: Image) => Promise<() => Promise<unknown>>;
+
+const MANIFEST = '/v2/calls/image/manifests';
+const BLOB = '/v2/calls/image/blobs';
+
+const reading =
+  (call: string, status = 200): Operation =>
+  async (app) =>
+  () =>
+    send(app, call, status);
+
+const readingBlob =
+  (method: string, part: (image: Image) => Uint8Array, status: number): Operation =>
+  async (app, image) =>
+  () =>
+    send(app, `${method} ${BLOB}/${sha256(part(image))}`, status);
+
+const config = (image: Image) => image.config;
+const layer = (image: Image) => image.layers[0] ?? Buffer.of();
+
+/** After chunks of these sizes: a further PATCH, or the closing PUT with a body of that size. */
+const uploading =
+  (before: readonly number[], last: { patch: number } | { put: number }): Operation =>
+  async (app) => {
+    const { location } = await openUpload(app, 'calls/image');
+    const chunks = before.map((size) => bytesOf(size * MEBIBYTE));
+    for (const chunk of chunks) await patch(app, location, chunk);
+    if ('patch' in last) return () => patch(app, location, bytesOf(last.patch * MEBIBYTE));
+    const rest = bytesOf(last.put * MEBIBYTE);
+    return () => put(app, `${location}?digest=${sha256(Buffer.concat([...chunks, rest]))}`, rest);
+  };
+
+const pushingManifest =
+  (layers: number): Operation =>
+  async (app) => {
+    const image = { ...newImage(layers, 10), tag: `n${layers}` };
+    await pushImage(app, 'calls/image', { ...image, tag: 'other' });
+    const changed = `${manifestOf(image).slice(0, -1)},"annotations":{"n":"${layers}"}}`;
+    const headers = { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' };
+    return () => send(app, `PUT ${MANIFEST}/n${layers}`, 201, { body: changed, headers });
+  };
+
+const mounting =
+  (from: string): Operation =>
+  async (app, image) => {
+    await pushImage(app, 'calls/target', newImage(1, 10));
+    const digest = sha256(layer(image));
+    return () => send(app, `POST /v2/calls/target/blobs/uploads/?mount=${digest}${from}`, 201);
+  };
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'GET manifest by tag': reading(`GET ${MANIFEST}/v1`),
+  'HEAD manifest by tag': reading(`HEAD ${MANIFEST}/v1`),
+  'GET manifest by digest': async (app, image) => () =>
+    send(app, `GET ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
+  'HEAD manifest by digest': async (app, image) => () =>
+    send(app, `HEAD ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
+  'GET blob': readingBlob('GET', layer, 307),
+  'GET blob of at most 64 KiB': readingBlob('GET', config, 200),
+  'HEAD blob': readingBlob('HEAD', layer, 200),
+  'HEAD blob that is missing': async (app) => () => send(app, `HEAD ${BLOB}/${sha256(bytesOf(9))}`, 404),
+  'POST upload': reading('POST /v2/calls/image/blobs/uploads/', 202),
+  'PATCH upload, first chunk': uploading([], { patch: 4 }),
+  'PATCH upload, second chunk of 4 MiB': uploading([4], { patch: 4 }),
+  'PATCH upload, third chunk of 4 MiB': uploading([4, 4], { patch: 4 }),
+  'PUT upload, after one chunk': uploading([4], { put: 0 }),
+  'PUT upload, with the whole blob': uploading([], { put: 4 }),
+  'PUT upload, after three chunks of 4 MiB': uploading([4, 4, 4], { put: 0 }),
+  'PUT manifest, 1 layer': pushingManifest(1),
+  'PUT manifest, 49 layers': pushingManifest(49),
+  'PUT manifest, 120 layers': pushingManifest(120),
+  'mount with from': mounting('&from=calls/image'),
+  'mount without from': mounting(''),
+  'GET tags/list': reading('GET /v2/calls/image/tags/list'),
+  'GET referrers': async (app, image) => () =>
+    send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
+};
+
+/** `2 GetItem, PutObject` for what was sent. */
+function summary(trace: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const operation of trace) counts.set(operation, (counts.get(operation) ?? 0) + 1);
+  const parts = [...counts].map(([operation, count]) => (count === 1 ? operation : `${count} ${operation}`));
+  return parts.join(', ') || 'none';
+}
+
+/** The page's table as a map from operation to calls. */
+function pageTable(): Map<string, string> {
+  const rows = readFileSync(PAGE, 'utf8').matchAll(/^\| ([^|]+?) +\| ([^|]+?) +\|$/gm);
+  return new Map([...rows].map(([, operation = '', calls = '']) => [operation, calls]));
+}
+
+describe.runIf(stores)('docs/aws-calls.md', () => {
+  it('tells the calls that each operation makes', { timeout: 120_000 }, async () => {
+    for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
+    const clients = awsClients(process.env);
+    const trace: string[] = [];
+    observe([clients.s3, clients.dynamodb], (operation) => {
+      trace.push(operation);
+      return undefined;
+    });
+    const app = createApp({ registry: createAwsRegistry(process.env, clients).registry });
+    const image = newImage(1, 100_000);
+    await pushImage(app, 'calls/image', image);
+    const counted = new Map<string, string>();
+    for (const [name, prepare] of Object.entries(OPERATIONS)) {
+      const run = await prepare(app, image);
+      trace.length = 0;
+      await run();
+      counted.set(name, summary(trace));
+    }
+    const told = pageTable();
+    expect(Object.fromEntries([...counted].map(([name]) => [name, told.get(name)]))).toEqual(
+      Object.fromEntries(counted),
+    );
+  });
+});

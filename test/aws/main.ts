@@ -1,0 +1,28 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startGateway } from './gateway/gateway.ts';
+import { startAwsStores } from './stores.ts';
+
+/** The AWS path on this machine: the Lambda functions as they are deployed, behind an emulated HTTP API, on servers
+ *  that stand in for DynamoDB and S3. Data goes with it, unless STOWAGE_AWS_DATA names a directory. */
+async function main(): Promise<void> {
+  const port = Number(process.env['STOWAGE_FRONT_PORT'] || 5100);
+  const data = process.env['STOWAGE_AWS_DATA'];
+  if (data) await mkdir(join(data, 's3'), { recursive: true });
+  const stores = await startAwsStores(data);
+  if (!stores) throw new Error('no DynamoDB server for this platform; name one in STOWAGE_TEST_DYNAMODB');
+  Object.assign(process.env, stores.environment);
+  const { handler } = await import('../../functions/api.ts'); // reads the environment when it is loaded
+  const gateway = await startGateway({ handler, port });
+  process.stderr.write(`stowage: the AWS path is at ${gateway.url}\n`);
+  for (const [name, value] of Object.entries(stores.environment))
+    process.stderr.write(`  ${name}=${value}\n`);
+  const stop = async () => {
+    await gateway.close();
+    await stores.stop();
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+}
+
+await main();

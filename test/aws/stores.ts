@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ENV } from '../../functions/environment.ts';
+import { startDynamoDb } from './dynamodb/server.ts';
+import { clientOf, createTable } from './dynamodb/table.ts';
+import { type S3Server, startS3Server } from './s3/server.ts';
+
+/** Servers on this machine that stand in for DynamoDB and S3. */
+export interface AwsStores {
+  /** What a stack would set, and what the SDK reads. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly s3: S3Server;
+  stop(): Promise<void>;
+}
+
+const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
+const region = 'us-east-1';
+const bucket = 'stowage';
+
+/** Starts both, with an empty table and bucket; `undefined` where there is no DynamoDB server for this platform.
+ *  What they hold is in memory and in a directory that goes with them, or below `directory`. */
+export async function startAwsStores(directory?: string): Promise<AwsStores | undefined> {
+  const dynamodb = await startDynamoDb(directory && join(directory, 'dynamodb.sqlite'));
+  if (!dynamodb) return undefined;
+  const objects = directory ?? (await mkdtemp(join(tmpdir(), 'stowage-aws-')));
+  const s3 = await startS3Server({ directory: join(objects, 's3'), credentials, region, bucket });
+  const client = clientOf(dynamodb.endpoint);
+  const table = await createTable(client);
+  client.destroy();
+  return {
+    environment: {
+      [ENV.table]: table,
+      [ENV.bucket]: bucket,
+      [ENV.tableEndpoint]: dynamodb.endpoint,
+      [ENV.bucketEndpoint]: s3.url,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
+    s3,
+    async stop() {
+      await s3.close();
+      await dynamodb.stop();
+      if (directory === undefined) await rm(objects, { recursive: true, force: true });
+    },
+  };
+}
