@@ -1,0 +1,114 @@
+import { Aws, Duration, Stack } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+import type { RegistryApi } from './registry-api.ts';
+import type { RegistryFunction } from './registry-function.ts';
+
+interface AlarmsProps {
+  /** An address that every alarm is sent to, once its owner has confirmed the first mail.
+   *  @default - nobody is told; the alarms show in the CloudWatch console */
+  readonly email?: string;
+  /** A topic that every alarm is published to; it must let cloudwatch.amazonaws.com publish.
+   *  @default - one is made where there is an `email` */
+  readonly topic?: ITopic;
+}
+
+interface AlarmProps {
+  /** The end of the alarm's name, and the anchor of its entry in docs/runbook.md. */
+  readonly id: string;
+  readonly metric: Metric;
+  readonly threshold: number;
+  /** How many periods in a row. @default 1 - the first counts */
+  readonly periods?: number;
+  /** Whether it is low numbers, or none at all, that alarm. @default false */
+  readonly whenMissing?: boolean;
+  /** What it means, for someone who has never heard of it. */
+  readonly means: string;
+}
+
+const QUIET_HOURS = 3;
+const CLIENT_RETRIES = 5;
+
+/** Two alarms for each job, *failing* and *not running*, and two for the API. $0.10 a month each; the first ten
+ *  of an account are free. */
+export class Alarms extends Construct {
+  readonly #action: SnsAction | undefined;
+
+  constructor(scope: Construct, id: string, props: AlarmsProps = {}) {
+    super(scope, id);
+    const topic = props.topic ?? (props.email === undefined ? undefined : this.#topic());
+    if (props.email !== undefined) topic?.addSubscription(new EmailSubscription(props.email));
+    this.#action = topic && new SnsAction(topic);
+  }
+
+  /** `name` is the job's word in alarms and runbook; it runs every hour. */
+  watchJob(name: string, { handler }: RegistryFunction): void {
+    const hourly = { period: Duration.hours(1), statistic: 'Sum' };
+    this.#raise({
+      id: `${name}-failing`,
+      metric: handler.metricErrors(hourly),
+      threshold: 1,
+      means: `The hourly job "${name}" ended with an error or ran out of time.`,
+    });
+    this.#raise({
+      id: `${name}-not-running`,
+      metric: handler.metricInvocations(hourly),
+      threshold: 1,
+      periods: QUIET_HOURS,
+      whenMissing: true,
+      means: `The hourly job "${name}" has not run for ${QUIET_HOURS} hours. Expected until its first run after a first deployment.`,
+    });
+  }
+
+  watchApi(api: RegistryApi, { handler }: RegistryFunction): void {
+    const often = { period: Duration.minutes(5), statistic: 'Sum' };
+    this.#raise({
+      id: 'api-failing',
+      metric: api.serverErrors().with(often),
+      threshold: CLIENT_RETRIES, // fewer are mended by the client's own retries, and nobody saw them
+      means: `The registry answered ${CLIENT_RETRIES} requests or more with a 5xx within 5 minutes.`,
+    });
+    this.#raise({
+      id: 'api-throttled',
+      metric: handler.metricThrottles(often),
+      threshold: 1,
+      means: 'Lambda refused requests: the account has reached its limit of executions at once.',
+    });
+  }
+
+  #raise({ id, metric, threshold, periods, whenMissing, means }: AlarmProps): void {
+    const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
+    const alarm = new Alarm(this, id, {
+      alarmName: `${Stack.of(this).stackName}-${id}`,
+      alarmDescription: `${means} What to do: docs/runbook.md#${id}`,
+      metric,
+      threshold,
+      evaluationPeriods: periods ?? 1,
+      comparisonOperator: whenMissing ? LESS_THAN_THRESHOLD : GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: whenMissing ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    });
+    if (!this.#action) return;
+    alarm.addAlarmAction(this.#action);
+    alarm.addOkAction(this.#action);
+  }
+
+  /** Not encrypted: CloudWatch cannot publish to a topic under the key that AWS manages, and a key of the
+   *  account costs $1 a month for mails that say no more than an alarm's name. */
+  #topic(): Topic {
+    const topic = new Topic(this, 'Topic', { displayName: Stack.of(this).stackName, enforceSSL: true });
+    // `enforceSSL` brings a policy, which replaces the one that let the account's own services publish.
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
+    );
+    return topic;
+  }
+}

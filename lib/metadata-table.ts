@@ -1,0 +1,60 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { ENV } from '../functions/environment.ts';
+import type { Duty, RegistryFunction } from './registry-function.ts';
+
+interface MetadataTableProps {
+  /** @default RemovalPolicy.RETAIN - tags and manifests cannot be rebuilt from the blobs alone */
+  readonly removalPolicy?: RemovalPolicy;
+  /** Whether DynamoDB refuses to delete the table, whoever asks. @default true - as above */
+  readonly deletionProtection?: boolean;
+}
+
+/** What each duty does to items. Transactions need no more: each part is authorised by its own action. */
+const ACTIONS: Record<Duty, readonly string[]> = {
+  serve: [
+    'dynamodb:GetItem',
+    'dynamodb:BatchGetItem',
+    'dynamodb:Query',
+    'dynamodb:PutItem',
+    'dynamodb:UpdateItem',
+    'dynamodb:DeleteItem',
+    'dynamodb:ConditionCheckItem',
+  ],
+  expire: ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+};
+
+/** The DynamoDB table of all metadata: docs/data-model.md says what its items are. */
+export class MetadataTable extends Construct {
+  readonly #table: Table;
+
+  constructor(scope: Construct, id: string, props: MetadataTableProps = {}) {
+    super(scope, id);
+    this.#table = new Table(this, 'Table', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      timeToLiveAttribute: 'expiresAt',
+      billingMode: BillingMode.PAY_PER_REQUEST, // nothing to pay while nobody asks
+      // $0.20 per GB and month, against the day when a bug or a person writes the wrong thing.
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      // Encrypted with a key that AWS owns. A key of the account costs $1 a month and each request to it,
+      // and protects from nobody who may read the table.
+      encryption: TableEncryption.DEFAULT,
+      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+      deletionProtection: props.deletionProtection ?? true,
+    });
+  }
+
+  get tableName(): string {
+    return this.#table.tableName;
+  }
+
+  /** Lets the function do to items what its duty needs, and tells it the table's name. Nothing else does either. */
+  bind({ duty, handler }: RegistryFunction): void {
+    const actions = [...ACTIONS[duty]];
+    handler.addToRolePolicy(new PolicyStatement({ actions, resources: [this.#table.tableArn] }));
+    handler.addEnvironment(ENV.table, this.#table.tableName);
+  }
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Stack } from 'aws-cdk-lib';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { describe, expect, it } from 'vitest';
+import { onlyResource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
+
+const runbook = readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8');
+const entries = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
+
+const template = synthesize({ alarmEmail: 'ops@example.com' });
+const alarms = [...resourcesOf(template, 'AWS::CloudWatch::Alarm').values()].map(
+  ({ Properties }) => Properties,
+);
+const topic = [...resourcesOf(template, 'AWS::SNS::Topic').keys()][0];
+
+const alarm = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `Stowage-${name}`);
+
+describe('the runbook', () => {
+  it('has an entry for each alarm, and none for an alarm that is gone', () => {
+    const names = alarms.map(({ AlarmName }) => AlarmName.replace('Stowage-', ''));
+    expect(names.length).toBeGreaterThan(0);
+    expect(new Set(entries)).toEqual(new Set(names));
+    expect(entries).toHaveLength(names.length);
+  });
+});
+
+describe.each(alarms.map((properties) => ({ name: properties.AlarmName as string, properties })))(
+  'the alarm $name',
+  ({ properties }) => {
+    it('says what it means, and where the runbook has its entry', () => {
+      const [, means, anchor] =
+        /^(.+) What to do: docs\/runbook\.md#(\S+)$/.exec(properties.AlarmDescription) ?? [];
+      expect(means?.length).toBeGreaterThan(40);
+      expect(entries).toContain(anchor);
+      expect(properties.AlarmName).toBe(`Stowage-${anchor}`);
+    });
+
+    it('tells the address when it begins and when it ends', () => {
+      expect(properties.AlarmActions).toEqual([{ Ref: topic }]);
+      expect(properties.OKActions).toEqual([{ Ref: topic }]);
+    });
+  },
+);
+
+describe('the hourly job', () => {
+  it('alarms at its first error, a timeout too', () => {
+    expect(alarm('expire-failing')).toMatchObject({
+      Namespace: 'AWS/Lambda',
+      MetricName: 'Errors',
+      Statistic: 'Sum',
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
+    });
+  });
+
+  it('alarms when it has not run for three hours', () => {
+    expect(alarm('expire-not-running')).toMatchObject({
+      Namespace: 'AWS/Lambda',
+      MetricName: 'Invocations',
+      Period: 3600,
+      EvaluationPeriods: 3,
+      Threshold: 1,
+      ComparisonOperator: 'LessThanThreshold',
+      TreatMissingData: 'breaching',
+    });
+  });
+});
+
+describe('the API', () => {
+  it('alarms at as many 5xx as the client of one failing push sees', () => {
+    const expected = { Namespace: 'AWS/ApiGateway', MetricName: '5xx', Threshold: 5, Period: 300 };
+    expect(alarm('api-failing')).toMatchObject(expected);
+  });
+
+  it('alarms at the first request that Lambda refuses', () => {
+    const expected = { Namespace: 'AWS/Lambda', MetricName: 'Throttles', Threshold: 1, Period: 300 };
+    expect(alarm('api-throttled')).toMatchObject(expected);
+  });
+});
+
+describe('the topic', () => {
+  it('lets the alarms of this account publish, and nobody without TLS', () => {
+    const { Statement } = onlyResource(template, 'AWS::SNS::TopicPolicy').Properties.PolicyDocument;
+    expect(Statement).toContainEqual(
+      expect.objectContaining({
+        Effect: 'Allow',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Action: 'sns:Publish',
+        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+      }),
+    );
+    expect(Statement).toContainEqual(
+      expect.objectContaining({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+    );
+  });
+
+  it('may be one that is there already', () => {
+    const arn = 'arn:aws:sns:eu-central-1:111122223333:ops';
+    const alarmTopic = Topic.fromTopicArn(new Stack(), 'Ops', arn);
+    const told = resourcesOf(synthesize({ alarmTopic }), 'AWS::CloudWatch::Alarm');
+    for (const { Properties } of told.values()) expect(Properties.AlarmActions).toEqual([arn]);
+    expect(told.size).toBe(alarms.length);
+  });
+
+  it('is not made where nobody is to be told', () => {
+    const silent = synthesize();
+    silent.resourceCountIs('AWS::SNS::Topic', 0);
+    silent.resourceCountIs('AWS::CloudWatch::Alarm', alarms.length);
+  });
+});

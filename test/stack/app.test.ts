@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ENV } from '../../functions/environment.ts';
+import { settingsFrom } from '../../lib/settings.ts';
+import { CONTEXT, ROOT, stackWith } from './synthesize.ts';
+
+const outputs = mkdtempSync(join(tmpdir(), 'stowage-stack-'));
+afterAll(() => rmSync(outputs, { recursive: true, force: true }));
+
+// As the CDK runs it, with nothing in its environment that names an account or a region, and no Docker.
+const run = spawnSync(process.execPath, ['lib/app.ts'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+  env: {
+    PATH: process.env['PATH'],
+    CDK_OUTDIR: outputs,
+    CDK_CONTEXT_JSON: JSON.stringify(CONTEXT),
+    CDK_DOCKER: 'no-docker-here',
+  },
+});
+
+describe('the app', () => {
+  it('synthesizes without account, region or Docker', () => {
+    expect(run.status, run.stderr).toBe(0);
+    expect(globSync('*.template.json', { cwd: outputs })).toEqual(['Stowage.template.json']);
+  });
+
+  it('is reported nothing by cdk-nag and by the checks of the CDK', () => {
+    const report = JSON.parse(readFileSync(join(outputs, 'validation-report.json'), 'utf8'));
+    expect(report.pluginReports).toEqual([]);
+  });
+
+  it('bundles entry points that Node can load, each with its source map beside it', () => {
+    const bundles = globSync('asset.*/index.mjs', { cwd: outputs });
+    expect(bundles).toHaveLength(2);
+    for (const bundle of bundles) {
+      const load = `import('./${bundle}').then((entry) => console.log(typeof entry.handler))`;
+      const env = { AWS_REGION: 'eu-central-1', [ENV.table]: 'table', [ENV.bucket]: 'bucket' };
+      const { stdout, stderr } = spawnSync(process.execPath, ['-e', load], {
+        cwd: outputs,
+        encoding: 'utf8',
+        env,
+      });
+      expect(stderr).toBe('');
+      expect(stdout).toBe('function\n');
+    }
+    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(2);
+  });
+});
+
+describe('cdk-nag', () => {
+  const findings = (of: ReturnType<typeof stackWith>) =>
+    new Set(new AwsSolutionsChecks().validateScope(of).violations.map(({ ruleName }) => ruleName));
+
+  it('finds nothing with every option, and with none', () => {
+    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true }))).toEqual(new Set());
+    expect(findings(stackWith({ alarms: false, keepData: false }))).toEqual(new Set());
+  });
+
+  it('would find a bucket that is planted', () => {
+    const stack = stackWith();
+    new Bucket(stack, 'Planted');
+    expect(findings(stack)).toEqual(new Set(['AwsSolutions-S1', 'AwsSolutions-S10']));
+  });
+});
+
+describe('settings', () => {
+  const settings = (context: Record<string, unknown>) => settingsFrom(new App({ context }).node);
+
+  it('are none unless they are given', () => {
+    expect(settings({})).toEqual({});
+  });
+
+  it('come as text from the command line, or as they are from cdk.json', () => {
+    expect(settings({ alarms: 'false', accessLogs: true, keepData: 'true' })).toEqual({
+      alarms: false,
+      accessLogs: true,
+      keepData: true,
+    });
+    expect(settings({ alarmEmail: 'ops@example.com' })).toEqual({ alarmEmail: 'ops@example.com' });
+  });
+
+  it('are refused where their meaning would be a guess', () => {
+    expect(() => settings({ keepData: 'no' })).toThrow('keepData is true or false, not "no"');
+    expect(() => settings({ alarmEmail: 'ops' })).toThrow('alarmEmail is not an address: "ops"');
+  });
+});
