@@ -4,7 +4,9 @@ import type { StowageStackProps } from './stowage-stack.ts';
 /** What whoever deploys may set, with `cdk deploy -c alarmEmail=you@example.com` or in cdk.json below `context`.
  *  Throws for a value that it would have to guess the meaning of. */
 export function settingsFrom(context: Node): StowageStackProps {
-  const flags = (['keepData', 'alarms', 'accessLogs'] as const).map((name) => flagFrom(context, name));
+  const flags = (['keepData', 'alarms', 'accessLogs', 'open'] as const).map((name) =>
+    flagFrom(context, name),
+  );
   return Object.assign({}, ...flags, emailFrom(context));
 }
 

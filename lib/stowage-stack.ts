@@ -20,6 +20,8 @@ export interface StowageStackProps extends StackProps {
   /** Where alarms are published too; it must let cloudwatch.amazonaws.com publish. @default - one is made where
    *  there is an `alarmEmail` */
   readonly alarmTopic?: ITopic;
+  /** Whether whoever knows the URL may pull, push and delete. @default false - see RegistryApi */
+  readonly open?: boolean;
   /** Whether the gateway logs requests too. @default false - the function logs each one already */
   readonly accessLogs?: boolean;
 }
@@ -41,7 +43,8 @@ export class StowageStack extends Stack {
       store.bind(api);
       store.bind(expire);
     }
-    const http = new RegistryApi(this, 'Http', { api, accessLogs: props.accessLogs ?? false });
+    const { accessLogs = false, open = false } = props;
+    const http = new RegistryApi(this, 'Http', { api, accessLogs, open });
     new ScheduledJob(this, 'ExpireEveryHour', { job: expire, every: Duration.hours(1) });
 
     if (props.alarms ?? true) {

@@ -59,7 +59,9 @@ describe('cdk-nag', () => {
     new Set(new AwsSolutionsChecks().validateScope(of).violations.map(({ ruleName }) => ruleName));
 
   it('finds nothing with every option, and with none', () => {
-    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true }))).toEqual(new Set());
+    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true, open: true }))).toEqual(
+      new Set(),
+    );
     expect(findings(stackWith({ alarms: false, keepData: false }))).toEqual(new Set());
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ENV } from '../../functions/environment.ts';
-import { type Resource, resourcesOf, synthesize } from './synthesize.ts';
+import { onlyResource, type Resource, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize({ alarmEmail: 'ops@example.com' });
 
@@ -121,6 +121,15 @@ describe('a request', () => {
     template.hasResourceProperties('AWS::ApiGatewayV2::Route', { RouteKey: '$default' });
     template.resourceCountIs('AWS::ApiGatewayV2::Route', 1);
     template.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
+  });
+
+  it('is let in only with a signature of IAM, as long as the registry knows no users', () => {
+    template.hasResourceProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'AWS_IAM' });
+  });
+
+  it('is let in without one where whoever deploys has said so', () => {
+    const route = onlyResource(synthesize({ open: true }), 'AWS::ApiGatewayV2::Route');
+    expect(route.Properties.AuthorizationType ?? 'NONE').toBe('NONE');
   });
 });
 
