@@ -79,6 +79,10 @@ export class DirectoryBlobStore implements BlobStore {
     return 'stored';
   }
 
+  async received(): Promise<undefined> {
+    return undefined; // nobody writes here but the registry
+  }
+
   async abort({ objectKey }: Upload): Promise<void> {
     await this.delete(objectKey);
   }

@@ -2,7 +2,7 @@ import { FINISHED_UPLOAD_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { type Algorithm, CANONICAL, type Digest } from '../oci/digest.ts';
 import { digestMismatch, uploadUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
+import type { Body, ObjectKey, StoredObject, Upload } from '../storage/blob-store.ts';
 import { type Attributes, equals, type Operation } from '../storage/table.ts';
 import { linkOperations } from './blobs.ts';
 import { uploadEntryKey, uploadKey } from './keys.ts';
@@ -130,13 +130,23 @@ async function commitUpload(
     await cancelUpload(registry, session);
     throw digestMismatch(digest);
   }
-  const object = { objectKey: upload.objectKey, size: upload.offset };
+  return linkUpload(registry, session, { objectKey: upload.objectKey, size: upload.offset }, digest);
+}
+
+/** The transaction itself: the object becomes a blob of the session's repository, or another one of the same digest
+ *  does and the object is discarded. */
+export async function linkUpload(
+  registry: Registry,
+  session: UploadSession,
+  object: StoredObject,
+  digest: Digest,
+): Promise<boolean> {
   return untilWon(registry, async () => {
     const repository = await openRepository(registry, session.repository);
     const { operations, keeps } = await linkOperations(registry, repository, digest, object);
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),
-      ...(keeps ? [] : [discard(upload.objectKey, registry.now())]),
+      ...(keeps ? [] : [discard(object.objectKey, registry.now())]),
       ...operations,
     ]);
     if (outcome.committed) return true;

@@ -19,6 +19,12 @@ export interface StoredObject {
   readonly size: number;
 }
 
+/** An object that a client has written to the store itself, past the registry. */
+export interface ReceivedObject extends StoredObject {
+  /** The SHA-256 that the store has checked while it took the bytes. */
+  readonly digest: Digest;
+}
+
 /** Both ends inclusive, within the object. */
 export interface ByteRange {
   readonly first: number;
@@ -52,6 +58,8 @@ export interface BlobStore {
   append(upload: Upload, body: Body, options: AppendOptions): Promise<AppendOutcome>;
   /** Makes the object readable if its bytes have this digest; may be repeated. After `mismatch`, `abort`. */
   finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'>;
+  /** What a client has written under this key itself; `undefined` where nothing is, or what the registry wrote. */
+  received(objectKey: ObjectKey): Promise<ReceivedObject | undefined>;
   /** Frees what an upload holds; harmless where there is nothing. */
   abort(upload: Upload): Promise<void>;
   /** Stores a small object whole. */

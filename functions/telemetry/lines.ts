@@ -51,10 +51,9 @@ export function requestLine(record: RequestRecord): string {
   });
 }
 
-/** The line of a run of a scheduled job that went well. */
-export function jobLine(record: JobRecord, objectsDeleted: number): string {
-  const { failures, objectsDeleted: deleted } = METRICS.jobs;
-  return lineOf(record, 'info', [count(failures, 0), count(deleted, objectsDeleted)]);
+/** The line of a run of a job that went well; `result` is the name of a metric of jobs. */
+export function jobLine(record: JobRecord, result: string, value: number): string {
+  return lineOf(record, 'info', [count(METRICS.jobs.failures, 0), count(result, value)]);
 }
 
 /** The line of a run that failed, which may have done a part of its work. */

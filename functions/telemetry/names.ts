@@ -10,14 +10,16 @@ export const METRICS = {
     /** 1 for every answer with a 5xx. No data is none. */
     serverErrors: 'serverErrors',
   },
-  /** Of scheduled functions, each by the dimension `job`. */
+  /** Of functions that no client waits for, each by the dimension `job`. */
   jobs: {
     /** 0 or 1 for every run. No data is "not running". */
     failures: 'failures',
-    /** Of every run that did not fail. */
+    /** Of every run of `expire` that did not fail. */
     objectsDeleted: 'objectsDeleted',
+    /** Of every run of `commit-uploads` that did not fail: 0 or 1. */
+    uploadsCommitted: 'uploadsCommitted',
   },
 } as const;
 
 /** Values of the dimension `job`. */
-export const JOBS = { expire: 'expire' } as const;
+export const JOBS = { expire: 'expire', commitUploads: 'commit-uploads' } as const;

@@ -20,6 +20,18 @@ export type PutOutcome = { readonly is: 'stored'; readonly etag: string } | { re
 /** What an object must be for a write to replace it: not there, or this one. */
 export type Expected = 'absent' | { readonly etag: string };
 
+interface ObjectHead {
+  readonly etag: string;
+  /** Base64; of the parts' checksums where there are several. */
+  readonly sha256: string;
+  readonly size: number;
+  readonly lane: string | undefined;
+}
+
+/** The metadata that tells an object which a client wrote from one that the registry wrote. */
+const LANE = 'stowage-lane';
+export const DIRECT_LANE = 'direct';
+
 /** The S3 calls the blob store makes, with S3's errors turned into outcomes. All bytes that are written carry
  *  their SHA-256, which S3 checks. */
 export class ObjectClient {
@@ -42,7 +54,7 @@ export class ObjectClient {
       return { is: 'stored', etag: ETag };
     } catch (error) {
       if (!isConflict(error)) throw error;
-      const found = await this.#head(key);
+      const found = await this.head(key);
       return found?.sha256 === sha256 ? { is: 'stored', etag: found.etag } : { is: 'conflict' };
     }
   }
@@ -72,7 +84,7 @@ export class ObjectClient {
       return true;
     } catch (error) {
       if (!isNamed(error, 'NoSuchUpload', 'InvalidPart')) throw error;
-      return (await this.#head(key))?.sha256 === compositeOf(all);
+      return (await this.head(key))?.sha256 === compositeOf(all);
     }
   }
 
@@ -120,11 +132,17 @@ export class ObjectClient {
     }
   }
 
-  async #head(key: string): Promise<{ etag: string; sha256: string } | undefined> {
+  /** What is known of an object without its bytes; `undefined` where there is none. */
+  async head(key: string): Promise<ObjectHead | undefined> {
     try {
       const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
-      const { ETag = '', ChecksumSHA256 = '' } = await this.#send(() => this.#s3.send(command));
-      return { etag: ETag, sha256: ChecksumSHA256 };
+      const {
+        ETag = '',
+        ChecksumSHA256 = '',
+        ContentLength = 0,
+        Metadata = {},
+      } = await this.#send(() => this.#s3.send(command));
+      return { etag: ETag, sha256: ChecksumSHA256, size: ContentLength, lane: Metadata[LANE] };
     } catch (error) {
       if (isNamed(error, 'NotFound', 'NoSuchKey')) return undefined;
       throw error;

@@ -1,7 +1,7 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES } from '../../limits.ts';
-import { type Algorithm, algorithmOf, type Digest } from '../../oci/digest.ts';
+import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../../oci/digest.ts';
 import { uploadInvalid } from '../../oci/errors.ts';
 import type {
   AppendOptions,
@@ -10,10 +10,11 @@ import type {
   Body,
   ByteRange,
   ObjectKey,
+  ReceivedObject,
   StoredObject,
   Upload,
 } from '../blob-store.ts';
-import { ObjectClient } from './object-client.ts';
+import { DIRECT_LANE, ObjectClient } from './object-client.ts';
 import { ResumableHash } from './resumable-hash.ts';
 import { decodeState, encodeState, type UploadState } from './upload-state.ts';
 import { writeBody } from './write-body.ts';
@@ -64,6 +65,13 @@ export class S3BlobStore implements BlobStore {
     if (!known && (await this.#readDigest(upload.objectKey, algorithmOf(digest))) !== digest)
       return 'mismatch';
     return 'stored';
+  }
+
+  async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {
+    const found = await this.#objects.head(objectKey);
+    if (found?.lane !== DIRECT_LANE) return undefined;
+    const digest = parseDigest(`sha256:${Buffer.from(found.sha256, 'base64').toString('hex')}`);
+    return digest && { objectKey, size: found.size, digest };
   }
 
   async abort({ objectKey, state }: Upload): Promise<void> {

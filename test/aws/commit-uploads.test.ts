@@ -1,0 +1,91 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type App, createApp } from '../../functions/app.ts';
+import { awsClients, createAwsRegistry } from '../../functions/aws.ts';
+import { openUpload, send, sha256 } from './client.ts';
+import { startAwsStores } from './stores.ts';
+
+const stores = await startAwsStores();
+if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
+if (!stores) console.warn('skipped: uploads that go straight to S3; no DynamoDB server is installed');
+afterAll(() => stores?.stop());
+
+describe.runIf(stores)('commit-uploads', () => {
+  let app: App;
+  let clients: ReturnType<typeof awsClients>;
+  let commit: (key: string) => Promise<number>;
+
+  beforeAll(async () => {
+    for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true); // its log
+    clients = awsClients(process.env);
+    app = createApp({ registry: createAwsRegistry(process.env).registry });
+    const { handler } = await import('../../functions/commit-uploads.ts');
+    const context = { awsRequestId: 'test', getRemainingTimeInMillis: () => 30_000 };
+    commit = (key) => handler({ detail: { object: { key } } } as never, context as never);
+  });
+  afterAll(() => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+  });
+
+  const keyOf = (location: string) => `blobs/${location.slice(location.lastIndexOf('/') + 1)}`;
+
+  /** What the front door does for a client: the bytes go to S3, which checks them, and are marked. */
+  async function putDirectly(key: string, bytes: Uint8Array): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: process.env['STOWAGE_BUCKET'],
+      Key: key,
+      Body: bytes,
+      ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
+      Metadata: { 'stowage-lane': 'direct' },
+    });
+    await clients.s3.send(command);
+  }
+
+  const blobPath = (bytes: Uint8Array) => `/v2/direct/blobs/${sha256(bytes)}`;
+
+  it('links what a client has written to S3 itself, once, however often it is told', async () => {
+    const bytes = randomBytes(1000);
+    const { location } = await openUpload(app, 'direct');
+    await putDirectly(keyOf(location), bytes);
+    expect(await Promise.all([commit(keyOf(location)), commit(keyOf(location))])).toContain(1);
+    expect(await commit(keyOf(location))).toBe(0);
+    const blob = await send(app, `GET ${blobPath(bytes)}`, 200);
+    expect(Buffer.from(await blob.bytes()).equals(bytes)).toBe(true);
+    await send(app, `PUT ${location}?digest=${sha256(bytes)}`, 201); // a client that repeats its PUT
+  });
+
+  it('leaves an upload alone whose chunks come through the API', async () => {
+    const bytes = randomBytes(1000);
+    const { location } = await openUpload(app, 'direct');
+    await send(app, `PATCH ${location}`, 202, { body: bytes.subarray(0, 500) });
+    expect(await commit(keyOf(location))).toBe(0);
+    await send(app, `PUT ${location}?digest=${sha256(bytes)}`, 201, { body: bytes.subarray(500) });
+    expect(await commit(keyOf(location))).toBe(0);
+  });
+
+  it('does nothing for an upload that was cancelled before it heard of the object', async () => {
+    const bytes = randomBytes(1000);
+    const { location } = await openUpload(app, 'direct');
+    await send(app, `DELETE ${location}`, 204);
+    await putDirectly(keyOf(location), bytes);
+    expect(await commit(keyOf(location))).toBe(0);
+    await send(app, `GET ${blobPath(bytes)}`, 404);
+  });
+
+  it.each(['blobs/unknown', 'uploads/tail', 'x', ''])('does nothing for the key %j', async (key) => {
+    expect(await commit(key)).toBe(0);
+  });
+
+  it('links a blob of which the registry has another object to that one', async () => {
+    const bytes = randomBytes(1000);
+    const first = await openUpload(app, 'other');
+    await send(app, `PUT ${first.location}?digest=${sha256(bytes)}`, 201, { body: bytes });
+    const { location } = await openUpload(app, 'direct');
+    await putDirectly(keyOf(location), bytes);
+    expect(await commit(keyOf(location))).toBe(1);
+    await send(app, `GET ${blobPath(bytes)}`, 200);
+  });
+});
