@@ -9,6 +9,9 @@ const COMMAND_TIMEOUT_SECONDS = 300;
 /** What of a failing command's output is worth reading in a report. */
 const REPORTED_OUTPUT_CHARACTERS = 4000;
 
+/** What a shell expects of a program that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
+
 /** Daemons and `debootstrap` live here, and not every user has these on the PATH. */
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
@@ -25,10 +28,13 @@ export interface CommandOptions {
 /** A command that exited with anything but 0, with what it printed. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
+  readonly stdout: string;
   readonly stderr: string;
 
-  constructor(command: string, outcome: string, stderr: string) {
-    super(`${command}\n${outcome}\n${stderr.trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
+  constructor(command: string, outcome: string, { stdout, stderr }: { stdout: string; stderr: string }) {
+    const output = stderr === '' ? stdout : stderr;
+    super(`${command}\n${outcome}\n${output.trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
+    this.stdout = stdout;
     this.stderr = stderr;
   }
 }
@@ -64,7 +70,7 @@ export async function run(
     ]);
     if (outcome === 'exit 0') return stdout;
     const reason = late ? `killed after ${seconds} s` : outcome;
-    throw new CommandError([program, ...args].join(' '), reason, stderr === '' ? stdout : stderr);
+    throw new CommandError([program, ...args].join(' '), reason, { stdout, stderr });
   } finally {
     clearTimeout(timer);
     running.delete(child);
@@ -80,6 +86,13 @@ export function killRunning(): void {
 /** Throws once `killRunning` was called: what is interrupted must not go on with its next step. */
 export function refuseIfClosed(): void {
   if (closed) throw new Error('the run was ended');
+}
+
+/** Has a signal end this program in order: `cleanUp`, then the exit code that a shell expects. */
+export function cleanUpOnSignal(cleanUp: () => Promise<void>): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void cleanUp().finally(() => process.exit(EXIT_INTERRUPTED)));
+  }
 }
 
 /** Sends SIGKILL to a child that leads its own process group; not being there any more is fine. */

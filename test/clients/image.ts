@@ -16,17 +16,36 @@ import {
   sha256,
   tagLayout,
 } from './layout.ts';
-import { debianRoot, packTree } from './rootfs.ts';
+import { copyPrograms, debianRoot, packTree } from './rootfs.ts';
 
 const MEGABYTE = 1_000_000;
 
-/** Above 200 MB also once packed: random bytes do not get smaller. */
-const BIG_LAYER_MEGABYTES = 210;
+const MEBIBYTE = 1024 * 1024;
+
+/** How large what is sent is. */
+interface Sizes {
+  /** The first layer of the image: Debian, or a shell and no more. */
+  readonly base: 'debian' | 'shell';
+  readonly bigLayerMegabytes: number;
+  /** Of a blob that is sent in chunks, the last one shorter. */
+  readonly chunkBytes: number;
+  readonly chunks: number;
+}
+
+/** The big layer is above 200 MB also once packed: random bytes do not get smaller. 5 MiB is the least that a registry
+ *  on S3 may ask for in a chunk. */
+export const FULL: Sizes = { base: 'debian', bigLayerMegabytes: 210, chunkBytes: 5 * MEBIBYTE, chunks: 5 };
+
+/** No request is above 4 MiB: Lambda takes 6 MB, in base64. Chunks so small that several make one part in S3. */
+export const SMALL: Sizes = { base: 'shell', bigLayerMegabytes: 3, chunkBytes: MEBIBYTE, chunks: 7 };
 
 /** Images carry a date; a fixed one, so that only their content makes their digest. */
 const CREATED = '2024-01-01T00:00:00Z';
 
 const COMMAND = '/usr/local/bin/stowage-hello';
+/** What the script needs. */
+const SHELL = ['sh', 'sha256sum', 'cut'];
+
 const ENVIRONMENT = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The platform of this machine, the only one whose image can run here. */
@@ -56,7 +75,8 @@ export interface Layout {
 }
 
 export interface TestImages {
-  /** Four layers: Debian, a script, next to nothing, more than 200 MB. */
+  readonly sizes: Sizes;
+  /** Four layers: Debian or a shell, a script, next to nothing, random bytes. */
   readonly image: Layout;
   /** An index of three platforms; the first is this machine's. */
   readonly index: Layout;
@@ -64,21 +84,30 @@ export interface TestImages {
   readonly greeting: string;
 }
 
-/** Makes the images of one run in `directory`; all but the Debian root is new each time. */
-export async function makeTestImages(directory: string, cache: string): Promise<TestImages> {
+interface ImagesOptions {
+  readonly directory: string;
+  /** Keeps the Debian root. */
+  readonly cache: string;
+  readonly sizes: Sizes;
+}
+
+/** Makes the images of one run in `directory`; all but the first layer is new each time. */
+export async function makeTestImages({ directory, cache, sizes }: ImagesOptions): Promise<TestImages> {
   const maker = new LayerMaker(directory);
-  const debian = await describeLayer(await debianRoot(cache));
+  const base =
+    sizes.base === 'debian' ? await describeLayer(await debianRoot(cache)) : await maker.shell(SHELL);
   const run = randomBytes(8).toString('hex');
-  const big = await maker.random('big', BIG_LAYER_MEGABYTES * MEGABYTE);
+  const big = await maker.random('big', sizes.bigLayerMegabytes * MEGABYTE);
   const script = await maker.script(run);
   const nothing = await maker.directory('nothing');
   const foreign = await maker.random('foreign', 3 * MEGABYTE);
   const variant = await maker.random('variant', MEGABYTE);
-  const layers = [debian, script, nothing, big.layer];
+  const layers = [base, script, nothing, big.layer];
   return {
+    sizes,
     image: await imageLayout(join(directory, 'image'), layers),
     index: await indexLayout(join(directory, 'index'), [
-      [HOST, [debian, script]],
+      [HOST, [base, script]],
       [FOREIGN, [foreign.layer, script]],
       [VARIANT, [variant.layer]],
     ]),
@@ -103,6 +132,13 @@ class LayerMaker {
     await handle.close();
     const hash = (await sha256(createReadStream(file))).replace('sha256:', '');
     return { layer: await this.#pack(name, root), hash };
+  }
+
+  /** This machine's own programs, and what they are linked with. */
+  async shell(programs: readonly string[]): Promise<Layer> {
+    const root = join(this.#directory, 'tree-shell');
+    await copyPrograms(programs, root);
+    return await this.#pack('shell', root);
   }
 
   async script(run: string): Promise<Layer> {

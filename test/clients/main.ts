@@ -2,29 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chosenTarget, openTarget, type Target, TargetUnavailable } from '../targets.ts';
 import type { Client } from './client.ts';
 import { CLIENTS } from './clients.ts';
-import { killRunning, searchPath } from './command.ts';
+import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
 import { stopDaemons } from './daemons.ts';
 import { whyAbsent } from './go-tools.ts';
-import { makeTestImages } from './image.ts';
-import { Report } from './report.ts';
+import { FULL, makeTestImages, SMALL } from './image.ts';
+import { Registry } from './registry.ts';
+import { Report, Skip } from './report.ts';
 import { askClient } from './round-trip.ts';
 import { removeTree } from './scratch.ts';
-import { openRegistry } from './serve.ts';
-
-/** What a shell expects of a program that Ctrl-C ended. */
-const EXIT_INTERRUPTED = 130;
 
 let cleaning: Promise<void> | undefined;
+let target: Target | undefined;
+const targetName = chosenTarget();
 const chosen = chooseClients(process.argv.slice(2));
 const id = randomBytes(4).toString('hex');
 // In lower case throughout: podman makes the name of an image of it.
 const directory = join(tmpdir(), `stowage-clients-${id}`);
 await mkdir(directory);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(EXIT_INTERRUPTED)));
-}
+cleanUpOnSignal(cleanUp);
 const report = new Report();
 try {
   await askAll();
@@ -35,9 +33,11 @@ process.exitCode = report.close();
 
 async function askAll(): Promise<void> {
   const cache = process.env['STOWAGE_TEST_CACHE'] ?? join(import.meta.dirname, '../../scratch');
-  const registry = await report.check('registry', 'answers', () => openRegistry(directory));
+  const registry = await report.check(targetName, 'answers', openRegistry, ({ url }) => `at ${url}`);
   if (registry === undefined) return;
-  const images = await report.check('images', 'are made', () => makeTestImages(directory, cache));
+  const images = await report.check('images', 'are made', () =>
+    makeTestImages({ directory, cache, sizes: targetName === 'lambda' ? SMALL : FULL }),
+  );
   if (images === undefined) return;
   const tools = join(cache, 'bin');
   const prefix = `clients-${id}`;
@@ -48,6 +48,15 @@ async function askAll(): Promise<void> {
     else if (isRequired(client)) report.fail(client.name, 'is required', absent);
     else report.skip(client.name, 'everything', absent);
   }
+}
+
+/** Starts the target, or finds the registry that is given. */
+async function openRegistry(): Promise<Registry> {
+  target = await openTarget(targetName, directory).catch((error: unknown) => {
+    const mayBeAbsent = error instanceof TargetUnavailable && !process.env['STOWAGE_REQUIRE_CLIENTS'];
+    throw mayBeAbsent ? new Skip(error.message) : error;
+  });
+  return new Registry(target.url);
 }
 
 function chooseClients(names: readonly string[]): readonly Client[] {
@@ -74,5 +83,6 @@ function cleanUp(): Promise<void> {
 async function endAndRemove(): Promise<void> {
   killRunning();
   await stopDaemons();
+  await target?.stop();
   await removeTree(directory);
 }

@@ -6,9 +6,7 @@ import { layoutSession } from './layout-client.ts';
 import { expectEqual } from './registry.ts';
 import { SBOM_MEDIA_TYPE, SBOM_TYPE, writeSbom } from './sbom.ts';
 
-/** The least that a registry on S3 may ask for, and a last chunk that is shorter. */
-const CHUNK_BYTES = 5 * 1024 * 1024;
-const CHUNKED_FILE_BYTES = 4 * CHUNK_BYTES + 1000;
+const LAST_CHUNK_BYTES = 1000;
 
 export const regctl: Client = {
   name: 'regctl',
@@ -34,10 +32,11 @@ function inChunks(desk: Desk): ExtraCheck {
     what: 'pushes a file in chunks',
     async run() {
       const repository = `${desk.repository('image')}-chunks`;
-      const bytes = randomBytes(CHUNKED_FILE_BYTES);
+      const { chunkBytes, chunks } = desk.images.sizes;
+      const bytes = randomBytes((chunks - 1) * chunkBytes + LAST_CHUNK_BYTES);
       await writeFile(desk.file('chunked.bin'), bytes);
       const { host } = desk.registry;
-      const limits = ['--blob-max', String(CHUNK_BYTES), '--blob-chunk', String(CHUNK_BYTES)];
+      const limits = ['--blob-max', String(chunkBytes), '--blob-chunk', String(chunkBytes)];
       await regctlRun(desk, ['registry', 'set', ...limits, host]);
       const put = ['artifact', 'put', '--artifact-type', 'application/vnd.example.bytes', '--file'];
       await regctlRun(desk, [...put, 'chunked.bin', `${host}/${repository}:${TAG}`]);

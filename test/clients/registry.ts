@@ -35,11 +35,6 @@ export class Registry {
     this.host = host;
   }
 
-  async ping(): Promise<void> {
-    const response = await this.#request('/v2/');
-    await response.arrayBuffer();
-  }
-
   /** Fetches all that `reference` leads to, and throws unless every byte hashes to its digest. */
   async verify(repository: string, reference: string): Promise<Stored> {
     const path = `/v2/${repository}/manifests/${reference}`;

@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { inheritedEnvironment, run, searchPath } from './command.ts';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { findProgram, inheritedEnvironment, run, searchPath } from './command.ts';
 
 const SUITE = 'bookworm';
 const DEBOOTSTRAP_TIMEOUT_SECONDS = 600;
@@ -31,6 +31,23 @@ export async function debianRoot(cache: string): Promise<string> {
     await rm(unfinished, { force: true });
   }
   return file;
+}
+
+/** Copies programs of this machine to `bin/` below `root`, and the libraries they need to where they are looked for. */
+export async function copyPrograms(names: readonly string[], root: string): Promise<void> {
+  for (const name of names) {
+    const file = await findProgram(name, searchPath());
+    if (file === undefined) throw new Error(`${name} is not installed`);
+    const linked = await run('ldd', [file]).catch(() => ''); // it fails for a static one
+    const libraries = [...linked.matchAll(/(\/\S+) \(0x/g)].flatMap((match) => match[1] ?? []);
+    await copyInto(file, join(root, 'bin', name));
+    for (const library of libraries) await copyInto(library, join(root, library));
+  }
+}
+
+async function copyInto(file: string, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  await copyFile(file, target);
 }
 
 /** Packs a directory as a layer: files in order, owned by root. */

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { type Results, readResults } from './results.ts';
+import { CommandError, findProgram, inheritedEnvironment, run, searchPath } from '../clients/command.ts';
+import { type Question, type Results, readResults } from './results.ts';
 
 const MODULE = 'github.com/opencontainers/distribution-spec/conformance';
 
@@ -21,65 +19,52 @@ export interface Program {
 }
 
 /** A built binary where STOWAGE_CONFORMANCE_BIN names one, else Go; `undefined` where there is neither. */
-export async function findProgram(): Promise<Program | undefined> {
+export async function findConformance(): Promise<Program | undefined> {
   const binary = process.env['STOWAGE_CONFORMANCE_BIN'];
   if (binary) return { command: [binary], name: binary };
   const module = `${MODULE}@${process.env['STOWAGE_CONFORMANCE_VERSION'] || MODULE_VERSION}`;
-  const hasGo = await exitCode('go', ['version']).catch(() => undefined);
-  return hasGo === 0 ? { command: ['go', 'run', module], name: module } : undefined;
+  const go = await findProgram('go', searchPath());
+  return go === undefined ? undefined : { command: ['go', 'run', module], name: module };
 }
 
-interface Run {
+interface Run extends Question {
   readonly program: Program;
   readonly url: URL;
-  readonly version: string;
-  /** Where the results are left; created, and also the working directory. */
+  /** Where the results are left; emptied first, and also the working directory. */
   readonly directory: string;
 }
 
 /** Runs every check of one version. Only a program that leaves no results throws; failures are results. */
-export async function runProgram({ program, url, version, directory }: Run): Promise<Results> {
+export async function runProgram({ program, url, directory, ...question }: Run): Promise<Results> {
+  await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const run = `${Date.now().toString(36)}-${version.replace('.', '-')}`;
+  const { version } = question;
+  const repositories = `conformance/${Date.now().toString(36)}-${version.replace('.', '-')}`;
   const env = {
-    ...process.env,
+    ...inheritedEnvironment(),
     OCI_REGISTRY: url.host,
     OCI_TLS: url.protocol === 'https:' ? (process.env['OCI_TLS'] ?? 'enabled') : 'disabled',
-    OCI_REPO1: `conformance/${run}/one`,
-    OCI_REPO2: `conformance/${run}/two`,
+    OCI_REPO1: `${repositories}/one`,
+    OCI_REPO2: `${repositories}/two`,
     OCI_USERNAME: process.env['STOWAGE_USERNAME'] ?? '',
     OCI_PASSWORD: process.env['STOWAGE_PASSWORD'] ?? '',
     OCI_VERSION: version,
     OCI_RESULTS_DIR: directory,
   };
   const [file, ...args] = program.command;
-  const code = await exitCode(file, args, { env, directory });
-  try {
-    return await readResults(version, directory);
-  } catch (cause) {
-    const output = join(directory, 'output.txt');
-    throw new Error(`${program.name} exited with ${code} and left no results; see ${output}`, { cause });
-  }
+  const options = { env, cwd: directory, timeoutSeconds: PROGRAM_TIMEOUT_SECONDS };
+  const failure = await run(file, args, options).then(
+    (stdout) => writeFile(join(directory, 'output.txt'), stdout),
+    (error: unknown) => keepOutput(error, directory),
+  );
+  return await readResults(question, directory).catch((cause: unknown) => {
+    throw new Error(`no results: ${failure ?? 'the program was content'}`, { cause });
+  });
 }
 
-interface Surroundings {
-  readonly env: NodeJS.ProcessEnv;
-  readonly directory: string;
-}
-
-/** Output goes to `output.txt` in the directory, or nowhere. Rejects where the file cannot be run. */
-async function exitCode(file: string, args: readonly string[], at?: Surroundings): Promise<number | null> {
-  const child = spawn(file, args, {
-    stdio: ['ignore', at ? 'pipe' : 'ignore', 'pipe'],
-    ...(at && { env: at.env, cwd: at.directory, timeout: PROGRAM_TIMEOUT_SECONDS * 1000 }),
-  });
-  const exited = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code));
-  });
-  child.stderr?.resume();
-  if (!at || !child.stdout) return await exited;
-  const output = createWriteStream(join(at.directory, 'output.txt'));
-  const [code] = await Promise.all([exited, pipeline(child.stdout, output)]);
-  return code;
+/** A program that finds failures exits with 1. */
+async function keepOutput(error: unknown, directory: string): Promise<string> {
+  if (!(error instanceof CommandError)) throw error;
+  await writeFile(join(directory, 'output.txt'), error.stdout);
+  return error.message;
 }

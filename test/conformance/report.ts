@@ -1,4 +1,4 @@
-import type { Counts, Results, Verdict } from './results.ts';
+import type { Counts, Question, Results, Verdict } from './results.ts';
 
 /** Why the program leaves something out by itself. What is not in this list must not be disabled. */
 const DISABLED: Readonly<Record<string, string>> = {
@@ -12,15 +12,23 @@ const DISABLED: Readonly<Record<string, string>> = {
 
 type Table = readonly (readonly string[])[];
 
+/** What each target is, for a reader of the page. */
+const TARGETS: Readonly<Record<string, string>> = {
+  embedded: 'one process and a directory, as `npm start` runs it',
+  aws: 'the same process on DynamoDB and S3',
+  lambda: 'the Lambda function behind an HTTP API, on DynamoDB and S3',
+};
+
 /** Failures, skips, and whatever is disabled without a reason in the list above. */
 export function problems(results: readonly Results[]): readonly string[] {
-  return results.flatMap(({ version, apis, dataSets, counts, complaints }) => {
+  return results.flatMap(({ apis, dataSets, counts, complaints, ...question }) => {
+    const asked = titleOf(question);
     const verdicts = [...apis, ...dataSets].filter(([name, verdict]) => !isFine(name, verdict));
     const checks = counts.failed + counts.skipped === 0 ? [] : complaints;
     return [
-      ...verdicts.map(([name, verdict]) => `${version}: ${name}: ${verdict}`),
-      ...checks.map(({ check, status, reason }) => `${version}: ${check}: ${status}: ${oneLine(reason)}`),
-      ...(counts.passed === 0 ? [`${version}: no check passed`] : []),
+      ...verdicts.map(([name, verdict]) => `${asked}: ${name}: ${verdict}`),
+      ...checks.map(({ check, status, reason }) => `${asked}: ${check}: ${status}: ${oneLine(reason)}`),
+      ...(counts.passed === 0 ? [`${asked}: no check passed`] : []),
     ];
   });
 }
@@ -46,10 +54,14 @@ export function totalOf(results: readonly Results[]): Counts {
   };
 }
 
+function titleOf({ target, version }: Question): string {
+  return `${target} ${version}`;
+}
+
 function checkTable(results: readonly Results[]): Table {
-  const row = ({ version, counts }: Results) =>
-    [version, counts.passed, counts.failed, counts.skipped, counts.disabled].map(String);
-  return [['version', 'passed', 'failed', 'skipped', 'disabled'], ...results.map(row)];
+  const row = ({ target, version, counts }: Results) =>
+    [target, version, counts.passed, counts.failed, counts.skipped, counts.disabled].map(String);
+  return [['target', 'version', 'passed', 'failed', 'skipped', 'disabled'], ...results.map(row)];
 }
 
 function verdictTable(
@@ -59,7 +71,7 @@ function verdictTable(
 ): Table {
   const names = new Set(results.flatMap((result) => [...of(result).keys()]));
   const rows = [...names].map((name) => [name, ...results.map((result) => of(result).get(name) ?? 'absent')]);
-  return [[title, ...results.map(({ version }) => version)], ...rows];
+  return [[title, ...results.map(titleOf)], ...rows];
 }
 
 function partTable(results: readonly Results[]): Table {
@@ -69,7 +81,7 @@ function partTable(results: readonly Results[]): Table {
     return `${passed} / ${failed} / ${skipped}`;
   };
   const rows = [...names].map((name) => [name, ...results.map((result) => cell(result, name))]);
-  return [['cases passed / failed / not run', ...results.map(({ version }) => version)], ...rows];
+  return [['cases passed / failed / not run', ...results.map(titleOf)], ...rows];
 }
 
 function tablesOf(results: readonly Results[]): readonly Table[] {
@@ -87,22 +99,25 @@ export function asText(results: readonly Results[]): string {
 }
 
 function alignedTable(table: Table): string {
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((row) => row[column]?.length ?? 0)),
-  );
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  const widths = widthsOf(table);
+  return table.map((row) => padded(row, widths).join('  ').trimEnd()).join('\n');
 }
 
-function markdownTable([head = [], ...rows]: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+function widthsOf(table: Table): readonly number[] {
+  const columns = table[0] ?? [];
+  return columns.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+}
+
+function padded(cells: readonly string[], widths: readonly number[]): readonly string[] {
+  return cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
+}
+
+function markdownTable(table: Table): string {
+  const widths = widthsOf(table);
+  const rule = widths.map((width) => '-'.repeat(width));
+  const [head = [], ...rows] = table;
+  const line = (cells: readonly string[]) => `| ${padded(cells, widths).join(' | ')} |`;
+  return [head, rule, ...rows].map(line).join('\n');
 }
 
 interface Page {
@@ -123,15 +138,17 @@ export function asMarkdown({ results, program, date }: Page): string {
     ),
   ];
   const { passed, failed, skipped } = totalOf(results);
-  const [checks = [], ...others] = tablesOf(results);
+  const targets = [...new Set(results.map(({ target }) => target))];
+  const [checks = [], apis = [], dataSets = []] = tablesOf(results);
   return `# Conformance
 
-The official conformance program of the OCI distribution specification, run on ${date} against the registry as \`npm start\`
-starts it: **${passed} passed, ${failed} failed, ${skipped} skipped**. Written by
+The official conformance program of the OCI distribution specification, run on ${date} against the registry on each of its
+targets: **${passed} passed, ${failed} failed, ${skipped} skipped**. Written by
 
-    npm run conformance -- --write
+    npm run conformance -- --write --all-targets
 
-which starts a registry of its own, or tests the one that \`STOWAGE_URL\` names. It needs Go, and runs
+which starts registries of its own; without \`--all-targets\` it asks the one that \`STOWAGE_TARGET\` or \`STOWAGE_URL\` names.
+It needs Go, and runs
 
     ${program}
 
@@ -140,16 +157,20 @@ command fail, and so does anything disabled that is not explained here.
 
 ${markdownTable(checks)}
 
+${targets.map((name) => `- **${name}**: ${TARGETS[name] ?? 'the registry at that address'}`).join('\n')}
+
+The servers that stand in for DynamoDB, S3 and the HTTP API run on the machine that tests.
+
 ## Disabled
 
 Nothing is switched off by us. The program leaves these out by itself:
 
-${disabled.map((name) => `* **${name}**: ${DISABLED[name] ?? 'not explained'}.`).join('\n')}
+${disabled.map((name) => `- **${name}**: ${DISABLED[name] ?? 'not explained'}.`).join('\n')}
 
 ## Results
 
-A case of the last table may hold several checks.
+${markdownTable(apis)}
 
-${others.map(markdownTable).join('\n\n')}
+${markdownTable(dataSets)}
 `;
 }

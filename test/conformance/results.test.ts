@@ -39,7 +39,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'stowage-results-'));
   await writeFile(join(directory, 'results.yaml'), YAML);
   await writeFile(join(directory, 'junit.xml'), XML);
-  results = await readResults('1.1', directory);
+  results = await readResults({ target: 'embedded', version: '1.1' }, directory);
 });
 
 afterAll(async () => {
@@ -64,17 +64,21 @@ it('reads the verdicts on APIs and data sets, and not the configuration above th
 
 it('names every failure and every skip with its reason, and what is disabled for no known reason', () => {
   const found = problems([results]);
-  expect(found).toContain('1.1: Tag delete: Skip');
-  expect(found).toContain('1.1: Blobs sha256: FAIL');
-  expect(found).toContain('1.1: image/range: failure: expected "416", received <200>');
+  expect(found).toContain('embedded 1.1: Tag delete: Skip');
+  expect(found).toContain('embedded 1.1: Blobs sha256: FAIL');
+  expect(found).toContain('embedded 1.1: image/range: failure: expected "416", received <200>');
   expect(found.join('\n')).not.toContain('Sparse');
   const apis = new Map([['Blob get', 'Disabled' as const]]);
-  expect(problems([{ ...results, apis }])).toContain('1.1: Blob get: Disabled');
+  expect(problems([{ ...results, apis }])).toContain('embedded 1.1: Blob get: Disabled');
 });
 
-it('prints the same tables as text and as Markdown', () => {
-  expect(asText([results])).toContain('1.1      2       1       1        1');
-  const page = asMarkdown({ results: [results], program: 'go run example', date: '2026-11-23' });
-  expect(page).toContain('| image | 1 / 1 / 2 |');
-  expect(page).toContain('* **Sparse Manifests**: off by the program');
+it('prints tables as text and, with a column for each target, as Markdown', () => {
+  expect(asText([results])).toContain('embedded  1.1      2       1       1        1');
+  expect(asText([results])).toMatch(/^image +1 \/ 1 \/ 2$/m);
+  const both = [results, { ...results, target: 'lambda' }];
+  const page = asMarkdown({ results: both, program: 'go run example', date: '2026-11-23' });
+  expect(page).toContain('| lambda   | 1.1     | 2      | 1      | 1       | 1        |');
+  expect(page).toContain('| API        | embedded 1.1 | lambda 1.1 |');
+  expect(page).toContain('| Tag delete | Skip         | Skip       |');
+  expect(page).toContain('- **Sparse Manifests**: off by the program');
 });

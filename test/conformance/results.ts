@@ -18,9 +18,16 @@ export interface Counts {
   readonly disabled: number;
 }
 
-/** What one run of the program found out, for one version of the specification. */
-export interface Results {
+/** What is asked of a registry, and which one. */
+export interface Question {
+  /** What the registry runs on, as in STOWAGE_TARGET. */
+  readonly target: string;
+  /** Of the specification. */
   readonly version: string;
+}
+
+/** What one run of the program found out. */
+export interface Results extends Question {
   readonly counts: Counts;
   readonly apis: ReadonlyMap<string, Verdict>;
   readonly dataSets: ReadonlyMap<string, Verdict>;
@@ -37,11 +44,12 @@ interface PartCounts {
 }
 
 /** Reads the `results.yaml` and `junit.xml` that the program left in `directory`. */
-export async function readResults(version: string, directory: string): Promise<Results> {
+export async function readResults({ target, version }: Question, directory: string): Promise<Results> {
   const yaml = await readFile(join(directory, 'results.yaml'), 'utf8');
   const xml = await readFile(join(directory, 'junit.xml'), 'utf8');
   const cases = [...testCases(xml)];
   return {
+    target,
     version,
     counts: countsOf(xml),
     apis: verdicts(yaml, 'apis'),
