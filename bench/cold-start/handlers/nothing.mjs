@@ -1,0 +1,2 @@
+/** Node alone. */
+export const handler = async () => ({ statusCode: 200 });

@@ -1,0 +1,13 @@
+/** Of an odd number of values the middle one, else the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const around = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
+  return around.reduce((total, value) => total + value, 0) / around.length;
+}
+
+/** `median (lowest – highest)`, with one decimal. */
+export function spread(values: readonly number[]): string {
+  const [lowest, highest] = [Math.min(...values), Math.max(...values)];
+  return `${median(values).toFixed(1)} (${lowest.toFixed(1)} – ${highest.toFixed(1)})`;
+}
