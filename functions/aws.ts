@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { ENV } from './environment.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
-import { S3BlobStore } from './storage/s3/s3-blob-store.ts';
+import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 
 /** A registry on DynamoDB and S3. */
 export interface AwsRegistry {
@@ -25,47 +25,37 @@ const TIMEOUTS = { connectionTimeout: 2000, socketTimeout: 20_000 };
 /** Conflicting writers wait up to this long times the number of losses, at random. */
 const PAUSE_MS = 25;
 
-interface AwsClients {
-  readonly s3: S3Client;
-  readonly dynamodb: DynamoDBClient;
+type AwsClient = S3Client | DynamoDBClient;
+
+interface AwsRegistryOptions {
+  /** Called with each client when it is made, before its first call. */
+  readonly onClient?: (client: AwsClient) => void;
 }
 
-/** The clients of all AWS calls, as the environment says where AWS is. */
-export function awsClients(environment: Environment): AwsClients {
-  const endpoint = environment[ENV.bucketEndpoint];
-  const tableEndpoint = environment[ENV.tableEndpoint];
-  return {
-    s3: new S3Client({
-      ...(endpoint && { endpoint, forcePathStyle: true }),
-      // Every write carries the SHA-256 we need anyway; a second checksum would cost time, and spoil signed URLs.
-      requestHandler: TIMEOUTS,
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    }),
-    // The table repeats calls itself: it knows which of them may be.
-    dynamodb: new DynamoDBClient({
-      ...(tableEndpoint && { endpoint: tableEndpoint }),
-      maxAttempts: 1,
-      requestHandler: TIMEOUTS,
-    }),
-  };
-}
-
-/** Builds the registry that the environment names, once per process; throws where a variable is missing. */
+/** Builds the registry that the environment names, once per process; throws where a variable is missing. S3's client
+ *  is loaded when it is first needed, which a pull of a manifest never does. */
 export function createAwsRegistry(
   environment: Environment,
-  { s3, dynamodb }: AwsClients = awsClients(environment),
+  { onClient }: AwsRegistryOptions = {},
 ): AwsRegistry {
-  let calls = 0;
-  const onCall = () => {
-    calls += 1;
-  };
-  for (const client of [s3, dynamodb]) count(client, onCall);
   const tableName = required(environment, ENV.table);
   const bucket = required(environment, ENV.bucket);
+  let calls = 0;
+  const made = <C extends AwsClient>(client: C): C => {
+    count(client, () => {
+      calls += 1;
+    });
+    onClient?.(client);
+    return client;
+  };
   const registry: Registry = {
-    table: new DynamoDbTable({ client: dynamodb, tableName }),
-    blobs: new S3BlobStore({ client: s3, bucket, newId: randomUUID }),
+    table: new DynamoDbTable({ client: made(dynamoDbClient(environment)), tableName }),
+    blobs: new LazyBlobStore(async () => {
+      const { s3Client } = await import('./storage/s3/s3-client.ts');
+      const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
+      const client = made(s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS }));
+      return new S3BlobStore({ client, bucket, newId: randomUUID });
+    }),
     now: Date.now,
     newId: randomUUID,
     pause: async (attempt) => {
@@ -75,8 +65,14 @@ export function createAwsRegistry(
   return { registry, place: `table ${tableName}, bucket ${bucket}`, callsMade: () => calls };
 }
 
+/** The table repeats calls itself: it knows which of them may be. */
+function dynamoDbClient(environment: Environment): DynamoDBClient {
+  const endpoint = environment[ENV.tableEndpoint];
+  return new DynamoDBClient({ ...(endpoint && { endpoint }), maxAttempts: 1, requestHandler: TIMEOUTS });
+}
+
 /** Counts behind the retries, so that what AWS was asked is what is counted. */
-function count(client: S3Client | DynamoDBClient, onCall: () => void): void {
+function count(client: AwsClient, onCall: () => void): void {
   const { handle } = client.config.requestHandler;
   client.config.requestHandler.handle = function counted(...args: Parameters<typeof handle>) {
     onCall();

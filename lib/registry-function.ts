@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
+import { BUNDLING } from './bundle.ts';
 
 /** What a function is for; table and bucket grant by it. */
 export type Duty = 'serve' | 'expire';
@@ -21,13 +22,16 @@ interface RegistryFunctionProps {
   readonly logRetention?: RetentionDays;
 }
 
+/** Named only because the CDK asks for one; nothing is bundled in Docker. */
+const NO_IMAGE = DockerImage.fromRegistry('none');
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** A Lambda function of the registry with a role and a log group of its own. The role may write that log and
  *  nothing else, until `bind` of the table or the bucket allows more. */
 export class RegistryFunction extends Construct {
   readonly duty: Duty;
-  readonly handler: NodejsFunction;
+  readonly handler: LambdaFunction;
   readonly logs: LogGroup;
 
   constructor(scope: Construct, id: string, props: RegistryFunctionProps) {
@@ -37,10 +41,10 @@ export class RegistryFunction extends Construct {
       retention: props.logRetention ?? RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY, // a log of a registry that is gone helps nobody
     });
-    // Not the role NodejsFunction would make: its managed policy lets it write every log of the account.
+    // Not the role Function would make: its managed policy lets it write every log of the account.
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     this.logs.grantWrite(role);
-    this.handler = new NodejsFunction(this, 'Handler', {
+    this.handler = new LambdaFunction(this, 'Handler', {
       ...runtime(props.entry),
       description: props.description,
       memorySize: props.memoryMegabytes,
@@ -51,24 +55,24 @@ export class RegistryFunction extends Construct {
   }
 }
 
-/** The code and what runs it. Bundled by the esbuild of package.json, so that no Docker is needed. */
+/** The code and what runs it. */
 function runtime(entry: string) {
   return {
-    entry: `${ROOT}${entry}`,
-    projectRoot: ROOT,
-    depsLockFilePath: `${ROOT}package-lock.json`,
+    code: Code.fromAsset(ROOT, {
+      assetHashType: AssetHashType.OUTPUT,
+      bundling: {
+        image: NO_IMAGE,
+        command: [entry], // never run: it tells the CDK that two entries are two bundles
+        local: { tryBundle: (directory) => bundle(entry, directory) },
+      },
+    }),
+    handler: 'index.handler',
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64, // a fifth cheaper than x86, and not slower
-    awsSdkConnectionReuse: false, // the variable of SDK 2; connections of SDK 3 are kept anyway
-    bundling: {
-      format: OutputFormat.ESM,
-      mainFields: ['module', 'main'],
-      target: 'node24',
-      minify: true,
-      keepNames: true, // errors are told apart by name, and stack traces can be read
-      sourceMap: true,
-      sourceMapMode: SourceMapMode.EXTERNAL, // at hand for people, never loaded: parsing it slows a cold start
-      bundleAwsSDK: true, // the version that was tested, not the one the runtime has this month
-    },
   };
+}
+
+function bundle(entry: string, outdir: string): boolean {
+  buildSync({ ...BUNDLING, absWorkingDir: ROOT, entryPoints: { index: entry }, outdir });
+  return true;
 }

@@ -1,18 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
-import { type BuildOptions, build, type Metafile } from 'esbuild';
-
-/** The options of lib/registry-function.ts, as aws-cdk-lib hands them to esbuild. */
-const OPTIONS: BuildOptions = {
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  mainFields: ['module', 'main'],
-  minify: true,
-  keepNames: true,
-};
+import { build, type Metafile } from 'esbuild';
+import { BUNDLING } from '../../lib/bundle.ts';
 
 /** An entry with all that it imports, now or later. */
 export interface Bundle {
@@ -36,11 +26,11 @@ interface Share {
 /** Bundles `entry` into `directory` as the stack bundles the functions, but for the source map, which is not loaded. */
 export async function bundle(entry: string, root: string, directory: string): Promise<Bundle> {
   const { metafile } = await build({
-    ...OPTIONS,
+    ...BUNDLING,
+    sourcemap: false,
     absWorkingDir: root,
     entryPoints: { index: entry },
     outdir: join(directory, entry.replaceAll(/[^a-z0-9]+/g, '-')),
-    outExtension: { '.js': '.mjs' },
     metafile: true,
   });
   const files = Object.keys(metafile.outputs);

@@ -52,7 +52,10 @@ function machine(root: string): string {
 function commit(root: string): string {
   try {
     const git = (...args: string[]) =>
-      execFileSync('git', ['--no-optional-locks', '-C', root, ...args], { encoding: 'utf8' }).trim();
+      execFileSync('git', ['--no-optional-locks', '-C', root, ...args], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      }).trim();
     const changes = git('status', '--porcelain', '--', 'functions', 'lib', 'package-lock.json');
     return `${git('rev-parse', '--short', 'HEAD')}${changes === '' ? '' : ', with changes that are not committed'}`;
   } catch {

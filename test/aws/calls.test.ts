@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
-import { awsClients, createAwsRegistry } from '../../functions/aws.ts';
+import { createAwsRegistry } from '../../functions/aws.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
 import { observe } from './observe.ts';
 import { startAwsStores } from './stores.ts';
@@ -120,13 +120,13 @@ function pageTable(): Map<string, string> {
 describe.runIf(stores)('docs/aws-calls.md', () => {
   it('tells the calls that each operation makes', { timeout: 120_000 }, async () => {
     for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
-    const clients = awsClients(process.env);
     const trace: string[] = [];
-    observe([clients.s3, clients.dynamodb], (operation) => {
+    const follow = (operation: string) => {
       trace.push(operation);
       return undefined;
-    });
-    const app = createApp({ registry: createAwsRegistry(process.env, clients).registry });
+    };
+    const { registry } = createAwsRegistry(process.env, { onClient: (client) => observe([client], follow) });
+    const app = createApp({ registry });
     const image = newImage(1, 100_000);
     await pushImage(app, 'calls/image', image);
     const counted = new Map<string, string>();

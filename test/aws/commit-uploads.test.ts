@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
-import { awsClients, createAwsRegistry } from '../../functions/aws.ts';
+import { createAwsRegistry } from '../../functions/aws.ts';
+import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { openUpload, send, sha256 } from './client.ts';
 import { startAwsStores } from './stores.ts';
 
@@ -13,13 +14,13 @@ afterAll(() => stores?.stop());
 
 describe.runIf(stores)('commit-uploads', () => {
   let app: App;
-  let clients: ReturnType<typeof awsClients>;
+  let s3: ReturnType<typeof s3Client>;
   let commit: (key: string) => Promise<number>;
 
   beforeAll(async () => {
     for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
     vi.spyOn(process.stdout, 'write').mockReturnValue(true); // its log
-    clients = awsClients(process.env);
+    s3 = s3Client({ endpoint: process.env['STOWAGE_S3_ENDPOINT'], requestHandler: {} });
     app = createApp({ registry: createAwsRegistry(process.env).registry });
     const { handler } = await import('../../functions/commit-uploads.ts');
     const context = { awsRequestId: 'test', getRemainingTimeInMillis: () => 30_000 };
@@ -41,7 +42,7 @@ describe.runIf(stores)('commit-uploads', () => {
       ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
       Metadata: { 'stowage-lane': 'direct' },
     });
-    await clients.s3.send(command);
+    await s3.send(command);
   }
 
   const blobPath = (bytes: Uint8Array) => `/v2/direct/blobs/${sha256(bytes)}`;

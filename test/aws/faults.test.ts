@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
-import { awsClients, createAwsRegistry } from '../../functions/aws.ts';
+import { createAwsRegistry } from '../../functions/aws.ts';
 import { type Image, newImage, pullBlob, pullImage, pushImage, Refused, send, sha256 } from './client.ts';
 import { type Fault, observe } from './observe.ts';
 import { startAwsStores } from './stores.ts';
@@ -45,16 +45,16 @@ interface Patient {
 
 function openPatient(): Patient {
   for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
-  const clients = awsClients(process.env);
   const trace: string[] = [];
   let armed: { position: number; fault: Fault; lasting: boolean } | undefined;
-  observe([clients.s3, clients.dynamodb], (operation) => {
+  const follow = (operation: string) => {
     const position = trace.push(operation) - 1;
     if (!armed || position < armed.position) return undefined;
     return armed.lasting || position === armed.position ? armed.fault : undefined;
-  });
+  };
+  const { registry } = createAwsRegistry(process.env, { onClient: (client) => observe([client], follow) });
   return {
-    app: createApp({ registry: createAwsRegistry(process.env, clients).registry }),
+    app: createApp({ registry }),
     trace,
     arm(position, fault, lasting) {
       trace.length = 0;

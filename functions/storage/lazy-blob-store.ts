@@ -1,0 +1,66 @@
+import type { Digest } from '../oci/digest.ts';
+import type {
+  AppendOptions,
+  BlobStore,
+  Body,
+  ByteRange,
+  ObjectKey,
+  ReceivedObject,
+  StoredObject,
+  Upload,
+} from './blob-store.ts';
+
+/** A store that is opened when it is first needed: one whose code takes long to load delays no request that does
+ *  without it. Where opening fails, so does what needed it, and the next tries again. */
+export class LazyBlobStore implements BlobStore {
+  readonly #open: () => Promise<BlobStore>;
+  #store: Promise<BlobStore> | undefined;
+
+  constructor(open: () => Promise<BlobStore>) {
+    this.#open = open;
+  }
+
+  async start(...args: Parameters<BlobStore['start']>): Promise<Upload> {
+    return (await this.#opened()).start(...args);
+  }
+
+  async append(upload: Upload, body: Body, options: AppendOptions): ReturnType<BlobStore['append']> {
+    return (await this.#opened()).append(upload, body, options);
+  }
+
+  async finish(upload: Upload, digest: Digest): ReturnType<BlobStore['finish']> {
+    return (await this.#opened()).finish(upload, digest);
+  }
+
+  async abort(upload: Upload): Promise<void> {
+    await (await this.#opened()).abort(upload);
+  }
+
+  async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
+    await (await this.#opened()).put(objectKey, bytes);
+  }
+
+  async downloadUrl(object: StoredObject): Promise<string | undefined> {
+    return (await this.#opened()).downloadUrl(object);
+  }
+
+  async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {
+    return (await this.#opened()).received(objectKey);
+  }
+
+  async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
+    return (await this.#opened()).read(objectKey, range);
+  }
+
+  async delete(objectKey: ObjectKey): Promise<void> {
+    await (await this.#opened()).delete(objectKey);
+  }
+
+  #opened(): Promise<BlobStore> {
+    this.#store ??= this.#open().catch((error) => {
+      this.#store = undefined;
+      throw error;
+    });
+    return this.#store;
+  }
+}
