@@ -4,12 +4,13 @@ import { startGateway } from './gateway/gateway.ts';
 import { startAwsStores } from './stores.ts';
 
 /** The AWS path on this machine: the Lambda functions as they are deployed, behind an emulated HTTP API, on servers
- *  that stand in for DynamoDB and S3. Data goes with it, unless STOWAGE_AWS_DATA names a directory. */
+ *  that stand in for DynamoDB and S3. Data goes with it, unless STOWAGE_AWS_DATA names a directory. Each of their
+ *  calls takes STOWAGE_AWS_LATENCY_MS longer than it does here. */
 async function main(): Promise<void> {
   const port = Number(process.env['STOWAGE_FRONT_PORT'] || 5100);
   const data = process.env['STOWAGE_AWS_DATA'];
   if (data) await mkdir(join(data, 's3'), { recursive: true });
-  const stores = await startAwsStores(data);
+  const stores = await startAwsStores(data, Number(process.env['STOWAGE_AWS_LATENCY_MS'] || 0));
   if (!stores) throw new Error('no DynamoDB server for this platform; name one in STOWAGE_TEST_DYNAMODB');
   Object.assign(process.env, stores.environment);
   const { handler } = await import('../../functions/api.ts'); // reads the environment when it is loaded

@@ -5,6 +5,7 @@ import { ENV } from '../../functions/environment.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, startS3Server } from './s3/server.ts';
+import { startSlowProxy } from './slow-proxy.ts';
 
 /** Servers on this machine that stand in for DynamoDB and S3. */
 export interface AwsStores {
@@ -19,12 +20,15 @@ const region = 'us-east-1';
 const bucket = 'stowage';
 
 /** Starts both, with an empty table and bucket; `undefined` where there is no DynamoDB server for this platform.
- *  What they hold is in memory and in a directory that goes with them, or below `directory`. */
-export async function startAwsStores(directory?: string): Promise<AwsStores | undefined> {
+ *  What they hold is in memory and in a directory that goes with them, or below `directory`. Every request waits
+ *  `latencyMs` before it is looked at. */
+export async function startAwsStores(directory?: string, latencyMs = 0): Promise<AwsStores | undefined> {
   const dynamodb = await startDynamoDb(directory && join(directory, 'dynamodb.sqlite'));
   if (!dynamodb) return undefined;
   const objects = directory ?? (await mkdtemp(join(tmpdir(), 'stowage-aws-')));
-  const s3 = await startS3Server({ directory: join(objects, 's3'), credentials, region, bucket });
+  const before = async () => (latencyMs > 0 ? { delayMs: latencyMs } : undefined);
+  const s3 = await startS3Server({ directory: join(objects, 's3'), credentials, region, bucket, before });
+  const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client);
   client.destroy();
@@ -32,7 +36,7 @@ export async function startAwsStores(directory?: string): Promise<AwsStores | un
     environment: {
       [ENV.table]: table,
       [ENV.bucket]: bucket,
-      [ENV.tableEndpoint]: dynamodb.endpoint,
+      [ENV.tableEndpoint]: slow?.url ?? dynamodb.endpoint,
       [ENV.bucketEndpoint]: s3.url,
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -41,6 +45,7 @@ export async function startAwsStores(directory?: string): Promise<AwsStores | un
     s3,
     async stop() {
       await s3.close();
+      await slow?.stop();
       await dynamodb.stop();
       if (directory === undefined) await rm(objects, { recursive: true, force: true });
     },
