@@ -2,6 +2,7 @@ import type { Group } from './row.ts';
 import { apiGroups } from './rows/api.ts';
 import { blobGroups } from './rows/blobs.ts';
 import { listingGroups } from './rows/listings.ts';
+import { manifestReadGroups } from './rows/manifest-reads.ts';
 import { manifestRefusalGroups } from './rows/manifest-refusals.ts';
 import { manifestTagGroups } from './rows/manifest-tags.ts';
 import { manifestGroups } from './rows/manifests.ts';
@@ -19,6 +20,7 @@ export const WIRE_TABLE: readonly Group[] = [
   ...singlePostGroups,
   ...blobGroups,
   ...manifestGroups,
+  ...manifestReadGroups,
   ...manifestRefusalGroups,
   ...manifestTagGroups,
   ...listingGroups,
