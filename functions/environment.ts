@@ -4,8 +4,16 @@ export const ENV = {
   table: 'STOWAGE_TABLE',
   /** The S3 bucket of all bytes. */
   bucket: 'STOWAGE_BUCKET',
+  /** The SSM parameter (SecureString) of the keys that access tokens are signed with. */
+  signingKeys: 'STOWAGE_SIGNING_KEYS',
+  /** How clients reach the registry, such as `https://registry.example.com`. @default https and the host they name */
+  publicUrl: 'STOWAGE_PUBLIC_URL',
+  /** `1`: no users, whoever can connect may do everything. Only for a registry that nobody else can reach. */
+  open: 'STOWAGE_OPEN',
   /** Where DynamoDB is, for tests on one machine. @default AWS's own of the region */
   tableEndpoint: 'STOWAGE_DYNAMODB_ENDPOINT',
   /** Where S3 is, for tests on one machine; path-style then. @default AWS's own of the region */
   bucketEndpoint: 'STOWAGE_S3_ENDPOINT',
+  /** Where SSM is, for tests on one machine. @default AWS's own of the region */
+  signingKeysEndpoint: 'STOWAGE_SSM_ENDPOINT',
 } as const;
