@@ -1,11 +1,14 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { createApp } from './app.ts';
+import { type Answered, createApp } from './app.ts';
+import { Authentication } from './auth/authentication.ts';
+import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry } from './aws.ts';
+import { ENV } from './environment.ts';
 import { errorResponse } from './http/error-response.ts';
 import { requestOf, resultOf } from './http/lambda.ts';
 import { createRouter } from './http/router.ts';
-import { ROUTES } from './routes.ts';
+import { ALL_ROUTES } from './routes.ts';
 import { requestLine } from './telemetry/lines.ts';
 import { type Measured, startMeter } from './telemetry/meter.ts';
 
@@ -15,20 +18,34 @@ type Result = APIGatewayProxyStructuredResultV2;
 /** Kept back from Lambda's timeout, to log and to answer before it ends the function. */
 const TIMEOUT_RESERVE_MS = 500;
 
-const { registry, callsMade } = createAwsRegistry(process.env);
-const match = createRouter(ROUTES);
+const { registry, keys, callsMade } = createAwsRegistry(process.env);
 
-/** What went wrong behind an answer, where it is not the client's doing. */
-const causes = new WeakMap<Response | Result, unknown>();
+const match = createRouter(ALL_ROUTES);
 
-const app = createApp({ registry, onAnswer: ({ response, cause }) => causes.set(response, cause) });
+/** What the app knows of a request besides the answer. */
+const known = new WeakMap<Request | Result, Answered>();
+
+const app = createApp({
+  registry,
+  authentication: authenticationFrom(process.env),
+  onAnswer: (answered) => known.set(answered.request, answered),
+});
+
+function authenticationFrom(environment: NodeJS.ProcessEnv): Authentication | undefined {
+  // Only where a test on one machine says where DynamoDB is: a deployment cannot be open.
+  if (environment[ENV.open] === '1' && environment[ENV.tableEndpoint]) return undefined;
+  if (!keys) throw new Error(`the environment variable ${ENV.signingKeys} is not set`);
+  const publicUrl = environment[ENV.publicUrl] || undefined;
+  return new Authentication({ registry, keys, publicUrl, workloads: new IdTokenVerifier() });
+}
 
 async function answer(event: Event): Promise<Result> {
   const request = requestOf(event);
   if (!request) return { statusCode: 400 };
-  const response = await app(request);
+  const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
   const result = await resultOf(response);
-  causes.set(result, causes.get(response));
+  const answered = known.get(request);
+  if (answered) known.set(result, answered);
   return result;
 }
 
@@ -38,31 +55,46 @@ const telemetry: MiddlewareObj<Event, Result, Error, Context, { meter?: () => Me
     internal.meter = startMeter(callsMade);
   },
   after({ event, context, internal, response }) {
-    if (response) log(event, context, response, internal.meter, causes.get(response));
+    if (response) log(event, context, response, internal.meter, known.get(response));
   },
   async onError(request) {
     const { event, context, internal, error } = request;
     request.response = await resultOf(errorResponse(error));
-    log(event, context, request.response, internal.meter, error);
+    log(event, context, request.response, internal.meter, undefined, error);
   },
 };
 
-function log(event: Event, context: Context, result: Result, meter = startMeter(callsMade), error?: unknown) {
+function log(
+  event: Event,
+  context: Context,
+  result: Result,
+  meter = startMeter(callsMade),
+  answered?: Answered,
+  error: unknown = answered?.cause,
+) {
   const { requestId, http } = event.requestContext;
-  const found = match(http.method, event.rawPath);
-  const route = found.is === 'found' ? found : undefined;
+  const place = placeOf(http.method, event.rawPath);
   const line = requestLine({
     ...meter(),
     requestId,
     invocationId: context.awsRequestId,
     method: http.method,
-    operation: route?.endpoint.operation,
-    repository: route?.params['name'],
+    operation: answered?.operation ?? place.operation,
+    repository: answered?.repository ?? place.repository,
+    caller: answered?.principal ?? 'unknown',
     userAgent: http.userAgent,
     status: result.statusCode ?? 200,
     error,
   });
   process.stdout.write(`${line}\n`);
+}
+
+/** What a request is about that never got through the app. */
+function placeOf(method: string, path: string) {
+  const found = match(method, path);
+  return found.is === 'found'
+    ? { operation: found.endpoint.operation, repository: found.params['name'] }
+    : { operation: undefined, repository: undefined };
 }
 
 /** Answers one request of the HTTP API. */

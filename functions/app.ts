@@ -1,18 +1,24 @@
-import { type Access, everything } from './auth/access.ts';
+import { everybody, stranger } from './auth/access.ts';
+import type { Authentication, Bearer } from './auth/authentication.ts';
+import { demand } from './auth/challenge.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse } from './http/error-response.ts';
-import { createRouter } from './http/router.ts';
-import {
-  endpointUnknown,
-  methodUnsupported,
-  nameInvalid,
-  RegistryError,
-  unauthorized,
-} from './oci/errors.ts';
+import { createRouter, type Match, type Params } from './http/router.ts';
+import { recordAudit } from './identity/audit.ts';
+import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
+import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
-import { ROUTES, type Route } from './routes.ts';
+import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 
-export type App = (request: Request) => Promise<Response>;
+/** Where a request comes from, which only the host knows. */
+export interface Sender {
+  /** Its network address. */
+  readonly address: string;
+  /** How it reached the registry. */
+  readonly scheme: 'http' | 'https';
+}
+
+export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
 /** What a host can log of a request. */
 export interface Answered {
@@ -20,6 +26,11 @@ export interface Answered {
   readonly response: Response;
   /** The route's name; absent where no route was found. */
   readonly operation?: string;
+  /** As the path names it, which need not be a name at all. */
+  readonly repository?: string;
+  /** `user:alice`, `anonymous`; `everybody` in a registry without users. */
+  readonly principal: string;
+  readonly address: string;
   /** Milliseconds since 1970. */
   readonly started: number;
   /** Until the answer began; a body may go on after it. */
@@ -28,43 +39,137 @@ export interface Answered {
   readonly cause?: unknown;
 }
 
-type Outcome = Pick<Answered, 'response' | 'operation' | 'cause'>;
-
 interface AppOptions {
   readonly registry: Registry;
+  /** @default none: a registry without users, where everybody may do everything */
+  readonly authentication?: Authentication | undefined;
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
 
-/** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
-export function createApp({ registry, onAnswer }: AppOptions): App {
-  const match = createRouter<Route>(ROUTES);
-  const access: Access = everything;
+const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
-  async function answer(request: Request): Promise<Outcome> {
-    let operation: string | undefined;
+/** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
+export function createApp({ registry, authentication, onAnswer }: AppOptions): App {
+  const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
+  return async (request, sender = NOWHERE) => {
+    const started = registry.now();
+    const visit = new Visit({ registry, authentication, request, sender });
+    const { response, cause } = await visit.answer(match);
+    completeHeaders(response);
+    const { operation, repository, principal } = visit;
+    onAnswer?.({
+      request,
+      response,
+      principal,
+      address: sender.address,
+      started,
+      milliseconds: registry.now() - started,
+      ...(operation !== undefined && { operation }),
+      ...(repository !== undefined && { repository }),
+      ...(cause !== undefined && { cause }),
+    });
+    return response;
+  };
+}
+
+interface VisitOptions {
+  readonly registry: Registry;
+  readonly authentication: Authentication | undefined;
+  readonly request: Request;
+  readonly sender: Sender;
+}
+
+/** One request on its way through the registry, and what is known of it so far. */
+class Visit {
+  operation: string | undefined;
+  repository: string | undefined;
+  principal: string = stranger.principal;
+  readonly #options: VisitOptions;
+  #route: Route | undefined;
+
+  constructor(options: VisitOptions) {
+    this.#options = options;
+  }
+
+  async answer(match: (method: string, path: string) => Match<Route>) {
     try {
-      const url = new URL(request.url);
-      const found = match(request.method, decodedPath(url.pathname));
-      if (found.is === 'unknown') throw endpointUnknown();
-      if (found.is === 'wrongMethod') throw methodUnsupported(found.allow);
-      operation = found.endpoint.operation;
-      const call = { request, params: found.params, query: url.searchParams, registry, access };
-      authorize(found.endpoint, call);
-      return { operation, response: await found.endpoint.handler(call) };
+      const response = await this.#handle(match);
+      await this.#audit(response.status);
+      return { response, cause: undefined };
     } catch (error) {
-      const cause = error instanceof RegistryError ? {} : { cause: error };
-      return { ...(operation && { operation }), response: errorResponse(error), ...cause };
+      return this.#refuse(error);
     }
   }
 
-  return async (request) => {
-    const started = registry.now();
-    const outcome = await answer(request);
-    completeHeaders(outcome.response);
-    onAnswer?.({ request, started, milliseconds: registry.now() - started, ...outcome });
-    return outcome.response;
-  };
+  async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
+    const { request } = this.#options;
+    const url = new URL(request.url);
+    const found = match(request.method, decodedPath(url.pathname));
+    if (found.is === 'unknown') throw endpointUnknown();
+    if (found.is === 'wrongMethod') throw methodUnsupported(found.allow);
+    const { endpoint, params } = found;
+    this.#route = endpoint;
+    this.operation = endpoint.operation;
+    this.repository = params['name'];
+    const { caller } = await this.#authorize(endpoint, params, url.searchParams);
+    const { registry, authentication, sender } = this.#options;
+    const call = { request, params, query: url.searchParams, registry, caller, authentication };
+    return endpoint.handler({ ...call, address: sender.address });
+  }
+
+  async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
+    const { authentication, request } = this.#options;
+    const isAction = need === 'pull' || need === 'push' || need === 'delete';
+    const repository = isAction ? repositoryOf({ params }) : undefined;
+    if (!authentication) {
+      this.principal = everybody.principal;
+      return { caller: everybody };
+    }
+    if (need === 'nothing') return { caller: stranger };
+    const bearer: Bearer = await authentication.bearerOf(request);
+    this.principal = bearer.caller.principal;
+    const also = parseRepositoryName(query.get('from') ?? '');
+    demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
+    return bearer;
+  }
+
+  /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
+  #origin({ publicUrl }: Authentication): string {
+    const { request, sender } = this.#options;
+    const host = request.headers.get('host') ?? '';
+    return publicUrl ?? `${sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+  }
+
+  async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
+    const response = errorResponse(error);
+    if (!(error instanceof RegistryError)) return { response, cause: error };
+    try {
+      await this.#audit(response.status);
+      return { response, cause: undefined };
+    } catch (cause) {
+      return { response: errorResponse(cause), cause };
+    }
+  }
+
+  /** A trail with holes is none: where it cannot be written, the request fails. Strangers are only let in where
+   *  nothing is to be told of them. */
+  async #audit(status: number): Promise<void> {
+    const { registry, authentication, request, sender } = this.#options;
+    const isTold = status === 403 || (this.#route?.audited && status !== 401);
+    if (!authentication || !isTold || !this.operation) return;
+    await recordAudit(registry, {
+      time: registry.now(),
+      principal: this.principal,
+      operation: this.operation,
+      outcome: status === 403 ? 'refused' : status < 400 ? 'allowed' : 'failed',
+      status,
+      repository: this.repository,
+      target: decodedPath(new URL(request.url).pathname),
+      address: sender.address,
+      userAgent: request.headers.get('user-agent') ?? '',
+    });
+  }
 }
 
 /** What every answer carries. An empty body has a length too, except where HTTP forbids to say so. */
@@ -72,10 +177,6 @@ function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
-}
-
-function authorize({ action }: Route, call: Call): void {
-  if (action && !call.access.may(action, repositoryOf(call))) throw unauthorized();
 }
 
 /** API Gateway hands out paths decoded; every host does, so that all answer alike. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
+import type { KeySource } from './auth/signing-keys.ts';
 import { ENV } from './environment.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
@@ -10,6 +11,8 @@ import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 /** A registry on DynamoDB and S3. */
 export interface AwsRegistry {
   readonly registry: Registry;
+  /** What access tokens are signed with; absent where the environment names no place of keys. */
+  readonly keys?: KeySource;
   /** The table and the bucket, for people. */
   readonly place: string;
   /** Requests sent to AWS so far, repetitions included. */

@@ -35,3 +35,18 @@ export const MAX_ANSWERED_BLOB_BYTES = 64 * 1024;
 
 /** Ours: long enough to start a download on a slow line; S3 lets one already started finish. */
 export const DOWNLOAD_URL_SECONDS = 20 * 60;
+
+/** Ours: an access token ends after this; longer, and a revocation would take too long to hold everywhere. */
+export const ACCESS_TOKEN_SECONDS = 15 * 60;
+
+/** Ours: a client that kept a refresh token logs in anew after this. */
+export const REFRESH_TOKEN_SECONDS = 90 * 24 * 60 * 60;
+
+/** Ours: how long the audit trail goes back. */
+export const AUDIT_RETENTION_SECONDS = 365 * 24 * 60 * 60;
+
+/** Ours: bytes of access rights in a token; API Gateway takes 10,240 bytes of headers, and base64 adds a third. */
+export const MAX_TOKEN_ACCESS_BYTES = 4096;
+
+/** Ours: a form or a JSON body of the token endpoint and of the management API. */
+export const MAX_FORM_BYTES = 64 * 1024;

@@ -1,17 +1,20 @@
-import type { Action } from './auth/access.ts';
+import type { Need } from './auth/challenge.ts';
 import { getBlob, headBlob, removeBlob } from './handlers/blobs.ts';
 import type { Handler } from './handlers/call.ts';
 import { getCatalog, getReferrers, getTags, ping } from './handlers/listings.ts';
 import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/manifests.ts';
+import { issueToken } from './handlers/token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import type { Endpoint } from './http/router.ts';
 
 export interface Route extends Endpoint {
-  /** What the caller must be allowed to do in the repository of the path; absent where there is none. */
-  readonly action?: Action;
+  /** What the caller's token must allow; an action is one in the repository of the path. */
+  readonly need: Need;
   /** What logs and metrics call it. */
   readonly operation: string;
   readonly handler: Handler;
+  /** Whether the audit trail has it when it is allowed, too; refusals are always in it. */
+  readonly audited?: true;
 }
 
 const NAME = '/v2/<name>';
@@ -23,8 +26,8 @@ const UPLOAD = `${NAME}/blobs/uploads/<session>`;
 /** Every endpoint, with its row in the specification. The first that fits wins.
  *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints */
 export const ROUTES: readonly Route[] = [
-  row('GET', '/v2/', undefined, 'ping', ping), // end-1
-  row('GET', '/v2/_catalog', undefined, 'catalog.list', getCatalog), // Docker's registry API
+  row('GET', '/v2/', 'token', 'ping', ping), // end-1
+  row('GET', '/v2/_catalog', 'catalog', 'catalog.list', getCatalog), // Docker's registry API
   row('POST', UPLOADS, 'push', 'upload.start', postUpload), // end-4a, 4b, 4c, 11
   row('GET', UPLOAD, 'push', 'upload.get', getUpload), // end-13
   row('PATCH', UPLOAD, 'push', 'upload.append', patchUpload), // end-5
@@ -32,21 +35,28 @@ export const ROUTES: readonly Route[] = [
   row('DELETE', UPLOAD, 'push', 'upload.cancel', deleteUpload), // end-14
   row('GET', BLOB, 'pull', 'blob.get', getBlob), // end-2
   row('HEAD', BLOB, 'pull', 'blob.head', headBlob), // end-2
-  row('DELETE', BLOB, 'delete', 'blob.delete', removeBlob), // end-10
+  audited(row('DELETE', BLOB, 'delete', 'blob.delete', removeBlob)), // end-10
   row('GET', MANIFEST, 'pull', 'manifest.get', getManifest), // end-3
   row('HEAD', MANIFEST, 'pull', 'manifest.head', getManifest), // end-3
-  row('PUT', MANIFEST, 'push', 'manifest.put', putManifestOrTag), // end-7a, 7b
-  row('DELETE', MANIFEST, 'delete', 'manifest.delete', deleteManifestOrTag), // end-9
+  audited(row('PUT', MANIFEST, 'push', 'manifest.put', putManifestOrTag)), // end-7a, 7b
+  audited(row('DELETE', MANIFEST, 'delete', 'manifest.delete', deleteManifestOrTag)), // end-9
   row('GET', `${NAME}/tags/list`, 'pull', 'tag.list', getTags), // end-8a, 8b
   row('GET', `${NAME}/referrers/<digest>`, 'pull', 'referrer.list', getReferrers), // end-12a, 12b
 ];
 
-function row(
-  method: string,
-  path: string,
-  action: Action | undefined,
-  operation: string,
-  handler: Handler,
-): Route {
-  return { method, path, operation, handler, ...(action && { action }) };
+/** Of a registry that has users. */
+export const IDENTITY_ROUTES: readonly Route[] = [
+  row('GET', '/token', 'nothing', 'token.issue', issueToken),
+  row('POST', '/token', 'nothing', 'token.issue', issueToken),
+];
+
+/** Every route there is. */
+export const ALL_ROUTES: readonly Route[] = [...ROUTES, ...IDENTITY_ROUTES];
+
+function row(method: string, path: string, need: Need, operation: string, handler: Handler): Route {
+  return { method, path, need, operation, handler };
+}
+
+function audited(route: Route): Route {
+  return { ...route, audited: true };
 }

@@ -15,12 +15,15 @@ export function createLog(output: NodeJS.WriteStream): (answered: Answered) => v
   };
 }
 
-function forMachines({ request, response, operation, started, milliseconds, cause }: Answered): string {
+function forMachines(answered: Answered): string {
+  const { request, response, operation, principal, address, started, milliseconds, cause } = answered;
   return JSON.stringify({
     time: new Date(started).toISOString(),
     method: request.method,
     path: pathOf(request),
     operation,
+    principal,
+    address,
     status: response.status,
     milliseconds,
     bytes: Number(response.headers.get('content-length') ?? 0),

@@ -1,10 +1,12 @@
 import { createApp } from '../functions/app.ts';
+import { Authentication } from '../functions/auth/authentication.ts';
+import { IdTokenVerifier } from '../functions/auth/id-tokens.ts';
+import { createFirstAdmin } from '../functions/identity/first-admin.ts';
+import { banner } from './banner.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, serve } from './server.ts';
+import { type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
-
-/** A registry without users and passwords: only this machine may connect. */
-const HOST = '127.0.0.1';
 
 const TIDY_INTERVAL_MS = 60 * 60_000;
 
@@ -16,22 +18,27 @@ await main().catch((error: unknown) => {
 /** Runs the registry until SIGINT or SIGTERM. */
 async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
-  const port = portFrom(process.env['STOWAGE_PORT'] || '5000');
+  const settings = settingsFrom(process.env);
   const stores = await openStores(process.env);
-  const app = createApp({ registry: stores.registry, onAnswer: createLog(process.stdout) });
+  const app = createApp({
+    registry: stores.registry,
+    authentication: settings.open ? undefined : authenticationOf(stores, settings),
+    onAnswer: createLog(process.stdout),
+  });
   const onError = (error: unknown) =>
     void process.stderr.write(`stowage: an answer was cut short: ${error}\n`);
-  const server = await serve(app, { host: HOST, port, onError }).catch((error: unknown) => {
-    throw explain(error, port);
+  const server = await serve(app, { ...settings, onError }).catch((error: unknown) => {
+    throw explain(error, settings.port);
   });
-  process.stderr.write(banner(server.url, stores.place));
+  const isAdminMissing = stores.makesAdmin && !settings.open;
+  const password = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin') : undefined;
+  const url = settings.publicUrl ?? server.url;
+  process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
   stopOnSignal(server, stores, tidyRegularly(stores));
 }
 
-function portFrom(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port > 0 && port < 65_536) return port;
-  throw new Error(`STOWAGE_PORT is not a port number: ${JSON.stringify(text)}`);
+function authenticationOf({ registry, keys }: OpenRegistry, { publicUrl }: Settings): Authentication {
+  return new Authentication({ registry, keys, publicUrl, workloads: new IdTokenVerifier() });
 }
 
 function explain(error: unknown, port: number): unknown {
@@ -60,18 +67,4 @@ function stopOnSignal(server: RunningServer, stores: OpenRegistry, timer: NodeJS
     await stores.close();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
-}
-
-function banner(url: string, place: string): string {
-  const host = new URL(url).host;
-  return `
-  Stowage is at ${url}, its data in ${place}
-
-  Push a first image:
-
-    docker pull alpine
-    docker tag alpine ${host}/alpine
-    docker push ${host}/alpine
-
-`;
 }

@@ -1,6 +1,13 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { App } from '../functions/app.ts';
+import type { App, Sender } from '../functions/app.ts';
 import { receive } from './request.ts';
 import { respond } from './response.ts';
 
@@ -14,6 +21,11 @@ interface ServeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** @default plain HTTP */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  /** Whether a proxy says who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
+   *  @default false - whoever sends a request could say so */
+  readonly behindProxy?: boolean;
   /** Told what cut an answer short after it had begun, where that was not the client. @default nobody */
   readonly onError?: (error: unknown) => void;
 }
@@ -26,17 +38,39 @@ const KEEP_ALIVE_MS = 75_000;
 
 const CLOSE_IDLE_MS = 50;
 
-/** Serves the app over HTTP/1.1 on Node's own server. Fails where the port is taken. */
+/** Serves the app over HTTP/1.1, with TLS or without, on Node's own server. Fails where the port is taken. */
 export async function serve(app: App, options: ServeOptions): Promise<RunningServer> {
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS });
-  server.setTimeout(IDLE_TIMEOUT_MS);
-  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const { tls, host, port, onError, behindProxy = false } = options;
+  const server = create(tls, (incoming, outgoing) => {
     if (!server.listening) outgoing.setHeader('Connection', 'close');
-    void answer(app, incoming, outgoing, options.onError);
+    const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
+    void answer((request) => app(request, sender), incoming, outgoing, onError);
   });
-  await listen(server, options.host, options.port);
-  const { address, port: bound } = server.address() as AddressInfo;
-  return { url: `http://${address}:${bound}`, close: () => close(server) };
+  await listen(server, host, port);
+  const { address, port: bound, family } = server.address() as AddressInfo;
+  const name = family === 'IPv6' ? `[${address}]` : address;
+  return { url: `${tls ? 'https' : 'http'}://${name}:${bound}`, close: () => close(server) };
+}
+
+function create(tls: ServeOptions['tls'], listener: RequestListener): Server {
+  const settings = { requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS };
+  const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  return server;
+}
+
+/** A proxy appends what it saw; whatever stands before that is what its client claims. */
+function senderOf(
+  { socket, headers }: IncomingMessage,
+  scheme: Sender['scheme'],
+  behindProxy: boolean,
+): Sender {
+  const last = (name: string) =>
+    behindProxy ? `${headers[name] ?? ''}`.split(',').at(-1)?.trim() : undefined;
+  return {
+    address: last('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
+    scheme: last('x-forwarded-proto') === 'https' ? 'https' : scheme,
+  };
 }
 
 async function answer(

@@ -1,4 +1,6 @@
 import { resolve } from 'node:path';
+import type { KeySource } from '../functions/auth/signing-keys.ts';
+import { TableKeys } from '../functions/auth/table-keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import { openEmbedded } from './embedded.ts';
@@ -6,8 +8,12 @@ import { openEmbedded } from './embedded.ts';
 /** A registry on whichever stores the environment chose. */
 export interface OpenRegistry {
   readonly registry: Registry;
+  /** What its access tokens are signed with. */
+  readonly keys: KeySource;
   /** Where its data is, for the banner. */
   readonly place: string;
+  /** Whether it is this host's to make the first admin: on AWS, somebody with AWS credentials does. */
+  readonly makesAdmin: boolean;
   /** Deletes what is due: objects without a link, uploads that were given up, expired items. */
   tidy(): Promise<void>;
   close(): Promise<void>;
@@ -21,16 +27,29 @@ export async function openStores(environment: Environment): Promise<OpenRegistry
   if (store === 'aws') return openAws(environment);
   if (store !== 'directory') throw new Error(`STOWAGE_STORE is neither directory nor aws: ${store}`);
   const data = resolve(environment['STOWAGE_DATA'] || 'data');
-  return { ...(await openEmbedded({ data })), place: data };
+  const embedded = await openEmbedded({ data });
+  const keys = new TableKeys(embedded.registry);
+  return {
+    ...embedded,
+    keys,
+    place: data,
+    makesAdmin: true,
+    async tidy() {
+      await embedded.tidy();
+      await keys.rotateWhenDue();
+    },
+  };
 }
 
 async function openAws(environment: Environment): Promise<OpenRegistry> {
   // Loaded only here: the embedded registry starts without the AWS SDK.
   const { createAwsRegistry } = await import('../functions/aws.ts');
-  const { registry, place } = createAwsRegistry(environment);
+  const { registry, place, keys } = createAwsRegistry(environment);
   return {
     registry,
+    keys: keys ?? new TableKeys(registry),
     place,
+    makesAdmin: false,
     tidy: async () => void (await drainOutbox(registry)),
     close: async () => undefined,
   };

@@ -1,3 +1,4 @@
+import { may } from '../auth/access.ts';
 import { isKnown } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
 import { blobUnknown } from '../oci/errors.ts';
@@ -31,7 +32,7 @@ export async function getBlob(call: Call): Promise<Response> {
  *  "exists" is a promise, so it is kept by a touch. */
 export async function headBlob(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
-  const find = call.access.may('push', repository) ? requireBlobForPush : requireBlob;
+  const find = may(call.caller, 'push', repository) ? requireBlobForPush : requireBlob;
   const blob = await find(call.registry, repository, digestOf(call));
   if (isKnown(call.request, entityTag(blob))) return unchanged(blob);
   return new Response(null, { headers: wholeHeaders(blob) });

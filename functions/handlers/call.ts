@@ -1,4 +1,5 @@
-import type { Access } from '../auth/access.ts';
+import type { Caller } from '../auth/access.ts';
+import type { Authentication } from '../auth/authentication.ts';
 import { single } from '../http/query.ts';
 import type { Params } from '../http/router.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
@@ -17,13 +18,17 @@ export interface Call {
   readonly params: Params;
   readonly query: URLSearchParams;
   readonly registry: Registry;
-  readonly access: Access;
+  readonly caller: Caller;
+  /** Absent where the registry has no users. */
+  readonly authentication?: Authentication | undefined;
+  /** The network address that the request comes from. */
+  readonly address: string;
 }
 
 export type Handler = (call: Call) => Promise<Response> | Response;
 
 /** What a path names, parsed; each refuses what breaks the grammar with the code of the specification. */
-export function repositoryOf({ params }: Call): RepositoryName {
+export function repositoryOf({ params }: Pick<Call, 'params'>): RepositoryName {
   const name = params['name'] ?? '';
   return parseRepositoryName(name) ?? refuse(nameInvalid(name));
 }

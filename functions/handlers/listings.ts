@@ -3,7 +3,7 @@ import { MAX_LIST_ENTRIES } from '../limits.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import { parseRepositoryName, parseTag } from '../oci/reference.ts';
 import { listReferrers } from '../registry/referrers.ts';
-import { listRepositories } from '../registry/repositories.ts';
+import { listRepositories, type RepositoryEntry } from '../registry/repositories.ts';
 import { listTags } from '../registry/tags.ts';
 import { type Call, digestOf, digestParameter, repositoryOf } from './call.ts';
 
@@ -21,11 +21,14 @@ export async function getTags(call: Call): Promise<Response> {
   return Response.json({ name, tags: entries }, { headers: linkTo(`/v2/${name}/tags/list`, call, next) });
 }
 
-/** `GET /v2/_catalog`, of the Docker registry API. */
+/** `GET /v2/_catalog`, of the Docker registry API: what the caller may pull. */
 export async function getCatalog(call: Call): Promise<Response> {
   const isEntry = (text: string) => parseRepositoryName(text) !== undefined;
   const request = pageRequest(call.query, { defaultLimit: MAX_LIST_ENTRIES, isEntry });
-  const { entries, next } = await listRepositories(call.registry, request);
+  const authority = await call.caller.authority();
+  const isVisible = ({ name, isPublic }: RepositoryEntry) =>
+    isPublic || authority?.may('pull', name) === true;
+  const { entries, next } = await listRepositories(call.registry, request, isVisible);
   return Response.json({ repositories: entries }, { headers: linkTo('/v2/_catalog', call, next) });
 }
 

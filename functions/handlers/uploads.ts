@@ -1,3 +1,4 @@
+import { firstPullable } from '../auth/visibility.ts';
 import { bodyOf } from '../http/body.ts';
 import { single } from '../http/query.ts';
 import { parseContentRange } from '../http/range.ts';
@@ -68,8 +69,8 @@ function mounted(call: Call, repository: RepositoryName, digest: Digest): Promis
   const text = single(call.query, 'from');
   const from = text === undefined ? undefined : parseRepositoryName(text);
   if (text !== undefined && !from) throw nameInvalid(text);
-  const mayPull = (source: RepositoryName) => call.access.may('pull', source);
-  return mountBlob(call.registry, { repository, digest, from, mayPull });
+  const choose = (sources: readonly RepositoryName[]) => firstPullable(call.registry, call.caller, sources);
+  return mountBlob(call.registry, { repository, digest, from, choose });
 }
 
 function algorithmParameter({ query }: Call): Algorithm | undefined {

@@ -143,7 +143,18 @@ export const nameUnknown = (name: string) =>
 
 export const parameterInvalid = (why: string) => new RegistryError('UNSUPPORTED', why);
 
-export const unauthorized = () => new RegistryError('UNAUTHORIZED', 'authentication required');
+/** `challenge` is the WWW-Authenticate that tells a client where and for what to get a token. */
+export const unauthorized = (why: string, challenge: string) =>
+  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': challenge } });
+
+export const denied = (why: string) => new RegistryError('DENIED', why);
+
+export const loginRefused = (why: string) => new RegistryError('UNAUTHORIZED', why);
+
+export const tooManyLogins = (retryAfterSeconds: number) =>
+  new RegistryError('TOOMANYREQUESTS', 'too many failed logins; wait before you try again', {
+    headers: { 'Retry-After': `${retryAfterSeconds}` },
+  });
 
 export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
 

@@ -68,18 +68,19 @@ function keepLink({ name, epoch }: Repository, digest: Digest, linked: Attribute
 }
 
 /** Links a blob of another repository into this one (end-11) and tells whether that was possible. Without
- *  `from`, any repository serves that links the blob and that the caller may pull from. */
+ *  `from`, any repository serves that links the blob and that `choose` takes, which knows what the caller may pull. */
 export async function mountBlob(
   registry: Registry,
   mount: {
     repository: RepositoryName;
     digest: Digest;
     from?: RepositoryName | undefined;
-    mayPull: (repository: RepositoryName) => boolean;
+    choose: (sources: readonly RepositoryName[]) => Promise<RepositoryName | undefined>;
   },
 ): Promise<boolean> {
-  const source = mount.from ?? (await findSource(registry, mount.digest, mount.mayPull));
-  if (source === undefined || !mount.mayPull(source)) return false;
+  const sources = mount.from === undefined ? await linkersFor(registry, mount.digest) : [mount.from];
+  const source = await mount.choose(sources);
+  if (source === undefined) return false;
   return untilWon(registry, async () => {
     const linked = await registry.table.get(blobKey(source, mount.digest));
     if (!linked) return false;
@@ -99,13 +100,9 @@ export async function mountBlob(
 /** A common base layer may be linked a thousand times; the caller can pull from one of the first, or uploads. */
 const MOUNT_CANDIDATES = 1000;
 
-async function findSource(
-  { table }: Registry,
-  digest: Digest,
-  mayPull: (repository: RepositoryName) => boolean,
-): Promise<RepositoryName | undefined> {
+async function linkersFor({ table }: Registry, digest: Digest): Promise<RepositoryName[]> {
   const linkers = await table.query({ ...linkersOf(digest), limit: MOUNT_CANDIDATES, keysOnly: true });
-  return linkers.map(linkerIn).find(mayPull);
+  return linkers.map(linkerIn);
 }
 
 /** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the

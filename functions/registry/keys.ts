@@ -20,6 +20,15 @@ import type { Item, Key } from '../storage/table.ts';
 //                    L#<name>                one of those repositories
 //   U#<id>           #                       upload session
 //   X#<shard>        <due>#<object key>      outbox: an object to delete, not before `due`
+//   P#<subject>      #                       user, robot or group: `user:alice`
+//                    K#<id>                  access token of a user
+//                    M#<user>                member of a group
+//   SUBJECTS         <subject>               directory of users, robots and groups
+//   ISSUERS          <name>                  OIDC issuer whose tokens are accepted
+//   C#<id>           #                       refresh token
+//   L#<whom>         <window>                failed logins, of a user or from an address
+//   AUDIT#<day>      <time>#<id>             audit trail
+//   KEYS             #                       signing keys, where no secret store keeps them
 
 const DIRECTORY = 'REPOSITORIES';
 
@@ -99,3 +108,44 @@ export const lastPartOf = ({ key }: Item) => key.sort.slice(key.sort.lastIndexOf
 function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
+
+const SUBJECTS = 'SUBJECTS';
+const ISSUERS = 'ISSUERS';
+
+const subjectPartition = (subject: string) => `P#${subject}`;
+
+export const subjectKey = (subject: string): Key => ({ partition: subjectPartition(subject), sort: '#' });
+export const tokenKey = (subject: string, id: string): Key => ({
+  partition: subjectPartition(subject),
+  sort: `K#${id}`,
+});
+export const memberKey = (group: string, user: string): Key => ({
+  partition: subjectPartition(group),
+  sort: `M#${user}`,
+});
+export const subjectEntryKey = (subject: string): Key => ({ partition: SUBJECTS, sort: subject });
+export const issuerKey = (name: string): Key => ({ partition: ISSUERS, sort: name });
+export const refreshTokenKey = (id: string): Key => ({ partition: `C#${id}`, sort: '#' });
+export const attemptsKey = (whom: string, window: number): Key => ({
+  partition: `L#${whom}`,
+  sort: timestamp(window),
+});
+export const auditKey = (milliseconds: number, id: string): Key => ({
+  partition: auditPartition(milliseconds),
+  sort: `${timestamp(milliseconds)}#${id}`,
+});
+export const signingKeysKey: Key = { partition: 'KEYS', sort: '#' };
+
+/** Days spread the trail over DynamoDB's partitions, and a query over one day over few items. */
+const auditPartition = (milliseconds: number) => `AUDIT#${timestamp(milliseconds).slice(0, 10)}`;
+
+export const tokensOf = (subject: string) => ({ partition: subjectPartition(subject), prefix: 'K#' });
+export const membersOf = (group: string) => ({ partition: subjectPartition(group), prefix: 'M#' });
+/** What stands behind the first `#`: the id of a token, the user of a member entry. */
+export const entryIn = ({ key }: Item) => key.sort.slice(key.sort.indexOf('#') + 1);
+export const subjects = (prefix: string) => ({ partition: SUBJECTS, prefix });
+export const subjectIn = ({ key }: Item) => key.sort;
+export const issuers = { partition: ISSUERS };
+export const issuerIn = ({ key }: Item) => key.sort;
+export const auditOf = (day: number) => ({ partition: auditPartition(day) });
+export const auditSort = (milliseconds: number) => timestamp(milliseconds);

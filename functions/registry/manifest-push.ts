@@ -65,7 +65,7 @@ interface Placement {
 
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. */
 async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
-  const { name, epoch, deletions, version } = repository;
+  const { name, epoch, deletions, listed } = repository;
   const found = await registry.table.get(manifestKey(name, digest));
   const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
@@ -74,6 +74,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     {
       update: repositoryKey(name),
       add: { version: 1 },
+      ...(!listed && { set: { listed: true } }),
       when: [atMost('epoch', epoch + 1), equals('deletions', deletions)],
     },
     found
@@ -82,7 +83,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     ...operations,
     ...moves.flat(),
     ...referrerOperation(name, digest, manifest, size),
-    ...(version === 0 ? [{ put: directoryKey(name), attributes: {} }] : []),
+    ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);
   return committed ? true : LOST;
 }

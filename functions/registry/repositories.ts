@@ -1,7 +1,8 @@
+import { MAX_LIST_ENTRIES } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, absent } from '../storage/table.ts';
-import { repositories, repositoryIn, repositoryKey } from './keys.ts';
-import { type Page, type PageRequest, pageOf } from './pages.ts';
+import { type Attributes, absent, type Item, MAX_OPERATIONS, present } from '../storage/table.ts';
+import { directoryKey, repositories, repositoryIn, repositoryKey } from './keys.ts';
+import type { Page, PageRequest } from './pages.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 
@@ -14,6 +15,12 @@ export interface Repository {
   readonly version: number;
   /** Raised by each explicit delete of a blob or manifest. */
   readonly deletions: number;
+  /** Whether it has its entry in the catalog. */
+  readonly listed: boolean;
+  /** Whether anybody may pull from it. */
+  readonly isPublic: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** The repository, or `undefined` where nothing was ever pushed under this name. */
@@ -38,13 +45,76 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
   });
 }
 
-/** Names of repositories in byte order. */
-export async function listRepositories(registry: Registry, page: PageRequest): Promise<Page> {
-  return pageOf(page, async (limit) => {
-    const after = page.last === undefined ? {} : { after: page.last };
-    const items = await registry.table.query({ ...repositories, ...after, limit, keysOnly: true });
-    return items.map(repositoryIn);
+/** What the catalog knows of a repository. */
+export interface RepositoryEntry {
+  readonly name: RepositoryName;
+  readonly isPublic: boolean;
+}
+
+/** How many entries are read at once, and at most for one page: of a million repositories that one may not see, the
+ *  catalog is read in several pages, some of them empty. */
+const READ_AT_ONCE = 1000;
+const MAX_READ = 20_000;
+
+/** Names of the repositories that are visible to whoever asks, in byte order. */
+export async function listRepositories(
+  registry: Registry,
+  page: PageRequest,
+  isVisible: (entry: RepositoryEntry) => boolean,
+): Promise<Page> {
+  const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
+  const entries: RepositoryName[] = [];
+  let last = page.last;
+  for (let read = 0; limit > 0 && read < MAX_READ; read += READ_AT_ONCE) {
+    const after = last === undefined ? {} : { after: last };
+    const items = await registry.table.query({ ...repositories, ...after, limit: READ_AT_ONCE });
+    const names = items
+      .map(entryOf)
+      .filter(isVisible)
+      .map(({ name }) => name);
+    entries.push(...names);
+    if (entries.length > limit)
+      return { entries: entries.slice(0, limit), next: entries[limit - 1] as string };
+    if (items.length < READ_AT_ONCE) return { entries };
+    last = items.at(-1)?.key.sort;
+  }
+  return { entries, ...(last !== undefined && limit > 0 && { next: last }) };
+}
+
+/** Which of the repositories are public. */
+export async function publicAmong(
+  { table }: Registry,
+  names: readonly RepositoryName[],
+): Promise<ReadonlySet<RepositoryName>> {
+  const found = new Set<RepositoryName>();
+  const distinct = [...new Set(names)];
+  for (let start = 0; start < distinct.length; start += MAX_OPERATIONS) {
+    const batch = distinct.slice(start, start + MAX_OPERATIONS);
+    const items = await table.getMany(batch.map(directoryKey));
+    for (const [index, name] of batch.entries()) if (items[index]?.['public'] === true) found.add(name);
+  }
+  return found;
+}
+
+/** Makes a repository public or private, and makes it where it does not exist. Its entry in the catalog says so too,
+ *  so that a list need not read each repository. */
+export async function setVisibility(
+  registry: Registry,
+  name: RepositoryName,
+  isPublic: boolean,
+): Promise<void> {
+  await untilWon(registry, async () => {
+    await openRepository(registry, name);
+    const { committed } = await registry.table.write([
+      { update: repositoryKey(name), set: { public: isPublic, listed: true }, when: [present] },
+      { update: directoryKey(name), set: { public: isPublic } },
+    ]);
+    return committed || LOST;
   });
+}
+
+function entryOf(item: Item): RepositoryEntry {
+  return { name: repositoryIn(item), isPublic: item.attributes['public'] === true };
 }
 
 function repositoryOf(name: RepositoryName, attributes: Attributes): Repository {
@@ -53,5 +123,8 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     epoch: attributes['epoch'] as number,
     version: attributes['version'] as number,
     deletions: attributes['deletions'] as number,
+    listed: attributes['listed'] === true,
+    isPublic: attributes['public'] === true,
+    createdAt: attributes['createdAt'] as number,
   };
 }

@@ -14,6 +14,8 @@ interface RequestRecord extends Measured {
   readonly operation: string | undefined;
   /** As the path names it, which need not be a name at all. */
   readonly repository: string | undefined;
+  /** Who sent it: `user:alice`. */
+  readonly caller: string;
   readonly userAgent: string;
   readonly status: number;
   /** What went wrong where it is not the client's doing. */
@@ -44,7 +46,6 @@ export function requestLine(record: RequestRecord): string {
       ...fields,
       operation: operation ?? 'none',
       repository: repository?.slice(0, 256),
-      caller: 'anonymous',
       userAgent: userAgent.slice(0, 256),
       error: error === undefined ? undefined : describeError(error),
     },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
-import type { Tag } from '../../functions/oci/reference.ts';
+import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob, requireBlobForPush } from '../../functions/registry/blobs.ts';
 import { blobKey, digestKey, manifestKey, repositoryKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
@@ -193,7 +193,7 @@ describe('the last link of a blob', () => {
     const { registry, justBefore } = await openFixture();
     const { digest } = await pushBlob(registry);
     justBefore('B#', () => deleteBlob(registry, REPOSITORY, digest));
-    const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
+    const mount = { repository: OTHER, digest, from: REPOSITORY, choose: first };
     expect(await mountBlob(registry, mount)).toBe(false);
     expect(await refusal(requireBlob(registry, OTHER, digest))).toBe('BLOB_UNKNOWN');
   });
@@ -202,7 +202,7 @@ describe('the last link of a blob', () => {
     const { registry, table, justBefore } = await openFixture();
     const { digest } = await pushBlob(registry);
     justBefore('#', () => deleteBlob(registry, REPOSITORY, digest));
-    const mount = { repository: OTHER, digest, from: REPOSITORY, mayPull: () => true };
+    const mount = { repository: OTHER, digest, from: REPOSITORY, choose: first };
     expect(await mountBlob(registry, mount)).toBe(false);
     expect(await table.get(digestKey(digest))).toBeUndefined();
   });
@@ -211,7 +211,7 @@ describe('the last link of a blob', () => {
     const fixture = await openFixture();
     const { registry, justBefore } = fixture;
     const { digest } = await pushBlob(registry);
-    const mount = { repository: OTHER, digest, mayPull: () => true };
+    const mount = { repository: OTHER, digest, choose: first };
     justBefore('#', () => mountBlob(registry, mount));
     await deleteBlob(registry, REPOSITORY, digest);
     fixture.clock += 2 * DAY;
@@ -236,11 +236,14 @@ describe('the last link of a blob', () => {
   it('is mounted only from where the caller may pull', async () => {
     const { registry } = await openFixture();
     const { digest } = await pushBlob(registry);
-    const mount = { repository: OTHER, digest, mayPull: () => false };
+    const mount = { repository: OTHER, digest, choose: async () => undefined };
     expect(await mountBlob(registry, mount)).toBe(false);
     expect(await mountBlob(registry, { ...mount, from: REPOSITORY })).toBe(false);
   });
 });
+
+/** A caller who may pull from anywhere. */
+const first = async (sources: readonly RepositoryName[]) => sources[0];
 
 describe('a touch', () => {
   it('by HEAD of a pusher lifts the blob to the present epoch, and never back', async () => {

@@ -1,0 +1,90 @@
+import { authorityOf, nobody } from '../identity/grants.ts';
+import { currentIdentity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { PasswordMemory } from '../identity/password-memory.ts';
+import { ANONYMOUS } from '../identity/principal.ts';
+import type { WorkloadVerifier } from '../identity/workload.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type Caller, stranger, type Verdict } from './access.ts';
+import { type AccessToken, AccessTokens } from './access-token.ts';
+import type { KeySource } from './signing-keys.ts';
+
+/** Names this registry in its tokens and challenges. */
+export const SERVICE = 'stowage';
+
+/** What a host brings along for a registry that has users. */
+export interface AuthenticationOptions {
+  readonly registry: Registry;
+  readonly keys: KeySource;
+  readonly workloads: WorkloadVerifier;
+  /** How clients reach the registry, without a slash at the end. @default what their requests name as host */
+  readonly publicUrl?: string | undefined;
+}
+
+export type Bearer =
+  | { readonly is: 'known'; readonly caller: Caller }
+  /** `why` is for the client. */
+  | {
+      readonly is: 'unknown';
+      readonly caller: Caller;
+      readonly why: string;
+      readonly error?: 'invalid_token';
+    };
+
+/** Finds out who sends requests; one for the life of a host. */
+export class Authentication {
+  readonly tokens: AccessTokens;
+  readonly passwords: PasswordMemory;
+  readonly workloads: WorkloadVerifier;
+  readonly publicUrl: string | undefined;
+  readonly #registry: Registry;
+
+  constructor({ registry, keys, workloads, publicUrl }: AuthenticationOptions) {
+    const { now, newId } = registry;
+    this.tokens = new AccessTokens({ keys, service: SERVICE, now, newId });
+    this.passwords = new PasswordMemory(now);
+    this.workloads = workloads;
+    this.publicUrl = publicUrl;
+    this.#registry = registry;
+  }
+
+  /** Who sent the request, by its bearer token; nothing else is taken for a proof. */
+  async bearerOf({ headers }: Request): Promise<Bearer> {
+    const [, scheme = '', text = ''] = /^(\S+) +(\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
+    if (scheme.toLowerCase() === 'basic') {
+      const why = 'a password is taken by the token endpoint only, which the challenge names';
+      return { is: 'unknown', caller: stranger, why };
+    }
+    if (scheme.toLowerCase() !== 'bearer') {
+      return { is: 'unknown', caller: stranger, why: 'authentication required' };
+    }
+    const outcome = await this.tokens.verify(text);
+    if (outcome.is === 'valid') return { is: 'known', caller: this.#callerOf(outcome.token) };
+    const why = outcome.is === 'expired' ? 'the access token has expired' : 'the access token is not valid';
+    return { is: 'unknown', caller: stranger, why, error: 'invalid_token' };
+  }
+
+  #callerOf(token: AccessToken): Caller {
+    const { principal, credential } = token;
+    let authority: ReturnType<Caller['authority']> | undefined;
+    return {
+      principal,
+      credential,
+      verdict: (type, name) => verdictOf(token, type, name),
+      authority: () => {
+        authority ??= this.#authorityOf(token);
+        return authority;
+      },
+    };
+  }
+
+  async #authorityOf({ principal, credential, grants }: AccessToken) {
+    if (principal === ANONYMOUS) return nobody;
+    if (credential === WORKLOAD_CREDENTIAL) return authorityOf(grants ?? []);
+    return (await currentIdentity(this.#registry, principal, credential))?.authority;
+  }
+}
+
+function verdictOf({ access }: AccessToken, type: string, name: string): Verdict {
+  const entry = access.find((one) => one.type === type && one.name === name);
+  return { granted: entry?.actions ?? [], refused: entry?.refused ?? [] };
+}

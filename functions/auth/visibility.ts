@@ -1,0 +1,20 @@
+import type { RepositoryName } from '../oci/reference.ts';
+import type { Registry } from '../registry/registry.ts';
+import { publicAmong } from '../registry/repositories.ts';
+import { type Caller, may } from './access.ts';
+
+/** The first of these repositories that the caller may pull from: by the token, by what the credential behind it is
+ *  worth now, or because it is public. */
+export async function firstPullable(
+  registry: Registry,
+  caller: Caller,
+  candidates: readonly RepositoryName[],
+): Promise<RepositoryName | undefined> {
+  const byToken = candidates.find((name) => may(caller, 'pull', name));
+  if (byToken !== undefined || candidates.length === 0) return byToken;
+  const authority = await caller.authority();
+  const byGrant = candidates.find((name) => authority?.may('pull', name));
+  if (byGrant !== undefined) return byGrant;
+  const isPublic = await publicAmong(registry, candidates);
+  return candidates.find((name) => isPublic.has(name));
+}

@@ -1,0 +1,120 @@
+import type { AccessEntry } from '../auth/access-token.ts';
+import type { Authentication } from '../auth/authentication.ts';
+import { parseScopes, type Scope } from '../auth/scope.ts';
+import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
+import { recordAudit } from '../identity/audit.ts';
+import { anonymous, type Identity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
+import { ANONYMOUS } from '../identity/principal.ts';
+import { createRefreshToken } from '../identity/refresh-tokens.ts';
+import { ACCESS_TOKEN_SECONDS, MAX_TOKEN_ACCESS_BYTES } from '../limits.ts';
+import { endpointUnknown, loginRefused, type RegistryError, tooManyLogins } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import { publicAmong } from '../registry/repositories.ts';
+import type { Call } from './call.ts';
+
+/** `GET /token` with Basic, or without for an anonymous token; `POST /token` as OAuth2 form. Grants what was asked and
+ *  is allowed. https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/ */
+export async function issueToken(call: Call): Promise<Response> {
+  const { authentication, registry } = call;
+  if (!authentication) throw endpointUnknown();
+  const asked = await readTokenRequest(call.request, call.query);
+  const outcome = await identify(call, authentication, asked);
+  if (outcome.is !== 'known') throw await refusal(call, asked, outcome);
+  const { identity } = outcome;
+  const access = await decide(call, identity, parseScopes(asked.scopes));
+  const { principal, credential, grants } = identity;
+  const { text, issuedAt } = await authentication.tokens.issue({
+    principal,
+    credential,
+    access,
+    ...(grants && { grants }),
+  });
+  // What anybody gets without a login tells of nobody.
+  if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
+  const wantsRefresh = asked.offline && principal !== ANONYMOUS && credential !== WORKLOAD_CREDENTIAL;
+  const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
+  return Response.json(
+    {
+      token: text,
+      access_token: text,
+      expires_in: ACCESS_TOKEN_SECONDS,
+      issued_at: new Date(issuedAt).toISOString(),
+      scope: access
+        .filter(({ actions }) => actions.length > 0)
+        .map(describe)
+        .join(' '),
+      ...(refresh && { refresh_token: refresh }),
+    },
+    { headers: { 'Cache-Control': 'no-store' } },
+  );
+}
+
+async function identify(
+  { registry, address }: Call,
+  { workloads, passwords }: Authentication,
+  { credentials, refreshToken }: TokenRequest,
+): Promise<LoginOutcome> {
+  const context = { registry, workloads, passwords, address };
+  if (refreshToken !== undefined) return logInAgain(context, refreshToken);
+  if (credentials) return logIn(context, credentials);
+  return { is: 'known', identity: anonymous };
+}
+
+/** What is granted and what refused of each scope, as far as it fits into a token. */
+async function decide(call: Call, identity: Identity, scopes: readonly Scope[]): Promise<AccessEntry[]> {
+  const { authority, principal } = identity;
+  const names = scopes.filter(({ type }) => type === 'repository').map(({ name }) => name as RepositoryName);
+  const unreadable = names.filter((name) => !authority.may('pull', name));
+  const isPublic = await publicAmong(call.registry, unreadable);
+  const entries = scopes.map(({ type, name, actions }): AccessEntry => {
+    const isGranted = (action: string) => {
+      if (type === 'registry') return name === 'catalog' || principal !== ANONYMOUS;
+      const repository = name as RepositoryName;
+      return (
+        authority.may(action as 'pull' | 'push' | 'delete', repository) ||
+        (action === 'pull' && isPublic.has(repository))
+      );
+    };
+    const refused = actions.filter((action) => !isGranted(action));
+    return { type, name, actions: actions.filter(isGranted), ...(refused.length > 0 && { refused }) };
+  });
+  return withinLimit(entries);
+}
+
+function withinLimit(entries: readonly AccessEntry[]): AccessEntry[] {
+  let bytes = 0;
+  return entries.filter((entry) => {
+    bytes += JSON.stringify(entry).length;
+    return bytes <= MAX_TOKEN_ACCESS_BYTES;
+  });
+}
+
+const describe = ({ type, name, actions }: AccessEntry) => `${type}:${name}:${actions.join(',')}`;
+
+async function refusal(
+  call: Call,
+  { credentials, refreshToken }: TokenRequest,
+  outcome: Exclude<LoginOutcome, { is: 'known' }>,
+): Promise<RegistryError> {
+  if (outcome.is === 'limited') return tooManyLogins(outcome.retryAfterSeconds);
+  const claimed = refreshToken === undefined ? (credentials?.username ?? '') : 'refresh token';
+  await record(call, `?${claimed}`, 401, outcome.why);
+  const why =
+    refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';
+  return loginRefused(outcome.why ?? why);
+}
+
+function record(call: Call, principal: string, status: number, target: string | undefined): Promise<void> {
+  const { registry, request, address } = call;
+  return recordAudit(registry, {
+    time: registry.now(),
+    principal,
+    operation: 'token.issue',
+    outcome: status === 200 ? 'allowed' : 'refused',
+    status,
+    target,
+    address,
+    userAgent: request.headers.get('user-agent') ?? '',
+  });
+}

@@ -1,0 +1,111 @@
+import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
+import { auditKey, auditOf, auditSort } from '../registry/keys.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Attributes, Item } from '../storage/table.ts';
+
+/** Who did what, where to, when, from where, and whether it was allowed. */
+export interface AuditRecord {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** `user:alice`; where a login failed, the one that was claimed. */
+  readonly principal: string;
+  /** The operation's name, as in the log: `manifest.put`. */
+  readonly operation: string;
+  readonly outcome: 'allowed' | 'refused' | 'failed';
+  readonly status: number;
+  readonly repository?: string | undefined;
+  /** What exactly, in a few words: a tag, a digest, a scope, a path. */
+  readonly target?: string | undefined;
+  readonly address: string;
+  readonly userAgent: string;
+}
+
+const MAX_TEXT = 500;
+
+/** Appends to the trail. Nothing changes or removes a record but its end after `AUDIT_RETENTION_SECONDS`. */
+export async function recordAudit({ table, newId }: Registry, record: AuditRecord): Promise<void> {
+  const entries = Object.entries(record).filter(([, value]) => value !== undefined && value !== '');
+  const cut = entries.map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value.slice(0, MAX_TEXT) : value,
+  ]);
+  const expiresAt = Math.floor(record.time / 1000) + AUDIT_RETENTION_SECONDS;
+  await table.write([
+    {
+      put: auditKey(record.time, newId()),
+      attributes: { ...(Object.fromEntries(cut) as Attributes), expiresAt },
+    },
+  ]);
+}
+
+export interface AuditQuery {
+  /** Milliseconds, included. */
+  readonly since: number;
+  /** Milliseconds, not included. */
+  readonly until: number;
+  readonly principal?: string | undefined;
+  readonly repository?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly limit: number;
+  /** Where the page before ended. */
+  readonly after?: string | undefined;
+}
+
+export interface AuditPage {
+  readonly records: readonly AuditRecord[];
+  /** The `after` of the page that follows; absent on the last. */
+  readonly next?: string;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+const BATCH = 500;
+/** A filter that fits little must not make one request read the whole trail. */
+const MAX_READ = 10_000;
+/** A day without records is a query, too. */
+const QUERY_COST = 100;
+
+/** The newest records first. A page may be short of `limit` and still have a next one. */
+export async function listAudit(registry: Registry, query: AuditQuery): Promise<AuditPage> {
+  const records: AuditRecord[] = [];
+  let next = query.after ?? auditSort(query.until);
+  for (let read = 0; read < MAX_READ && records.length < query.limit; ) {
+    const day = dayBefore(next);
+    if (day < dayOf(query.since)) return { records };
+    const items = await readDay(registry, day, next);
+    const found = items.filter((item) => fits(item, query)).slice(0, query.limit - records.length);
+    records.push(...found.map(recordOf));
+    const isFull = records.length === query.limit || items.length === BATCH;
+    next = (records.length === query.limit ? found : items).at(-1)?.key.sort ?? next;
+    if (!isFull) next = auditSort(day);
+    read += items.length + QUERY_COST;
+  }
+  return { records, next };
+}
+
+/** Up to `BATCH` records of one day, the newest before `next` first. */
+function readDay({ table }: Registry, day: number, next: string): Promise<readonly Item[]> {
+  return table.query({ ...auditOf(day), after: next, limit: BATCH, direction: 'descending' });
+}
+
+/** Of a time, as it stands in a sort key. */
+const ISO_LENGTH = '2026-01-01T00:00:00.000Z'.length;
+
+/** The day of a record's sort key; of a bare time, the day that ends there or later. */
+function dayBefore(sort: string): number {
+  const time = Date.parse(sort.slice(0, ISO_LENGTH));
+  return dayOf(sort.length > ISO_LENGTH ? time : time - 1);
+}
+
+const dayOf = (milliseconds: number) => Math.floor(milliseconds / DAY_MS) * DAY_MS;
+
+function fits({ attributes }: Item, { since, principal, repository, outcome }: AuditQuery): boolean {
+  if ((attributes['time'] as number) < since) return false;
+  const wanted = Object.entries({ principal, repository, outcome });
+  return wanted.every(([name, value]) => value === undefined || attributes[name] === value);
+}
+
+function recordOf({ attributes }: Item): AuditRecord {
+  const { expiresAt: _, ...record } = attributes;
+  const known = { address: '', userAgent: '', ...record };
+  return known as unknown as AuditRecord;
+}

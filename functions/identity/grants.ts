@@ -1,0 +1,71 @@
+import type { RepositoryName } from '../oci/reference.ts';
+
+/** What a grant allows in the repositories of its pattern. `push` includes `pull`: every client looks before it
+ *  sends. `admin` includes all, and to change settings, grants and visibility. */
+export const GRANT_ACTIONS = ['pull', 'push', 'delete', 'admin'] as const;
+export type GrantAction = (typeof GRANT_ACTIONS)[number];
+
+export interface Grant {
+  /** A repository name in which `*` stands for any characters, slashes included: `team-a/*`. */
+  readonly pattern: string;
+  readonly actions: readonly GrantAction[];
+}
+
+/** What somebody may do, wherever that comes from. */
+export interface Authority {
+  may(action: GrantAction, repository: RepositoryName): boolean;
+  /** Whether it is admin of every repository that the pattern can match; of `*`, of the whole registry. */
+  administers(pattern: string): boolean;
+}
+
+/** The characters of repository names, and `*`. */
+export const GRANT_PATTERN = /^[a-z0-9*][a-z0-9._/*-]{0,254}$/;
+
+const IMPLIED: Readonly<Record<GrantAction, readonly GrantAction[]>> = {
+  pull: ['pull'],
+  push: ['push', 'pull'],
+  delete: ['delete'],
+  admin: GRANT_ACTIONS,
+};
+
+export const nobody: Authority = { may: () => false, administers: () => false };
+
+/** The sum of grants. */
+export function authorityOf(grants: readonly Grant[]): Authority {
+  const rules = grants.map(({ pattern, actions }) => ({
+    matches: matcherOf(pattern),
+    actions: new Set(actions.flatMap((action) => IMPLIED[action])),
+  }));
+  return {
+    may: (action, repository) => rules.some((rule) => rule.actions.has(action) && rule.matches(repository)),
+    // Read as text, a `*` of the inner pattern is only matched by one of the outer: then that one matches all
+    // that the inner can stand for, too.
+    administers: (inner) => rules.some((rule) => rule.actions.has('admin') && rule.matches(inner)),
+  };
+}
+
+/** What both allow: a token never does more than its owner. */
+export function bothOf(first: Authority, second: Authority): Authority {
+  return {
+    may: (action, repository) => first.may(action, repository) && second.may(action, repository),
+    administers: (pattern) => first.administers(pattern) && second.administers(pattern),
+  };
+}
+
+/** Whether the pattern matches a text whole. Linear in pattern times text: no pattern can be made slow. */
+export function matcherOf(pattern: string): (text: string) => boolean {
+  const [start = '', ...rest] = pattern.split('*');
+  const end = rest.pop();
+  if (end === undefined) return (text) => text === pattern;
+  return (text) => {
+    if (!text.startsWith(start) || !text.endsWith(end) || text.length < start.length + end.length)
+      return false;
+    let position = start.length;
+    for (const part of rest) {
+      const found = text.indexOf(part, position);
+      if (found < 0 || found + part.length > text.length - end.length) return false;
+      position = found + part.length;
+    }
+    return true;
+  };
+}

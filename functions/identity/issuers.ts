@@ -1,0 +1,67 @@
+import { issuerIn, issuerKey, issuers } from '../registry/keys.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type Attributes, type Item, present } from '../storage/table.ts';
+import { type Grant, matcherOf } from './grants.ts';
+
+/** Grants for the ID tokens of which every claim named here has a value that fits; `*` stands for any characters. */
+export interface ClaimRule {
+  readonly claims: Readonly<Record<string, string>>;
+  readonly grants: readonly Grant[];
+}
+
+/** An OpenID provider whose ID tokens are accepted as passwords: GitHub, GitLab, or any other. */
+export interface Issuer {
+  readonly name: string;
+  /** Its `iss`, such as `https://token.actions.githubusercontent.com`. */
+  readonly issuer: string;
+  /** The `aud` its tokens must have; the registry's own name, so that no other service can use them here. */
+  readonly audience: string;
+  readonly rules: readonly ClaimRule[];
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** More than a few would be a mistake: every login of a workload reads them. */
+export const MAX_ISSUERS = 20;
+
+export async function putIssuer({ table, now }: Registry, issuer: Omit<Issuer, 'createdAt'>): Promise<void> {
+  const { name, ...rest } = issuer;
+  const attributes = { ...rest, createdAt: now() } as unknown as Attributes;
+  await table.write([{ put: issuerKey(name), attributes }]);
+}
+
+export async function listIssuers({ table }: Registry): Promise<Issuer[]> {
+  const items = await table.query({ ...issuers, limit: MAX_ISSUERS });
+  return items.map(issuerOf);
+}
+
+/** Answers whether it was there. */
+export async function deleteIssuer({ table }: Registry, name: string): Promise<boolean> {
+  const { committed } = await table.write([{ remove: issuerKey(name), when: [present] }]);
+  return committed;
+}
+
+/** The grants of every rule that fits the claims; a claim that is a list fits by any of its values. */
+export function grantsFor({ rules }: Issuer, claims: Readonly<Record<string, unknown>>): Grant[] {
+  return rules.filter((rule) => fits(rule, claims)).flatMap(({ grants }) => grants);
+}
+
+/** A rule without claims would fit everybody whom the issuer knows: it fits nobody. */
+function fits(rule: ClaimRule, claims: Readonly<Record<string, unknown>>): boolean {
+  const wanted = Object.entries(rule.claims);
+  return wanted.length > 0 && wanted.every(([name, pattern]) => hasValue(claims, name, matcherOf(pattern)));
+}
+
+function hasValue(
+  claims: Readonly<Record<string, unknown>>,
+  name: string,
+  matches: (text: string) => boolean,
+): boolean {
+  const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.some((one) => ['string', 'number', 'boolean'].includes(typeof one) && matches(String(one)));
+}
+
+function issuerOf(item: Item): Issuer {
+  return { ...(item.attributes as unknown as Omit<Issuer, 'name'>), name: issuerIn(item) };
+}

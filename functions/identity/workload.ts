@@ -1,0 +1,19 @@
+import type { Registry } from '../registry/registry.ts';
+import type { Grant } from './grants.ts';
+
+/** What an ID token proves. */
+export interface Workload {
+  /** `oidc:<issuer's name>:<sub>` */
+  readonly id: string;
+  readonly grants: readonly Grant[];
+}
+
+/** `why` names the one check that failed, for the client and for the audit trail. */
+export type WorkloadOutcome =
+  | { readonly is: 'known'; readonly workload: Workload }
+  | { readonly is: 'refused'; readonly why: string };
+
+/** Checks ID tokens against the issuers that the registry trusts. */
+export interface WorkloadVerifier {
+  verify(registry: Registry, idToken: string): Promise<WorkloadOutcome>;
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { ENV } from '../functions/environment.ts';
+
+/** What the environment tells a Node host; `stores.ts` reads what its stores need. */
+export interface Settings {
+  /** The address to listen on. */
+  readonly host: string;
+  readonly port: number;
+  /** Absent where it speaks plain HTTP. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  /** How clients reach it, where that is not what they name as host. */
+  readonly publicUrl?: string;
+  /** Whether the last entry of X-Forwarded-For and X-Forwarded-Proto are the truth. */
+  readonly behindProxy: boolean;
+  /** Whether everybody may do everything. */
+  readonly open: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings; throws with the variable's name for what it would have to guess the meaning of, and for what
+ *  would let strangers in or passwords out. */
+export function settingsFrom(environment: Environment): Settings {
+  const host = hostFrom(environment['STOWAGE_HOST'] || '127.0.0.1');
+  const tls = tlsFrom(environment);
+  const publicUrl = environment[ENV.publicUrl] || undefined;
+  const settings = {
+    host,
+    port: portFrom(environment['STOWAGE_PORT'] || '5000'),
+    behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
+    open: flagFrom(environment, ENV.open),
+    ...(tls && { tls }),
+    ...(publicUrl && { publicUrl: publicUrlFrom(publicUrl) }),
+  };
+  refuseDanger(settings);
+  return settings;
+}
+
+function refuseDanger({ host, tls, open, behindProxy, publicUrl }: Omit<Settings, 'port'>): void {
+  if (isLoopback(host)) return;
+  if (open) throw new Error(`${ENV.open}=1 is for this machine only, and STOWAGE_HOST is ${host}`);
+  if (tls || (behindProxy && publicUrl?.startsWith('https:'))) return;
+  throw new Error(
+    `passwords must not cross a network in the clear: to listen on ${host}, set STOWAGE_TLS_CERT and STOWAGE_TLS_KEY, ` +
+      `or have a proxy do TLS and set STOWAGE_BEHIND_PROXY=1 and ${ENV.publicUrl}=https://…`,
+  );
+}
+
+export const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/.test(host);
+
+function hostFrom(text: string): string {
+  if (text === 'localhost' || isIP(text) !== 0) return text;
+  throw new Error(`STOWAGE_HOST is not an address of this machine: ${JSON.stringify(text)}`);
+}
+
+function portFrom(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port > 0 && port < 65_536) return port;
+  throw new Error(`STOWAGE_PORT is not a port number: ${JSON.stringify(text)}`);
+}
+
+function flagFrom(environment: Environment, name: string): boolean {
+  const text = environment[name] || '0';
+  if (text === '0' || text === '1') return text === '1';
+  throw new Error(`${name} is 1 or 0, not ${JSON.stringify(text)}`);
+}
+
+function publicUrlFrom(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && ['http:', 'https:'].includes(url.protocol) && url.pathname === '/' && !url.search)
+    return url.origin;
+  throw new Error(`${ENV.publicUrl} is not https://<host>, without a path: ${JSON.stringify(text)}`);
+}
+
+function tlsFrom(environment: Environment): Settings['tls'] {
+  const { STOWAGE_TLS_CERT: cert, STOWAGE_TLS_KEY: key } = environment;
+  if (!cert && !key) return undefined;
+  if (!cert || !key) throw new Error('STOWAGE_TLS_CERT and STOWAGE_TLS_KEY belong together');
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}
