@@ -28,7 +28,8 @@ export class ServerGroup {
   async startStowage(root: string, workspace: string): Promise<Server> {
     const port = await freePort();
     const data = makeDirectory(workspace, 'stowage');
-    const settings = { STOWAGE_PORT: String(port), STOWAGE_DATA: data };
+    // Like the registry it is compared with, it asks for no login.
+    const settings = { STOWAGE_PORT: String(port), STOWAGE_DATA: data, STOWAGE_OPEN: '1' };
     const command = [process.execPath, join(root, 'local', 'main.ts')];
     return this.#start({
       name: 'Stowage',

@@ -25,16 +25,21 @@ export class RegistryProcess {
     });
   }
 
-  /** Resolves once it listens; fails with its error output where it does not start. */
-  static async start(data: string): Promise<RegistryProcess> {
+  /** Resolves once it listens; fails with its error output where it does not start. Without users, unless the
+   *  environment says otherwise. */
+  static async start(
+    data: string,
+    environment: Readonly<Record<string, string>> = { STOWAGE_OPEN: '1' },
+  ): Promise<RegistryProcess> {
     const port = await freePort();
-    const env = { ...process.env, STOWAGE_DATA: data, STOWAGE_PORT: `${port}` };
+    const env = { ...process.env, STOWAGE_DATA: data, STOWAGE_PORT: `${port}`, ...environment };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let errors = '';
     for await (const text of child.stderr.iterator({ destroyOnReturn: false })) {
       errors += text;
       if (errors.includes('docker push')) {
-        return new RegistryProcess(`http://127.0.0.1:${port}`, errors, child);
+        const [url = ''] = /https?:\/\/[^\s,]+/.exec(errors) ?? [];
+        return new RegistryProcess(url, errors, child);
       }
     }
     throw new Error(`the registry did not start: ${errors}`);

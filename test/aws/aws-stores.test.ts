@@ -36,6 +36,7 @@ describe.runIf(stores)('on DynamoDB and S3', () => {
     let gateway: Gateway;
     beforeAll(async () => {
       vi.spyOn(process.stdout, 'write').mockReturnValue(true); // its log
+      process.env['STOWAGE_OPEN'] = '1';
       const { handler } = await import('../../functions/api.ts');
       gateway = await startGateway({ handler });
     });

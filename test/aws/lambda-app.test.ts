@@ -16,6 +16,7 @@ vi.mock('../../functions/aws.ts', async () => {
   const { tmpdir } = await import('node:os');
   const { openEmbedded } = await import('../../local/embedded.ts');
   const data = await mkdtemp(`${tmpdir()}/stowage-lambda-`);
+  Object.assign(process.env, { STOWAGE_OPEN: '1', STOWAGE_DYNAMODB_ENDPOINT: 'none' });
   Object.assign(embedded, await openEmbedded({ data }), { data });
   return { createAwsRegistry: () => ({ registry: embedded.registry, callsMade: () => 0 }) };
 });
@@ -97,7 +98,7 @@ describe('the Lambda function', () => {
         method: 'GET',
         operation: 'manifest.get',
         repository: 'team/image',
-        caller: 'anonymous',
+        caller: 'everybody',
         userAgent: 'probe/1',
         status: 404,
         calls: 0,
