@@ -113,7 +113,8 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { registry, authentication, sender } = this.#options;
+    const { authentication, sender } = this.#options;
+    const registry = { ...this.#options.registry, actor: caller.principal };
     const call = { request, params, query: url.searchParams, registry, caller, authentication };
     return endpoint.handler({ ...call, address: sender.address });
   }

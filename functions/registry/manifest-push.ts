@@ -95,7 +95,9 @@ function addManifest(
   { subject }: Manifest,
   item: Attributes,
 ): Operation {
-  const attributes = { ...item, ...(subject && { subject }), pushedAt: registry.now(), touched: epoch };
+  const by = registry.actor === undefined ? {} : { pushedBy: registry.actor };
+  const pushed = { pushedAt: registry.now(), ...by };
+  const attributes = { ...item, ...(subject && { subject }), ...pushed, touched: epoch };
   return { put: manifestKey(name, digest), attributes, when: [absent] };
 }
 

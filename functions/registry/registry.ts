@@ -5,6 +5,8 @@ import type { Table } from '../storage/table.ts';
 export interface Registry {
   readonly table: Table;
   readonly blobs: BlobStore;
+  /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */
+  readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** A fresh UUID. */

@@ -19,7 +19,7 @@ export async function moveTag(
   const before = await registry.table.get(tagKey(name, tag));
   const moved = before?.['digest'] !== manifest.digest;
   return [
-    { put: tagKey(name, tag), attributes: { ...manifest, taggedAt: registry.now() } },
+    { put: tagKey(name, tag), attributes: { ...manifest, taggedAt: registry.now(), ...takenBy(registry) } },
     { put: tagIndexKey(name, manifest.digest, tag), attributes: {} },
     ...(moved ? [history(registry, name, tag, { digest: manifest.digest })] : []),
   ];
@@ -58,5 +58,11 @@ export async function listTags(registry: Registry, name: RepositoryName, page: P
 
 /** A history item without a digest says that the tag was deleted. */
 function history(registry: Registry, name: RepositoryName, tag: Tag, attributes: Attributes): Operation {
-  return { put: historyKey(name, tag, registry.now(), registry.newId()), attributes };
+  const by = registry.actor === undefined ? {} : { by: registry.actor };
+  return {
+    put: historyKey(name, tag, registry.now(), registry.newId()),
+    attributes: { ...attributes, ...by },
+  };
 }
+
+const takenBy = ({ actor }: Registry) => (actor === undefined ? {} : { taggedBy: actor });

@@ -16,6 +16,8 @@ export interface UploadSession {
   readonly id: string;
   readonly repository: RepositoryName;
   readonly upload: Upload;
+  /** Who opened it; nobody else may write to it. */
+  readonly by?: string;
   /** Milliseconds; from then on the session is unknown, and the outbox deletes the object. */
   readonly due: number;
 }
@@ -47,7 +49,8 @@ export async function startUpload(
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
-  const session = { id, repository, upload, due };
+  const by = registry.actor;
+  const session = { id, repository, upload, due, ...(by !== undefined && { by }) };
   await registry.table.write([
     { put: uploadKey(id), attributes: attributesOf(session) },
     { put: uploadEntryKey(repository, id), attributes: { expiresAt: seconds(due) } },
@@ -171,24 +174,26 @@ const unchanged = ({ upload }: UploadSession) => [
   equals('offset', upload.offset),
 ];
 
-function attributesOf({ repository, upload, due }: UploadSession): Attributes {
-  return { repository, ...upload, due, expiresAt: seconds(due) };
+function attributesOf({ repository, upload, due, by }: UploadSession): Attributes {
+  return { repository, ...upload, due, expiresAt: seconds(due), ...(by !== undefined && { by }) };
 }
 
 function sessionOf(
-  { now }: Registry,
+  { now, actor }: Registry,
   repository: RepositoryName,
   id: string,
   found: Attributes | undefined,
 ): UploadSession {
   const due = found?.['due'] as number | undefined; // a finished session has none
   if (found?.['repository'] !== repository || due === undefined || due <= now()) throw uploadUnknown();
+  const by = found['by'] as string | undefined;
+  if (actor !== undefined && by !== actor) throw uploadUnknown();
   const upload: Upload = {
     objectKey: found['objectKey'] as ObjectKey,
     offset: found['offset'] as number,
     state: found['state'] as Attributes,
   };
-  return { id, repository, upload, due };
+  return { id, repository, upload, due, ...(by !== undefined && { by }) };
 }
 
 const seconds = (milliseconds: number) => Math.floor(milliseconds / 1000);

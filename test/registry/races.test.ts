@@ -122,6 +122,14 @@ describe('an upload', () => {
     expect(await read(await registry.blobs.read(objectKey))).toEqual(new Uint8Array(bytes));
   });
 
+  it('is unknown to whoever has not opened it, in its own repository too', async () => {
+    const { registry } = await openFixture();
+    const { id } = await startUpload({ ...registry, actor: 'user:alice' }, REPOSITORY);
+    const asOther = { ...registry, actor: 'user:bob' };
+    expect(await refusal(requireUpload(asOther, REPOSITORY, id))).toBe('BLOB_UPLOAD_UNKNOWN');
+    expect(await requireUpload({ ...registry, actor: 'user:alice' }, REPOSITORY, id)).toMatchObject({ id });
+  });
+
   it('that is cancelled just before it finishes is unknown, and nothing of it is readable', async () => {
     const { registry, justBefore } = await openFixture();
     const digest = digestOf('sha256', Buffer.from('cancelled'));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
-import { manifestKey, referrerKey } from '../../functions/registry/keys.ts';
+import { manifestKey, referrerKey, tagKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { listReferrers } from '../../functions/registry/referrers.ts';
@@ -27,6 +27,18 @@ describe('a tag', () => {
     fixture.clock += 1000;
     await deleteTag(registry, REPOSITORY, 'latest' as Tag);
     expect(await historyOf(fixture)).toEqual([digests[0], digests[2], digests[3], undefined]);
+  });
+
+  it('says who put it where it is, and so does its history', async () => {
+    const fixture = await openFixture();
+    const bytes = imageOf(await pushBlob(fixture.registry));
+    await push({ ...fixture.registry, actor: 'user:alice' }, bytes, 'latest');
+    const stored = await fixture.table.get(tagKey(REPOSITORY, 'latest' as Tag));
+    expect(stored).toMatchObject({ taggedBy: 'user:alice' });
+    await deleteTag({ ...fixture.registry, actor: 'robot:ci' }, REPOSITORY, 'latest' as Tag);
+    const range = { partition: `R#${REPOSITORY}`, prefix: 'H#latest#', limit: 10 };
+    const items = await fixture.table.query(range);
+    expect(items.map(({ attributes }) => attributes['by'])).toEqual(['user:alice', 'robot:ci']);
   });
 
   it('moved to another manifest stays when the first one is deleted', async () => {
