@@ -5,7 +5,6 @@ import {
   LogGroupLogDestination,
   PayloadFormatVersion,
 } from 'aws-cdk-lib/aws-apigatewayv2';
-import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -15,9 +14,6 @@ import type { RegistryFunction } from './registry-function.ts';
 interface RegistryApiProps {
   /** Answers every request. */
   readonly api: RegistryFunction;
-  /** Whether whoever knows the URL may pull, push and delete.
-   *  @default false - the registry knows no users yet, so the gateway lets only requests in that IAM has signed */
-  readonly open?: boolean;
   /** Requests a second, above which clients are told 429 and wait.
    *  @default 500 - some 35 pulls a second, and a flood costs about $4 an hour at most */
   readonly requestsPerSecond?: number;
@@ -43,7 +39,6 @@ export class RegistryApi extends Construct {
         payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
       }),
       createDefaultStage: false, // it could not be throttled
-      ...(!props.open && { defaultAuthorizer: new HttpIamAuthorizer() }),
     });
     const stage = new HttpStage(this, 'Stage', {
       httpApi: this.#api,
@@ -51,10 +46,10 @@ export class RegistryApi extends Construct {
       throttle: { rateLimit: props.requestsPerSecond ?? 500, burstLimit: props.burst ?? 1000 },
       ...(props.accessLogs && { accessLogSettings: { destination: this.#logDestination() } }),
     });
-    if (props.open) {
-      const reason = 'Whoever deploys has asked for a registry without a login, for a trial.';
-      Validations.of(this.#api).acknowledge({ id: 'AwsSolutions-APIG4', reason });
-    }
+    Validations.of(this.#api).acknowledge({
+      id: 'AwsSolutions-APIG4',
+      reason: 'The registry itself knows who may do what: clients bring tokens that it has signed.',
+    });
     Validations.of(stage).acknowledge({
       id: 'AwsSolutions-APIG1',
       reason: 'The function logs each request; `accessLogs` has the gateway log them too.',
