@@ -1,5 +1,6 @@
 import { RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import {
+  CfnIntegration,
   HttpApi,
   HttpStage,
   LogGroupLogDestination,
@@ -9,6 +10,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { CHALLENGE_HEADER } from '../functions/environment.ts';
 import type { RegistryFunction } from './registry-function.ts';
 
 interface RegistryApiProps {
@@ -31,15 +33,17 @@ export class RegistryApi extends Construct {
   constructor(scope: Construct, id: string, props: RegistryApiProps) {
     super(scope, id);
     const { handler } = props.api;
+    const integration = new HttpLambdaIntegration('Function', handler, {
+      payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
+    });
     this.#api = new HttpApi(this, 'Api', {
       apiName: Stack.of(this).stackName,
       description: 'Stowage, a container registry',
       // `$default`: a greedy `/v2/{proxy+}` would only add a parameter that nobody reads.
-      defaultIntegration: new HttpLambdaIntegration('Function', handler, {
-        payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
-      }),
+      defaultIntegration: integration,
       createDefaultStage: false, // it could not be throttled
     });
+    this.#keepChallenge();
     const stage = new HttpStage(this, 'Stage', {
       httpApi: this.#api,
       autoDeploy: true,
@@ -64,6 +68,24 @@ export class RegistryApi extends Construct {
   /** Requests answered with a 5xx, by the function or by the gateway. */
   serverErrors(): Metric {
     return this.#api.metricServerError();
+  }
+
+  /** Reports disagree on whether an HTTP API renames WWW-Authenticate; without it no client can log in. A parameter
+   *  mapping may set it, from a header that nobody renames. */
+  #keepChallenge(): void {
+    for (const resource of this.#api.node.findAll()) {
+      if (!(resource instanceof CfnIntegration)) continue;
+      resource.responseParameters = {
+        '401': {
+          ResponseParameters: [
+            {
+              Destination: 'overwrite:header.www-authenticate',
+              Source: `$response.header.${CHALLENGE_HEADER}`,
+            },
+          ],
+        },
+      };
+    }
   }
 
   #logDestination(): LogGroupLogDestination {
