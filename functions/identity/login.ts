@@ -88,12 +88,12 @@ async function byPassword(
   { username, password }: Credentials,
 ): Promise<LoginOutcome> {
   const user = name === undefined ? undefined : await findUser(registry, name);
-  if (user && !user.disabled && passwords.knows(user, password))
-    return known(await identityOfUser(registry, user));
-  return counted(await beginAttempt(registry, { address, user: username }), async () => {
-    const isRight = await verifyPassword(password, user?.passwordHash);
+  const isKnown = user !== undefined && !user.disabled && passwords.knows(user, password);
+  const attempt = await beginAttempt(registry, { address, user: username, isKnown });
+  return counted(attempt, async () => {
+    const isRight = isKnown || (await verifyPassword(password, user?.passwordHash));
     if (!user || !isRight || user.disabled) return { is: 'refused' };
-    passwords.remember(user, password);
+    if (!isKnown) passwords.remember(user, password);
     return known(await identityOfUser(registry, user));
   });
 }
