@@ -5,8 +5,9 @@ import { ANONYMOUS } from '../identity/principal.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Caller, stranger, type Verdict } from './access.ts';
-import { type AccessToken, AccessTokens } from './access-token.ts';
+import { AccessTokens } from './access-token.ts';
 import type { KeySource } from './signing-keys.ts';
+import type { AccessToken } from './token-claims.ts';
 
 /** Names this registry in its tokens and challenges. */
 export const SERVICE = 'stowage';

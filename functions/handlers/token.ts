@@ -1,6 +1,6 @@
-import type { AccessEntry } from '../auth/access-token.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { parseScopes, type Scope } from '../auth/scope.ts';
+import type { AccessEntry } from '../auth/token-claims.ts';
 import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
