@@ -21,6 +21,8 @@ export interface CommandOptions {
   /** @default this process's own environment */
   readonly env?: Environment;
   readonly cwd?: string;
+  /** What it reads on its standard input, such as a password. @default nothing */
+  readonly input?: string;
   /** @default COMMAND_TIMEOUT_SECONDS */
   readonly timeoutSeconds?: number;
 }
@@ -36,6 +38,11 @@ export class CommandError extends Error {
     super(`${command}\n${outcome}\n${output.trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
     this.stdout = stdout;
     this.stderr = stderr;
+  }
+
+  /** All it printed. */
+  get output(): string {
+    return this.stdout + this.stderr;
   }
 }
 
@@ -53,10 +60,12 @@ export async function run(
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: true, // a process group of its own, so that its children end with it
   });
   running.add(child);
+  child.stdin.on('error', () => undefined); // it may end without having read it
+  child.stdin.end(options.input ?? '');
   let late = false;
   const timer = setTimeout(() => {
     late = true;

@@ -14,8 +14,8 @@ export const MEDIA_TYPES = {
   empty: 'application/vnd.oci.empty.v1+json',
 } as const;
 
-/** The only tag used: in the layouts, and in every repository pushed to. */
-export const TAG = 'v1';
+/** The only tag used: in the layouts, and in every repository pushed to. Helm wants a version. */
+export const TAG: string = '1.0.0';
 
 export interface Platform {
   readonly os: string;
