@@ -23,6 +23,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** What it reads on its standard input, such as a password. @default nothing */
   readonly input?: string;
+  /** Whether what it prints on its standard error is returned after the rest. @default false */
+  readonly withErrors?: boolean;
   /** @default COMMAND_TIMEOUT_SECONDS */
   readonly timeoutSeconds?: number;
 }
@@ -49,7 +51,7 @@ export class CommandError extends Error {
 const running = new Set<ChildProcess>();
 let closed = false;
 
-/** Runs a program to its end and returns its standard output; never through a shell. */
+/** Runs a program to its end and returns what it printed; never through a shell. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -77,7 +79,7 @@ export async function run(
       collect(child.stderr),
       exitOf(child),
     ]);
-    if (outcome === 'exit 0') return stdout;
+    if (outcome === 'exit 0') return options.withErrors ? stdout + stderr : stdout;
     const reason = late ? `killed after ${seconds} s` : outcome;
     throw new CommandError([program, ...args].join(' '), reason, { stdout, stderr });
   } finally {

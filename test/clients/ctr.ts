@@ -9,7 +9,7 @@ import {
   type Session,
 } from './client.ts';
 import { startDaemon } from './daemons.ts';
-import { hashedBlobs } from './layout.ts';
+import { hashedBlobs, TAG } from './layout.ts';
 import { expectEqual } from './registry.ts';
 
 export const ctr: Client = {
@@ -86,6 +86,8 @@ async function importLayout(desk: Desk, ctrRun: Ctr, { name, layout, reference }
   await desk.run('tar', ['--create', `--file=${archive}`, `--directory=${layout.directory}`, '.']);
   const base = reference.replace(/:[^:/]*$/, '');
   await ctrRun('images', 'import', '--no-unpack', '--all-platforms', '--base-name', base, archive);
+  const imported = `${base}:${TAG}`;
+  if (imported !== reference) await ctrRun('images', 'tag', imported, reference);
 }
 
 /** The digest containerd has under the name, and those blobs of it that are in the store, hashed again. */

@@ -19,7 +19,8 @@ const BIG_FILE_BYTES = 3_000_000;
 /** A chart takes the place of an image: its name is the end of the repository's, its version the tag. */
 async function open(desk: Desk): Promise<Session> {
   const { host } = desk.registry;
-  const run = (args: readonly string[], input = '') => desk.run('helm', args, { input });
+  // Where a digest belongs, on standard output, Helm prints none.
+  const run = (args: readonly string[], input = '') => desk.run('helm', args, { input, withErrors: true });
   return {
     version: `helm ${(await run(['version', '--short'])).trim()}`,
     extras: [],

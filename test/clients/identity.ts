@@ -40,11 +40,15 @@ interface Visit {
   readonly report: Report;
 }
 
-/** Every way to be let in, and to be kept out, but for the user's password, which all else was done with. */
+/** Every way to be let in, and to be kept out. Leaves the client without a login that is good for anything. */
 export async function checkIdentity(visit: Visit): Promise<void> {
   const { client, desk, session, people, report } = visit;
   const check = (what: string, work: () => Promise<unknown>) => report.check(client.name, what, work);
   const [app, secret, open] = [desk.tinyParcel('app'), desk.tinyParcel('secret'), desk.tinyParcel('open')];
+  await check('as a user, pushes and pulls', async () => {
+    await session.login(people.user);
+    await pushAndPull(session, app);
+  });
   await check('with a token, pushes and pulls', async () => {
     await session.login(people.token);
     await pushAndPull(session, app);

@@ -33,8 +33,10 @@ export async function askClient(client: Client, options: AskOptions): Promise<vo
       invitePeople(accounts, desk),
     );
     if (people === undefined) return;
-    await report.check(client.name, 'logs in as a user', () => session.login(people.user));
-    if (!onlyIdentity) await moveImages(client, desk, session, report);
+    if (!onlyIdentity) {
+      await report.check(client.name, 'logs in as a user', () => session.login(people.user));
+      await moveImages(client, desk, session, report);
+    }
     await checkIdentity({ client, desk, session, people, report });
   } finally {
     await report.check(client.name, 'leaves nothing running', () => session.close());
