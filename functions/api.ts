@@ -61,7 +61,7 @@ const telemetry: MiddlewareObj<Event, Result, Error, Context, { meter?: () => Me
   },
   async onError(request) {
     const { event, context, internal, error } = request;
-    request.response = await resultOf(errorResponse(error));
+    request.response = await resultOf(errorResponse(error, event.rawPath));
     log(event, context, request.response, internal.meter, undefined, error);
   },
 };

@@ -87,6 +87,7 @@ class Visit {
   principal: string = stranger.principal;
   readonly #options: VisitOptions;
   #route: Route | undefined;
+  #target: string | undefined;
 
   constructor(options: VisitOptions) {
     this.#options = options;
@@ -116,7 +117,10 @@ class Visit {
     const { authentication, sender } = this.#options;
     const registry = { ...this.#options.registry, actor: caller.principal };
     const call = { request, params, query: url.searchParams, registry, caller, authentication };
-    return endpoint.handler({ ...call, address: sender.address });
+    const about = (target: string) => {
+      this.#target = target;
+    };
+    return endpoint.handler({ ...call, address: sender.address, about });
   }
 
   async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
@@ -131,7 +135,7 @@ class Visit {
     const bearer: Bearer = await authentication.bearerOf(request);
     this.principal = bearer.caller.principal;
     const also = parseRepositoryName(query.get('from') ?? '');
-    demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
+    await demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
     return bearer;
   }
 
@@ -143,7 +147,8 @@ class Visit {
   }
 
   async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
-    const response = errorResponse(error);
+    const path = readablePath(this.#options.request);
+    const response = errorResponse(error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };
     if (error.status === 403 && this.#options.request.method === 'HEAD')
       response.headers.set('Warning', warningOf(error));
@@ -151,7 +156,7 @@ class Visit {
       await this.#audit(response.status);
       return { response, cause: undefined };
     } catch (cause) {
-      return { response: errorResponse(cause), cause };
+      return { response: errorResponse(cause, path), cause };
     }
   }
 
@@ -168,7 +173,7 @@ class Visit {
       outcome: status === 403 ? 'refused' : status < 400 ? 'allowed' : 'failed',
       status,
       repository: this.repository,
-      target: decodedPath(new URL(request.url).pathname),
+      target: this.#target ?? readablePath(request),
       address: sender.address,
       userAgent: request.headers.get('user-agent') ?? '',
     });
@@ -180,6 +185,16 @@ function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
+}
+
+/** As `decodedPath`, also for one that is not readable. */
+function readablePath({ url }: Request): string {
+  const { pathname } = new URL(url);
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
 }
 
 /** API Gateway hands out paths decoded; every host does, so that all answer alike. */

@@ -6,6 +6,7 @@ import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/m
 import { issueToken } from './handlers/token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import type { Endpoint } from './http/router.ts';
+import { MANAGEMENT_ROUTES } from './management/routes.ts';
 
 export interface Route extends Endpoint {
   /** What the caller's token must allow; an action is one in the repository of the path. */
@@ -48,6 +49,7 @@ export const ROUTES: readonly Route[] = [
 export const IDENTITY_ROUTES: readonly Route[] = [
   row('GET', '/token', 'nothing', 'token.issue', issueToken),
   row('POST', '/token', 'nothing', 'token.issue', issueToken),
+  ...MANAGEMENT_ROUTES,
 ];
 
 /** Every route there is. */

@@ -26,8 +26,9 @@ interface Demand {
 }
 
 /** Throws unless the token allows what the route needs: 401 with a challenge for a token that would, or 403 where
- *  the caller has asked for that already and was refused. Neither tells whether the repository exists. */
-export function demand(bearer: Bearer, { need, repository, also, origin }: Demand): void {
+ *  the caller has asked for that already and was refused. Neither tells whether the repository exists. The management
+ *  API takes no token whose credential is void by now. */
+export async function demand(bearer: Bearer, { need, repository, also, origin }: Demand): Promise<void> {
   const scopes = scopesFor(need, repository, also);
   const challengeOf = (error?: string) => challenge(origin, scopes, error);
   if (bearer.is === 'unknown') throw unauthorized(bearer.why, challengeOf(bearer.error));
@@ -36,7 +37,10 @@ export function demand(bearer: Bearer, { need, repository, also, origin }: Deman
   if (!scope) return;
   const wanted = scope.type === 'registry' ? '*' : need;
   const { granted, refused } = bearer.caller.verdict(scope.type, scope.name);
-  if (granted.includes(wanted)) return;
+  if (granted.includes(wanted)) {
+    if (need !== 'api' || (await bearer.caller.authority())) return;
+    throw unauthorized('what the access token rests on is no longer valid', challengeOf('invalid_token'));
+  }
   const isFinal = refused.includes(wanted);
   if (isFinal && principal !== ANONYMOUS) throw denied(lacking(principal, need, scope));
   const why = isFinal ? toLogIn(need, scope) : `the access token is not one to ${need} in ${scope.name}`;

@@ -23,6 +23,8 @@ export interface Call {
   readonly authentication?: Authentication | undefined;
   /** The network address that the request comes from. */
   readonly address: string;
+  /** Says in the audit trail what the request is about, where its path does not tell. */
+  readonly about: (target: string) => void;
 }
 
 export type Handler = (call: Call) => Promise<Response> | Response;

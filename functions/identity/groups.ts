@@ -1,5 +1,6 @@
-import { entryIn, membersOf, subjectKey } from '../registry/keys.ts';
+import { entryIn, memberKey, membersOf, subjectKey } from '../registry/keys.ts';
 import { type Page, type PageRequest, pageOf } from '../registry/pages.ts';
+import { untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Grant } from './grants.ts';
 import { subjectOf } from './principal.ts';
@@ -34,7 +35,7 @@ export function createGroup(registry: Registry, group: NewGroup): Promise<boolea
   const { name, description, createdBy } = group;
   const grants = grantsAttribute(group.grants);
   const attributes = { description, grants, createdAt: registry.now(), createdBy };
-  return createSubject(registry, groupSubject(name), attributes);
+  return untilWon(registry, () => createSubject(registry, groupSubject(name), attributes));
 }
 
 /** Names of the group's members, in byte order. */
@@ -53,10 +54,16 @@ export async function deleteGroup(registry: Registry, name: string): Promise<boo
     const found = await registry.table.get(subjectKey(groupSubject(name)));
     if (!found) return false;
     const { entries } = await listMembers(registry, name, { limit: REMOVED_AT_ONCE });
-    for (const user of entries) await removeMember(registry, name, user);
+    await Promise.all(entries.map((user) => endMembership(registry, name, user)));
     // Whoever joined since the group was read has changed its version.
     if (entries.length === 0 && (await removeSubject(registry, groupSubject(name), found))) return true;
   }
 }
 
 const REMOVED_AT_ONCE = 50;
+
+async function endMembership(registry: Registry, group: string, user: string): Promise<void> {
+  if (await removeMember(registry, group, user)) return;
+  // Of a user who is gone: the entry alone would keep the group for ever.
+  await registry.table.write([{ remove: memberKey(groupSubject(group), user) }]);
+}

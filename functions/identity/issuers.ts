@@ -1,3 +1,4 @@
+import { conflict } from '../oci/errors.ts';
 import { issuerIn, issuerKey, issuers } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attributes, type Item, present } from '../storage/table.ts';
@@ -24,10 +25,17 @@ export interface Issuer {
 /** More than a few would be a mistake: every login of a workload reads them. */
 export const MAX_ISSUERS = 20;
 
-export async function putIssuer({ table, now }: Registry, issuer: Omit<Issuer, 'createdAt'>): Promise<void> {
+/** Sets what an issuer's tokens are worth, and adds the issuer where it is new. */
+export async function putIssuer(registry: Registry, issuer: Omit<Issuer, 'createdAt'>): Promise<Issuer> {
   const { name, ...rest } = issuer;
-  const attributes = { ...rest, createdAt: now() } as unknown as Attributes;
-  await table.write([{ put: issuerKey(name), attributes }]);
+  const others = await listIssuers(registry);
+  const before = others.find((one) => one.name === name);
+  if (!before && others.length >= MAX_ISSUERS)
+    throw conflict(`there are ${MAX_ISSUERS} issuers, as many as there can be`);
+  const createdAt = before?.createdAt ?? registry.now();
+  const attributes = { ...rest, createdAt } as unknown as Attributes;
+  await registry.table.write([{ put: issuerKey(name), attributes }]);
+  return { ...issuer, createdAt };
 }
 
 export async function listIssuers({ table }: Registry): Promise<Issuer[]> {

@@ -1,4 +1,5 @@
 import { subjectKey } from '../registry/keys.ts';
+import { untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Attributes } from '../storage/table.ts';
 import type { Grant } from './grants.ts';
@@ -43,7 +44,7 @@ export async function findRobot({ table }: Registry, name: string): Promise<Robo
 /** Makes a robot; its secret is not kept, so it can be shown only now. `undefined` where the name is taken. */
 export async function createRobot(registry: Registry, robot: NewRobot): Promise<NewSecret | undefined> {
   const secret = newSecret('robot');
-  const isNew = await createSubject(registry, robotSubject(robot.name), {
+  const attributes: Attributes = {
     description: robot.description,
     grants: grantsAttribute(robot.grants),
     disabled: false,
@@ -51,7 +52,9 @@ export async function createRobot(registry: Registry, robot: NewRobot): Promise<
     createdBy: robot.createdBy,
     ...secretAttributes(secret),
     ...(robot.validUntil !== undefined && { validUntil: robot.validUntil }),
-  });
+  };
+  const subject = robotSubject(robot.name);
+  const isNew = await untilWon(registry, () => createSubject(registry, subject, attributes));
   return isNew ? secret : undefined;
 }
 

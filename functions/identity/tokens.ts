@@ -1,9 +1,11 @@
-import { entryIn, tokenKey, tokensOf } from '../registry/keys.ts';
+import { notFound } from '../oci/errors.ts';
+import { entryIn, subjectKey, tokenKey, tokensOf } from '../registry/keys.ts';
+import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attributes, type Item, present } from '../storage/table.ts';
 import { type Authority, authorityOf, type Grant } from './grants.ts';
 import { type NewSecret, newSecret } from './secrets.ts';
-import { grantsAttribute } from './subjects.ts';
+import { grantsAttribute, unchanged } from './subjects.ts';
 import { userSubject } from './users.ts';
 
 /** A personal access token: a password for programs, of which a user may have many. */
@@ -29,14 +31,13 @@ export interface NewAccessToken {
 /** So many tokens a user has at most; one page lists them all. */
 export const MAX_TOKENS = 100;
 
-/** Makes a token of a user that exists. Its text is not kept, so it can be shown only now; `undefined` where the user
- *  has as many as anybody may. */
+/** Makes a token of a user, who must exist. Its text is not kept, so it can be shown only now; `undefined` where the
+ *  user has as many as anybody may. */
 export async function createToken(
   registry: Registry,
   user: string,
   token: NewAccessToken,
 ): Promise<{ token: AccessToken; secret: NewSecret } | undefined> {
-  if ((await listTokens(registry, user)).length >= MAX_TOKENS) return undefined;
   const secret = newSecret('token');
   const attributes: Attributes = {
     description: token.description,
@@ -45,8 +46,18 @@ export async function createToken(
     ...(token.grants && { grants: grantsAttribute(token.grants) }),
     ...validity(token.validUntil),
   };
-  await registry.table.write([{ put: tokenKey(userSubject(user), secret.id), attributes }]);
-  return { token: tokenOf(secret.id, attributes), secret };
+  const subject = userSubject(user);
+  return untilWon(registry, async () => {
+    const found = await registry.table.get(subjectKey(subject));
+    if (!found) throw notFound(`user: ${user}`);
+    if ((await listTokens(registry, user)).length >= MAX_TOKENS) return undefined;
+    const { committed } = await registry.table.write([
+      { put: tokenKey(subject, secret.id), attributes },
+      // A user who is being deleted must not gain a token that outlives them; nor one too many.
+      { update: subjectKey(subject), add: { version: 1 }, when: [unchanged(found)] },
+    ]);
+    return committed ? { token: tokenOf(secret.id, attributes), secret } : LOST;
+  });
 }
 
 export async function findToken(

@@ -28,6 +28,12 @@ export interface ErrorEntry {
   readonly detail?: unknown;
 }
 
+/** One thing that is wrong with what a client sent, and where: `grants.0.pattern`. */
+export interface Violation {
+  readonly path: string;
+  readonly message: string;
+}
+
 interface RegistryErrorOptions {
   readonly detail?: unknown;
   /** @default the status of the code - only where HTTP has a more exact one */
@@ -35,6 +41,8 @@ interface RegistryErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** @default one entry made of code, message and detail */
   readonly entries?: readonly ErrorEntry[];
+  /** @default none */
+  readonly violations?: readonly Violation[];
 }
 
 /** What a client did that the registry refuses; the only error whose message a client sees. */
@@ -44,12 +52,14 @@ export class RegistryError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly entries: readonly ErrorEntry[];
+  readonly violations: readonly Violation[];
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message);
     this.code = code;
     this.status = options.status ?? STATUS[code];
     this.headers = options.headers ?? {};
+    this.violations = options.violations ?? [];
     const detail = options.detail === undefined ? {} : { detail: options.detail };
     this.entries = options.entries ?? [{ code, message, ...detail }];
   }
@@ -146,6 +156,27 @@ export const parameterInvalid = (why: string) => new RegistryError('UNSUPPORTED'
 /** `challenge` is the WWW-Authenticate that tells a client where and for what to get a token. */
 export const unauthorized = (why: string, challenge: string) =>
   new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': challenge } });
+
+/** What the management API was sent does not fit its schema. */
+export const inputInvalid = (what: 'body' | 'query' | 'path', violations: readonly Violation[]) =>
+  new RegistryError('UNSUPPORTED', `the ${what} of the request is not what this endpoint takes`, {
+    violations,
+  });
+
+export const bodyMalformed = () => new RegistryError('UNSUPPORTED', 'the body is not JSON');
+
+export const bodyTooLarge = (limit: number) =>
+  new RegistryError('SIZE_INVALID', `the body is larger than ${limit} bytes`, { status: 413 });
+
+export const mediaTypeUnsupported = (wanted: string) =>
+  new RegistryError('UNSUPPORTED', `the body is not ${wanted}; say so in Content-Type`, { status: 415 });
+
+/** Of users, groups and the like; repositories and what they hold have codes of their own. */
+export const notFound = (what: string) =>
+  new RegistryError('UNSUPPORTED', `there is no such ${what}`, { status: 404 });
+
+/** What is asked for stands against what there is. */
+export const conflict = (why: string) => new RegistryError('DENIED', why, { status: 409 });
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 

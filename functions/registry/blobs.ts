@@ -128,8 +128,8 @@ export async function deleteBlob(registry: Registry, name: RepositoryName, diges
   });
 }
 
-/** Takes one link away, and with the last one the digest itself. */
-function unlinkOperations(
+/** Takes one link away, and with the last one the digest itself; four operations at most. */
+export function unlinkOperations(
   registry: Registry,
   name: RepositoryName,
   digest: Digest,

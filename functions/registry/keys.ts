@@ -77,6 +77,22 @@ export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartitio
 export const afterTag = (tag: string) => `T#${tag}`;
 export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
 
+export const historyOf = (name: RepositoryName, tag: Tag) => ({
+  partition: repositoryPartition(name),
+  prefix: `H#${tag}#`,
+});
+/** When the tag was moved, as the sort key of a history item says. */
+export const movedAtIn = ({ key }: Item) => key.sort.split('#')[2] ?? '';
+
+export const manifestsOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'M#',
+});
+export const blobsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'B#' });
+/** What hangs on manifests and tags and is of no use without them: tag index, referrers, history, edges. */
+export const remaindersOf = (name: RepositoryName) =>
+  ['I#', 'S#', 'H#', 'E#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
 

@@ -47,14 +47,29 @@ export async function deleteManifest(
 
 function manifestOperations(
   registry: Registry,
-  { name, version }: Repository,
+  repository: Repository,
+  digest: Digest,
+  found: Attributes,
+): Operation[] {
+  return [countRemoval(repository), ...removeManifest(registry, repository.name, digest, found)];
+}
+
+/** A push that was committed since `version` was read may use the manifest; one that commits later finds `deletions`
+ *  changed. Either starts again. */
+export const countRemoval = ({ name, version }: Repository): Operation => ({
+  update: repositoryKey(name),
+  add: { version: 1, deletions: 1 },
+  when: [equals('version', version)],
+});
+
+/** Three operations at most, which go with `countRemoval`. */
+export function removeManifest(
+  registry: Registry,
+  name: RepositoryName,
   digest: Digest,
   { subject, objectKey }: Attributes,
 ): Operation[] {
   return [
-    // A push that was committed since `version` was read may use the manifest; one that commits later
-    // finds `deletions` changed. Either starts again.
-    { update: repositoryKey(name), add: { version: 1, deletions: 1 }, when: [equals('version', version)] },
     { remove: manifestKey(name, digest), when: [present] },
     ...(subject ? [{ remove: referrerKey(name, subject as Digest, digest) }] : []),
     ...(objectKey ? [discard(objectKey as ObjectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),

@@ -56,29 +56,36 @@ export interface RepositoryEntry {
 const READ_AT_ONCE = 1000;
 const MAX_READ = 20_000;
 
-/** Names of the repositories that are visible to whoever asks, in byte order. */
+/** Repositories that are visible to whoever asks, in the byte order of their names; `next` is the `last` of the page
+ *  that follows. */
+export async function listEntries(
+  registry: Registry,
+  page: PageRequest,
+  isVisible: (entry: RepositoryEntry) => boolean,
+): Promise<{ entries: readonly RepositoryEntry[]; next?: string }> {
+  const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
+  const entries: RepositoryEntry[] = [];
+  let last = page.last;
+  for (let read = 0; limit > 0 && read < MAX_READ; read += READ_AT_ONCE) {
+    const after = last === undefined ? {} : { after: last };
+    const items = await registry.table.query({ ...repositories, ...after, limit: READ_AT_ONCE });
+    entries.push(...items.map(entryOf).filter(isVisible));
+    if (entries.length > limit)
+      return { entries: entries.slice(0, limit), next: entries[limit - 1]?.name as string };
+    if (items.length < READ_AT_ONCE) return { entries };
+    last = items.at(-1)?.key.sort;
+  }
+  return { entries, ...(last !== undefined && limit > 0 && { next: last }) };
+}
+
+/** As `listEntries`, names only. */
 export async function listRepositories(
   registry: Registry,
   page: PageRequest,
   isVisible: (entry: RepositoryEntry) => boolean,
 ): Promise<Page> {
-  const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
-  const entries: RepositoryName[] = [];
-  let last = page.last;
-  for (let read = 0; limit > 0 && read < MAX_READ; read += READ_AT_ONCE) {
-    const after = last === undefined ? {} : { after: last };
-    const items = await registry.table.query({ ...repositories, ...after, limit: READ_AT_ONCE });
-    const names = items
-      .map(entryOf)
-      .filter(isVisible)
-      .map(({ name }) => name);
-    entries.push(...names);
-    if (entries.length > limit)
-      return { entries: entries.slice(0, limit), next: entries[limit - 1] as string };
-    if (items.length < READ_AT_ONCE) return { entries };
-    last = items.at(-1)?.key.sort;
-  }
-  return { entries, ...(last !== undefined && limit > 0 && { next: last }) };
+  const { entries, ...rest } = await listEntries(registry, page, isVisible);
+  return { entries: entries.map(({ name }) => name), ...rest };
 }
 
 /** Which of the repositories are public. */

@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, equals, type Operation } from '../storage/table.ts';
-import { afterTag, historyKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
+import { afterTag, historyKey, historyOf, movedAtIn, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
@@ -48,12 +48,86 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
 
 /** Tags in byte order (end-8); NAME_UNKNOWN where nothing was ever pushed under this name. */
 export async function listTags(registry: Registry, name: RepositoryName, page: PageRequest): Promise<Page> {
-  if (!(await findRepository(registry, name))) throw nameUnknown(name);
+  if (!(await findRepository(registry, name))?.listed) throw nameUnknown(name);
   return pageOf(page, async (limit) => {
     const after = page.last === undefined ? {} : { after: afterTag(page.last) };
     const items = await registry.table.query({ ...tagsOf(name), ...after, limit, keysOnly: true });
     return items.map(tagIn);
   });
+}
+
+/** A tag and what it is on. */
+export interface TagDetails {
+  readonly name: Tag;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly taggedAt: number;
+  readonly by?: string;
+}
+
+/** Tags with details are read with the manifests that lie in their items: 100 of them are at most 2 MB. */
+export const MAX_TAG_DETAILS = 100;
+
+/** As `listTags`, with what each tag is on; at most `MAX_TAG_DETAILS` at once. */
+export async function listTagDetails(
+  { table }: Registry,
+  name: RepositoryName,
+  page: PageRequest,
+): Promise<{ tags: readonly TagDetails[]; next?: Tag }> {
+  const limit = Math.min(page.limit, MAX_TAG_DETAILS);
+  const after = page.last === undefined ? {} : { after: afterTag(page.last) };
+  const found = await table.query({ ...tagsOf(name), ...after, limit: limit + 1 });
+  const tags = found.slice(0, limit).map((item) => detailsOf(tagIn(item), item.attributes));
+  const last = found.length > limit ? tags.at(-1) : undefined;
+  return { tags, ...(last && { next: last.name }) };
+}
+
+export async function findTag(
+  { table }: Registry,
+  name: RepositoryName,
+  tag: Tag,
+): Promise<TagDetails | undefined> {
+  const found = await table.get(tagKey(name, tag));
+  return found && detailsOf(tag, found);
+}
+
+/** One move of a tag; without a digest, its deletion. */
+export interface TagMove {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly digest?: Digest;
+  readonly by?: string;
+}
+
+const MAX_MOVES = 100;
+
+/** The last moves of a tag, the newest first. */
+export async function tagHistory({ table }: Registry, name: RepositoryName, tag: Tag): Promise<TagMove[]> {
+  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
+  const items = await table.query(range);
+  return items.map((item) => {
+    const { digest, by } = item.attributes;
+    return {
+      at: movedAtIn(item),
+      ...(digest !== undefined && { digest: digest as Digest }),
+      ...(by !== undefined && { by: by as string }),
+    };
+  });
+}
+
+function detailsOf(name: Tag, found: Attributes): TagDetails {
+  const by = found['taggedBy'];
+  return {
+    name,
+    digest: found['digest'] as Digest,
+    mediaType: found['mediaType'] as string,
+    size: found['size'] as number,
+    taggedAt: found['taggedAt'] as number,
+    ...(by !== undefined && { by: by as string }),
+  };
 }
 
 /** A history item without a digest says that the tag was deleted. */

@@ -1,0 +1,54 @@
+import type { Call } from '../handlers/call.ts';
+import { repositoryOf } from '../handlers/call.ts';
+import { type Authority, nobody } from '../identity/grants.ts';
+import { denied, nameUnknown } from '../oci/errors.ts';
+import { findRepository, type Repository } from '../registry/repositories.ts';
+
+/** What the caller may do at this moment, whatever the token was made for. */
+export async function authorityOf({ caller }: Call): Promise<Authority> {
+  return (await caller.authority()) ?? nobody;
+}
+
+/** 403 unless the caller is admin of every repository that the pattern can match. */
+export async function requireAdminOf(call: Call, pattern: string): Promise<void> {
+  if ((await authorityOf(call)).administers(pattern)) return;
+  throw denied(`${call.caller.principal} lacks the grant "admin" on the pattern ${pattern}`);
+}
+
+export const requireAdmin = (call: Call) => requireAdminOf(call, '*');
+
+export const isSelf = ({ caller }: Call, user: string) => caller.principal === `user:${user}`;
+
+/** 403 unless the caller is the user or an admin. */
+export async function requireSelfOrAdmin(call: Call, user: string): Promise<void> {
+  if (!isSelf(call, user)) await requireAdmin(call);
+}
+
+/** As `requireSelfOrAdmin`; users themselves need their password for it: a token that leaks must not make others that
+ *  outlive it, and must not lock its user out. */
+export async function requirePasswordOrAdmin(call: Call, user: string): Promise<void> {
+  const { principal, credential } = call.caller;
+  if ((await authorityOf(call)).administers('*')) return;
+  if (!isSelf(call, user)) throw denied(`${principal} lacks the grant "admin" on the pattern *`);
+  if (!credential.startsWith('password:'))
+    throw denied('log in with the password, not with a token, to do this');
+}
+
+/** The repository of the path, where the caller may see it; NAME_UNKNOWN for any other, whether it exists or not. */
+export async function visibleRepository(call: Call): Promise<Repository> {
+  const name = repositoryOf(call);
+  const [authority, repository] = await Promise.all([authorityOf(call), findRepository(call.registry, name)]);
+  const isVisible = repository?.listed && (repository.isPublic || authority.may('pull', name));
+  if (!isVisible) throw nameUnknown(name);
+  return repository;
+}
+
+/** Whether the caller may do this to the repository of the path: 403 where they may see it only, NAME_UNKNOWN where
+ *  they may not even that, whether it exists or not. */
+export async function permitRepository(call: Call, action: 'delete' | 'admin'): Promise<void> {
+  const name = repositoryOf(call);
+  const authority = await authorityOf(call);
+  if (authority.may(action, name)) return;
+  if (!authority.may('pull', name)) await visibleRepository(call);
+  throw denied(`${call.caller.principal} lacks the grant "${action}" on the repository ${name}`);
+}

@@ -1,0 +1,156 @@
+import * as z from 'zod';
+import type { Call } from '../handlers/call.ts';
+import { robotLogin } from '../identity/principal.ts';
+import {
+  changeRobot,
+  createRobot,
+  deleteRobot,
+  findRobot,
+  type Robot as RobotItem,
+  renewSecret,
+  robotOf,
+} from '../identity/robots.ts';
+import { conflict } from '../oci/errors.ts';
+import { type Endpoint, endpoint } from './endpoint.ts';
+import { future, nameOf, present } from './input.ts';
+import { iso, subjectPage, usesOf } from './output.ts';
+import { requireAdmin } from './rights.ts';
+import {
+  Description,
+  FutureTime,
+  Grant,
+  Grants,
+  Next,
+  named,
+  Principal,
+  pageOf,
+  SubjectName,
+  Time,
+} from './schemas.ts';
+import { Change } from './users.ts';
+
+const LOGIN = 'What it logs in with as user name.';
+const SECRET = 'What it logs in with as password: shown now and never again.';
+
+const Robot = named(
+  'Robot',
+  z.strictObject({
+    name: SubjectName,
+    login: z.string().describe(LOGIN),
+    description: Description,
+    disabled: z.boolean(),
+    grants: z.array(Grant),
+    createdAt: Time,
+    createdBy: Principal,
+    validUntil: Time.optional().describe('Absent where it never ends.'),
+    lastUsedAt: Time.optional().describe('To the hour; absent where it was never used.'),
+  }),
+);
+
+const NewRobot = named(
+  'NewRobot',
+  z.strictObject({
+    name: SubjectName,
+    description: Description.optional(),
+    grants: Grants,
+    validUntil: FutureTime.optional(),
+  }),
+);
+
+const CreatedRobot = named(
+  'CreatedRobot',
+  z.strictObject({ robot: Robot, login: z.string().describe(LOGIN), secret: z.string().describe(SECRET) }),
+);
+const RobotList = named('RobotList', z.strictObject({ robots: z.array(Robot), next: Next }));
+const NewSecret = named('NewSecret', z.strictObject({ validUntil: FutureTime.optional() }));
+const RenewedSecret = named(
+  'RenewedSecret',
+  z.strictObject({ robot: Robot, secret: z.string().describe(SECRET) }),
+);
+
+const robotOut = (robot: RobotItem): z.infer<typeof Robot> => ({
+  name: robot.name,
+  login: robotLogin(robot.name),
+  description: robot.description,
+  disabled: robot.disabled,
+  grants: robot.grants.map(({ pattern, actions }) => ({ pattern, actions: [...actions] })),
+  createdAt: iso(robot.createdAt),
+  createdBy: robot.createdBy,
+  ...usesOf(robot),
+});
+
+export const endpoints = {
+  'robot.list': endpoint({
+    summary: 'Robots, in the order of their names',
+    query: z.strictObject(pageOf(SubjectName)),
+    answer: RobotList,
+    allow: requireAdmin,
+    async handle(call, { query }) {
+      const { entries, ...rest } = await subjectPage(call, 'robot', query, (name, found) =>
+        robotOut(robotOf(name, found)),
+      );
+      return { robots: entries, ...rest };
+    },
+  }),
+  'robot.create': endpoint({
+    summary: 'Make a robot: a login for a program',
+    body: NewRobot,
+    status: 201,
+    answer: CreatedRobot,
+    problems: { 409: 'The name is taken.' },
+    allow: requireAdmin,
+    async handle(call, { body }) {
+      const { name, description = '', grants } = body;
+      call.about(`robot:${name}`);
+      const validUntil = future(call, body.validUntil);
+      const createdBy = call.caller.principal;
+      const secret = await createRobot(call.registry, { name, description, grants, validUntil, createdBy });
+      if (!secret) throw conflict(`there is a robot of this name: ${name}`);
+      const robot = robotOut(await requireRobot(call, name));
+      return { robot, login: robot.login, secret: secret.text };
+    },
+  }),
+  'robot.get': endpoint({
+    summary: 'A robot',
+    answer: Robot,
+    allow: requireAdmin,
+    async handle(call) {
+      return robotOut(await requireRobot(call, nameOf(call, 'robot')));
+    },
+  }),
+  'robot.change': endpoint({
+    summary: 'Disable or enable a robot, or describe it anew; a disabled robot is out at once',
+    body: Change,
+    answer: Robot,
+    allow: requireAdmin,
+    async handle(call, { body }) {
+      const name = nameOf(call, 'robot');
+      present((await changeRobot(call.registry, name, body)) || undefined, 'robot', name);
+      return robotOut(await requireRobot(call, name));
+    },
+  }),
+  'robot.delete': endpoint({
+    summary: 'Delete a robot',
+    allow: requireAdmin,
+    async handle(call) {
+      const name = nameOf(call, 'robot');
+      present((await deleteRobot(call.registry, name)) || undefined, 'robot', name);
+    },
+  }),
+  'robot.secret': endpoint({
+    summary: "Replace a robot's secret, and its end where one is given; the old secret is void at once",
+    body: NewSecret,
+    answer: RenewedSecret,
+    allow: requireAdmin,
+    async handle(call, { body }) {
+      const name = nameOf(call, 'robot');
+      const validUntil = future(call, body.validUntil);
+      const secret = present(await renewSecret(call.registry, name, validUntil), 'robot', name);
+      return { robot: robotOut(await requireRobot(call, name)), secret: secret.text };
+    },
+  }),
+} satisfies Record<string, Endpoint>;
+
+async function requireRobot({ registry }: Call, name: string): Promise<RobotItem> {
+  return present(await findRobot(registry, name), 'robot', name);
+}

@@ -1,0 +1,97 @@
+import * as z from 'zod';
+import { GRANT_ACTIONS, GRANT_PATTERN } from '../identity/grants.ts';
+import { SUBJECT_NAME } from '../identity/principal.ts';
+import { MAX_GRANTS } from '../identity/subject-grants.ts';
+
+/** The schemas that the OpenAPI document names. */
+export const components = z.registry<{ readonly id: string }>();
+
+/** Gives a schema a name of its own in the document. */
+export function named<S extends z.ZodType>(id: string, schema: S): S {
+  components.add(schema, { id });
+  return schema;
+}
+
+export const SubjectName = z
+  .string()
+  .regex(SUBJECT_NAME)
+  .describe('Lower case letters, digits, `.`, `_` and `-`; 1 to 64 characters.');
+
+export const Principal = z
+  .string()
+  .describe('`user:alice`, `robot:ci`, or `oidc:<issuer>:<subject>` of a CI job that logged in by ID token.');
+
+export const Description = z.string().max(500);
+
+/** Long enough that what a limited number of guesses can find is not among it. */
+export const Password = z.string().min(12).max(256);
+
+/** As the API answers it. */
+export const Time = z.iso.datetime({ offset: true }).describe('ISO 8601');
+
+/** As the API takes it. */
+export const FutureTime = z.iso
+  .datetime({ offset: true })
+  .describe('ISO 8601 with an offset or Z; must lie in the future.');
+
+export const GrantPattern = z
+  .string()
+  .regex(GRANT_PATTERN)
+  .describe(
+    'A repository name in which `*` stands for any characters, slashes included. `*` alone is every repository, and ' +
+      '`admin` of it is admin of the registry.',
+  );
+
+export const GrantActions = z
+  .array(z.enum(GRANT_ACTIONS))
+  .min(1)
+  .max(GRANT_ACTIONS.length)
+  .describe('`push` includes `pull`; `admin` includes all.');
+
+export const Grant = named('Grant', z.strictObject({ pattern: GrantPattern, actions: GrantActions }));
+
+export const Grants = z.array(Grant).max(MAX_GRANTS);
+
+export const Problem = named(
+  'Problem',
+  z
+    .strictObject({
+      type: z.literal('about:blank'),
+      title: z.string(),
+      status: z.int(),
+      detail: z.string().describe('What is wrong, for people.'),
+      errors: z
+        .array(z.strictObject({ path: z.string(), message: z.string() }))
+        .optional()
+        .describe('Each place in the request that is wrong: `grants.0.pattern`.'),
+    })
+    .describe('RFC 9457'),
+);
+
+/** `n` and `last` of a list. */
+export function pageOf<L extends z.ZodType>(last: L, max = 1000) {
+  const n = z.coerce.number().int().min(1).max(max).optional();
+  return {
+    n: n.describe(
+      'At most so many entries; a page may have fewer and still have a `next`. The default is 100.',
+    ),
+    last: last.optional().describe('The `next` of the page before.'),
+  };
+}
+
+/** The `last` of the page that follows; absent on the last page. */
+export const Next = z
+  .string()
+  .optional()
+  .describe('The `last` of the page that follows; absent on the last page.');
+
+/** What a path names, by parameter. */
+export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
+  user: SubjectName,
+  robot: SubjectName,
+  group: SubjectName,
+  issuer: SubjectName,
+  token: z.string().describe('The id of an access token.'),
+  tag: z.string(),
+  name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),
+};
