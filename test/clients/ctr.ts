@@ -93,7 +93,5 @@ async function importLayout(desk: Desk, ctrRun: Ctr, { name, layout, reference }
 /** The digest containerd has under the name, and those blobs of it that are in the store, hashed again. */
 async function stored(desk: Desk, ctrRun: Ctr, { layout, reference }: Parcel): Promise<Copy> {
   const digest = digestIn(await ctrRun('images', 'ls', `name==${reference}`));
-  const blobs = await hashedBlobs(desk.file('root', CONTENT));
-  const wanted = new Set(layout.blobs);
-  return { digest, contents: blobs.filter((blob) => wanted.has(blob)) };
+  return { digest, contents: await hashedBlobs(desk.file('root', CONTENT), layout.blobs) };
 }
