@@ -67,7 +67,8 @@ const QUERY_COST = 100;
 /** The newest records first. A page may be short of `limit` and still have a next one. */
 export async function listAudit(registry: Registry, query: AuditQuery): Promise<AuditPage> {
   const records: AuditRecord[] = [];
-  let next = query.after ?? auditSort(query.until);
+  const end = auditSort(query.until);
+  let next = query.after !== undefined && query.after < end ? query.after : end;
   for (let read = 0; read < MAX_READ && records.length < query.limit; ) {
     const day = dayBefore(next);
     if (day < dayOf(query.since)) return { records };
@@ -86,6 +87,11 @@ export async function listAudit(registry: Registry, query: AuditQuery): Promise<
 function readDay({ table }: Registry, day: number, next: string): Promise<readonly Item[]> {
   return table.query({ ...auditOf(day), after: next, limit: BATCH, direction: 'descending' });
 }
+
+/** Whether a text can be the `next` of a page. */
+export const isAuditPosition = (text: string) =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:#[0-9a-f-]{1,36})?$/.test(text) &&
+  !Number.isNaN(Date.parse(text.slice(0, ISO_LENGTH)));
 
 /** Of a time, as it stands in a sort key. */
 const ISO_LENGTH = '2026-01-01T00:00:00.000Z'.length;

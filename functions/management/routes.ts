@@ -8,37 +8,73 @@ interface Module<K extends string> {
 
 const BASE = '/api/v1';
 
+const me = () => import('./me.ts');
 const users = () => import('./users.ts');
+const tokens = () => import('./tokens.ts');
 const robots = () => import('./robots.ts');
+const groups = () => import('./groups.ts');
 const grants = () => import('./grants.ts');
+const issuers = () => import('./issuers.ts');
 const repositories = () => import('./repositories.ts');
+const tags = () => import('./tags.ts');
+const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
 const ROBOT = `${BASE}/robots/<robot>`;
+const GROUP = `${BASE}/groups/<group>`;
+const ISSUER = `${BASE}/issuers/<issuer>`;
 const REPOSITORY = `${BASE}/repositories/<name>`;
+/** No part of a repository's name is a hyphen alone: what follows it is no longer the name. */
+const TAGS = `${REPOSITORY}/-/tags`;
 
 /** The endpoints of the management API. The first that fits wins. */
 export const MANAGEMENT_ROUTES = [
+  {
+    method: 'GET',
+    path: `${BASE}/openapi.json`,
+    need: 'nothing',
+    operation: 'openapi.get',
+    handler: async (call: Call): Promise<Response> =>
+      (await import('./openapi.ts')).openApi(MANAGEMENT_ROUTES).answer(call),
+  },
+  read(`${BASE}/me`, 'me.get', me),
+  change('PUT', `${BASE}/me/password`, 'me.password', me),
   read(`${BASE}/users`, 'user.list', users),
   change('POST', `${BASE}/users`, 'user.create', users),
   read(USER, 'user.get', users),
   change('PATCH', USER, 'user.change', users),
   change('DELETE', USER, 'user.delete', users),
   change('PUT', `${USER}/password`, 'user.password', users),
+  read(`${USER}/tokens`, 'token.list', tokens),
+  change('POST', `${USER}/tokens`, 'token.create', tokens),
+  change('DELETE', `${USER}/tokens/<token>`, 'token.revoke', tokens),
   read(`${BASE}/robots`, 'robot.list', robots),
   change('POST', `${BASE}/robots`, 'robot.create', robots),
   read(ROBOT, 'robot.get', robots),
   change('PATCH', ROBOT, 'robot.change', robots),
   change('DELETE', ROBOT, 'robot.delete', robots),
   change('POST', `${ROBOT}/secret`, 'robot.secret', robots),
+  read(`${BASE}/groups`, 'group.list', groups),
+  change('POST', `${BASE}/groups`, 'group.create', groups),
+  read(GROUP, 'group.get', groups),
+  change('DELETE', GROUP, 'group.delete', groups),
+  change('PUT', `${GROUP}/members/<user>`, 'member.add', groups),
+  change('DELETE', `${GROUP}/members/<user>`, 'member.remove', groups),
   read(`${BASE}/grants`, 'grant.list', grants),
   change('PUT', `${BASE}/grants`, 'grant.set', grants),
   change('DELETE', `${BASE}/grants`, 'grant.remove', grants),
+  read(`${BASE}/issuers`, 'issuer.list', issuers),
+  change('PUT', ISSUER, 'issuer.set', issuers),
+  change('DELETE', ISSUER, 'issuer.delete', issuers),
   read(`${BASE}/repositories`, 'repository.list', repositories),
+  read(TAGS, 'tag.details', tags),
+  read(`${TAGS}/<tag>`, 'tag.get', tags),
+  change('DELETE', `${TAGS}/<tag>`, 'tag.delete', tags),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),
   change('DELETE', REPOSITORY, 'repository.delete', repositories),
+  read(`${BASE}/audit`, 'audit.list', audit),
 ] as const;
 
 function read<K extends string>(path: string, operation: K, load: () => Promise<Module<K>>) {

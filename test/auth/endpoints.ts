@@ -2,7 +2,8 @@ import type { Rule } from './oracle.ts';
 
 interface Endpoint {
   readonly rule: Rule;
-  readonly api: 'registry' | 'management';
+  /** Whether a refusal is the 404 of an absent repository, for those who may not see it. */
+  readonly hides: boolean;
   /** A path of the route; of a repository where it names one. */
   readonly send: (repository: string) => string;
   readonly body?: unknown;
@@ -12,10 +13,28 @@ const DIGEST = `sha256:${'0'.repeat(64)}`;
 const UPLOAD = '00000000-0000-4000-8000-000000000000';
 
 function registry(rule: Rule, rest: string): Endpoint {
-  return { rule, api: 'registry', send: (repository) => `/v2/${repository}${rest}` };
+  return { rule, hides: false, send: (repository) => `/v2/${repository}${rest}` };
 }
 
-const whole = (rule: Rule, path: string): Endpoint => ({ rule, api: 'registry', send: () => path });
+const whole = (rule: Rule, path: string, body?: unknown): Endpoint => ({
+  rule,
+  hides: false,
+  send: () => path,
+  body,
+});
+
+/** Of the management API, about the repository. */
+const managed = (rule: Rule, rest: string, body?: unknown): Endpoint => ({
+  rule,
+  hides: true,
+  send: (repository) => `/api/v1/repositories/${repository}${rest}`,
+  body,
+});
+
+/** Of the management API, about the registry. */
+const admin = (rest: string, body?: unknown) => whole('registryAdmin', `/api/v1${rest}`, body);
+
+const GRANT = { subject: 'user:nobody', pattern: 'elsewhere', actions: ['pull'] };
 
 /** Who may use each route, and a request to it. */
 export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
@@ -37,4 +56,25 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'DELETE /v2/<name>/manifests/<reference>': registry('deleter', '/manifests/v1'),
   'GET /v2/<name>/tags/list': registry('puller', '/tags/list'),
   'GET /v2/<name>/referrers/<digest>': registry('puller', `/referrers/${DIGEST}`),
+
+  'GET /api/v1/users': admin('/users'),
+  'POST /api/v1/users': admin('/users', {}),
+  'GET /api/v1/users/<user>': admin('/users/nobody'),
+  'PATCH /api/v1/users/<user>': admin('/users/nobody', {}),
+  'DELETE /api/v1/users/<user>': admin('/users/nobody'),
+  'PUT /api/v1/users/<user>/password': admin('/users/nobody/password', {}),
+  'GET /api/v1/robots': admin('/robots'),
+  'POST /api/v1/robots': admin('/robots', {}),
+  'GET /api/v1/robots/<robot>': admin('/robots/nobody'),
+  'PATCH /api/v1/robots/<robot>': admin('/robots/nobody', {}),
+  'DELETE /api/v1/robots/<robot>': admin('/robots/nobody'),
+  'POST /api/v1/robots/<robot>/secret': admin('/robots/nobody/secret', {}),
+  'GET /api/v1/grants': admin('/grants'),
+  'PUT /api/v1/grants': admin('/grants', GRANT),
+  'DELETE /api/v1/grants': admin('/grants?subject=user:nobody&pattern=elsewhere'),
+  'GET /api/v1/repositories': whole('loggedIn', '/api/v1/repositories'),
+  'GET /api/v1/repositories/<name>': managed('viewer', ''),
+  'PUT /api/v1/repositories/<name>': managed('repositoryAdmin', '', { visibility: 'private' }),
+  'PATCH /api/v1/repositories/<name>': managed('repositoryAdmin', '', { visibility: 'private' }),
+  'DELETE /api/v1/repositories/<name>': managed('repositoryAdmin', ''),
 };

@@ -50,9 +50,9 @@ it.each(CASES)(
     const wrong: string[] = [];
     for (const state of STATES) {
       const repository = repositoryIn(state);
-      for (const [route, { rule, send, body, api }] of Object.entries(ENDPOINTS)) {
+      for (const [route, { rule, send, body, hides }] of Object.entries(ENDPOINTS)) {
         await bringAbout(world, repository, state);
-        const expected = verdictOn({ kind, grants, state, repository, rule, api });
+        const expected = verdictOn({ kind, grants, state, repository, rule, hides });
         const actual = await ask(world, login, route, send(repository), body);
         if (!agree(actual, expected)) wrong.push(`${state} ${route}: ${actual}, not ${expected}`);
       }

@@ -11,6 +11,8 @@ export type Rule =
   /** With any token, an anonymous one too. */
   | 'tokenHolders'
   | 'loggedIn'
+  /** A user who has logged in by password. */
+  | 'passwordHolder'
   | 'puller'
   | 'pusher'
   | 'deleter'
@@ -36,22 +38,21 @@ export interface Question {
   readonly state: State;
   readonly repository: string;
   readonly rule: Rule;
-  /** How an endpoint refuses: the management API hides what the caller may not see. */
-  readonly api: 'registry' | 'management';
+  /** Whether the endpoint hides a repository that the caller may not see behind the 404 of an absent one. */
+  readonly hides: boolean;
 }
 
 export function verdictOn(question: Question): Verdict {
-  const { kind, rule, api } = question;
   if (isAllowed(question)) return 'through';
-  if (kind === 'stranger') return 401;
-  if (api === 'registry' || rule === 'registryAdmin' || rule === 'loggedIn') return 403;
-  return sees(question) ? 403 : 404;
+  if (question.kind === 'stranger') return 401;
+  return question.hides && !sees(question) ? 404 : 403;
 }
 
 function isAllowed(question: Question): boolean {
   const { kind, rule } = question;
   if (rule === 'anybody' || rule === 'tokenHolders') return true;
   if (rule === 'loggedIn') return kind !== 'stranger';
+  if (rule === 'passwordHolder') return kind === 'user' || kind === 'member';
   if (rule === 'registryAdmin') {
     return effective(question).some(({ pattern, actions }) => pattern === '*' && actions.includes('admin'));
   }

@@ -45,46 +45,49 @@ export async function openWorld(): Promise<World> {
   return { fixture, registry, app, authentication, workloads };
 }
 
+/** What principals are made in. */
+export type Seed = Pick<World, 'registry' | 'workloads'>;
+
 const given = { description: '', createdBy: 'test', password: PASSWORD };
 
 /** Kinds of principals, each made with the grants. */
 export const PRINCIPALS = {
-  async user({ registry }: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async user({ registry }: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     await createUser(registry, { ...given, name, grants });
     return { username: name, password: PASSWORD };
   },
-  async member({ registry }: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async member({ registry }: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     await createUser(registry, { ...given, name, grants: [] });
     await createGroup(registry, { ...given, name: `${name}s`, grants });
     await addMember(registry, `${name}s`, name);
     return { username: name, password: PASSWORD };
   },
-  async token(world: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async token(world: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     await PRINCIPALS.user(world, name, grants);
     return tokenOf(world, name, undefined);
   },
   /** A token limited to the grants, of a user who may do everything. */
-  async limited(world: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async limited(world: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     await PRINCIPALS.user(world, name, [{ pattern: '*', actions: ['admin'] }]);
     return tokenOf(world, name, grants);
   },
   /** A token that is limited to nothing of much, of a user with the grants. */
-  async narrowed(world: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async narrowed(world: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     await PRINCIPALS.user(world, name, grants);
     return tokenOf(world, name, [{ pattern: 'elsewhere', actions: ['pull'] }]);
   },
-  async robot({ registry }: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async robot({ registry }: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     const secret = await createRobot(registry, { ...given, name, grants });
     return { username: `robot/${name}`, password: secret?.text ?? '' };
   },
-  async workload({ workloads }: World, name: string, grants: readonly Grant[]): Promise<Login> {
+  async workload({ workloads }: Seed, name: string, grants: readonly Grant[]): Promise<Login> {
     workloads.set(name, grants);
     return { username: 'oidc', password: name };
   },
 };
 
 async function tokenOf(
-  { registry }: World,
+  { registry }: Seed,
   user: string,
   grants: readonly Grant[] | undefined,
 ): Promise<Login> {
@@ -97,7 +100,7 @@ export const basic = ({ username, password }: Login) =>
 
 /** An access token for the scopes, as a client gets it; without a login an anonymous one. */
 export async function tokenFor(
-  { app }: World,
+  { app }: Pick<World, 'app'>,
   login: Login | undefined,
   scopes: readonly string[],
 ): Promise<string> {

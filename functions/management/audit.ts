@@ -1,0 +1,80 @@
+import * as z from 'zod';
+import { type AuditRecord, isAuditPosition, listAudit } from '../identity/audit.ts';
+import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
+import { parseRepositoryName } from '../oci/reference.ts';
+import { type Endpoint, endpoint } from './endpoint.ts';
+import { pageRequest } from './input.ts';
+import { iso } from './output.ts';
+import { authorityOf, requireAdmin } from './rights.ts';
+import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Ours: a record may hold 2 KB that a client sent, and an answer of Lambda 6 MB. */
+const MAX_RECORDS = 500;
+
+const Outcome = z.enum(['allowed', 'refused', 'failed']);
+
+const Entry = named(
+  'AuditRecord',
+  z.strictObject({
+    time: Time,
+    principal: Principal.describe('Who it was; `?alice` for whoever claimed to be and was not.'),
+    operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
+    outcome: Outcome,
+    status: z.int().describe('Of the answer.'),
+    repository: z.string().optional(),
+    target: z.string().optional().describe('What it was about: a path, a subject, a scope.'),
+    address: z.string(),
+    userAgent: z.string(),
+  }),
+);
+const AuditList = named('AuditList', z.strictObject({ records: z.array(Entry), next: Next }));
+
+const query = z.strictObject({
+  since: Time.optional().describe('The default is a week ago; the trail goes back a year.'),
+  until: Time.optional().describe('Not included. The default is now.'),
+  principal: z.string().optional(),
+  repository: z
+    .string()
+    .refine((name) => parseRepositoryName(name) !== undefined, 'is not the name of a repository')
+    .optional()
+    .describe('Whoever is admin of it may ask.'),
+  outcome: Outcome.optional(),
+  ...pageOf(z.string().refine(isAuditPosition, 'is not where a page ended')),
+});
+
+export const endpoints = {
+  'audit.list': endpoint({
+    summary: 'The audit trail, the newest first: changes, logins and refusals',
+    query,
+    answer: AuditList,
+    async handle(call, { query: { since, until, n, last, ...filter } }) {
+      const name = filter.repository === undefined ? undefined : parseRepositoryName(filter.repository);
+      const isRepositoryAdmin = name !== undefined && (await authorityOf(call)).may('admin', name);
+      if (!isRepositoryAdmin) await requireAdmin(call);
+      const now = call.registry.now();
+      const eldest = now - AUDIT_RETENTION_SECONDS * 1000 - DAY_MS;
+      const { records, next } = await listAudit(call.registry, {
+        since: Math.max(since === undefined ? now - 7 * DAY_MS : Date.parse(since), eldest),
+        until: Math.min(until === undefined ? now + 1 : Date.parse(until), now + DAY_MS),
+        ...filter,
+        limit: Math.min(pageRequest({ n }).limit, MAX_RECORDS),
+        after: last,
+      });
+      return { records: records.map(recordOut), ...(next !== undefined && { next }) };
+    },
+  }),
+} satisfies { readonly [operation: string]: Endpoint };
+
+const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infer<typeof Entry> => ({
+  time: iso(time),
+  principal: record.principal,
+  operation: record.operation,
+  outcome: record.outcome,
+  status: record.status,
+  ...(repository !== undefined && { repository }),
+  ...(target !== undefined && { target }),
+  address: record.address,
+  userAgent: record.userAgent,
+});

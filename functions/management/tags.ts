@@ -1,0 +1,91 @@
+import * as z from 'zod';
+import type { Call } from '../handlers/call.ts';
+import { repositoryOf } from '../handlers/call.ts';
+import { manifestUnknown } from '../oci/errors.ts';
+import { parseTag, type Tag as TagName } from '../oci/reference.ts';
+import {
+  deleteTag,
+  findTag,
+  listTagDetails,
+  MAX_TAG_DETAILS,
+  type TagDetails,
+  tagHistory,
+} from '../registry/tags.ts';
+import { type Endpoint, endpoint } from './endpoint.ts';
+import { pageRequest } from './input.ts';
+import { iso } from './output.ts';
+import { permitRepository, visibleRepository } from './rights.ts';
+import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+
+const By = Principal.optional().describe('Absent where the registry had no users then.');
+
+const fields = {
+  name: z.string(),
+  digest: z.string(),
+  mediaType: z.string(),
+  size: z.int().describe('Bytes of the manifest.'),
+  taggedAt: Time,
+  by: By,
+};
+
+const Tag = named('Tag', z.strictObject(fields));
+const TagList = named('TagList', z.strictObject({ tags: z.array(Tag), next: Next }));
+const TagMove = named(
+  'TagMove',
+  z.strictObject({
+    digest: z.string().optional().describe('Absent where the tag was deleted.'),
+    at: Time,
+    by: By,
+  }),
+);
+const TagWithHistory = named(
+  'TagWithHistory',
+  z.strictObject({ ...fields, history: z.array(TagMove).describe('The last 100 moves, the newest first.') }),
+);
+
+const tagOut = ({ taggedAt, ...tag }: TagDetails): z.infer<typeof Tag> => ({
+  ...tag,
+  taggedAt: iso(taggedAt),
+});
+
+export const endpoints = {
+  'tag.details': endpoint({
+    summary: `The tags of a repository, with what each is on; at most ${MAX_TAG_DETAILS} a page`,
+    query: z.strictObject(pageOf(z.string(), MAX_TAG_DETAILS)),
+    answer: TagList,
+    allow: visibleRepository,
+    async handle(call, { query }) {
+      const { tags, ...rest } = await listTagDetails(call.registry, repositoryOf(call), pageRequest(query));
+      return { tags: tags.map(tagOut), ...rest };
+    },
+  }),
+  'tag.get': endpoint({
+    summary: 'A tag and its history',
+    answer: TagWithHistory,
+    allow: visibleRepository,
+    async handle(call) {
+      const name = repositoryOf(call);
+      const tag = tagOf(call);
+      const [found, history] = await Promise.all([
+        findTag(call.registry, name, tag),
+        tagHistory(call.registry, name, tag),
+      ]);
+      if (!found) throw manifestUnknown(tag);
+      return { ...tagOut(found), history };
+    },
+  }),
+  'tag.delete': endpoint({
+    summary: 'Delete a tag; its manifest stays',
+    allow: (call) => permitRepository(call, 'delete'),
+    async handle(call) {
+      await deleteTag(call.registry, repositoryOf(call), tagOf(call));
+    },
+  }),
+} satisfies Record<string, Endpoint>;
+
+function tagOf({ params }: Call): TagName {
+  const text = params['tag'] ?? '';
+  const tag = parseTag(text);
+  if (!tag) throw manifestUnknown(text.slice(0, 200));
+  return tag;
+}
