@@ -47,7 +47,7 @@ export interface Session {
 }
 
 /** What a client prints, in place of the registry's own words, when it is refused to push or pull. */
-export interface OwnWords {
+interface OwnWords {
   readonly push?: string;
   readonly pull?: string;
 }
