@@ -4,7 +4,7 @@ import { type Answered, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry } from './aws.ts';
-import { ENV } from './environment.ts';
+import { CHALLENGE_HEADER, ENV } from './environment.ts';
 import { errorResponse } from './http/error-response.ts';
 import { requestOf, resultOf } from './http/lambda.ts';
 import { createRouter } from './http/router.ts';
@@ -43,6 +43,8 @@ async function answer(event: Event): Promise<Result> {
   const request = requestOf(event);
   if (!request) return { statusCode: 400 };
   const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
+  const challenge = response.headers.get('www-authenticate');
+  if (challenge !== null) response.headers.set(CHALLENGE_HEADER, challenge);
   const result = await resultOf(response);
   const answered = known.get(request);
   if (answered) known.set(result, answered);

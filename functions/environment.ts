@@ -1,4 +1,6 @@
-/** Names of the variables that a stack sets and an entry point reads; imports nothing, so that both may. */
+// What a stack and an entry point have to agree on; imports nothing, so that both may read it.
+
+/** Names of the variables that a stack sets and an entry point reads. */
 export const ENV = {
   /** The DynamoDB table of all metadata. */
   table: 'STOWAGE_TABLE',
@@ -17,3 +19,6 @@ export const ENV = {
   /** Where SSM is, for tests on one machine. @default AWS's own of the region */
   signingKeysEndpoint: 'STOWAGE_SSM_ENDPOINT',
 } as const;
+
+/** Carries the challenge of a 401 past a gateway that may rename WWW-Authenticate, which then puts it back. */
+export const CHALLENGE_HEADER = 'x-stowage-challenge';

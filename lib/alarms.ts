@@ -30,7 +30,15 @@ interface AlarmProps {
   readonly means: string;
 }
 
-const QUIET_HOURS = 3;
+interface WatchedJob {
+  /** The job's word in alarms and runbook. */
+  readonly name: string;
+  readonly job: RegistryFunction;
+  readonly every: Duration;
+}
+
+/** A job that has missed this many runs is not running. */
+const MISSED_RUNS = 3;
 const CLIENT_RETRIES = 5;
 
 /** Two alarms for each job, *failing* and *not running*, and two for the API. $0.10 a month each; the first ten
@@ -45,22 +53,25 @@ export class Alarms extends Construct {
     this.#action = topic && new SnsAction(topic);
   }
 
-  /** `name` is the job's word in alarms and runbook; it runs every hour. */
-  watchJob(name: string, { handler }: RegistryFunction): void {
-    const hourly = { period: Duration.hours(1), statistic: 'Sum' };
+  watchJob({ name, job, every }: WatchedJob): void {
+    const eachRun = { period: every, statistic: 'Sum' };
+    const [often, quiet] =
+      every.toHours() < 24
+        ? ['hourly', `${every.toHours() * MISSED_RUNS} hours`]
+        : ['daily', `${every.toDays() * MISSED_RUNS} days`];
     this.#raise({
       id: `${name}-failing`,
-      metric: handler.metricErrors(hourly),
+      metric: job.handler.metricErrors(eachRun),
       threshold: 1,
-      means: `The hourly job "${name}" ended with an error or ran out of time.`,
+      means: `The ${often} job "${name}" ended with an error or ran out of time.`,
     });
     this.#raise({
       id: `${name}-not-running`,
-      metric: handler.metricInvocations(hourly),
+      metric: job.handler.metricInvocations(eachRun),
       threshold: 1,
-      periods: QUIET_HOURS,
+      periods: MISSED_RUNS,
       whenMissing: true,
-      means: `The hourly job "${name}" has not run for ${QUIET_HOURS} hours. Expected until its first run after a first deployment.`,
+      means: `The ${often} job "${name}" has not run for ${quiet}. Expected until its first run after a first deployment.`,
     });
   }
 

@@ -9,7 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import type { Duty, RegistryFunction } from './registry-function.ts';
+import type { DataDuty, RegistryFunction } from './registry-function.ts';
 
 interface BlobBucketProps {
   /** @default RemovalPolicy.RETAIN - the images are in no other place */
@@ -24,7 +24,7 @@ const UPLOADS = 'uploads/';
 const UPLOAD_LEFTOVERS = Duration.days(8);
 
 /** What each duty does to objects. */
-const ACTIONS: Record<Duty, readonly string[]> = {
+const ACTIONS: Record<DataDuty, readonly string[]> = {
   serve: [
     's3:GetObject',
     's3:PutObject', // also starts and completes multipart uploads, and uploads their parts
@@ -66,7 +66,7 @@ export class BlobBucket extends Construct {
   }
 
   /** Lets the function do to objects what its duty needs, and tells it the bucket's name. Nothing else does either. */
-  bind(to: RegistryFunction): void {
+  bind(to: RegistryFunction<DataDuty>): void {
     const patterns = [BLOBS, UPLOADS].map((prefix) => `${prefix}*`);
     const resources = patterns.map((pattern) => this.#bucket.arnForObjects(pattern));
     to.handler.addToRolePolicy(new PolicyStatement({ actions: [...ACTIONS[to.duty]], resources }));

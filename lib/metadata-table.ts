@@ -1,9 +1,9 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import type { Duty, RegistryFunction } from './registry-function.ts';
+import type { DataDuty, RegistryFunction } from './registry-function.ts';
 
 interface MetadataTableProps {
   /** @default RemovalPolicy.RETAIN - tags and manifests cannot be rebuilt from the blobs alone */
@@ -13,7 +13,7 @@ interface MetadataTableProps {
 }
 
 /** What each duty does to items. Transactions need no more: each part is authorised by its own action. */
-const ACTIONS: Record<Duty, readonly string[]> = {
+const ACTIONS: Record<DataDuty, readonly string[]> = {
   serve: [
     'dynamodb:GetItem',
     'dynamodb:BatchGetItem',
@@ -25,6 +25,9 @@ const ACTIONS: Record<Duty, readonly string[]> = {
   ],
   expire: ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
 };
+
+/** Partitions of the audit trail, which is only ever added to. */
+const AUDIT_TRAIL = 'AUDIT#*';
 
 /** The DynamoDB table of all metadata: docs/data-model.md says what its items are. */
 export class MetadataTable extends Construct {
@@ -52,9 +55,21 @@ export class MetadataTable extends Construct {
   }
 
   /** Lets the function do to items what its duty needs, and tells it the table's name. Nothing else does either. */
-  bind({ duty, handler }: RegistryFunction): void {
+  bind({ duty, handler }: RegistryFunction<DataDuty>): void {
     const actions = [...ACTIONS[duty]];
-    handler.addToRolePolicy(new PolicyStatement({ actions, resources: [this.#table.tableArn] }));
+    const resources = [this.#table.tableArn];
+    handler.addToRolePolicy(new PolicyStatement({ actions, resources }));
+    // Entries expire by DynamoDB's own hand, which no policy of ours concerns. That a put writes over none is a
+    // condition of the put: IAM cannot tell the two apart.
+    handler.addToRolePolicy(
+      new PolicyStatement({
+        effect: Effect.DENY,
+        actions: ['dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+        resources,
+        // Not ForAllValues, as grants have it: under Deny that would refuse requests that name no key at all.
+        conditions: { 'ForAnyValue:StringLike': { 'dynamodb:LeadingKeys': [AUDIT_TRAIL] } },
+      }),
+    );
     handler.addEnvironment(ENV.table, this.#table.tableName);
   }
 }

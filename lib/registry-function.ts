@@ -7,12 +7,15 @@ import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
 import { BUNDLING } from './bundle.ts';
 
-/** What a function is for; table and bucket grant by it. */
-export type Duty = 'serve' | 'expire';
+/** What a function is for; table, bucket and signing keys grant by it. */
+export type Duty = DataDuty | 'rotate';
 
-interface RegistryFunctionProps {
+/** Duties that concern images. */
+export type DataDuty = 'serve' | 'expire';
+
+interface RegistryFunctionProps<D extends Duty> {
   /** Decides what the function may do. */
-  readonly duty: Duty;
+  readonly duty: D;
   /** Path of the Lambda entry point, from the root of the project; it exports `handler`. */
   readonly entry: string;
   readonly description: string;
@@ -28,13 +31,13 @@ const NO_IMAGE = DockerImage.fromRegistry('none');
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** A Lambda function of the registry with a role and a log group of its own. The role may write that log and
- *  nothing else, until `bind` of the table or the bucket allows more. */
-export class RegistryFunction extends Construct {
-  readonly duty: Duty;
+ *  nothing else, until `bind` of the table, the bucket or the signing keys allows more. */
+export class RegistryFunction<D extends Duty = Duty> extends Construct {
+  readonly duty: D;
   readonly handler: LambdaFunction;
   readonly logs: LogGroup;
 
-  constructor(scope: Construct, id: string, props: RegistryFunctionProps) {
+  constructor(scope: Construct, id: string, props: RegistryFunctionProps<D>) {
     super(scope, id);
     this.duty = props.duty;
     this.logs = new LogGroup(this, 'Logs', {

@@ -4,10 +4,8 @@ import type { StowageStackProps } from './stowage-stack.ts';
 /** What whoever deploys may set, with `cdk deploy -c alarmEmail=you@example.com` or in cdk.json below `context`.
  *  Throws for a value that it would have to guess the meaning of. */
 export function settingsFrom(context: Node): StowageStackProps {
-  const flags = (['keepData', 'alarms', 'accessLogs', 'open'] as const).map((name) =>
-    flagFrom(context, name),
-  );
-  return Object.assign({}, ...flags, emailFrom(context));
+  const flags = (['keepData', 'alarms', 'accessLogs'] as const).map((name) => flagFrom(context, name));
+  return Object.assign({}, ...flags, emailFrom(context), publicUrlFrom(context));
 }
 
 /** The command line gives text, cdk.json may give a boolean. */
@@ -24,4 +22,13 @@ function emailFrom(context: Node): Partial<StowageStackProps> {
   if (alarmEmail === undefined) return {};
   if (typeof alarmEmail === 'string' && /^\S+@\S+$/.test(alarmEmail)) return { alarmEmail };
   throw new Error(`alarmEmail is not an address: ${JSON.stringify(alarmEmail)}`);
+}
+
+function publicUrlFrom(context: Node): Partial<StowageStackProps> {
+  const value: unknown = context.tryGetContext('publicUrl');
+  if (value === undefined) return {};
+  const publicUrl = typeof value === 'string' && URL.canParse(value) ? new URL(value).origin : '';
+  if (publicUrl.startsWith('https://') && (value === publicUrl || value === `${publicUrl}/`))
+    return { publicUrl };
+  throw new Error(`publicUrl is not https:// and a host: ${JSON.stringify(value)}`);
 }

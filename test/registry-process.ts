@@ -9,14 +9,17 @@ const MAIN = join(import.meta.dirname, '../local/main.ts');
 
 /** The registry in a process of its own, as `npm start` runs it. */
 export class RegistryProcess {
+  /** As the banner tells it. */
   readonly url: string;
+  readonly port: number;
   /** The start-up banner. */
   readonly banner: string;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #log = '';
 
-  private constructor(url: string, banner: string, child: ChildProcessByStdio<null, Readable, Readable>) {
-    this.url = url;
+  private constructor(port: number, banner: string, child: ChildProcessByStdio<null, Readable, Readable>) {
+    this.url = /https?:\/\/[^\s,]+/.exec(banner)?.[0] ?? '';
+    this.port = port;
     this.banner = banner;
     this.#child = child;
     child.stderr.resume();
@@ -38,8 +41,7 @@ export class RegistryProcess {
     for await (const text of child.stderr.iterator({ destroyOnReturn: false })) {
       errors += text;
       if (errors.includes('docker push')) {
-        const [url = ''] = /https?:\/\/[^\s,]+/.exec(errors) ?? [];
-        return new RegistryProcess(url, errors, child);
+        return new RegistryProcess(port, errors, child);
       }
     }
     throw new Error(`the registry did not start: ${errors}`);

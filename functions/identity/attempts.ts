@@ -1,7 +1,7 @@
 import { attemptsKey } from '../registry/keys.ts';
 import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Attributes, absent, equals, type Key, type Operation } from '../storage/table.ts';
+import { type Attributes, absent, equals, type Key } from '../storage/table.ts';
 
 /** Ours: failed logins are counted over so long. */
 const WINDOW_MS = 5 * 60_000;
@@ -9,58 +9,57 @@ const WINDOW_MS = 5 * 60_000;
 /** Ours: passwords tried for one user in a window. A person mistypes a few times; a guesser gets 2,880 a day. */
 const PER_USER = 10;
 
-/** Ours: credentials tried from one address in a window; an office may share one. */
+/** Ours: credentials that were wrong from one address in a window; an office may share one. */
 const PER_ADDRESS = 100;
-
-interface Counter {
-  readonly key: Key;
-  readonly limit: number;
-}
 
 export type Attempt =
   | { readonly is: 'allowed'; settle(succeeded: boolean): Promise<void> }
   | { readonly is: 'refused'; readonly retryAfterSeconds: number };
 
-/** Counts a login as failed before it is tried, so that many at once are not more than one by one; `settle` takes
- *  it back where it succeeded. Without `user` only the address is counted: nobody guesses a generated secret, and
- *  whoever tries must not lock out the program that has it. */
-export async function beginAttempt(
-  registry: Registry,
-  { address, user }: { readonly address: string; readonly user?: string },
-): Promise<Attempt> {
-  const window = Math.floor(registry.now() / WINDOW_MS) * WINDOW_MS;
-  const counters: Counter[] = [
-    { key: attemptsKey(`address:${networkOf(address)}`, window), limit: PER_ADDRESS },
-    ...(user === undefined
-      ? []
-      : [{ key: attemptsKey(`user:${user.slice(0, 255)}`, window), limit: PER_USER }]),
-  ];
-  const counted = await untilWon(registry, () => count(registry, counters, window));
-  if (!counted) {
-    return { is: 'refused', retryAfterSeconds: Math.ceil((window + WINDOW_MS - registry.now()) / 1000) };
-  }
+interface Whom {
+  /** Where the login comes from. */
+  readonly address: string;
+  /** Whose password is tried; absent for a generated secret, which nobody guesses: whoever tries must not lock out
+   *  the program that has it. */
+  readonly user?: string;
+}
+
+/** Whether one more login may be tried. A password counts as failed before it is tried, so that many guesses at once
+ *  are not more than one by one; `settle` takes that back where it was right. An address only counts what has failed:
+ *  many may share it, and their logins must not wait for each other. */
+export async function beginAttempt(registry: Registry, { address, user }: Whom): Promise<Attempt> {
+  const { table, now } = registry;
+  const window = Math.floor(now() / WINDOW_MS) * WINDOW_MS;
+  const retryAfterSeconds = Math.ceil((window + WINDOW_MS - now()) / 1000);
+  const addressKey = attemptsKey(`address:${networkOf(address)}`, window);
+  if (failuresIn(await table.get(addressKey)) >= PER_ADDRESS) return { is: 'refused', retryAfterSeconds };
+  const userKey = user === undefined ? undefined : attemptsKey(`user:${user.slice(0, 255)}`, window);
+  if (userKey && !(await reserve(registry, userKey, window))) return { is: 'refused', retryAfterSeconds };
   return {
     is: 'allowed',
     async settle(succeeded) {
-      if (!succeeded) return;
-      await registry.table.write(counters.map(({ key }) => ({ update: key, add: { failures: -1 } })));
+      if (!succeeded) await table.write([count(addressKey, 1, window)]);
+      else if (userKey) await table.write([count(userKey, -1, window)]);
     },
   };
 }
 
-async function count({ table }: Registry, counters: readonly Counter[], window: number) {
-  const found = await table.getMany(counters.map(({ key }) => key));
-  if (counters.some(({ limit }, index) => failuresIn(found[index]) >= limit)) return false;
-  const operations = counters.map(({ key }, index) => increment(key, found[index], window));
-  const { committed } = await table.write(operations);
-  return committed || LOST;
+/** Counts one failure on condition that nobody else did meanwhile; answers whether there was one left. */
+async function reserve(registry: Registry, key: Key, window: number): Promise<boolean> {
+  return untilWon(registry, async () => {
+    const found = await registry.table.get(key);
+    if (failuresIn(found) >= PER_USER) return false;
+    const when = found ? equals('failures', failuresIn(found)) : absent;
+    const { committed } = await registry.table.write([{ ...count(key, 1, window), when: [when] }]);
+    return committed || LOST;
+  });
 }
 
-function increment(key: Key, found: Attributes | undefined, window: number): Operation {
-  if (found) return { update: key, add: { failures: 1 }, when: [equals('failures', failuresIn(found))] };
-  const expiresAt = Math.floor((window + 2 * WINDOW_MS) / 1000);
-  return { put: key, attributes: { failures: 1, expiresAt }, when: [absent] };
-}
+const count = (key: Key, failures: number, window: number) => ({
+  update: key,
+  add: { failures },
+  set: { expiresAt: Math.floor((window + 2 * WINDOW_MS) / 1000) },
+});
 
 const failuresIn = (found: Attributes | undefined) => (found?.['failures'] as number | undefined) ?? 0;
 

@@ -18,8 +18,10 @@ export const METRICS = {
     objectsDeleted: 'objectsDeleted',
     /** Of every run of `commit-uploads` that did not fail: 0 or 1. */
     uploadsCommitted: 'uploadsCommitted',
+    /** Of every run of `rotate-keys` that did not fail: 0 or 1. */
+    keysRotated: 'keysRotated',
   },
 } as const;
 
 /** Values of the dimension `job`. */
-export const JOBS = { expire: 'expire', commitUploads: 'commit-uploads' } as const;
+export const JOBS = { expire: 'expire', commitUploads: 'commit-uploads', rotateKeys: 'rotate-keys' } as const;

@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
+import { Authentication } from '../../functions/auth/authentication.ts';
+import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
+import { newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
+import { PRINCIPALS, type Seed, tokenFor } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
 import { observe } from './observe.ts';
 import { startAwsStores } from './stores.ts';
@@ -103,6 +107,43 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
 };
 
+const PULL_AND_PUSH = [{ pattern: 'calls/*', actions: ['pull', 'push'] }] as const;
+
+/** A login for a pull, after `before` others of the same principal. */
+const loggingIn =
+  (kind: keyof typeof PRINCIPALS, before: number): LoginOperation =>
+  async ({ app, seed }) => {
+    const login = await PRINCIPALS[kind](seed, `${kind}-${before}`, PULL_AND_PUSH);
+    const logIn = () => tokenFor({ app }, login, ['repository:calls/image:pull']);
+    for (let n = 0; n < before; n += 1) await logIn();
+    return logIn;
+  };
+
+type LoginOperation = (world: { app: App; seed: Seed }) => Promise<() => Promise<unknown>>;
+
+const LOGINS: Readonly<Record<string, LoginOperation>> = {
+  'token, anonymous':
+    async ({ app }) =>
+    () =>
+      tokenFor({ app }, undefined, ['repository:calls/image:pull']),
+  'token, user by password': loggingIn('user', 0),
+  'token, user by the same password within five minutes': loggingIn('user', 1),
+  'token, member of a group, within five minutes': loggingIn('member', 1),
+  'token, user by access token, first in an hour': loggingIn('token', 0),
+  'token, user by access token': loggingIn('token', 1),
+  'token, robot': loggingIn('robot', 1),
+  'token, by refresh token': async ({ app, seed }) => {
+    const login = await PRINCIPALS.user(seed, 'refresher', PULL_AND_PUSH);
+    const post = async (form: Record<string, string>) => {
+      const answer = await send(app, 'POST /token', 200, { body: new URLSearchParams(form) });
+      return ((await answer.json()) as { refresh_token: string }).refresh_token;
+    };
+    const refresh = await post({ grant_type: 'password', access_type: 'offline', ...login });
+    return () =>
+      post({ grant_type: 'refresh_token', refresh_token: refresh, scope: 'repository:calls/image:pull' });
+  },
+};
+
 /** `2 GetItem, PutObject` for what was sent. */
 function summary(trace: readonly string[]): string {
   const counts = new Map<string, number>();
@@ -132,6 +173,16 @@ describe.runIf(stores)('docs/aws-calls.md', () => {
     const counted = new Map<string, string>();
     for (const [name, prepare] of Object.entries(OPERATIONS)) {
       const run = await prepare(app, image);
+      trace.length = 0;
+      await run();
+      counted.set(name, summary(trace));
+    }
+    const ring = [newSigningKey(Date.now())];
+    const keys = { keys: async () => ring, reload: async () => ring };
+    const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });
+    const world = { app: createApp({ registry, authentication }), seed: { registry, workloads: new Map() } };
+    for (const [name, prepare] of Object.entries(LOGINS)) {
+      const run = await prepare(world);
       trace.length = 0;
       await run();
       counted.set(name, summary(trace));

@@ -4,7 +4,7 @@ import { startGateway } from './gateway/gateway.ts';
 import { startAwsStores } from './stores.ts';
 
 /** The AWS path on this machine: the Lambda functions as they are deployed, behind an emulated HTTP API, on servers
- *  that stand in for DynamoDB and S3. Data goes with it, unless STOWAGE_AWS_DATA names a directory. Each of their
+ *  that stand in for DynamoDB, S3 and SSM. Data goes with it, unless STOWAGE_AWS_DATA names a directory. Each of their
  *  calls takes STOWAGE_AWS_LATENCY_MS longer than it does here. */
 async function main(): Promise<void> {
   const port = Number(process.env['STOWAGE_FRONT_PORT'] || 5100);

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { AwsClient } from '../../functions/aws-clients.ts';
 
 /** What may become of one call to AWS: it fails before or after it took effect, in the ways the network and AWS
  *  have. */
@@ -15,10 +14,8 @@ interface HttpRequest {
   readonly query?: Readonly<Record<string, unknown>>;
 }
 
-type Client = S3Client | DynamoDBClient;
-
 /** Puts an observer between a client and the network. */
-export function observe(clients: readonly Client[], observer: Observer): void {
+export function observe(clients: readonly AwsClient[], observer: Observer): void {
   for (const client of clients) {
     const { requestHandler } = client.config;
     const send = requestHandler.handle.bind(requestHandler);

@@ -1,32 +1,39 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/signing-keys.ts';
 import { ENV } from '../../functions/environment.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, startS3Server } from './s3/server.ts';
 import { startSlowProxy } from './slow-proxy.ts';
+import { type SsmServer, startSsm } from './ssm/server.ts';
 
-/** Servers on this machine that stand in for DynamoDB and S3. */
+/** Servers on this machine that stand in for DynamoDB, S3 and SSM. */
 export interface AwsStores {
   /** What a stack would set, and what the SDK reads. */
   readonly environment: Readonly<Record<string, string>>;
   readonly s3: S3Server;
+  readonly ssm: SsmServer;
   stop(): Promise<void>;
 }
 
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 const region = 'us-east-1';
 const bucket = 'stowage';
+const signingKeys = '/stowage/test/signing-keys';
 
-/** Starts both, with an empty table and bucket; `undefined` where there is no DynamoDB server for this platform.
- *  What they hold is in memory and in a directory that goes with them, or below `directory`. Every request waits
- *  `latencyMs` before it is looked at. */
+/** Starts them, with an empty table and bucket, and with signing keys, as a deployment makes them; `undefined` where
+ *  there is no DynamoDB server for this platform. What they hold is in memory and in a directory that goes with them,
+ *  or below `directory`, keys aside. Every request waits `latencyMs` before it is looked at. */
 export async function startAwsStores(directory?: string, latencyMs = 0): Promise<AwsStores | undefined> {
   const dynamodb = await startDynamoDb(directory && join(directory, 'dynamodb.sqlite'));
   if (!dynamodb) return undefined;
   const objects = directory ?? (await mkdtemp(join(tmpdir(), 'stowage-aws-')));
-  const before = async () => (latencyMs > 0 ? { delayMs: latencyMs } : undefined);
+  const wait = () => (latencyMs > 0 ? { delayMs: latencyMs } : undefined);
+  const before = async () => wait();
+  const ssm = await startSsm({ before: wait });
+  ssm.parameters.set(signingKeys, encodeKeyRing(rotated(undefined, newSigningKey(Date.now()))));
   const s3 = await startS3Server({ directory: join(objects, 's3'), credentials, region, bucket, before });
   const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
@@ -38,13 +45,17 @@ export async function startAwsStores(directory?: string, latencyMs = 0): Promise
       [ENV.bucket]: bucket,
       [ENV.tableEndpoint]: slow?.url ?? dynamodb.endpoint,
       [ENV.bucketEndpoint]: s3.url,
+      [ENV.signingKeys]: signingKeys,
+      [ENV.signingKeysEndpoint]: ssm.url,
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     },
     s3,
+    ssm,
     async stop() {
       await s3.close();
+      await ssm.close();
       await slow?.stop();
       await dynamodb.stop();
       if (directory === undefined) await rm(objects, { recursive: true, force: true });

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { onlyResource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
 
 const runbook = readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8');
-const entries = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
+/** Named as alarms are, in small letters; what else the runbook tells how to do has a heading in words. */
+const entries = [...runbook.matchAll(/^## ([a-z-]+)$/gm)].map(([, title]) => title);
 
 const template = synthesize({ alarmEmail: 'ops@example.com' });
 const alarms = [...resourcesOf(template, 'AWS::CloudWatch::Alarm').values()].map(
@@ -43,23 +44,27 @@ describe.each(alarms.map((properties) => ({ name: properties.AlarmName as string
   },
 );
 
-describe('the hourly job', () => {
-  it('alarms at its first error, a timeout too', () => {
-    expect(alarm('expire-failing')).toMatchObject({
+describe.each([
+  { name: 'expire', every: 3600 },
+  { name: 'rotate-keys', every: 86_400 },
+])('the job $name', ({ name, every }) => {
+  it('alarms at its first error, a timeout too, until a run without one', () => {
+    expect(alarm(`${name}-failing`)).toMatchObject({
       Namespace: 'AWS/Lambda',
       MetricName: 'Errors',
       Statistic: 'Sum',
+      Period: every,
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
       TreatMissingData: 'notBreaching',
     });
   });
 
-  it('alarms when it has not run for three hours', () => {
-    expect(alarm('expire-not-running')).toMatchObject({
+  it('alarms when it has missed three runs', () => {
+    expect(alarm(`${name}-not-running`)).toMatchObject({
       Namespace: 'AWS/Lambda',
       MetricName: 'Invocations',
-      Period: 3600,
+      Period: every,
       EvaluationPeriods: 3,
       Threshold: 1,
       ComparisonOperator: 'LessThanThreshold',

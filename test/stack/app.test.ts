@@ -38,10 +38,15 @@ describe('the app', () => {
 
   it('bundles entry points that Node can load, each with its source map beside it', () => {
     const bundles = globSync('asset.*/index.mjs', { cwd: outputs });
-    expect(bundles).toHaveLength(2);
+    expect(bundles).toHaveLength(3);
     for (const bundle of bundles) {
       const load = `import('./${bundle}').then((entry) => console.log(typeof entry.handler))`;
-      const env = { AWS_REGION: 'eu-central-1', [ENV.table]: 'table', [ENV.bucket]: 'bucket' };
+      const env = {
+        AWS_REGION: 'eu-central-1',
+        [ENV.table]: 'table',
+        [ENV.bucket]: 'bucket',
+        [ENV.signingKeys]: '/stowage/Stowage/signing-keys',
+      };
       const { stdout, stderr } = spawnSync(process.execPath, ['-e', load], {
         cwd: outputs,
         encoding: 'utf8',
@@ -50,7 +55,7 @@ describe('the app', () => {
       expect(stderr).toBe('');
       expect(stdout).toBe('function\n');
     }
-    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(2);
+    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(3);
   });
 });
 
@@ -59,7 +64,8 @@ describe('cdk-nag', () => {
     new Set(new AwsSolutionsChecks().validateScope(of).violations.map(({ ruleName }) => ruleName));
 
   it('finds nothing with every option, and with none', () => {
-    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true, open: true }))).toEqual(
+    const publicUrl = 'https://registry.example.com';
+    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true, publicUrl }))).toEqual(
       new Set(),
     );
     expect(findings(stackWith({ alarms: false, keepData: false }))).toEqual(new Set());
@@ -88,8 +94,29 @@ describe('settings', () => {
     expect(settings({ alarmEmail: 'ops@example.com' })).toEqual({ alarmEmail: 'ops@example.com' });
   });
 
+  it.each(['https://registry.example.com', 'https://registry.example.com/'])(
+    "take %s for the registry's own address, without the slash",
+    (publicUrl) => {
+      expect(settings({ publicUrl })).toEqual({ publicUrl: 'https://registry.example.com' });
+    },
+  );
+
   it('are refused where their meaning would be a guess', () => {
     expect(() => settings({ keepData: 'no' })).toThrow('keepData is true or false, not "no"');
     expect(() => settings({ alarmEmail: 'ops' })).toThrow('alarmEmail is not an address: "ops"');
+  });
+
+  it.each([
+    'registry.example.com',
+    'http://registry.example.com',
+    'https://registry.example.com/v2',
+    'https://registry.example.com?a',
+    'https://user@registry.example.com',
+    '',
+    true,
+  ])("refuse %j as the registry's own address", (publicUrl) => {
+    expect(() => settings({ publicUrl })).toThrow(
+      `publicUrl is not https:// and a host: ${JSON.stringify(publicUrl)}`,
+    );
   });
 });

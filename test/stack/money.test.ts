@@ -16,9 +16,11 @@ const FREE_WHILE_IDLE = [
   'AWS::IAM::Role',
   'AWS::Lambda::Function',
   'AWS::Lambda::Permission',
+  'AWS::Lambda::Version',
   'AWS::Logs::LogGroup',
   'AWS::S3::Bucket',
   'AWS::S3::BucketPolicy',
+  'Custom::Trigger',
 ];
 const FOR_MAIL = ['AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy'];
 
@@ -36,8 +38,8 @@ describe('what is billed', () => {
     expect([...typesOf(withEverything)].sort()).toEqual([...FREE_WHILE_IDLE, ...FOR_MAIL].sort());
   });
 
-  it('has no more than four alarms, which can be left out', () => {
-    template.resourceCountIs('AWS::CloudWatch::Alarm', 4);
+  it('has no more than six alarms, which can be left out', () => {
+    template.resourceCountIs('AWS::CloudWatch::Alarm', 6);
     synthesize({ alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
   });
 
@@ -64,8 +66,8 @@ describe('what is billed', () => {
 
 describe('logs', () => {
   it.each([
-    { of: withEverything, count: 3, options: 'with the gateway writing one' },
-    { of: template, count: 2, options: 'by default' },
+    { of: withEverything, count: 5, options: 'with the gateway writing one' },
+    { of: template, count: 4, options: 'by default' },
   ])('are $count $options, and each forgets after 30 days', ({ of, count }) => {
     const groups = [...resourcesOf(of, 'AWS::Logs::LogGroup').values()];
     expect(groups.map(({ Properties }) => Properties.RetentionInDays)).toEqual(Array(count).fill(30));

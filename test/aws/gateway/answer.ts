@@ -1,5 +1,7 @@
 import type { APIGatewayProxyResultV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 
+import { CHALLENGE_HEADER } from '../../../functions/environment.ts';
+
 /** What goes to the client. */
 export interface Answer {
   readonly status: number;
@@ -39,6 +41,9 @@ export function answerOf(result: APIGatewayProxyResultV2, method: string, option
     Object.entries(headers).map(([name, value]) => [nameSent(name.toLowerCase(), options), `${value}`]),
   );
   for (const name of DROPPED) sent.delete(name);
+  const challenge = sent.get(CHALLENGE_HEADER);
+  // The mapping that lib/registry-api.ts sets up.
+  if (status === 401 && challenge !== undefined) sent.set('www-authenticate', challenge);
   if (!sent.has('content-type')) sent.set('content-type', 'text/plain;charset=UTF-8');
   if (method !== 'HEAD' || options.contentLengthOnHead === 'recomputed' || !sent.has('content-length')) {
     sent.set('content-length', `${body.length}`);

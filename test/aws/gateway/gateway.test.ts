@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CHALLENGE_HEADER } from '../../../functions/environment.ts';
 import { Connection } from '../../fuzz/connection.ts';
 import { startGateway } from './gateway.ts';
 
@@ -149,6 +150,15 @@ describe('the answer', () => {
       'x-amzn-remapped-server': 'x',
     });
     expect(['www-authenticate', 'via'].filter((name) => response.headers.has(name))).toEqual([]);
+  });
+
+  it('has the challenge under its name where the function has sent it under another one, too', async () => {
+    const headers = { 'www-authenticate': 'Bearer', [CHALLENGE_HEADER]: 'Bearer realm="here"' };
+    const challengeOf = async (statusCode: number) => {
+      const { url } = await gateway({ statusCode, headers });
+      return (await fetch(url)).headers.get('www-authenticate');
+    };
+    expect([await challengeOf(401), await challengeOf(403)]).toEqual(['Bearer realm="here"', null]);
   });
 
   it('has the challenge if asked to', async () => {
