@@ -1,5 +1,5 @@
-import { authorityOf, nobody } from '../identity/grants.ts';
-import { currentIdentity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { nobody } from '../identity/grants.ts';
+import { currentIdentity, currentWorkload } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
@@ -80,7 +80,7 @@ export class Authentication {
 
   async #authorityOf({ principal, credential, grants }: AccessToken) {
     if (principal === ANONYMOUS) return nobody;
-    if (credential === WORKLOAD_CREDENTIAL) return authorityOf(grants ?? []);
+    if (grants) return currentWorkload(this.#registry, credential, grants);
     return (await currentIdentity(this.#registry, principal, credential))?.authority;
   }
 }

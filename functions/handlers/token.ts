@@ -3,7 +3,7 @@ import { parseScopes, type Scope } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
 import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
-import { anonymous, type Identity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { anonymous, type Identity } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import { createRefreshToken } from '../identity/refresh-tokens.ts';
@@ -32,7 +32,8 @@ export async function issueToken(call: Call): Promise<Response> {
   });
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
-  const wantsRefresh = asked.offline && principal !== ANONYMOUS && credential !== WORKLOAD_CREDENTIAL;
+  // A workload asks its issuer for a new ID token.
+  const wantsRefresh = asked.offline && principal !== ANONYMOUS && !grants;
   const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
   return Response.json(
     {
