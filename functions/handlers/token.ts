@@ -5,7 +5,7 @@ import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
-import { ANONYMOUS } from '../identity/principal.ts';
+import { ANONYMOUS, claimedName } from '../identity/principal.ts';
 import { createRefreshToken } from '../identity/refresh-tokens.ts';
 import { ACCESS_TOKEN_SECONDS, MAX_TOKEN_ACCESS_BYTES } from '../limits.ts';
 import { endpointUnknown, loginRefused, type RegistryError, tooManyLogins } from '../oci/errors.ts';
@@ -99,7 +99,7 @@ async function refusal(
   outcome: Exclude<LoginOutcome, { is: 'known' }>,
 ): Promise<RegistryError> {
   if (outcome.is === 'limited') return tooManyLogins(outcome.retryAfterSeconds);
-  const claimed = refreshToken === undefined ? (credentials?.username ?? '') : 'refresh token';
+  const claimed = refreshToken === undefined ? claimedName(credentials?.username ?? '') : 'refresh token';
   await record(call, `?${claimed}`, 401, outcome.why);
   const why =
     refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';
