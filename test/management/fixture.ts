@@ -18,7 +18,7 @@ export const PASSWORD = 'correct horse battery';
 const HASH = hashPassword(PASSWORD);
 export const DAY = 24 * 60 * 60_000;
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   /** Empty where there is none. */
