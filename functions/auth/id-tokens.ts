@@ -146,8 +146,10 @@ function reasonOf(error: unknown): string | undefined {
   if (error instanceof errors.JWKSNoMatchingKey)
     return 'the ID token is signed with a key that its issuer does not have';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'the signature of the ID token is wrong';
-  if (error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid)
-    return 'the ID token is malformed';
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return 'the ID token does not say which key of its issuer it is signed with';
+  const malformed = [errors.JWTInvalid, errors.JWSInvalid, errors.JOSENotSupported];
+  if (malformed.some((one) => error instanceof one)) return 'the ID token is malformed';
   return undefined;
 }
 

@@ -72,7 +72,10 @@ export async function logInAgain({ registry, address }: LoginContext, text: stri
 
 async function counted(attempt: Attempt, logInNow: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
   if (attempt.is === 'refused') return { is: 'limited', retryAfterSeconds: attempt.retryAfterSeconds };
-  const outcome = await logInNow();
+  const outcome = await logInNow().catch(async (error: unknown) => {
+    await attempt.settle(true); // nobody has learned whether it was right
+    throw error;
+  });
   const isFailure = outcome.is === 'refused' && !outcome.isOutage;
   await attempt.settle(!isFailure);
   return outcome;

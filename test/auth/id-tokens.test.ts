@@ -199,6 +199,14 @@ const BAD: Readonly<Record<string, readonly [(opened: Opened) => string | Promis
     },
     'the signature of the ID token is wrong',
   ],
+  'with a critical header that nobody knows': [
+    async ({ server, signing }) => {
+      const [, claims, signature] = (await server.sign(GITHUB_JOB, signing())).split('.');
+      const header = { alg: 'RS256', kid: 'first', crit: ['future'], future: 1 };
+      return [Buffer.from(JSON.stringify(header)).toString('base64url'), claims, signature].join('.');
+    },
+    'the ID token is malformed',
+  ],
   'that is none': [() => randomBytes(30).toString('hex'), 'the password is not an ID token'],
   'of an issuer that is down': [
     async ({ server, signing }) => {
