@@ -1,7 +1,7 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { tooManyLoginsAtOnce } from '../oci/errors.ts';
 
-/** OWASP's second-smallest memory: 32 MiB a login, and the same work as its others.
+/** One of the settings that OWASP lists as equally strong: 32 MiB a login.
  *  https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt */
 const COST = { ln: 15, r: 8, p: 3 };
 const HASH_BYTES = 32;
