@@ -2,7 +2,7 @@ import { everybody, stranger } from './auth/access.ts';
 import type { Authentication, Bearer } from './auth/authentication.ts';
 import { demand } from './auth/challenge.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
-import { errorResponse } from './http/error-response.ts';
+import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
 import { recordAudit } from './identity/audit.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
@@ -150,6 +150,8 @@ class Visit {
     const path = readablePath(this.#options.request);
     const response = errorResponse(error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };
+    if (error.status === 403 && this.#options.request.method === 'HEAD')
+      response.headers.set('Warning', warningOf(error));
     try {
       await this.#audit(response.status);
       return { response, cause: undefined };

@@ -1,13 +1,18 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startDynamoDb } from './aws/dynamodb/server.ts';
+import { makeFirstAdmin } from './aws/first-admin.ts';
 import { startAwsStores } from './aws/stores.ts';
-import { inheritedEnvironment } from './clients/command.ts';
+import { type Environment, inheritedEnvironment } from './clients/command.ts';
 import { type Daemon, startDaemon } from './clients/daemons.ts';
+import type { Credentials } from './clients/registry.ts';
 import { freePort } from './free-port.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 const PING_TIMEOUT_SECONDS = 10;
+const BANNER_TIMEOUT_SECONDS = 10;
+const BANNER_POLL_MS = 50;
 
 /** The Node host on its own stores; the Node host on DynamoDB and S3; the Lambda function behind an HTTP API. Servers on
  *  this machine stand in for AWS. */
@@ -17,6 +22,8 @@ export type TargetName = (typeof TARGETS)[number];
 /** A registry to test, in a process of its own. */
 export interface Target {
   readonly url: string;
+  /** Who may do everything; absent where a registry is given without it. */
+  readonly admin?: Credentials;
   /** Ends all of it; what it wrote stays. */
   stop(): Promise<void>;
 }
@@ -43,7 +50,9 @@ export async function openTarget(name: TargetName, directory: string): Promise<T
   const given = process.env['STOWAGE_URL'];
   if (given) {
     await ping(given);
-    return { url: given, stop: async () => undefined };
+    const { STOWAGE_USERNAME: username, STOWAGE_PASSWORD: password } = process.env;
+    const admin = username && password ? { admin: { username, password } } : {};
+    return { url: given, ...admin, stop: async () => undefined };
   }
   const data = join(directory, 'registry');
   await mkdir(join(data, 's3'), { recursive: true });
@@ -51,12 +60,17 @@ export async function openTarget(name: TargetName, directory: string): Promise<T
 }
 
 const STARTERS: Readonly<Record<TargetName, (data: string) => Promise<Target>>> = {
-  embedded: (data) => startNodeHost(data, { STOWAGE_STORE: 'directory' }),
+  embedded: startEmbedded,
   aws: startOnAws,
   lambda: startOnLambda,
 };
 
-function startNodeHost(data: string, environment: Readonly<Record<string, string>>): Promise<Target> {
+async function startEmbedded(data: string): Promise<Target> {
+  const host = await startNodeHost(data, { STOWAGE_STORE: 'directory' });
+  return { ...host, admin: await adminIn(host.log) };
+}
+
+function startNodeHost(data: string, environment: Environment): Promise<Host> {
   return startHost('local/main.ts', data, 'STOWAGE_PORT', { STOWAGE_DATA: data, ...environment });
 }
 
@@ -65,12 +79,13 @@ async function startOnAws(data: string): Promise<Target> {
   const stores = await startAwsStores(data);
   if (!stores) throw new TargetUnavailable();
   try {
+    const admin = await makeFirstAdmin(stores.environment);
     const host = await startNodeHost(data, { ...stores.environment, STOWAGE_STORE: 'aws' });
     const stop = async () => {
       await host.stop();
       await stores.stop();
     };
-    return { url: host.url, stop };
+    return { url: host.url, admin, stop };
   } catch (error) {
     await stores.stop();
     throw error;
@@ -82,7 +97,13 @@ async function startOnLambda(data: string): Promise<Target> {
   const dynamodb = await startDynamoDb();
   if (!dynamodb) throw new TargetUnavailable();
   await dynamodb.stop();
-  return await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', { STOWAGE_AWS_DATA: data });
+  const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', { STOWAGE_AWS_DATA: data });
+  return { ...host, admin: await adminIn(host.log) };
+}
+
+interface Host extends Target {
+  /** Where its output goes. */
+  readonly log: string;
 }
 
 /** Runs a program of this project on a free port, which `portVariable` tells it, until it is stopped. */
@@ -90,19 +111,32 @@ async function startHost(
   program: string,
   data: string,
   portVariable: string,
-  environment: Readonly<Record<string, string>>,
-): Promise<Target> {
+  environment: Environment,
+): Promise<Host> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const log = `${data}.log`;
   const daemon: Daemon = await startDaemon({
     program: process.execPath,
     args: [program],
     env: { ...inheritedEnvironment(), ...environment, [portVariable]: `${port}` },
     cwd: PROJECT,
-    log: `${data}.log`,
+    log,
     answers: () => ping(url),
   });
-  return { url, stop: () => daemon.stop() };
+  return { url, log, stop: () => daemon.stop() };
+}
+
+/** The first admin, whose password a host prints as soon as it listens. */
+async function adminIn(log: string): Promise<Credentials> {
+  const deadline = performance.now() + BANNER_TIMEOUT_SECONDS * 1000;
+  while (performance.now() < deadline) {
+    const [, password] =
+      /first admin is "admin"[\s\S]*?:\s+(\S{20,})/.exec(await readFile(log, 'utf8')) ?? [];
+    if (password !== undefined) return { username: 'admin', password };
+    await sleep(BANNER_POLL_MS);
+  }
+  throw new Error(`no password of a first admin in ${log}`);
 }
 
 async function ping(url: string): Promise<void> {

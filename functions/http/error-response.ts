@@ -19,3 +19,10 @@ export function errorResponse(error: unknown, path: string): Response {
   }
   return Response.json({ errors: [{ code: 'UNKNOWN', message: INTERNAL }] }, { status: 500 });
 }
+
+/** The reason of a refusal as a header, for the answer to a HEAD, which has no body to say it in: some clients print
+ *  warnings. https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#warnings */
+export function warningOf({ message }: RegistryError): string {
+  // Not every client takes a quoted quote, and a header takes ASCII only.
+  return `299 - "${message.replaceAll('"', "'").replaceAll(/[^ -[\]-~]/g, '?')}"`;
+}

@@ -4,7 +4,7 @@ import {
   type Copy,
   type Desk,
   digestsIn,
-  type Kind,
+  type Parcel,
   platformName,
   type Session,
 } from './client.ts';
@@ -19,52 +19,59 @@ type Buildah = (...args: string[]) => Promise<string>;
 async function open(desk: Desk): Promise<Session> {
   const global = storageOptions(desk);
   const buildahRun: Buildah = (...args) => runIsolated(desk, 'buildah', [...global, ...args]);
+  const { host } = desk.registry;
   const pushes = { image: pushImage, index: pushIndex };
   return {
     version: (await desk.run('buildah', ['--version'])).trim(),
     extras: [],
-    push: (kind) => pushes[kind](desk, buildahRun),
+    async login({ username, password }) {
+      const login = ['login', '--tls-verify=false', '--username', username, '--password-stdin', host];
+      await runIsolated(desk, 'buildah', [...global, ...login], password);
+    },
+    async logout() {
+      await buildahRun('logout', host);
+    },
+    push: (parcel) => pushes[parcel.kind](desk, buildahRun, parcel),
     async remove() {
       await buildahRun('rmi', '--all', '--force');
       expectEqual('images left', await buildahRun('images', '--all', '--quiet'), '');
     },
-    pull: (kind) => pull(desk, buildahRun, kind),
+    pull: (parcel) => pull(buildahRun, parcel),
     close: async () => undefined,
   };
 }
 
-async function pushImage(desk: Desk, buildahRun: Buildah): Promise<Copy> {
-  const reference = desk.reference('image');
+async function pushImage(desk: Desk, buildahRun: Buildah, parcel: Parcel): Promise<Copy> {
+  const { reference, layout } = parcel;
   const contents: string[] = [];
-  for (const { context } of desk.layout('image').platforms) {
+  for (const { context } of layout.platforms) {
     const id = await buildahRun('bud', '--quiet', '--layers', '--tag', reference, context);
     contents.push(...(await inspect(buildahRun, id)));
   }
-  const flags = ['--quiet', '--tls-verify=false', '--digestfile', desk.file('image-digest')];
+  const flags = ['--quiet', '--tls-verify=false', '--digestfile', digestFile(desk, parcel)];
   await buildahRun('push', ...flags, reference, `docker://${reference}`);
-  return { digest: await readFile(desk.file('image-digest'), 'utf8'), contents };
+  return { digest: await readFile(digestFile(desk, parcel), 'utf8'), contents };
 }
 
-async function pushIndex(desk: Desk, buildahRun: Buildah): Promise<Copy> {
-  const reference = desk.reference('index');
+async function pushIndex(desk: Desk, buildahRun: Buildah, parcel: Parcel): Promise<Copy> {
+  const { reference, layout } = parcel;
   const contents: string[] = [];
   await buildahRun('manifest', 'create', reference);
-  for (const { platform, context } of desk.layout('index').platforms) {
+  for (const { platform, context } of layout.platforms) {
     const target = ['--platform', platformName(platform), '--manifest', reference];
     const id = await buildahRun('bud', '--quiet', '--layers', ...target, context);
     contents.push(...(await inspect(buildahRun, id)));
   }
-  const flags = ['--quiet', '--all', '--tls-verify=false', '--digestfile', desk.file('index-digest')];
+  const flags = ['--quiet', '--all', '--tls-verify=false', '--digestfile', digestFile(desk, parcel)];
   await buildahRun('manifest', 'push', ...flags, reference, `docker://${reference}`);
-  return { digest: await readFile(desk.file('index-digest'), 'utf8'), contents };
+  return { digest: await readFile(digestFile(desk, parcel), 'utf8'), contents };
 }
 
 /** Pulls for every platform there is; each time buildah lists the digest of what the tag stands for. */
-async function pull(desk: Desk, buildahRun: Buildah, kind: Kind): Promise<Copy> {
-  const reference = desk.reference(kind);
+async function pull(buildahRun: Buildah, { reference, layout }: Parcel): Promise<Copy> {
   const digests = new Set<string>();
   const contents: string[] = [];
-  for (const { platform } of desk.layout(kind).platforms) {
+  for (const { platform } of layout.platforms) {
     const flags = ['--quiet', '--tls-verify=false', '--platform', platformName(platform)];
     contents.push(...(await inspect(buildahRun, await buildahRun('pull', ...flags, reference))));
     digests.add(digestsIn(await buildahRun('images', '--json', reference)).join(' '));
@@ -78,3 +85,5 @@ async function inspect(buildahRun: Buildah, image: string): Promise<string[]> {
   const format = ['--type', 'image', '--format', '{{.OCIv1.RootFS.DiffIDs}}'];
   return [id, ...digestsIn(await buildahRun('inspect', ...format, id))];
 }
+
+const digestFile = (desk: Desk, { name }: Parcel) => desk.file(`${name}-digest`);

@@ -3,9 +3,20 @@ import { join } from 'node:path';
 import { type CommandOptions, type Environment, run } from './command.ts';
 import type { Layout, TestImages } from './image.ts';
 import { TAG } from './layout.ts';
-import type { Registry } from './registry.ts';
+import type { Credentials, Registry } from './registry.ts';
 
 export type Kind = 'image' | 'index';
+
+/** Something to push or pull, and where. */
+export interface Parcel {
+  readonly kind: Kind;
+  /** Of the files that belong to it on the desk. */
+  readonly name: string;
+  readonly layout: Layout;
+  readonly repository: string;
+  /** Host, repository and tag, as every client wants to be told. */
+  readonly reference: string;
+}
 
 /** What a client sent or received: the digest it names, and the digests by which it knows the contents. */
 export interface Copy {
@@ -22,18 +33,34 @@ export interface ExtraCheck {
 /** A client with its daemon, if it has one, up and with nothing in its store. */
 export interface Session {
   readonly version: string;
+  /** From here on it acts with these credentials. */
+  login(credentials: Credentials): Promise<void>;
+  /** From here on it acts without any. */
+  logout(): Promise<void>;
   /** Sends what it has; making or importing it in its own store is part of this. */
-  push(kind: Kind): Promise<Copy>;
+  push(parcel: Parcel): Promise<Copy>;
   /** Removes the local copy, and may remove all else; rejects if anything of it is left. */
-  remove(kind: Kind): Promise<void>;
-  pull(kind: Kind): Promise<Copy>;
+  remove(parcel: Parcel): Promise<void>;
+  pull(parcel: Parcel): Promise<Copy>;
   readonly extras: readonly ExtraCheck[];
   close(): Promise<void>;
+}
+
+/** What a client prints, in place of the registry's own words, when it is refused to push or pull. */
+interface OwnWords {
+  readonly push?: string;
+  readonly pull?: string;
 }
 
 /** A row of the table in `clients.ts`. */
 export interface Client {
   readonly name: string;
+  /** Whether it knows nothing of indexes. @default false */
+  readonly hasNoIndex?: boolean;
+  /** Whether it only keeps a password, so that a wrong one fails the next push. @default false */
+  readonly loginIsBlind?: boolean;
+  /** @default none: it prints what the registry says */
+  readonly refusedInOwnWords?: OwnWords;
   /** Absent if one of these is not on the PATH. */
   readonly programs: readonly string[];
   /** What `go install` makes it from where there is Go. */
@@ -84,17 +111,30 @@ export class Desk {
     return new Desk(client, directory, options);
   }
 
-  repository(kind: Kind): string {
-    return `${this.#prefix}/${this.client}/${kind}`;
+  /** What all the client's repositories begin with. */
+  get namespace(): string {
+    return `${this.#prefix}/${this.client}`;
+  }
+
+  repository(name: string): string {
+    return `${this.namespace}/${name}`;
   }
 
   /** Host, repository and tag, as every client wants to be told. */
-  reference(kind: Kind): string {
-    return `${this.registry.host}/${this.repository(kind)}:${TAG}`;
+  reference(name: string, tag = TAG): string {
+    return `${this.registry.host}/${this.repository(name)}:${tag}`;
   }
 
-  layout(kind: Kind): Layout {
-    return this.images[kind];
+  /** The image or the index, for the repository of that name. */
+  parcel(kind: Kind): Parcel {
+    const [repository, reference] = [this.repository(kind), this.reference(kind)];
+    return { kind, name: kind, layout: this.images[kind], repository, reference };
+  }
+
+  /** The tiny image, for the repository of that name. */
+  tinyParcel(name: string, tag?: string): Parcel {
+    const [repository, reference] = [this.repository(name), this.reference(name, tag)];
+    return { kind: 'image', name, layout: this.images.tiny, repository, reference };
   }
 
   file(...names: string[]): string {

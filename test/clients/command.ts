@@ -21,6 +21,10 @@ export interface CommandOptions {
   /** @default this process's own environment */
   readonly env?: Environment;
   readonly cwd?: string;
+  /** What it reads on its standard input, such as a password. @default nothing */
+  readonly input?: string;
+  /** Whether what it prints on its standard error is returned after the rest. @default false */
+  readonly withErrors?: boolean;
   /** @default COMMAND_TIMEOUT_SECONDS */
   readonly timeoutSeconds?: number;
 }
@@ -37,12 +41,17 @@ export class CommandError extends Error {
     this.stdout = stdout;
     this.stderr = stderr;
   }
+
+  /** All it printed. */
+  get output(): string {
+    return this.stdout + this.stderr;
+  }
 }
 
 const running = new Set<ChildProcess>();
 let closed = false;
 
-/** Runs a program to its end and returns its standard output; never through a shell. */
+/** Runs a program to its end and returns what it printed; never through a shell. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -53,10 +62,12 @@ export async function run(
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: true, // a process group of its own, so that its children end with it
   });
   running.add(child);
+  child.stdin.on('error', () => undefined); // it may end without having read it
+  child.stdin.end(options.input ?? '');
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -68,7 +79,7 @@ export async function run(
       collect(child.stderr),
       exitOf(child),
     ]);
-    if (outcome === 'exit 0') return stdout;
+    if (outcome === 'exit 0') return options.withErrors ? stdout + stderr : stdout;
     const reason = late ? `killed after ${seconds} s` : outcome;
     throw new CommandError([program, ...args].join(' '), reason, { stdout, stderr });
   } finally {

@@ -7,13 +7,20 @@ export const crane: Client = {
   name: 'crane',
   programs: ['crane'],
   goModule: 'github.com/google/go-containerregistry/cmd/crane@v0.20.7',
+  loginIsBlind: true,
   open,
 };
 
 async function open(desk: Desk): Promise<Session> {
+  const { host } = desk.registry;
   const run = (...args: string[]) => desk.run('crane', ['--insecure', ...args]);
   return layoutSession(desk, {
     version: `crane ${(await run('version')).trim()}`,
+    login: ({ username, password }) =>
+      desk.run('crane', ['auth', 'login', '--username', username, '--password-stdin', host], {
+        input: password,
+      }),
+    logout: () => run('auth', 'logout', host),
     push: (directory, reference) => run('push', directory, reference),
     pull: (reference, directory) => run('pull', '--format=oci', reference, directory),
     extras: [referrer(desk)],
@@ -24,7 +31,7 @@ function referrer(desk: Desk): ExtraCheck {
   return {
     what: 'pushes an artifact that refers to the image',
     async run() {
-      const subject = desk.layout('image').descriptor;
+      const subject = desk.images.image.descriptor;
       const artifact = await sbomLayout(desk.file('sbom'), desk.client, subject);
       const repository = desk.repository('image');
       const reference = `${desk.registry.host}/${repository}:sbom`;

@@ -1,10 +1,24 @@
 import { writeFile } from 'node:fs/promises';
-import { type Client, type Copy, type Desk, digestIn, digestsIn, type Kind, type Session } from './client.ts';
+import {
+  type Client,
+  type Copy,
+  type Desk,
+  digestIn,
+  digestsIn,
+  type Parcel,
+  type Session,
+} from './client.ts';
 import { startDaemon } from './daemons.ts';
-import { hashedBlobs } from './layout.ts';
+import { hashedBlobs, TAG } from './layout.ts';
 import { expectEqual } from './registry.ts';
 
-export const ctr: Client = { name: 'ctr', programs: ['containerd', 'ctr'], open };
+export const ctr: Client = {
+  name: 'ctr',
+  programs: ['containerd', 'ctr'],
+  loginIsBlind: true,
+  refusedInOwnWords: { push: '403 Forbidden', pull: '403 Forbidden' },
+  open,
+};
 
 /** Where containerd keeps blobs, under its root. */
 const CONTENT = 'io.containerd.content.v1.content/blobs/sha256';
@@ -36,18 +50,30 @@ async function open(desk: Desk): Promise<Session> {
     log: desk.file('containerd.log'),
     answers: () => ctrRun('version'),
   });
+  let user: string[] = []; // it keeps no login: each command is told who it acts for
   return {
     version: (await ctrRun('--version')).trim(),
     extras: [],
-    push: (kind) => push(desk, ctrRun, kind),
+    async login({ username, password }) {
+      user = ['--user', `${username}:${password}`];
+    },
+    async logout() {
+      user = [];
+    },
+    async push(parcel) {
+      await importLayout(desk, ctrRun, parcel);
+      await ctrRun('images', 'push', '--plain-http', ...user, parcel.reference);
+      return await stored(desk, ctrRun, parcel);
+    },
     async remove() {
       const names = (await ctrRun('images', 'ls', '--quiet')).split('\n').filter((name) => name !== '');
       await ctrRun('images', 'rm', '--sync', ...names);
       expectEqual('blobs left', digestsIn(await ctrRun('content', 'ls', '--quiet')), []);
     },
-    async pull(kind) {
-      await ctrRun('images', 'pull', '--plain-http', '--all-platforms', desk.reference(kind));
-      return await stored(desk, ctrRun, kind);
+    async pull(parcel) {
+      const flags = ['--plain-http', '--all-platforms', ...user];
+      await ctrRun('images', 'pull', ...flags, parcel.reference);
+      return await stored(desk, ctrRun, parcel);
     },
     close: () => daemon.stop(),
   };
@@ -55,19 +81,17 @@ async function open(desk: Desk): Promise<Session> {
 
 type Ctr = (...args: string[]) => Promise<string>;
 
-async function push(desk: Desk, ctrRun: Ctr, kind: Kind): Promise<Copy> {
-  const archive = desk.file(`${kind}.tar`);
-  await desk.run('tar', ['--create', `--file=${archive}`, `--directory=${desk.layout(kind).directory}`, '.']);
-  const name = desk.reference(kind).replace(/:[^:/]*$/, '');
-  await ctrRun('images', 'import', '--no-unpack', '--all-platforms', '--base-name', name, archive);
-  await ctrRun('images', 'push', '--plain-http', desk.reference(kind));
-  return await stored(desk, ctrRun, kind);
+async function importLayout(desk: Desk, ctrRun: Ctr, { name, layout, reference }: Parcel): Promise<void> {
+  const archive = desk.file(`${name}.tar`);
+  await desk.run('tar', ['--create', `--file=${archive}`, `--directory=${layout.directory}`, '.']);
+  const base = reference.replace(/:[^:/]*$/, '');
+  await ctrRun('images', 'import', '--no-unpack', '--all-platforms', '--base-name', base, archive);
+  const imported = `${base}:${TAG}`;
+  if (imported !== reference) await ctrRun('images', 'tag', imported, reference);
 }
 
 /** The digest containerd has under the name, and those blobs of it that are in the store, hashed again. */
-async function stored(desk: Desk, ctrRun: Ctr, kind: Kind): Promise<Copy> {
-  const digest = digestIn(await ctrRun('images', 'ls', `name==${desk.reference(kind)}`));
-  const blobs = await hashedBlobs(desk.file('root', CONTENT));
-  const wanted = new Set(desk.layout(kind).blobs);
-  return { digest, contents: blobs.filter((blob) => wanted.has(blob)) };
+async function stored(desk: Desk, ctrRun: Ctr, { layout, reference }: Parcel): Promise<Copy> {
+  const digest = digestIn(await ctrRun('images', 'ls', `name==${reference}`));
+  return { digest, contents: await hashedBlobs(desk.file('root', CONTENT), layout.blobs) };
 }

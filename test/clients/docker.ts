@@ -1,19 +1,25 @@
+import { readFile } from 'node:fs/promises';
 import {
   type Client,
   type Copy,
   type Desk,
   digestIn,
   digestsIn,
-  type Kind,
+  type Parcel,
   platformName,
   type Session,
 } from './client.ts';
 import { CommandError } from './command.ts';
 import { startDaemon } from './daemons.ts';
-import { expectEqual } from './registry.ts';
+import { type Credentials, expectEqual } from './registry.ts';
 import { Skip } from './report.ts';
 
 export const docker: Client = { name: 'docker', programs: ['dockerd', 'docker'], open };
+
+/** What `docker login` leaves behind, by host. */
+interface Config {
+  readonly auths: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>;
+}
 
 /** Id, then layers. */
 const INSPECT = '{{.Id}} {{json .RootFS.Layers}}';
@@ -27,7 +33,10 @@ async function open(desk: Desk): Promise<Session> {
 /** A docker daemon of its own, with no network but the host's. */
 class DockerSession implements Session {
   version = '';
-  readonly extras = [{ what: 'runs a container of the pulled image', run: () => this.#runPulled() }];
+  readonly extras = [
+    { what: 'runs a container of the pulled image', run: () => this.#runPulled() },
+    { what: 'did all that with a refresh token, and keeps no password', run: () => this.#keepsNoPassword() },
+  ];
   readonly #desk: Desk;
   #daemon: { stop(): Promise<void> } | undefined;
   /** Why no container runs here even from an image that was never pushed; empty if one does. */
@@ -53,8 +62,17 @@ class DockerSession implements Session {
     this.version = `docker ${await this.#docker('version', '--format', format)}`.trim();
   }
 
-  push(kind: Kind): Promise<Copy> {
-    return kind === 'image' ? this.#pushImage() : this.#pushIndex();
+  async login({ username, password }: Credentials): Promise<void> {
+    const args = ['login', '--username', username, '--password-stdin', this.#desk.registry.host];
+    await this.#run(args, password);
+  }
+
+  async logout(): Promise<void> {
+    await this.#docker('logout', this.#desk.registry.host);
+  }
+
+  push(parcel: Parcel): Promise<Copy> {
+    return parcel.kind === 'image' ? this.#pushImage(parcel) : this.#pushIndex(parcel);
   }
 
   async remove(): Promise<void> {
@@ -63,11 +81,10 @@ class DockerSession implements Session {
   }
 
   /** Pulls for every platform there is; the first pull, of this machine's, names the digest. */
-  async pull(kind: Kind): Promise<Copy> {
-    const reference = this.#desk.reference(kind);
+  async pull({ kind, layout, reference }: Parcel): Promise<Copy> {
     const digests: string[] = [];
     const contents: string[] = [];
-    for (const { platform } of this.#desk.layout(kind).platforms) {
+    for (const { platform } of layout.platforms) {
       const flags = kind === 'index' ? ['--platform', platformName(platform)] : [];
       digests.push(digestIn(await this.#docker('pull', ...flags, reference)));
       contents.push(...(await this.#inspect(reference)));
@@ -79,23 +96,23 @@ class DockerSession implements Session {
     await this.#daemon?.stop();
   }
 
-  async #pushImage(): Promise<Copy> {
-    const reference = this.#desk.reference('image');
-    for (const { context } of this.#desk.layout('image').platforms) await this.#build(reference, context);
-    this.#runFailure = await this.#runs(reference).then(
-      () => '',
-      (error: unknown) => (error instanceof CommandError ? error.stderr.trim() : String(error)),
-    );
+  async #pushImage({ layout, reference }: Parcel): Promise<Copy> {
+    for (const { context } of layout.platforms) await this.#build(reference, context);
+    if (layout === this.#desk.images.image) {
+      this.#runFailure = await this.#runs(reference).then(
+        () => '',
+        (error: unknown) => (error instanceof CommandError ? error.stderr.trim() : String(error)),
+      );
+    }
     const digest = digestIn(await this.#docker('push', reference));
     return { digest, contents: await this.#inspect(reference) };
   }
 
   /** A manifest list is made of images that are in the registry already, each under a tag of its own. */
-  async #pushIndex(): Promise<Copy> {
-    const reference = this.#desk.reference('index');
+  async #pushIndex({ layout, reference }: Parcel): Promise<Copy> {
     const tags: string[] = [];
     const contents: string[] = [];
-    for (const { platform, context } of this.#desk.layout('index').platforms) {
+    for (const { platform, context } of layout.platforms) {
       const tag = `${reference}-${platform.architecture}`;
       await this.#build(tag, context, '--platform', platformName(platform));
       await this.#docker('push', tag);
@@ -120,12 +137,23 @@ class DockerSession implements Session {
     await this.#runs(this.#desk.reference('image'));
   }
 
+  async #keepsNoPassword(): Promise<void> {
+    const { auths } = JSON.parse(await readFile(this.#desk.file('config', 'config.json'), 'utf8')) as Config;
+    const { auth = '', identitytoken = '' } = auths[this.#desk.registry.host] ?? {};
+    expectEqual('password', Buffer.from(auth, 'base64').toString().split(':')[1], '');
+    expectEqual('whether there is a refresh token', identitytoken.length > 0, true);
+  }
+
   async #runs(reference: string): Promise<void> {
     const printed = await this.#docker('run', '--rm', '--network', 'none', reference);
     expectEqual('what the container prints', printed.trim(), this.#desk.images.greeting);
   }
 
   #docker(...args: string[]): Promise<string> {
+    return this.#run(args);
+  }
+
+  #run(args: readonly string[], input = ''): Promise<string> {
     const desk = this.#desk;
     const env = {
       ...desk.env,
@@ -134,6 +162,6 @@ class DockerSession implements Session {
       DOCKER_BUILDKIT: '0', // the daemon's own builder: buildx is another program
       DOCKER_CLI_EXPERIMENTAL: 'enabled', // `docker manifest`, in 20.10
     };
-    return desk.run('docker', args, { env });
+    return desk.run('docker', args, { env, input });
   }
 }

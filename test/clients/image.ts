@@ -80,6 +80,8 @@ export interface TestImages {
   readonly image: Layout;
   /** An index of three platforms; the first is this machine's. */
   readonly index: Layout;
+  /** A few hundred bytes in one layer, for checks where only the answer matters. */
+  readonly tiny: Layout;
   /** What a container of `image` prints: the run, and the hash of the big layer's file as seen inside. */
   readonly greeting: string;
 }
@@ -111,6 +113,7 @@ export async function makeTestImages({ directory, cache, sizes }: ImagesOptions)
       [FOREIGN, [foreign.layer, script]],
       [VARIANT, [variant.layer]],
     ]),
+    tiny: await imageLayout(join(directory, 'tiny'), [script]),
     greeting: `stowage ${run} ${big.hash}`,
   };
 }

@@ -1,9 +1,12 @@
 import { cp, rm } from 'node:fs/promises';
-import type { Copy, Desk, ExtraCheck, Kind, Session } from './client.ts';
+import type { Copy, Desk, ExtraCheck, Parcel, Session } from './client.ts';
 import { layoutBlobs, layoutDigest } from './layout.ts';
+import type { Credentials } from './registry.ts';
 
 export interface LayoutCommands {
   readonly version: string;
+  login(credentials: Credentials): Promise<unknown>;
+  logout(): Promise<unknown>;
   /** Sends what `directory` holds to `reference`. */
   push(directory: string, reference: string): Promise<unknown>;
   /** Makes `directory` a layout of what `reference` names. */
@@ -13,25 +16,31 @@ export interface LayoutCommands {
 
 /** A client that copies between a registry and an OCI layout: every blob it moves can be compared. */
 export function layoutSession(desk: Desk, commands: LayoutCommands): Session {
-  const local = (kind: Kind) => desk.file(`${kind}-layout`);
-  const copyIn = async (kind: Kind): Promise<Copy> => ({
-    digest: await layoutDigest(local(kind)),
-    contents: await layoutBlobs(local(kind)),
+  const local = ({ name }: Parcel) => desk.file(`${name}-layout`);
+  const copyIn = async (parcel: Parcel): Promise<Copy> => ({
+    digest: await layoutDigest(local(parcel)),
+    contents: await layoutBlobs(local(parcel)),
   });
   return {
     version: commands.version,
     extras: commands.extras ?? [],
-    async push(kind) {
-      await cp(desk.layout(kind).directory, local(kind), { recursive: true });
-      await commands.push(local(kind), desk.reference(kind));
-      return await copyIn(kind);
+    async login(credentials) {
+      await commands.login(credentials);
     },
-    async remove(kind) {
-      await rm(local(kind), { recursive: true });
+    async logout() {
+      await commands.logout();
     },
-    async pull(kind) {
-      await commands.pull(desk.reference(kind), local(kind));
-      return await copyIn(kind);
+    async push(parcel) {
+      await cp(parcel.layout.directory, local(parcel), { recursive: true });
+      await commands.push(local(parcel), parcel.reference);
+      return await copyIn(parcel);
+    },
+    async remove(parcel) {
+      await rm(local(parcel), { recursive: true, force: true });
+    },
+    async pull(parcel) {
+      await commands.pull(parcel.reference, local(parcel));
+      return await copyIn(parcel);
     },
     close: async () => undefined,
   };

@@ -14,8 +14,8 @@ export const MEDIA_TYPES = {
   empty: 'application/vnd.oci.empty.v1+json',
 } as const;
 
-/** The only tag used: in the layouts, and in every repository pushed to. */
-export const TAG = 'v1';
+/** The only tag used: in the layouts, and in every repository pushed to. Helm wants a version. */
+export const TAG: string = '1.0.0';
 
 export interface Platform {
   readonly os: string;
@@ -105,10 +105,12 @@ export async function layoutBlobs(directory: string): Promise<string[]> {
   return await hashedBlobs(join(directory, 'blobs/sha256'));
 }
 
-/** The same for any directory whose files are named by the hexadecimal half of their digest. */
-export async function hashedBlobs(directory: string): Promise<string[]> {
+/** The same for any directory whose files are named by the hexadecimal half of their digest, and there for those of
+ *  `wanted` only: others may be on their way out. */
+export async function hashedBlobs(directory: string, wanted?: readonly string[]): Promise<string[]> {
   const digests: string[] = [];
   for (const name of (await readdir(directory)).sort()) {
+    if (wanted && !wanted.includes(`sha256:${name}`)) continue;
     const digest = await sha256(createReadStream(join(directory, name)));
     if (digest !== `sha256:${name}`) throw new Error(`blob ${name} has the digest ${digest}`);
     digests.push(digest);

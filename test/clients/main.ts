@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { chosenTarget, openTarget, type Target, TargetUnavailable } from '../targets.ts';
+import { Accounts } from './accounts.ts';
 import type { Client } from './client.ts';
 import { CLIENTS } from './clients.ts';
 import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
@@ -17,7 +19,12 @@ import { removeTree } from './scratch.ts';
 let cleaning: Promise<void> | undefined;
 let target: Target | undefined;
 const targetName = chosenTarget();
-const chosen = chooseClients(process.argv.slice(2));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { identity: { type: 'boolean', default: false } },
+});
+const chosen = chooseClients(positionals);
+const onlyIdentity = values.identity;
 const id = randomBytes(4).toString('hex');
 // In lower case throughout: podman makes the name of an image of it.
 const directory = join(tmpdir(), `stowage-clients-${id}`);
@@ -36,15 +43,17 @@ async function askAll(): Promise<void> {
   const registry = await report.check(targetName, 'answers', openRegistry, ({ url }) => `at ${url}`);
   if (registry === undefined) return;
   const images = await report.check('images', 'are made', () =>
-    makeTestImages({ directory, cache, sizes: targetName === 'lambda' ? SMALL : FULL }),
+    makeTestImages({ directory, cache, sizes: onlyIdentity || targetName === 'lambda' ? SMALL : FULL }),
   );
   if (images === undefined) return;
   const tools = join(cache, 'bin');
   const prefix = `clients-${id}`;
   const path = searchPath([tools]);
+  const accounts = new Accounts(registry);
+  const options = { registry, accounts, images, prefix, path, directory, report, onlyIdentity };
   for (const client of chosen) {
     const absent = await whyAbsent(client, tools);
-    if (absent === undefined) await askClient(client, { registry, images, prefix, path, directory, report });
+    if (absent === undefined) await askClient(client, options);
     else if (isRequired(client)) report.fail(client.name, 'is required', absent);
     else report.skip(client.name, 'everything', absent);
   }
@@ -56,7 +65,12 @@ async function openRegistry(): Promise<Registry> {
     const mayBeAbsent = error instanceof TargetUnavailable && !process.env['STOWAGE_REQUIRE_CLIENTS'];
     throw mayBeAbsent ? new Skip(error.message) : error;
   });
-  return new Registry(target.url);
+  if (target.admin === undefined) {
+    throw new Error(
+      'STOWAGE_USERNAME and STOWAGE_PASSWORD have to name an admin of the registry at STOWAGE_URL',
+    );
+  }
+  return new Registry(target.url, target.admin);
 }
 
 function chooseClients(names: readonly string[]): readonly Client[] {

@@ -18,9 +18,15 @@ interface Discovered {
 
 async function open(desk: Desk): Promise<Session> {
   const copy = (...args: string[]) => desk.run('oras', ['cp', '--no-tty', ...args]);
+  const { host } = desk.registry;
   const [version = ''] = (await desk.run('oras', ['version'])).split('\n');
   return layoutSession(desk, {
     version: `oras ${version.replace(/^Version:\s*/, '')}`,
+    login: ({ username, password }) =>
+      desk.run('oras', ['login', '--plain-http', '--username', username, '--password-stdin', host], {
+        input: password,
+      }),
+    logout: () => desk.run('oras', ['logout', host]),
     push: (directory, reference) =>
       copy('--from-oci-layout', `${directory}:${TAG}`, '--to-plain-http', reference),
     pull: (reference, directory) =>

@@ -4,7 +4,7 @@ import {
   type Copy,
   type Desk,
   digestsIn,
-  type Kind,
+  type Parcel,
   platformName,
   type Session,
 } from './client.ts';
@@ -22,55 +22,65 @@ const INSPECT = '{{.Digest}} {{.Id}} {{.RootFS.Layers}}';
 async function open(desk: Desk): Promise<Session> {
   const global = [...storageOptions(desk), '--tmpdir', desk.file('libpod')];
   const podmanRun: Podman = (...args) => runIsolated(desk, 'podman', [...global, ...args]);
+  const { host } = desk.registry;
   const pushes = { image: pushImage, index: pushIndex };
   return {
     version: (await desk.run('podman', ['--version'])).trim(),
     extras: [],
-    push: (kind) => pushes[kind](desk, podmanRun),
+    async login({ username, password }) {
+      const login = ['login', '--tls-verify=false', '--username', username, '--password-stdin', host];
+      await runIsolated(desk, 'podman', [...global, ...login], password);
+    },
+    async logout() {
+      await podmanRun('logout', host);
+    },
+    push: (parcel) => pushes[parcel.kind](desk, podmanRun, parcel),
     async remove() {
       await podmanRun('rmi', '--all', '--force');
       expectEqual('images left', await podmanRun('images', '--all', '--quiet'), '');
     },
-    pull: (kind) => pull(desk, podmanRun, kind),
+    pull: (parcel) => pull(podmanRun, parcel),
     close: async () => undefined,
   };
 }
 
-async function pushImage(desk: Desk, podmanRun: Podman): Promise<Copy> {
-  const reference = desk.reference('image');
-  const id = await podmanRun('pull', '--quiet', `oci:${desk.layout('image').directory}:${TAG}`);
+async function pushImage(desk: Desk, podmanRun: Podman, parcel: Parcel): Promise<Copy> {
+  const { reference, layout } = parcel;
+  const id = await podmanRun('pull', '--quiet', `oci:${layout.directory}:${TAG}`);
   await podmanRun('tag', id.trim(), reference);
-  const flags = ['--quiet', '--tls-verify=false', '--digestfile', desk.file('image-digest')];
+  const flags = ['--quiet', '--tls-verify=false', '--digestfile', digestFile(desk, parcel)];
   await podmanRun('push', ...flags, reference);
   const [, ...contents] = digestsIn(await podmanRun('image', 'inspect', '--format', INSPECT, reference));
-  return { digest: await readFile(desk.file('image-digest'), 'utf8'), contents: [id.trim(), ...contents] };
+  const digest = await readFile(digestFile(desk, parcel), 'utf8');
+  return { digest, contents: [id.trim(), ...contents] };
 }
 
-async function pushIndex(desk: Desk, podmanRun: Podman): Promise<Copy> {
-  const reference = desk.reference('index');
-  const layout = desk.layout('index');
+async function pushIndex(desk: Desk, podmanRun: Podman, parcel: Parcel): Promise<Copy> {
+  const { reference, layout } = parcel;
   await podmanRun('manifest', 'create', reference);
   await podmanRun('manifest', 'add', '--all', reference, `oci:${layout.directory}:${TAG}`);
-  const flags = ['--quiet', '--all', '--tls-verify=false', '--digestfile', desk.file('index-digest')];
+  const flags = ['--quiet', '--all', '--tls-verify=false', '--digestfile', digestFile(desk, parcel)];
   await podmanRun('manifest', 'push', ...flags, reference, `docker://${reference}`);
   const contents = layout.platforms.flatMap(({ id, layers }) => [
     id.replace('sha256:', ''),
     ...layers.map(({ diffId }) => diffId),
   ]);
-  return { digest: await readFile(desk.file('index-digest'), 'utf8'), contents };
+  return { digest: await readFile(digestFile(desk, parcel), 'utf8'), contents };
 }
 
 /** Pulls for every platform there is; each time podman names the digest of what the tag stands for. */
-async function pull(desk: Desk, podmanRun: Podman, kind: Kind): Promise<Copy> {
+async function pull(podmanRun: Podman, { reference, layout }: Parcel): Promise<Copy> {
   const digests = new Set<string>();
   const contents: string[] = [];
-  for (const { platform } of desk.layout(kind).platforms) {
+  for (const { platform } of layout.platforms) {
     const flags = ['--quiet', '--tls-verify=false', '--platform', platformName(platform)];
-    const id = await podmanRun('pull', ...flags, desk.reference(kind));
-    const inspected = await podmanRun('image', 'inspect', '--format', INSPECT, desk.reference(kind));
+    const id = await podmanRun('pull', ...flags, reference);
+    const inspected = await podmanRun('image', 'inspect', '--format', INSPECT, reference);
     const [digest, ...layers] = digestsIn(inspected);
     digests.add(digest ?? 'none');
     contents.push(id.trim(), ...layers);
   }
   return { digest: [...digests].join(' and '), contents };
 }
+
+const digestFile = (desk: Desk, { name }: Parcel) => desk.file(`${name}-digest`);

@@ -20,6 +20,13 @@ async function open(desk: Desk): Promise<Session> {
   const version = await regctlRun(desk, ['version', '--format', '{{.VCSTag}}']);
   return layoutSession(desk, {
     version: `regctl ${version.trim()}`,
+    login: ({ username, password }) =>
+      regctlRun(
+        desk,
+        ['registry', 'login', '--user', username, '--pass-stdin', desk.registry.host],
+        password,
+      ),
+    logout: () => regctlRun(desk, ['registry', 'logout', desk.registry.host]),
     push: (directory, reference) => copy(`ocidir://${directory}:${TAG}`, reference),
     pull: (reference, directory) => copy(reference, `ocidir://${directory}:${TAG}`),
     extras: [inChunks(desk), artifact(desk)],
@@ -73,8 +80,8 @@ function artifact(desk: Desk): ExtraCheck {
   };
 }
 
-function regctlRun(desk: Desk, args: readonly string[]): Promise<string> {
+function regctlRun(desk: Desk, args: readonly string[], input = ''): Promise<string> {
   const host = `reg=${desk.registry.host},tls=disabled`;
   const env = { ...desk.env, REGCTL_CONFIG: desk.file('regctl.json') };
-  return desk.run('regctl', ['--host', host, ...args], { env });
+  return desk.run('regctl', ['--host', host, ...args], { env, input });
 }

@@ -8,6 +8,12 @@ const ACCEPT = [MEDIA_TYPES.manifest, MEDIA_TYPES.index, DOCKER_MANIFEST, DOCKER
 /** For one request, a 200 MB blob included. */
 const REQUEST_TIMEOUT_SECONDS = 120;
 
+/** A user by password or token, or a robot by secret. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** What a registry holds under one reference. */
 export interface Stored {
   /** The digest of the manifest or index. */
@@ -22,17 +28,32 @@ interface Manifest {
   readonly layers?: readonly Descriptor[];
 }
 
-/** The registry under test, asked by plain HTTP and by nothing a client brings along. */
+/** The registry under test, asked by plain HTTP, as its admin, and by nothing a client brings along. */
 export class Registry {
   readonly url: string;
   /** As it is written in a reference. */
   readonly host: string;
+  readonly #admin: Credentials;
 
-  constructor(url: string) {
+  constructor(url: string, admin: Credentials) {
     const { protocol, host, origin } = new URL(url);
     if (protocol !== 'http:') throw new Error(`STOWAGE_URL has to be plain http, not ${url}`);
     this.url = origin;
     this.host = host;
+    this.#admin = admin;
+  }
+
+  /** An access token of the admin's, for one scope. */
+  async token(scope: string): Promise<string> {
+    const { username, password } = this.#admin;
+    const form = { grant_type: 'password', service: 'stowage', client_id: 'test', scope, username, password };
+    const response = await fetch(`${this.url}/token`, {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_SECONDS * 1000),
+    });
+    if (response.status !== 200) throw await unexpected('POST /token', response);
+    return ((await response.json()) as { access_token: string }).access_token;
   }
 
   /** Fetches all that `reference` leads to, and throws unless every byte hashes to its digest. */
@@ -81,11 +102,21 @@ export class Registry {
   }
 
   async #request(path: string, method = 'GET'): Promise<Response> {
+    const [, repository] = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\//.exec(path) ?? [];
+    const headers = {
+      Accept: ACCEPT,
+      Authorization: `Bearer ${await this.token(`repository:${repository}:pull`)}`,
+    };
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_SECONDS * 1000);
-    const response = await fetch(this.url + path, { method, headers: { Accept: ACCEPT }, signal });
+    const response = await fetch(this.url + path, { method, headers, signal });
     if (response.status === 200) return response;
-    throw new Error(`${method} ${path} is answered ${response.status} ${await response.text()}`);
+    throw await unexpected(`${method} ${path}`, response);
   }
+}
+
+/** An error that shows an answer which was not hoped for. */
+export async function unexpected(call: string, response: Response): Promise<Error> {
+  return new Error(`${call} is answered ${response.status} ${await response.text()}`);
 }
 
 /** Throws an error that shows both, if they differ. */

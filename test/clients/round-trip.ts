@@ -1,16 +1,23 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, type Copy, Desk, type DeskOptions, type Kind, type Session } from './client.ts';
+import type { Accounts } from './accounts.ts';
+import { type Client, type Copy, Desk, type DeskOptions, type Parcel, type Session } from './client.ts';
+import { checkIdentity, invitePeople } from './identity.ts';
 import { TAG } from './layout.ts';
 import { expectEqual, type Stored } from './registry.ts';
 import type { Report } from './report.ts';
 
+interface AskOptions extends DeskOptions {
+  readonly directory: string;
+  readonly report: Report;
+  readonly accounts: Accounts;
+  /** Whether to leave out all but the checks of who may do what. */
+  readonly onlyIdentity: boolean;
+}
+
 /** Puts one client through all that is asked of it, in a directory that is gone afterwards. */
-export async function askClient(
-  client: Client,
-  options: DeskOptions & { readonly directory: string; readonly report: Report },
-): Promise<void> {
-  const { report } = options;
+export async function askClient(client: Client, options: AskOptions): Promise<void> {
+  const { report, accounts, onlyIdentity } = options;
   const directory = join(options.directory, client.name);
   await mkdir(directory);
   const desk = await Desk.create(client.name, directory, options);
@@ -22,27 +29,40 @@ export async function askClient(
   );
   if (session === undefined) return;
   try {
-    const image = await roundTrip(desk, session, 'image', report);
-    for (const { what, run } of session.extras) {
-      if (image === undefined) report.skip(client.name, what, 'it has no image to do so with');
-      else await report.check(client.name, what, () => run(image));
+    const people = await report.check(client.name, 'is given users and robots', () =>
+      invitePeople(accounts, desk),
+    );
+    if (people === undefined) return;
+    if (!onlyIdentity) {
+      await report.check(client.name, 'logs in as a user', () => session.login(people.user));
+      await moveImages(client, desk, session, report);
     }
-    await roundTrip(desk, session, 'index', report);
+    await checkIdentity({ client, desk, session, people, report });
   } finally {
     await report.check(client.name, 'leaves nothing running', () => session.close());
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+async function moveImages(client: Client, desk: Desk, session: Session, report: Report): Promise<void> {
+  const image = await roundTrip(desk, session, desk.parcel('image'), report);
+  for (const { what, run } of session.extras) {
+    if (image === undefined) report.skip(client.name, what, 'it has no image to do so with');
+    else await report.check(client.name, what, () => run(image));
+  }
+  if (!client.hasNoIndex) await roundTrip(desk, session, desk.parcel('index'), report);
+}
+
 /** Push, look at what the registry has, remove, pull, compare. Returns what came back, if all was well. */
 async function roundTrip(
   desk: Desk,
   session: Session,
-  kind: Kind,
+  parcel: Parcel,
   report: Report,
 ): Promise<Copy | undefined> {
   const { client, registry } = desk;
-  const sent = await report.check(client, `pushes the ${kind}`, () => session.push(kind));
+  const { kind, repository } = parcel;
+  const sent = await report.check(client, `pushes the ${kind}`, () => session.push(parcel));
   if (sent === undefined) {
     report.skip(client, `pulls the ${kind} back`, 'it was not pushed');
     return undefined;
@@ -51,15 +71,15 @@ async function roundTrip(
     client,
     `finds all of the ${kind} in the registry:`,
     async () => {
-      const stored = await registry.verify(desk.repository(kind), TAG);
+      const stored = await registry.verify(repository, TAG);
       expectEqual(`digest of the ${kind}`, stored.digest, sent.digest);
       return stored;
     },
     describeStored,
   );
-  await report.check(client, `removes its copy of the ${kind}`, () => session.remove(kind));
+  await report.check(client, `removes its copy of the ${kind}`, () => session.remove(parcel));
   return await report.check(client, `pulls the ${kind} back, and the digests are equal`, async () => {
-    const received = await session.pull(kind);
+    const received = await session.pull(parcel);
     expectEqual(`digest of the ${kind}`, received.digest, sent.digest);
     expectEqual(`contents of the ${kind}`, received.contents, sent.contents);
     return received;

@@ -6,9 +6,14 @@ import { layoutSession } from './layout-client.ts';
 export const skopeo: Client = { name: 'skopeo', programs: ['skopeo'], open };
 
 async function open(desk: Desk): Promise<Session> {
-  const copy = (...args: string[]) => runIsolated(desk, 'skopeo', ['copy', '--quiet', '--all', ...args]);
+  const { host } = desk.registry;
+  const run = (args: readonly string[], input?: string) => runIsolated(desk, 'skopeo', args, input);
+  const copy = (...args: string[]) => run(['copy', '--quiet', '--all', ...args]);
   return layoutSession(desk, {
     version: (await desk.run('skopeo', ['--version'])).trim(),
+    login: ({ username, password }) =>
+      run(['login', '--tls-verify=false', '--username', username, '--password-stdin', host], password),
+    logout: () => run(['logout', host]),
     push: (directory, reference) =>
       copy('--dest-tls-verify=false', `oci:${directory}:${TAG}`, `docker://${reference}`),
     pull: (reference, directory) =>

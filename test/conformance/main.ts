@@ -75,7 +75,16 @@ async function runTarget(program: Program, name: TargetName): Promise<readonly R
   for (const version of VERSIONS) {
     console.log(`${program.name}, version ${version}, against ${label} at ${url.origin} ...`);
     const reports = join(PROJECT, 'results/conformance', label.replace(':', '-'), version);
-    results.push(await runProgram({ program, url, target: label, version, directory: reports }));
+    results.push(
+      await runProgram({
+        program,
+        url,
+        credentials: target.admin,
+        target: label,
+        version,
+        directory: reports,
+      }),
+    );
   }
   await target.stop();
   return results;

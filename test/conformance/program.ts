@@ -30,12 +30,20 @@ export async function findConformance(): Promise<Program | undefined> {
 interface Run extends Question {
   readonly program: Program;
   readonly url: URL;
+  /** Who it logs in as; absent where it is to do without. */
+  readonly credentials?: { readonly username: string; readonly password: string } | undefined;
   /** Where the results are left; emptied first, and also the working directory. */
   readonly directory: string;
 }
 
 /** Runs every check of one version. Only a program that leaves no results throws; failures are results. */
-export async function runProgram({ program, url, directory, ...question }: Run): Promise<Results> {
+export async function runProgram({
+  program,
+  url,
+  credentials,
+  directory,
+  ...question
+}: Run): Promise<Results> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   const { version } = question;
@@ -46,8 +54,8 @@ export async function runProgram({ program, url, directory, ...question }: Run):
     OCI_TLS: url.protocol === 'https:' ? (process.env['OCI_TLS'] ?? 'enabled') : 'disabled',
     OCI_REPO1: `${repositories}/one`,
     OCI_REPO2: `${repositories}/two`,
-    OCI_USERNAME: process.env['STOWAGE_USERNAME'] ?? '',
-    OCI_PASSWORD: process.env['STOWAGE_PASSWORD'] ?? '',
+    OCI_USERNAME: credentials?.username ?? '',
+    OCI_PASSWORD: credentials?.password ?? '',
     OCI_VERSION: version,
     OCI_RESULTS_DIR: directory,
   };

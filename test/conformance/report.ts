@@ -152,8 +152,9 @@ It needs Go, and runs
 
     ${program}
 
-once for version 1.1 of the specification and once for \`dev\`, the state of its main branch. A failure or a skip makes the
-command fail, and so does anything disabled that is not explained here.
+once for version 1.1 of the specification and once for \`dev\`, the state of its main branch, logged in as the first admin of a
+registry with users (\`OCI_USERNAME\`, \`OCI_PASSWORD\`). A failure or a skip makes the command fail, and so does anything
+disabled that is not explained here.
 
 ${markdownTable(checks)}
 
