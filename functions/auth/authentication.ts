@@ -1,12 +1,13 @@
-import { authorityOf, nobody } from '../identity/grants.ts';
-import { currentIdentity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { nobody } from '../identity/grants.ts';
+import { currentIdentity, currentWorkload } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Caller, stranger, type Verdict } from './access.ts';
-import { type AccessToken, AccessTokens } from './access-token.ts';
+import { AccessTokens } from './access-token.ts';
 import type { KeySource } from './signing-keys.ts';
+import type { AccessToken } from './token-claims.ts';
 
 /** Names this registry in its tokens and challenges. */
 export const SERVICE = 'stowage';
@@ -79,7 +80,7 @@ export class Authentication {
 
   async #authorityOf({ principal, credential, grants }: AccessToken) {
     if (principal === ANONYMOUS) return nobody;
-    if (credential === WORKLOAD_CREDENTIAL) return authorityOf(grants ?? []);
+    if (grants) return currentWorkload(this.#registry, credential, grants);
     return (await currentIdentity(this.#registry, principal, credential))?.authority;
   }
 }

@@ -57,7 +57,8 @@ export class IdTokenVerifier implements WorkloadVerifier {
       });
       const grants = grantsFor(issuer, payload);
       if (grants.length === 0) return refused('no rule of this registry fits the claims of the ID token');
-      return { is: 'known', workload: { id: `oidc:${issuer.name}:${payload.sub}`, grants } };
+      const subject = payload.sub ?? '';
+      return { is: 'known', workload: { issuer: issuer.name, stamp: issuer.stamp, subject, grants } };
     } catch (error) {
       return refused(reasonOf(error));
     }

@@ -1,3 +1,4 @@
+import { RingCache } from './ring-cache.ts';
 import {
   decodeKeyRing,
   encodeKeyRing,
@@ -27,38 +28,24 @@ interface SecretKeysOptions {
 /** `now`: a new key in front, whatever the age of the newest. `all`: a new key, and none of the old ones verifies. */
 export type Rotation = 'when due' | 'now' | 'all';
 
-/** Ours: half of `KEY_ACTIVATION_MS`, so that everybody has read a new key before anybody signs with it. */
-const FRESH_MS = 5 * 60_000;
-
-/** Ours: while reading fails, requests go on with the ring they have, and one a minute waits for another try. */
-const FAILED_MS = 60_000;
-
-/** Ours: tokens with made-up key ids cause no more than one read in this time. */
-const RELOAD_MS = 5000;
-
 /** Signing keys in a secret store, read once in a while and kept in the process. */
 export class SecretKeys implements KeySource {
   readonly #secret: SecretText;
   readonly #now: () => number;
-  #ring: KeyRing | undefined;
-  /** When the ring was last asked for, and when it has to be again. */
-  #askedAt = Number.NEGATIVE_INFINITY;
-  #staleAt = Number.NEGATIVE_INFINITY;
-  #asking: Promise<KeyRing> | undefined;
+  readonly #cache: RingCache;
 
   constructor({ secret, now }: SecretKeysOptions) {
     this.#secret = secret;
     this.#now = now;
+    this.#cache = new RingCache({ read: () => this.#read(), now });
   }
 
-  async keys(): Promise<KeyRing> {
-    if (this.#ring && this.#now() < this.#staleAt) return this.#ring;
-    return this.#ask();
+  keys(): Promise<KeyRing> {
+    return this.#cache.keys();
   }
 
-  async reload(): Promise<KeyRing> {
-    const hasJustAsked = !this.#asking && this.#now() < this.#askedAt + RELOAD_MS;
-    return this.#ring && hasJustAsked ? this.#ring : this.#ask();
+  reload(): Promise<KeyRing> {
+    return this.#cache.reload();
   }
 
   /** Puts a new key in front of the ring, and answers whether it was this call that did. May run at any time, and
@@ -74,26 +61,9 @@ export class SecretKeys implements KeySource {
     return true;
   }
 
-  /** One question at a time; whoever comes meanwhile shares its answer. */
-  #ask(): Promise<KeyRing> {
-    this.#asking ??= this.#answer().finally(() => {
-      this.#asking = undefined;
-    });
-    return this.#asking;
-  }
-
-  async #answer(): Promise<KeyRing> {
-    this.#askedAt = this.#now();
-    try {
-      const text = await this.#secret.read();
-      if (text === undefined) throw new Error('there are no signing keys yet');
-      this.#ring = decodeKeyRing(text);
-      this.#staleAt = this.#now() + FRESH_MS;
-      return this.#ring;
-    } catch (error) {
-      if (!this.#ring) throw error;
-      this.#staleAt = this.#now() + FAILED_MS;
-      return this.#ring;
-    }
+  async #read(): Promise<KeyRing> {
+    const text = await this.#secret.read();
+    if (text === undefined) throw new Error('there are no signing keys yet');
+    return decodeKeyRing(text);
   }
 }

@@ -2,6 +2,7 @@ import { signingKeysKey } from '../registry/keys.ts';
 import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import { absent, equals } from '../storage/table.ts';
+import { RingCache } from './ring-cache.ts';
 import {
   decodeKeyRing,
   encodeKeyRing,
@@ -15,27 +16,36 @@ import {
 /** Signing keys in the registry's own table, for a registry that has no better place for secrets. */
 export class TableKeys implements KeySource {
   readonly #registry: Registry;
-  #ring: KeyRing | undefined;
+  readonly #cache: RingCache;
 
   constructor(registry: Registry) {
     this.#registry = registry;
+    this.#cache = new RingCache({ read: () => this.#read(), now: registry.now });
   }
 
-  async keys(): Promise<KeyRing> {
-    return this.#ring ?? (await this.reload());
+  keys(): Promise<KeyRing> {
+    return this.#cache.keys();
   }
 
-  /** Reads the ring, and makes it where there is none. */
-  async reload(): Promise<KeyRing> {
-    const found = await this.#registry.table.get(signingKeysKey);
-    this.#ring = found ? decodeKeyRing(found['ring'] as string) : await this.rotateWhenDue();
-    return this.#ring;
+  reload(): Promise<KeyRing> {
+    return this.#cache.reload();
   }
 
   /** Puts a new key in front of the ring where the newest is old; whoever else does so at once does it first. */
-  async rotateWhenDue(): Promise<KeyRing> {
+  async rotateWhenDue(): Promise<void> {
+    await this.#rotateWhenDue();
+    this.#cache.expire();
+  }
+
+  /** Makes the ring where there is none. */
+  async #read(): Promise<KeyRing> {
+    const found = await this.#registry.table.get(signingKeysKey);
+    return found ? decodeKeyRing(found['ring'] as string) : this.#rotateWhenDue();
+  }
+
+  #rotateWhenDue(): Promise<KeyRing> {
     const { table, now } = this.#registry;
-    this.#ring = await untilWon(this.#registry, async () => {
+    return untilWon(this.#registry, async () => {
       const found = await table.get(signingKeysKey);
       const text = found?.['ring'] as string | undefined;
       const ring = text === undefined ? undefined : decodeKeyRing(text);
@@ -47,6 +57,5 @@ export class TableKeys implements KeySource {
       ]);
       return committed ? next : LOST;
     });
-    return this.#ring;
   }
 }

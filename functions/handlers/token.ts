@@ -1,11 +1,11 @@
-import type { AccessEntry } from '../auth/access-token.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { parseScopes, type Scope } from '../auth/scope.ts';
+import type { AccessEntry } from '../auth/token-claims.ts';
 import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
-import { anonymous, type Identity, WORKLOAD_CREDENTIAL } from '../identity/identity.ts';
+import { anonymous, type Identity } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
-import { ANONYMOUS } from '../identity/principal.ts';
+import { ANONYMOUS, claimedName } from '../identity/principal.ts';
 import { createRefreshToken } from '../identity/refresh-tokens.ts';
 import { ACCESS_TOKEN_SECONDS, MAX_TOKEN_ACCESS_BYTES } from '../limits.ts';
 import { endpointUnknown, loginRefused, type RegistryError, tooManyLogins } from '../oci/errors.ts';
@@ -32,7 +32,8 @@ export async function issueToken(call: Call): Promise<Response> {
   });
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
-  const wantsRefresh = asked.offline && principal !== ANONYMOUS && credential !== WORKLOAD_CREDENTIAL;
+  // A workload asks its issuer for a new ID token.
+  const wantsRefresh = asked.offline && principal !== ANONYMOUS && !grants;
   const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
   return Response.json(
     {
@@ -98,7 +99,7 @@ async function refusal(
   outcome: Exclude<LoginOutcome, { is: 'known' }>,
 ): Promise<RegistryError> {
   if (outcome.is === 'limited') return tooManyLogins(outcome.retryAfterSeconds);
-  const claimed = refreshToken === undefined ? (credentials?.username ?? '') : 'refresh token';
+  const claimed = refreshToken === undefined ? claimedName(credentials?.username ?? '') : 'refresh token';
   await record(call, `?${claimed}`, 401, outcome.why);
   const why =
     refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';

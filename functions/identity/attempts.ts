@@ -22,35 +22,51 @@ interface Whom {
   /** Whose password is tried; absent for a generated secret, which nobody guesses: whoever tries must not lock out
    *  the program that has it. */
   readonly user?: string;
+  /** Whether the password is known to be right. Then it need not be counted; yet it waits like a wrong one, since the
+   *  answer would tell a guesser which it is. @default false */
+  readonly isKnown?: boolean;
 }
 
 /** Whether one more login may be tried. A password counts as failed before it is tried, so that many guesses at once
  *  are not more than one by one; `settle` takes that back where it was right. An address only counts what has failed:
  *  many may share it, and their logins must not wait for each other. */
-export async function beginAttempt(registry: Registry, { address, user }: Whom): Promise<Attempt> {
+export async function beginAttempt(registry: Registry, whom: Whom): Promise<Attempt> {
+  const { address, user, isKnown = false } = whom;
   const { table, now } = registry;
   const window = Math.floor(now() / WINDOW_MS) * WINDOW_MS;
-  const retryAfterSeconds = Math.ceil((window + WINDOW_MS - now()) / 1000);
+  const refused: Attempt = {
+    is: 'refused',
+    retryAfterSeconds: Math.ceil((window + WINDOW_MS - now()) / 1000),
+  };
   const addressKey = attemptsKey(`address:${networkOf(address)}`, window);
-  if (failuresIn(await table.get(addressKey)) >= PER_ADDRESS) return { is: 'refused', retryAfterSeconds };
-  const userKey = user === undefined ? undefined : attemptsKey(`user:${user.slice(0, 255)}`, window);
-  if (userKey && !(await reserve(registry, userKey, window))) return { is: 'refused', retryAfterSeconds };
+  const userKey = user === undefined ? undefined : attemptsKey(`user:${countedName(user)}`, window);
+  const [ofAddress, ofUser] = await table.getMany(userKey ? [addressKey, userKey] : [addressKey]);
+  if (failuresIn(ofAddress) >= PER_ADDRESS || failuresIn(ofUser) >= PER_USER) return refused;
+  const counted = isKnown ? undefined : userKey;
+  if (counted && !(await reserve(registry, counted, window, ofUser))) return refused;
   return {
     is: 'allowed',
     async settle(succeeded) {
       if (!succeeded) await table.write([count(addressKey, 1, window)]);
-      else if (userKey) await table.write([count(userKey, -1, window)]);
+      else if (counted) await table.write([count(counted, -1, window)]);
     },
   };
 }
 
-/** Counts one failure on condition that nobody else did meanwhile; answers whether there was one left. */
-async function reserve(registry: Registry, key: Key, window: number): Promise<boolean> {
+/** Counts one failure on condition that nobody else did since the count was read; answers whether there was one left. */
+async function reserve(
+  registry: Registry,
+  key: Key,
+  window: number,
+  read: Attributes | undefined,
+): Promise<boolean> {
+  const { table } = registry;
+  let found = read;
   return untilWon(registry, async () => {
-    const found = await registry.table.get(key);
     if (failuresIn(found) >= PER_USER) return false;
     const when = found ? equals('failures', failuresIn(found)) : absent;
-    const { committed } = await registry.table.write([{ ...count(key, 1, window), when: [when] }]);
+    const { committed } = await table.write([{ ...count(key, 1, window), when: [when] }]);
+    if (!committed) found = await table.get(key);
     return committed || LOST;
   });
 }
@@ -63,9 +79,14 @@ const count = (key: Key, failures: number, window: number) => ({
 
 const failuresIn = (found: Attributes | undefined) => (found?.['failures'] as number | undefined) ?? 0;
 
-/** Whoever has one IPv6 address has 2^64 of them: the network is what counts. */
-function networkOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address;
+/** As much of a name as fits into a key, whatever it is made of. */
+const countedName = (user: string) => user.slice(0, 255).toWellFormed();
+
+/** Whoever has one IPv6 address has 2^64 of them: the network is what counts. Some proxies name a port, too. */
+function networkOf(text: string): string {
+  const bare = text.replace(/^\[(.*)\](?::\d+)?$/, '$1').replace(/^::ffff:(?=\d+\.)/i, '');
+  const address = bare.replace(/^([\d.]+):\d+$/, '$1').slice(0, 100);
+  if (!address.includes(':')) return address;
   const [head = '', tail = ''] = address.split('::');
   const groups = head.split(':').filter(Boolean);
   const missing = 8 - groups.length - tail.split(':').filter(Boolean).length;

@@ -25,10 +25,7 @@ const MAX_TEXT = 500;
 /** Appends to the trail. Nothing changes or removes a record but its end after `AUDIT_RETENTION_SECONDS`. */
 export async function recordAudit({ table, newId }: Registry, record: AuditRecord): Promise<void> {
   const entries = Object.entries(record).filter(([, value]) => value !== undefined && value !== '');
-  const cut = entries.map(([name, value]) => [
-    name,
-    typeof value === 'string' ? value.slice(0, MAX_TEXT) : value,
-  ]);
+  const cut = entries.map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]);
   const expiresAt = Math.floor(record.time / 1000) + AUDIT_RETENTION_SECONDS;
   await table.write([
     {
@@ -37,6 +34,14 @@ export async function recordAudit({ table, newId }: Registry, record: AuditRecor
     },
   ]);
 }
+
+/** Much of a record is what a stranger has sent. It must not move the cursor of a terminal, nor pass for another line, and
+ *  a pair of surrogates that is cut in half is no text. */
+const printable = (text: string) =>
+  text
+    .slice(0, MAX_TEXT)
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
 
 export interface AuditQuery {
   /** Milliseconds, included. */

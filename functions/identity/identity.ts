@@ -3,14 +3,16 @@ import type { Registry } from '../registry/registry.ts';
 import type { Attributes } from '../storage/table.ts';
 import { type Authority, authorityOf, bothOf, type Grant } from './grants.ts';
 import { groupSubject } from './groups.ts';
+import { isUnchanged } from './issuers.ts';
 import { ANONYMOUS, type PrincipalId, parseSubject, principalOf } from './principal.ts';
 import { type Robot, robotOf, robotSubject } from './robots.ts';
 import { subjectItemOf } from './subjects.ts';
 import { type AccessToken, findToken, isValid, limitOf } from './tokens.ts';
 import { type User, userOf, userSubject } from './users.ts';
+import type { Workload } from './workload.ts';
 
 /** Which proof a login rested on, as access and refresh tokens remember it: `password:<stamp>`, `token:<id>`,
- *  `secret:<stamp>`, `workload`, `none`. */
+ *  `secret:<stamp>`, `workload:<issuer>:<stamp>`, `none`. */
 export type CredentialRef = string & { readonly __brand: 'CredentialRef' };
 
 /** Somebody who has proved who they are, and what they may do at this moment. */
@@ -23,9 +25,9 @@ export interface Identity {
 }
 
 export const NO_CREDENTIAL = 'none' as CredentialRef;
-export const WORKLOAD_CREDENTIAL = 'workload' as CredentialRef;
 export const passwordCredential = ({ stamp }: User) => `password:${stamp}` as CredentialRef;
 export const secretCredential = ({ stamp }: Robot) => `secret:${stamp}` as CredentialRef;
+const workloadCredential = ({ issuer, stamp }: Workload) => `workload:${issuer}:${stamp}` as CredentialRef;
 export const tokenCredential = ({ id }: AccessToken) => `token:${id}` as CredentialRef;
 
 export const anonymous: Identity = {
@@ -97,6 +99,27 @@ export function identityOfRobot({ now }: Registry, robot: Robot): Identity | und
     credential: secretCredential(robot),
     authority: authorityOf(robot.grants),
   };
+}
+
+/** The workload that has given an ID token. */
+export function identityOfWorkload(workload: Workload): Identity {
+  const { issuer, subject, grants } = workload;
+  return {
+    principal: `oidc:${issuer}:${subject}` as PrincipalId,
+    credential: workloadCredential(workload),
+    authority: authorityOf(grants),
+    grants,
+  };
+}
+
+/** What a workload may do that was granted this when it logged in; `undefined` where its issuer has changed since. */
+export async function currentWorkload(
+  registry: Registry,
+  credential: CredentialRef,
+  grants: readonly Grant[],
+): Promise<Authority | undefined> {
+  const [, issuer = '', stamp = ''] = credential.split(':');
+  return (await isUnchanged(registry, issuer, stamp)) ? authorityOf(grants) : undefined;
 }
 
 /** A user's own grants and those of the groups. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { conflict } from '../oci/errors.ts';
 import { issuerIn, issuerKey, issuers } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -20,27 +21,38 @@ export interface Issuer {
   readonly rules: readonly ClaimRule[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Changes with each change of the issuer: what was granted by its rules before is void. */
+  readonly stamp: string;
 }
+
+/** An issuer as somebody sets it. */
+export type NewIssuer = Omit<Issuer, 'createdAt' | 'stamp'>;
 
 /** More than a few would be a mistake: every login of a workload reads them. */
 export const MAX_ISSUERS = 20;
 
 /** Sets what an issuer's tokens are worth, and adds the issuer where it is new. */
-export async function putIssuer(registry: Registry, issuer: Omit<Issuer, 'createdAt'>): Promise<Issuer> {
-  const { name, ...rest } = issuer;
+export async function putIssuer(registry: Registry, issuer: NewIssuer): Promise<Issuer> {
+  const { name, audience, rules } = issuer;
   const others = await listIssuers(registry);
   const before = others.find((one) => one.name === name);
   if (!before && others.length >= MAX_ISSUERS)
     throw conflict(`there are ${MAX_ISSUERS} issuers, as many as there can be`);
   const createdAt = before?.createdAt ?? registry.now();
-  const attributes = { ...rest, createdAt } as unknown as Attributes;
+  const stamp = randomUUID();
+  const attributes = { issuer: issuer.issuer, audience, rules, createdAt, stamp } as unknown as Attributes;
   await registry.table.write([{ put: issuerKey(name), attributes }]);
-  return { ...issuer, createdAt };
+  return { name, issuer: issuer.issuer, audience, rules, createdAt, stamp };
 }
 
 export async function listIssuers({ table }: Registry): Promise<Issuer[]> {
   const items = await table.query({ ...issuers, limit: MAX_ISSUERS });
   return items.map(issuerOf);
+}
+
+/** Whether the issuer is there and as it was when it had this stamp. */
+export async function isUnchanged({ table }: Registry, name: string, stamp: string): Promise<boolean> {
+  return (await table.get(issuerKey(name)))?.['stamp'] === stamp;
 }
 
 /** Answers whether it was there. */

@@ -1,18 +1,17 @@
 import type { Registry } from '../registry/registry.ts';
 import { type Attempt, beginAttempt } from './attempts.ts';
-import { authorityOf } from './grants.ts';
 import {
   currentIdentity,
   type Identity,
   identityOfRobot,
   identityOfToken,
   identityOfUser,
+  identityOfWorkload,
   noteUse,
-  WORKLOAD_CREDENTIAL,
 } from './identity.ts';
 import type { PasswordMemory } from './password-memory.ts';
 import { verifyPassword } from './passwords.ts';
-import { type PrincipalId, parseLogin, SUBJECT_NAME } from './principal.ts';
+import { parseLogin, SUBJECT_NAME } from './principal.ts';
 import { findRefreshToken } from './refresh-tokens.ts';
 import { findRobot } from './robots.ts';
 import { idOfSecret, isSecret } from './secrets.ts';
@@ -88,12 +87,12 @@ async function byPassword(
   { username, password }: Credentials,
 ): Promise<LoginOutcome> {
   const user = name === undefined ? undefined : await findUser(registry, name);
-  if (user && !user.disabled && passwords.knows(user, password))
-    return known(await identityOfUser(registry, user));
-  return counted(await beginAttempt(registry, { address, user: username }), async () => {
-    const isRight = await verifyPassword(password, user?.passwordHash);
+  const isKnown = user !== undefined && !user.disabled && passwords.knows(user, password);
+  const attempt = await beginAttempt(registry, { address, user: username, isKnown });
+  return counted(attempt, async () => {
+    const isRight = isKnown || (await verifyPassword(password, user?.passwordHash));
     if (!user || !isRight || user.disabled) return { is: 'refused' };
-    passwords.remember(user, password);
+    if (!isKnown) passwords.remember(user, password);
     return known(await identityOfUser(registry, user));
   });
 }
@@ -118,11 +117,5 @@ async function bySecret(registry: Registry, name: string | undefined, password: 
 async function byIdToken({ registry, workloads }: LoginContext, idToken: string): Promise<LoginOutcome> {
   const outcome = await workloads.verify(registry, idToken);
   if (outcome.is === 'refused') return outcome;
-  const { id, grants } = outcome.workload;
-  return known({
-    principal: id as PrincipalId,
-    credential: WORKLOAD_CREDENTIAL,
-    authority: authorityOf(grants),
-    grants,
-  });
+  return known(identityOfWorkload(outcome.workload));
 }

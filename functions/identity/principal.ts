@@ -29,6 +29,13 @@ export function parseLogin(
   return { kind: 'user', name: username };
 }
 
+/** A login name as a trail may keep it: one that somebody could have. What else is sent as a name may well be a password
+ *  or a token in the wrong field. */
+export function claimedName(username: string): string {
+  const login = parseLogin(username);
+  return login.kind === 'workload' || SUBJECT_NAME.test(login.name) ? username : 'not a name';
+}
+
 /** What a robot gives as its user name. */
 export const robotLogin = (name: string) => `${ROBOT_PREFIX}${name}`;
 

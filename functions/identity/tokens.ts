@@ -94,7 +94,7 @@ export function limitOf({ grants }: AccessToken): Authority | undefined {
 const SHOWN_AFTER_EXPIRY_SECONDS = 30 * 24 * 60 * 60;
 
 /** The end of a credential, and the later one of its item. */
-export const validity = (validUntil: number | undefined): Attributes =>
+const validity = (validUntil: number | undefined): Attributes =>
   validUntil === undefined
     ? {}
     : { validUntil, expiresAt: Math.floor(validUntil / 1000) + SHOWN_AFTER_EXPIRY_SECONDS };

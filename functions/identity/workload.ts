@@ -3,8 +3,11 @@ import type { Grant } from './grants.ts';
 
 /** What an ID token proves. */
 export interface Workload {
-  /** `oidc:<issuer's name>:<sub>` */
-  readonly id: string;
+  /** The name of its issuer, and that one's `stamp`. */
+  readonly issuer: string;
+  readonly stamp: string;
+  /** The `sub` of the token. */
+  readonly subject: string;
   readonly grants: readonly Grant[];
 }
 

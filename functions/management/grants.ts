@@ -30,6 +30,7 @@ export const endpoints = {
     summary: 'The grants of one subject; or of all, in the order of the subjects, `n` subjects a page',
     query: z.strictObject({ subject: SubjectId.optional(), ...pageOf(SubjectId) }),
     answer: GrantList,
+    problems: { 404: 'There is no such subject.' },
     allow: requireAdmin,
     async handle(call, { query }) {
       if (query.subject === undefined) return allGrants(call, query);
@@ -61,7 +62,10 @@ export const endpoints = {
   'grant.remove': endpoint({
     summary: 'Take away what a subject may do by a pattern',
     query: z.strictObject({ subject: SubjectId, pattern: GrantPattern }),
-    problems: { 409: 'Nobody would be left who is admin of the registry.' },
+    problems: {
+      404: 'There is no such grant.',
+      409: 'Nobody would be left who is admin of the registry.',
+    },
     async handle(call, { query: { subject, pattern } }) {
       call.about(`${subject} ${pattern}`);
       await requireAdminOf(call, pattern);

@@ -1,15 +1,13 @@
 import type { Digest } from '../oci/digest.ts';
 import { nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { absent, equals, type Item, MAX_OPERATIONS, type Operation, present } from '../storage/table.ts';
+import { equals, type Item, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import { unlinkOperations } from './blobs.ts';
 import {
-  blobKey,
   blobsOf,
   digestKey,
   directoryKey,
   lastPartOf,
-  linkerKey,
   manifestKey,
   manifestsOf,
   remaindersOf,
@@ -124,14 +122,10 @@ class Deletion {
     const digests = await this.#digestsIn(blobsOf(name), BLOBS_AT_ONCE);
     if (digests.length === 0) return [];
     const stored = await this.#registry.table.getMany(digests.map(digestKey));
-    const removals = digests.flatMap((digest, index): Operation[] => {
+    const removals = digests.flatMap((digest, index) => {
       const object = stored[index];
-      if (object) return unlinkOperations(this.#registry, name, digest, object);
-      return [
-        { check: digestKey(digest), when: [absent] },
-        { remove: blobKey(name, digest), when: [present] },
-        { remove: linkerKey(digest, name) },
-      ];
+      // Without one, the link went since it was read.
+      return object ? unlinkOperations(this.#registry, name, digest, object) : [];
     });
     return [countDeletion(repository), ...removals];
   }

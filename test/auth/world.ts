@@ -3,6 +3,7 @@ import { Authentication } from '../../functions/auth/authentication.ts';
 import { TableKeys } from '../../functions/auth/table-keys.ts';
 import type { Grant } from '../../functions/identity/grants.ts';
 import { createGroup } from '../../functions/identity/groups.ts';
+import { type Issuer, listIssuers, putIssuer } from '../../functions/identity/issuers.ts';
 import { createRobot } from '../../functions/identity/robots.ts';
 import { createToken } from '../../functions/identity/tokens.ts';
 import { addMember, createUser } from '../../functions/identity/users.ts';
@@ -35,14 +36,21 @@ export async function openWorld(): Promise<World> {
   const verifier: WorkloadVerifier = {
     async verify(_registry, idToken) {
       const grants = workloads.get(idToken);
-      return grants
-        ? { is: 'known', workload: { id: `oidc:test:${idToken}`, grants } }
-        : { is: 'refused', why: 'unknown ID token' };
+      if (!grants) return { is: 'refused', why: 'unknown ID token' };
+      const { name: issuer, stamp } = await testIssuer(registry);
+      return { is: 'known', workload: { issuer, stamp, subject: idToken, grants } };
     },
   };
   const authentication = new Authentication({ registry, keys: new TableKeys(registry), workloads: verifier });
   const app = createApp({ registry, authentication });
   return { fixture, registry, app, authentication, workloads };
+}
+
+/** The issuer that ID tokens come from. */
+async function testIssuer(registry: Registry): Promise<Issuer> {
+  const [found] = await listIssuers(registry);
+  const issuer = { name: 'test', issuer: 'https://issuer.test', audience: 'registry.test', rules: [] };
+  return found ?? putIssuer(registry, issuer);
 }
 
 /** What principals are made in. */

@@ -39,6 +39,10 @@ const FORBIDDEN = [
   ['functions/handlers', '../registry/keys.ts'],
   ['functions/handlers', '../storage/table.ts'],
   ['functions/handlers', '../../local/server.ts'],
+  ['functions/management', '../registry/keys.ts'],
+  ['functions/management', '../storage/table.ts'],
+  ['functions/management', '../handlers/manifests.ts'],
+  ['functions/management', '@aws-sdk/client-dynamodb'],
   ['local', '../functions/handlers/call.ts'],
   ['local', '@aws-sdk/client-s3'],
 ] as const;
@@ -52,6 +56,8 @@ const ALLOWED = [
   ['functions/registry', '../oci/digest.ts'],
   ['functions/registry', '../storage/table.ts'],
   ['functions/handlers', '../registry/tags.ts'],
+  ['functions/management', '../handlers/call.ts'],
+  ['functions/management', '../identity/users.ts'],
   ['local', '../functions/app.ts'],
 ] as const;
 
@@ -103,7 +109,7 @@ it('the registry does not read the environment', () => {
 });
 
 it('the registry takes clock and chance as arguments', () => {
-  const sources = globSync('functions/{oci,registry,handlers,http}/*.ts', { cwd: ROOT });
+  const sources = globSync('functions/{oci,registry,handlers,http,management}/*.ts', { cwd: ROOT });
   const impure = sources.filter((path) =>
     /Date\.now|new Date\(\)|Math\.random|randomUUID|randomBytes/.test(readFileSync(join(ROOT, path), 'utf8')),
   );

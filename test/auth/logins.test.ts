@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { createRobot } from '../../functions/identity/robots.ts';
+import { createToken, revokeToken } from '../../functions/identity/tokens.ts';
+import { changeUser, createUser } from '../../functions/identity/users.ts';
+import { basic, type Login, openWorld, PASSWORD, type World } from './world.ts';
+
+// What guessing gets: nothing by the answer, nothing by the work that it costs, and not many tries. The work is counted
+// instead of timed, and made cheap.
+
+const { scrypt } = vi.hoisted(() => ({ scrypt: vi.fn() }));
+vi.mock('node:crypto', async (original) => {
+  const real = await original<typeof import('node:crypto')>();
+  const cheap: typeof real.scrypt = (...args: unknown[]) => {
+    const [password, salt, length, , done] = args as Parameters<typeof real.scrypt>;
+    real.scrypt(password, salt, length, { N: 2 }, done);
+  };
+  return { ...real, scrypt: scrypt.mockImplementation(cheap) };
+});
+
+const HERE = '192.0.2.1';
+const WINDOW_MS = 5 * 60_000;
+const GRANTS = [{ pattern: 'team/*', actions: ['pull'] }] as const;
+const given = { description: '', createdBy: 'test', grants: GRANTS };
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+  await createUser(world.registry, { ...given, name: 'alice', password: PASSWORD });
+  scrypt.mockClear();
+});
+
+const alice: Login = { username: 'alice', password: PASSWORD };
+const wrong = (username: string, n = 0): Login => ({ username, password: `wrong ${n}` });
+
+async function logIn(login: Login, address = HERE) {
+  const request = new Request('http://registry.test/token', { headers: { Authorization: basic(login) } });
+  const response = await world.app(request, { address, scheme: 'https' });
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
+  };
+}
+
+const statusOf = async (login: Login, address?: string) => (await logIn(login, address)).status;
+
+/** A password that guessers are not told to be wrong or right, since they have tried too often. */
+async function lockOut(username: string, address = '198.51.100.1'): Promise<void> {
+  for (let n = 0; n < 10; n += 1) expect(await statusOf(wrong(username, n), address)).toBe(401);
+  expect(await statusOf(wrong(username), address)).toBe(429);
+}
+
+describe('a refused login', () => {
+  /** What each is made of, and how many passwords are derived to refuse it. */
+  const REFUSED: Readonly<Record<string, readonly [() => Promise<Login>, number]>> = {
+    'wrong password': [async () => wrong('alice'), 1],
+    'unknown user': [async () => wrong('nobody'), 1],
+    'name that no user can have': [async () => wrong('No Body!'), 1],
+    'disabled user with the right password': [
+      async () => {
+        await createUser(world.registry, { ...given, name: 'carol', password: PASSWORD });
+        await changeUser(world.registry, 'carol', { disabled: true });
+        scrypt.mockClear();
+        return { username: 'carol', password: PASSWORD };
+      },
+      1,
+    ],
+    'unknown robot': [async () => wrong('robot/nobody'), 0],
+    'wrong secret of a robot': [
+      async () => {
+        await createRobot(world.registry, { ...given, name: 'ci' });
+        return wrong('robot/ci');
+      },
+      0,
+    ],
+    'robot that has expired': [
+      async () => {
+        const secret = await createRobot(world.registry, {
+          ...given,
+          name: 'ci',
+          validUntil: world.fixture.clock,
+        });
+        return { username: 'robot/ci', password: secret?.text ?? '' };
+      },
+      0,
+    ],
+    'revoked token': [
+      async () => {
+        const made = await createToken(world.registry, 'alice', { description: '' });
+        await revokeToken(world.registry, 'alice', made?.token.id ?? '');
+        return { username: 'alice', password: made?.secret.text ?? '' };
+      },
+      0,
+    ],
+    'token of somebody else': [
+      async () => {
+        await createUser(world.registry, { ...given, name: 'bob', password: PASSWORD });
+        const made = await createToken(world.registry, 'bob', { description: '' });
+        scrypt.mockClear();
+        return { username: 'alice', password: made?.secret.text ?? '' };
+      },
+      0,
+    ],
+  };
+
+  it.each(Object.entries(REFUSED))(
+    'for a %s is the same answer after the same work',
+    async (_, [make, work]) => {
+      const login = await make();
+      expect(await logIn(login)).toEqual({
+        status: 401,
+        headers: { 'content-type': 'application/json', 'docker-distribution-api-version': 'registry/2.0' },
+        body: '{"errors":[{"code":"UNAUTHORIZED","message":"incorrect user name or password"}]}',
+      });
+      expect(scrypt).toHaveBeenCalledTimes(work);
+      for (const [, , , cost] of scrypt.mock.calls) expect(cost).toMatchObject({ N: 2 ** 15, r: 8, p: 3 });
+    },
+  );
+});
+
+describe('guessing passwords', () => {
+  it('ends after ten for one user, known or not, with the time to wait', async () => {
+    world.fixture.clock += 60_000;
+    for (const username of ['alice', 'nobody', 'No Body!', 'x'.repeat(300), '\u{1F433}'.repeat(200)]) {
+      await lockOut(username);
+      const answer = await logIn(wrong(username));
+      expect(answer).toMatchObject({ status: 429, headers: { 'retry-after': '240' } });
+    }
+  });
+
+  it('goes no further with all guesses sent at once', async () => {
+    const guesses = Array.from({ length: 40 }, (_, n) => statusOf(wrong('alice', n)));
+    const statuses = await Promise.all(guesses);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+    expect(scrypt).toHaveBeenCalledTimes(10);
+  });
+
+  it('is not told of the right password either, once there were too many', async () => {
+    await lockOut('alice');
+    expect(await logIn(alice)).toEqual(await logIn(wrong('alice')));
+  });
+
+  it('is not told of a password that somebody has just used', async () => {
+    expect(await statusOf(alice)).toBe(200);
+    await lockOut('alice');
+    expect(await logIn(alice)).toEqual(await logIn(wrong('alice')));
+  });
+
+  it('begins anew after five minutes', async () => {
+    await lockOut('alice');
+    world.fixture.clock += WINDOW_MS;
+    expect(await statusOf(alice)).toBe(200);
+  });
+
+  it('does not lock out the tokens and robots of whom it is about', async () => {
+    const made = await createToken(world.registry, 'alice', { description: '' });
+    const secret = await createRobot(world.registry, { ...given, name: 'alice' });
+    await lockOut('alice');
+    expect(await statusOf({ username: 'alice', password: made?.secret.text ?? '' })).toBe(200);
+    expect(await statusOf({ username: 'robot/alice', password: secret?.text ?? '' })).toBe(200);
+  });
+
+  it('is not what somebody does who knows the password', async () => {
+    for (let n = 0; n < 15; n += 1) expect(await statusOf(alice)).toBe(200);
+    for (let n = 0; n < 9; n += 1) expect(await statusOf(wrong('alice', n))).toBe(401);
+    expect(await statusOf(alice)).toBe(200);
+  });
+});
+
+describe('wrong credentials from one address', () => {
+  const robot = (n: number) => wrong(`robot/r${n}`);
+
+  async function exhaust(address: string): Promise<void> {
+    for (let n = 0; n < 100; n += 1) expect(await statusOf(robot(n), address)).toBe(401);
+  }
+
+  it('end after a hundred, whomever they are for, and no other address is held up', async () => {
+    await exhaust(HERE);
+    for (const login of [robot(0), alice, wrong('nobody')]) {
+      expect(await logIn(login)).toMatchObject({ status: 429, headers: { 'retry-after': '300' } });
+    }
+    expect(await statusOf(alice, '192.0.2.2')).toBe(200);
+  });
+
+  it.each([
+    ['of one IPv6 network', '2001:db8:1:2::1', '2001:db8:1:2:ffff::9', '2001:db8:1:3::1'],
+    ['that a proxy tells with ports', '192.0.2.7:40001', '192.0.2.7:40002', '192.0.2.8:40001'],
+    ['in brackets', '[2001:db8::1]:443', '2001:db8::2', '[2001:db8:0:1::1]:443'],
+    ['of an IPv4 client on an IPv6 socket', '::ffff:192.0.2.9', '192.0.2.9', '::ffff:192.0.2.10'],
+  ])('count together %s', async (_, first, same, other) => {
+    await exhaust(first);
+    expect(await statusOf(robot(0), same)).toBe(429);
+    expect(await statusOf(robot(0), other)).toBe(401);
+  });
+});
