@@ -23,6 +23,14 @@ export interface AwsRegistry {
 /** Conflicting writers wait up to this long times the number of losses, at random. */
 const PAUSE_MS = 25;
 
+const chance = {
+  now: Date.now,
+  newId: randomUUID,
+  pause: async (attempt: number) => {
+    await setTimeout(Math.random() * attempt * PAUSE_MS);
+  },
+};
+
 /** Builds the registry that the environment names, once per process; throws where a variable is missing. S3's client
  *  is loaded when it is first needed, which a pull of a manifest never does. */
 export function createAwsRegistry(environment: Environment, options: ClientOptions = {}): AwsRegistry {
@@ -37,11 +45,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
       return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID });
     }),
-    now: Date.now,
-    newId: randomUUID,
-    pause: async (attempt) => {
-      await setTimeout(Math.random() * attempt * PAUSE_MS);
-    },
+    ...chance,
   };
   const name = environment[ENV.signingKeys];
   return {
@@ -49,6 +53,16 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     ...(name && { keys: ssmKeys({ environment, name, calls }) }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
+  };
+}
+
+/** A registry on the table alone, for what touches no bytes: identity. Needs no name of a bucket. */
+export function createAwsMetadata(environment: Environment): Registry {
+  const tableName = required(environment, ENV.table);
+  return {
+    table: new DynamoDbTable({ client: dynamoDbClient(environment), tableName }),
+    blobs: new LazyBlobStore(() => Promise.reject(new Error('this registry was opened without its bytes'))),
+    ...chance,
   };
 }
 

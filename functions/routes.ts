@@ -46,7 +46,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** Of a registry that has users. */
-export const IDENTITY_ROUTES: readonly Route[] = [
+const IDENTITY_ROUTES: readonly Route[] = [
   row('GET', '/token', 'nothing', 'token.issue', issueToken),
   row('POST', '/token', 'nothing', 'token.issue', issueToken),
   ...MANAGEMENT_ROUTES,

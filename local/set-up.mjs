@@ -1,18 +1,19 @@
 // Installs the packages of package-lock.json where they are missing or older than it, so that `npm start` and
-// `npm test` need no other command before them. `--omit=dev` leaves out what only developers need. Plain JavaScript
-// for Node 20: the newer Node comes with the packages.
+// `npm test` need no other command before them. `--omit=dev` leaves out what only developers need, where they have not
+// installed it before. Plain JavaScript for Node 20: the newer Node comes with the packages.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const options = process.argv.slice(2);
 
 const modifiedAt = (path) => statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 const outdated = modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json');
-const incomplete = !options.includes('--omit=dev') && !existsSync(join(root, 'node_modules/vitest'));
+const isDevelopers = existsSync(join(root, 'node_modules/vitest'));
+const options = process.argv.slice(2).filter((option) => option !== '--omit=dev' || !isDevelopers);
+const incomplete = !options.includes('--omit=dev') && !isDevelopers;
 
 if (outdated || incomplete) {
   process.stderr.write('stowage: installing packages, once\n');

@@ -47,7 +47,7 @@ function refuseDanger({ host, tls, open, behindProxy, publicUrl }: Omit<Settings
   );
 }
 
-export const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/.test(host);
+const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/.test(host);
 
 function hostFrom(text: string): string {
   if (text === 'localhost' || isIP(text) !== 0) return text;

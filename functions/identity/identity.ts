@@ -26,9 +26,9 @@ export interface Identity {
 
 export const NO_CREDENTIAL = 'none' as CredentialRef;
 export const passwordCredential = ({ stamp }: User) => `password:${stamp}` as CredentialRef;
-export const secretCredential = ({ stamp }: Robot) => `secret:${stamp}` as CredentialRef;
+const secretCredential = ({ stamp }: Robot) => `secret:${stamp}` as CredentialRef;
 const workloadCredential = ({ issuer, stamp }: Workload) => `workload:${issuer}:${stamp}` as CredentialRef;
-export const tokenCredential = ({ id }: AccessToken) => `token:${id}` as CredentialRef;
+const tokenCredential = ({ id }: AccessToken) => `token:${id}` as CredentialRef;
 
 export const anonymous: Identity = {
   principal: ANONYMOUS,

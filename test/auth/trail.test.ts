@@ -133,7 +133,11 @@ describe('the audit trail', () => {
     const headers = { Authorization: `Bearer ${token}`, 'User-Agent': 'agent\x9b2J/1' };
     await send(world, 'GET /api/v1/users/%1B%5B2J%0Aroot%E2%80%AE', headers);
     await logIn(world, { username: '\x1b[2J\nroot\u2028', password: 'x' });
-    await send(world, `GET /api/v1/users/${encodeURIComponent('x'.concat('\u{1F433}'.repeat(400)))}`, headers);
+    await send(
+      world,
+      `GET /api/v1/users/${encodeURIComponent('x'.concat('\u{1F433}'.repeat(400)))}`,
+      headers,
+    );
     const trail = await world.trail();
     expect(trail).toHaveLength(4);
     for (const record of trail) {

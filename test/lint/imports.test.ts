@@ -45,6 +45,11 @@ const FORBIDDEN = [
   ['functions/management', '@aws-sdk/client-dynamodb'],
   ['local', '../functions/handlers/call.ts'],
   ['local', '@aws-sdk/client-s3'],
+  ['cli', '../functions/limits.ts'],
+  ['cli', '../local/settings.ts'],
+  ['cli', '@aws-sdk/client-dynamodb'],
+  ['cli/commands', '../../functions/identity/grants.ts'],
+  ['cli/commands', '../../local/settings.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -59,6 +64,9 @@ const ALLOWED = [
   ['functions/management', '../handlers/call.ts'],
   ['functions/management', '../identity/users.ts'],
   ['local', '../functions/app.ts'],
+  ['cli', '../functions/oci/reference.ts'],
+  ['cli/commands', '../../functions/oci/reference.ts'],
+  ['cli/commands', '../session.ts'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({

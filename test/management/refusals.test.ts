@@ -144,7 +144,10 @@ describe('what does not fit the document', () => {
   it('is a problem also where the host hands over the path encoded, as Lambda does', async () => {
     const { send } = await openApi();
     const response = await send(new Request('http://registry.test/api%2Fv1%2Fusers'));
-    expect([response.status, response.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      401,
+      'application/problem+json',
+    ]);
   });
 
   it('as a name in the path is a 404, however long', async () => {

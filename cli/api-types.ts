@@ -1,0 +1,95 @@
+// What the management API answers, as `/api/v1/openapi.json` describes it.
+
+export interface Grant {
+  readonly pattern: string;
+  readonly actions: readonly string[];
+}
+
+export interface User {
+  readonly name: string;
+  readonly description: string;
+  readonly disabled: boolean;
+  readonly groups: readonly string[];
+  readonly grants: readonly Grant[];
+  readonly createdAt: string;
+  readonly createdBy: string;
+}
+
+export interface Token {
+  readonly id: string;
+  readonly description: string;
+  readonly grants?: readonly Grant[];
+  readonly createdAt: string;
+  readonly validUntil?: string;
+  readonly lastUsedAt?: string;
+}
+
+export interface Robot {
+  readonly name: string;
+  readonly login: string;
+  readonly description: string;
+  readonly disabled: boolean;
+  readonly grants: readonly Grant[];
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly validUntil?: string;
+  readonly lastUsedAt?: string;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly description: string;
+  readonly grants: readonly Grant[];
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly members?: readonly string[];
+}
+
+export interface SubjectGrant extends Grant {
+  readonly subject: string;
+}
+
+export interface ClaimRule {
+  readonly claims: Readonly<Record<string, string>>;
+  readonly grants: readonly Grant[];
+}
+
+export interface Issuer {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly rules: readonly ClaimRule[];
+}
+
+export interface Repository {
+  readonly name: string;
+  readonly visibility: string;
+  readonly createdAt?: string;
+}
+
+export interface Tag {
+  readonly name: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly size: number;
+  readonly taggedAt: string;
+  readonly by?: string;
+  readonly history?: readonly { readonly digest?: string; readonly at: string; readonly by?: string }[];
+}
+
+export interface AuditRecord {
+  readonly time: string;
+  readonly principal: string;
+  readonly operation: string;
+  readonly outcome: string;
+  readonly status: number;
+  readonly repository?: string;
+  readonly target?: string;
+  readonly address: string;
+}
+
+export interface Me {
+  readonly principal: string;
+  readonly admin: boolean;
+  readonly user?: User;
+}

@@ -1,0 +1,52 @@
+import { type Command, Option } from 'commander';
+import type { AuditRecord } from '../api-types.ts';
+import { onRegistry, type Session } from '../session.ts';
+import { countValue, repositoryValue, timeValue } from '../values.ts';
+
+const DEFAULT_LIMIT = 100;
+
+export function addAuditCommand(program: Command): void {
+  program
+    .command('audit')
+    .description('who did what, when and from where; the newest first')
+    .option('--since <time>', "from then on: '24h', '7d', '2026-01-31' (default: 7d)", timeValue)
+    .option('--until <time>', 'before then', timeValue)
+    .option('--principal <who>', "such as 'user:alice' or 'robot:ci'")
+    .option('--repository <name>', 'in one repository; its admins may see that', repositoryValue)
+    .addOption(
+      new Option('--outcome <outcome>', 'with one outcome').choices(['allowed', 'refused', 'failed']),
+    )
+    .option('-n, --limit <number>', 'show at most so many', countValue, DEFAULT_LIMIT)
+    .action(onRegistry(showAudit));
+}
+
+interface AuditOptions {
+  readonly since?: Date;
+  readonly until?: Date;
+  readonly principal?: string;
+  readonly repository?: string;
+  readonly outcome?: string;
+  readonly limit: number;
+}
+
+async function showAudit({ api, output }: Session, options: AuditOptions): Promise<void> {
+  const { since, until, limit, principal, repository, outcome } = options;
+  const query = {
+    principal,
+    repository,
+    outcome,
+    since: since?.toISOString(),
+    until: until?.toISOString(),
+  };
+  const { entries, isCut } = await api.list<AuditRecord>('/audit', 'records', { query, most: limit });
+  output.list('records', entries, {
+    TIME: ({ time }) => time.slice(0, 19).replace('T', ' '),
+    PRINCIPAL: (record) => record.principal,
+    OPERATION: ({ operation }) => operation,
+    OUTCOME: (record) => `${record.outcome} ${record.status}`,
+    REPOSITORY: (record) => record.repository,
+    TARGET: ({ target }) => target,
+    ADDRESS: ({ address }) => address,
+  });
+  if (isCut) output.say(`there are more; see them with --limit ${limit * 10}, or --until`);
+}

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { Failure } from './failure.ts';
+import { printable } from './text.ts';
+
+/** Long enough for a registry that has to start first. */
+const TIMEOUT_MS = 60_000;
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+export { version };
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The parsed JSON; `undefined` where there is no body. */
+  readonly body: unknown;
+}
+
+/** One request; rejects with what a person can do about a registry that cannot be reached. */
+export async function exchange(url: string, init: RequestInit): Promise<Answer> {
+  const headers = new Headers(init.headers);
+  headers.set('User-Agent', `stowage-cli/${version}`);
+  headers.set('Accept', 'application/json, application/problem+json');
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    const response = await fetch(url, { ...init, headers, signal, redirect: 'manual' });
+    return { status: response.status, headers: response.headers, body: parse(await response.text()) };
+  } catch (error) {
+    throw new Failure(`cannot reach ${new URL(url).origin}: ${causeOf(error)}`);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const UNTRUSTED = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+
+function causeOf(error: unknown): string {
+  const cause = (error instanceof Error && error.cause ? error.cause : error) as NodeJS.ErrnoException;
+  const code = cause.code ?? '';
+  if (UNTRUSTED.includes(code)) return `its certificate is not trusted (${code}); name its CA with --ca FILE`;
+  if (code.startsWith('ERR_SSL')) return `it does not speak TLS as expected there (${code})`;
+  return cause.message || code || String(cause);
+}
+
+interface Problem {
+  readonly title?: string;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly path?: string; readonly message?: string }[];
+}
+
+/** Why the registry refused: its own words, from a problem document or from the specification's error body. */
+export function refusalOf({ status, headers, body }: Answer): Failure {
+  const { title, detail, errors = [] } = (body ?? {}) as Problem;
+  const fields = errors.filter(({ path }) => path !== undefined);
+  const lines = fields.map(({ path, message }) => `\n  ${printable(`${path || 'body'}: ${message}`)}`);
+  const reason = detail ?? (fields.length === 0 ? errors[0]?.message : undefined) ?? title;
+  const text = printable(reason ?? `the registry answered ${status}`) + lines.join('');
+  return new Failure(text + adviceFor(status, headers));
+}
+
+function adviceFor(status: number, headers: Headers): string {
+  if (status >= 300 && status < 400) return `: it sends its clients to ${headers.get('location')}`;
+  if (status !== 429) return '';
+  const seconds = Number(headers.get('retry-after'));
+  return Number.isFinite(seconds) && seconds > 0 ? `; try again in ${waitText(seconds)}` : '';
+}
+
+function waitText(seconds: number): string {
+  return seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} minutes`;
+}

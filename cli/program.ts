@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import { addAdminCommands } from './commands/admin.ts';
+import { addAuditCommand } from './commands/audit.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addGrantCommands } from './commands/grants.ts';
+import { addGroupCommands } from './commands/groups.ts';
+import { addIssuerCommands } from './commands/issuers.ts';
+import { addLoginCommands } from './commands/login.ts';
+import { addRepositoryCommands } from './commands/repositories.ts';
+import { addRobotCommands } from './commands/robots.ts';
+import { addServeCommand } from './commands/serve.ts';
+import { addTagCommands } from './commands/tags.ts';
+import { addTokenCommands } from './commands/tokens.ts';
+import { addUserCommands } from './commands/users.ts';
+import { version } from './exchange.ts';
+
+const EXAMPLES = `
+Start a registry and log in to it:
+  stowage serve
+  stowage login http://127.0.0.1:5000
+
+In CI, without a login: STOWAGE_REGISTRY, STOWAGE_USERNAME (such as robot/ci) and STOWAGE_TOKEN (its secret).`;
+
+/** The whole command line, whose actions throw `Failure` and commander's errors. */
+export function createProgram(): Command {
+  const program = new Command('stowage')
+    .description('A container registry in your own AWS account, or on one machine.')
+    .version(version)
+    .option(
+      '--registry <url>',
+      'the registry this is about (default: STOWAGE_REGISTRY, or the current login)',
+    )
+    .option('--json', "print the API's JSON")
+    .option('--ca <file>', "trust this CA, or the registry's own certificate, besides the usual (PEM)")
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'stowage: ')) });
+  addServeCommand(program);
+  addLoginCommands(program);
+  addUserCommands(program);
+  addTokenCommands(program);
+  addRobotCommands(program);
+  addGroupCommands(program);
+  addGrantCommands(program);
+  addIssuerCommands(program);
+  addRepositoryCommands(program);
+  addTagCommands(program);
+  addAuditCommand(program);
+  addAdminCommands(program);
+  addCompletionCommand(program);
+  return program;
+}

@@ -1,0 +1,103 @@
+import { InvalidArgumentError } from 'commander';
+import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../functions/oci/reference.ts';
+import type { Grant } from './api-types.ts';
+import { misuse } from './failure.ts';
+
+export const ACTIONS = ['pull', 'push', 'delete', 'admin'] as const;
+
+/** `team-a/*:pull,push` */
+export function grantValue(text: string): Grant {
+  const [, pattern = '', list = ''] = /^(.+):([^:]+)$/.exec(text) ?? [];
+  const actions = list.split(',');
+  if (pattern === '' || !actions.every((action) => ACTIONS.some((known) => known === action))) {
+    throw new InvalidArgumentError(`It looks like 'team-a/*:pull,push'; there are ${ACTIONS.join(', ')}.`);
+  }
+  return { pattern, actions };
+}
+
+export const grantText = ({ pattern, actions }: Grant) => `${pattern}:${actions.join(',')}`;
+export const grantsText = (grants: readonly Grant[] | undefined) => (grants ?? []).map(grantText).join(' ');
+
+/** Gathers the values of an option that may be repeated. */
+export const many =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: readonly T[] = []): readonly T[] => [...before, parse(text)];
+
+export const asText = (text: string) => text;
+
+/** `repository=org/app` */
+export function claimValue(text: string): readonly [name: string, pattern: string] {
+  const [, name, pattern] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (!name || !pattern) throw new InvalidArgumentError("It looks like 'repository=org/app'.");
+  return [name, pattern];
+}
+
+export function countValue(text: string): number {
+  const count = Number(text);
+  if (/^\d{1,6}$/.test(text) && count > 0) return count;
+  throw new InvalidArgumentError('It is a whole number above 0.');
+}
+
+export function repositoryValue(text: string): RepositoryName {
+  const name = parseRepositoryName(text);
+  if (name) return name;
+  throw new InvalidArgumentError(
+    'It is no repository name: lower-case letters, digits, and . _ - / between.',
+  );
+}
+
+export interface Image {
+  readonly repository: RepositoryName;
+  readonly tag: Tag;
+}
+
+/** `team-a/app:v1` */
+export function imageValue(text: string): Image {
+  const [, name = '', tagText = ''] = /^(.+):([^:]+)$/.exec(text) ?? [];
+  const tag = parseTag(tagText);
+  if (!tag) throw new InvalidArgumentError("It looks like 'team-a/app:v1'.");
+  return { repository: repositoryValue(name), tag };
+}
+
+const MILLISECONDS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+
+/** `24h` ago, `7d` ago, or an ISO 8601 date or time. */
+export function timeValue(text: string): Date {
+  const [, amount, unit] = /^(\d{1,5})([mhdw])$/.exec(text) ?? [];
+  if (amount && unit) return new Date(Date.now() - Number(amount) * MILLISECONDS[unit as 'm']);
+  return dateValue(text, "It is a time such as '24h', '7d' or '2026-01-31'.");
+}
+
+export function dateValue(text: string, advice = "It is a date such as '2026-12-31'."): Date {
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time)) throw new InvalidArgumentError(advice);
+  return new Date(time);
+}
+
+export interface Validity {
+  readonly days?: number;
+  readonly until?: Date;
+}
+
+/** When a credential ends, as the API wants it; absent where it does not. */
+export function validUntil({ days, until }: Validity): { readonly validUntil?: string } {
+  if (days !== undefined && until) throw misuse('--days and --until exclude each other');
+  const end = days === undefined ? until : new Date(Date.now() + days * MILLISECONDS.d);
+  return end ? { validUntil: end.toISOString() } : {};
+}
+
+const isLoopback = (hostname: string) => /^(?:127(?:\.\d+){3}|\[::1\]|localhost)$/.test(hostname);
+
+/** The address of a registry: `registry.example.com` is https, `127.0.0.1:5000` is http. */
+export function registryUrl(text: string): string {
+  const given = /^https?:\/\//.test(text) ? text : `https://${text}`;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url?.pathname !== '/' || url.search || url.hash || url.username) {
+    throw misuse(`not the address of a registry, such as https://registry.example.com: ${text}`);
+  }
+  if (given !== text && isLoopback(url.hostname)) url.protocol = 'http:';
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw misuse(`passwords must not cross a network in the clear: use https://${url.host}`);
+  }
+  return url.origin;
+}

@@ -1,0 +1,98 @@
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { scratch } from '../scratch.ts';
+import { Stowage } from './program.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+const start = async () => new Stowage(await scratch());
+
+/** Whether a program is here; Linux and macOS have bash, zsh and fish are seldom installed. */
+const has = (program: string) => spawnSync(program, ['--version']).status === 0;
+
+it('runs as "npx stowage" in a checkout, with nothing but results on standard output', () => {
+  const { status, stdout } = spawnSync('npx', ['stowage', '--version'], { cwd: ROOT, encoding: 'utf8' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '0.1.0\n' });
+});
+
+it('has a help text for each command that fits on a screen', async () => {
+  const stowage = await start();
+  const help = await stowage.print('--help');
+  const [, listed = ''] = /\nCommands:\n(.*?)\n\n/s.exec(help) ?? [];
+  const commands = [...listed.matchAll(/^ {2}([a-z]+)/gm)].flatMap(([, name]) =>
+    name && name !== 'help' ? name : [],
+  );
+  expect(commands).toContain('grant');
+  const texts = await Promise.all(commands.map((name) => stowage.print(`help ${name}`)));
+  for (const text of [help, ...texts]) expect(text.split('\n').length).toBeLessThan(50);
+});
+
+it.each([
+  ['an unknown command', 'user creat', "unknown command 'creat'"],
+  ['a command without its sub-command', 'user', 'Usage: stowage user'],
+  ['an unknown option', 'user list --all', "unknown option '--all'"],
+  ['a grant that is none', 'robot create ci --grant team-a', "'team-a/*:pull,push'"],
+  ['an action that is none', 'grant add user:a x shove', 'pull, push, delete, admin'],
+  ['a subject that is none', 'grant add alice x pull', 'user:NAME'],
+  ['a repository name that is none', 'repo show Team/App', 'lower-case'],
+  ['a tag without its repository', 'tag show v1', "'team-a/app:v1'"],
+  ['two ends', 'robot renew ci --days 1 --until 2030-01-01 --registry 127.0.0.1:1', 'exclude each other'],
+  ['a time that is none', 'audit --since yesterday', "'24h'"],
+  ['no store', 'admin create', '--table or --data'],
+])('ends with 2 and says what is wrong for %s', async (_, command, message) => {
+  const outcome = await (await start()).run(command);
+  expect(outcome).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
+});
+
+describe('completion', () => {
+  it('is a script that bash can read, and finds commands, options and choices by', async () => {
+    const script = join(await scratch(), 'completion.bash');
+    await writeFile(script, await (await start()).print('completion bash'));
+    expect(spawnSync('bash', ['-n', script]).status).toBe(0);
+    const complete = (...words: string[]) => {
+      const program =
+        'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _stowage; declare -p COMPREPLY';
+      const { stdout } = spawnSync('bash', ['-c', program, 'bash', script, 'stowage', ...words], {
+        encoding: 'utf8',
+      });
+      return [...stdout.matchAll(/\]="([^"]*)"/g)].map(([, word]) => word);
+    };
+    expect(complete('')).toEqual(expect.arrayContaining(['serve', 'login', 'user', 'audit']));
+    expect(complete('user', 'cr')).toEqual(['create']);
+    expect(complete('user', 'create', 'alice', '--gr')).toEqual(['--grant', '--group']);
+    expect(complete('--json', 'grant', 'add', 'user:a', 'x', 'pu')).toEqual(['pull', 'push']);
+    expect(complete('audit', '--outcome', 'ref')).toEqual(['refused']);
+  });
+
+  it.runIf(has('zsh'))('is a script that zsh can read', async () => {
+    const input = await (await start()).print('completion zsh');
+    expect(spawnSync('zsh', ['-n'], { input }).status).toBe(0);
+  });
+
+  it.runIf(has('fish'))('is a script that fish can read, and completes by', async () => {
+    const script = join(await scratch(), 'completion.fish');
+    await writeFile(script, await (await start()).print('completion fish'));
+    const program = `source ${script}; complete -C 'stowage --json tag '`;
+    const { stdout, stderr } = spawnSync('fish', ['-c', program], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^delete\t.*\nlist\t.*\nshow\t/);
+  });
+});
+
+// A terminal is made by util-linux's script.
+it.runIf(process.platform === 'linux' && has('script'))(
+  'asks for name and password on a terminal, and shows only the name',
+  async () => {
+    const command = `${process.execPath} ${join(ROOT, 'cli/main.ts')} login http://127.0.0.1:1`;
+    const keys = `sleep 1; printf 'alice\\r'; sleep 1; printf 'open sesame\\r'; sleep 1`;
+    const { stdout } = spawnSync('sh', ['-c', `(${keys}) | script -qec '${command}' /dev/null`], {
+      encoding: 'utf8',
+      env: { ...process.env, XDG_CONFIG_HOME: await scratch() },
+    });
+    expect(stdout).toContain('Password of alice: ');
+    expect(stdout).toContain('cannot reach http://127.0.0.1:1');
+    expect(stdout).not.toContain('sesame');
+  },
+);
