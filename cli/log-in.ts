@@ -24,6 +24,15 @@ export async function refreshToken(url: string, username: string, password: stri
   return tokenIn(answer, 'refresh_token');
 }
 
+/** Ends a refresh token at its registry; answers whether the registry could be told. */
+export async function revoke(url: string, token: string): Promise<boolean> {
+  const answer = exchange(`${url}/token/revoke`, { method: 'POST', body: new URLSearchParams({ token }) });
+  return answer.then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
+
 function formOf(credential: Credential): Record<string, string> {
   if (credential.is === 'refresh token') {
     return { grant_type: 'refresh_token', refresh_token: credential.refreshToken };

@@ -47,13 +47,13 @@ export async function makeCurrent(url: string): Promise<void> {
   await write({ current: url, logins });
 }
 
-/** Answers whether there was a login to forget. */
-export async function forgetLogin(url: string): Promise<boolean> {
+/** Answers the login that was kept, `undefined` where there was none to forget. */
+export async function forgetLogin(url: string): Promise<SavedLogin | undefined> {
   const { current, logins } = await readLogins();
   const others = logins.filter((login) => login.url !== url);
   const next = current === url ? others.at(-1)?.url : current;
   await write({ ...(next !== undefined && { current: next }), logins: others });
-  return others.length < logins.length;
+  return logins.find((login) => login.url === url);
 }
 
 /** Readable by nobody else at any moment, and never half written. */

@@ -3,7 +3,7 @@ import { getBlob, headBlob, removeBlob } from './handlers/blobs.ts';
 import type { Handler } from './handlers/call.ts';
 import { getCatalog, getReferrers, getTags, ping } from './handlers/listings.ts';
 import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/manifests.ts';
-import { issueToken } from './handlers/token.ts';
+import { issueToken, revokeToken } from './handlers/token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import type { Endpoint } from './http/router.ts';
 import { MANAGEMENT_ROUTES } from './management/routes.ts';
@@ -49,6 +49,7 @@ export const ROUTES: readonly Route[] = [
 const IDENTITY_ROUTES: readonly Route[] = [
   row('GET', '/token', 'nothing', 'token.issue', issueToken),
   row('POST', '/token', 'nothing', 'token.issue', issueToken),
+  row('POST', '/token/revoke', 'nothing', 'login.end', revokeToken),
   ...MANAGEMENT_ROUTES,
 ];
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Me } from '../api-types.ts';
 import { Failure, misuse } from '../failure.ts';
-import { refreshToken } from '../log-in.ts';
+import { refreshToken, revoke } from '../log-in.ts';
 import { Output } from '../output.ts';
 import { ask, askSecret, secretOfStdin } from '../prompt.ts';
 import { forgetLogin, keepLogin, makeCurrent, readLogins } from '../saved-logins.ts';
@@ -18,7 +18,7 @@ export function addLoginCommands(program: Command): void {
     .action(logIn);
   program
     .command('logout [url]')
-    .description('forget a login (default: of the current registry)')
+    .description('end a login (default: of the current registry)')
     .action(logOut);
   program
     .command('use [url]')
@@ -60,8 +60,12 @@ async function usernameFor(url: string, { username, passwordStdin }: LoginOption
 async function logOut(given: string | undefined, _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
   const url = given === undefined ? await registryOf(options) : registryUrl(given);
-  if (!(await forgetLogin(url))) throw new Failure(`there is no login to ${url}`);
-  new Output(options).say(`logged out of ${url}`);
+  const forgotten = await forgetLogin(url);
+  if (!forgotten) throw new Failure(`there is no login to ${url}`);
+  trust(options.ca);
+  const isVoid = await revoke(url, forgotten.refreshToken);
+  const remark = isVoid ? '' : '; it could not be told, so whoever has a copy of the login can still use it';
+  new Output(options).say(`logged out of ${url}${remark}`);
 }
 
 async function use(given: string | undefined, _: unknown, command: Command): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Authentication } from '../auth/authentication.ts';
 import { parseScopes, type Scope } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
-import { readTokenRequest, type TokenRequest } from '../http/token-request.ts';
+import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
 import { ANONYMOUS, claimedName } from '../identity/principal.ts';
-import { createRefreshToken } from '../identity/refresh-tokens.ts';
+import { createRefreshToken, revokeRefreshToken } from '../identity/refresh-tokens.ts';
 import { ACCESS_TOKEN_SECONDS, MAX_TOKEN_ACCESS_BYTES } from '../limits.ts';
 import { endpointUnknown, loginRefused, type RegistryError, tooManyLogins } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
@@ -49,6 +49,13 @@ export async function issueToken(call: Call): Promise<Response> {
     },
     { headers: { 'Cache-Control': 'no-store' } },
   );
+}
+
+/** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks
+ *  learns nothing, and what is to be void is. https://www.rfc-editor.org/rfc/rfc7009 */
+export async function revokeToken({ registry, request }: Call): Promise<Response> {
+  await revokeRefreshToken(registry, await readRevocation(request));
+  return Response.json({}, { headers: { 'Cache-Control': 'no-store' } });
 }
 
 async function identify(

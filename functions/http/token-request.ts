@@ -14,6 +14,11 @@ export interface TokenRequest {
   readonly offline: boolean;
 }
 
+/** The token that a form of `POST /token/revoke` names. https://www.rfc-editor.org/rfc/rfc7009#section-2.1 */
+export async function readRevocation(request: Request): Promise<string> {
+  return required(await readForm(request), 'token');
+}
+
 /** Reads `GET ?scope=&offline_token=` with Basic, and `POST` forms of the grant types `password` and
  *  `refresh_token`. */
 export async function readTokenRequest(request: Request, query: URLSearchParams): Promise<TokenRequest> {

@@ -32,3 +32,11 @@ export async function findRefreshToken(
     credential: found['credential'] as CredentialRef,
   };
 }
+
+/** Voids a refresh token for whoever has it; answers whether it was one. */
+export async function revokeRefreshToken(registry: Registry, text: string): Promise<boolean> {
+  const id = idOfSecret('refresh', text);
+  if (id === undefined || !(await findRefreshToken(registry, text))) return false;
+  await registry.table.write([{ remove: refreshTokenKey(id) }]);
+  return true;
+}

@@ -42,6 +42,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /v2/_catalog': whole('tokenHolders', '/v2/_catalog'),
   'GET /token': whole('anybody', '/token'),
   'POST /token': whole('anybody', '/token'),
+  'POST /token/revoke': whole('anybody', '/token/revoke'),
   'POST /v2/<name>/blobs/uploads/': registry('pusher', '/blobs/uploads/'),
   'GET /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),
   'PATCH /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),

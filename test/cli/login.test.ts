@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RegistryProcess } from '../registry-process.ts';
@@ -22,6 +22,21 @@ it('keeps a login in a file that nobody else can read, without the password', as
   const saved = await readFile(path, 'utf8');
   expect(JSON.parse(saved)).toMatchObject({ current: url, logins: [{ url, username: 'admin' }] });
   expect(saved).not.toContain(host.password);
+});
+
+it('ends a login for good: a copy of it is worth nothing', async () => {
+  const { url } = host.registry;
+  const home = await scratch();
+  const stowage = new Stowage(home);
+  await stowage.print(`login ${url} -u admin --password-stdin`, host.password);
+  const path = join(home, 'stowage/config.json');
+  const copy = await readFile(path);
+  await stowage.print('logout');
+  await writeFile(path, copy);
+  expect(await stowage.run('whoami')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the refresh token is not valid; log in again'),
+  });
 });
 
 it('knows several registries, of which one is the current one', async () => {
