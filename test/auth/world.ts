@@ -121,7 +121,7 @@ export async function tokenFor(
 }
 
 /** The scopes that a challenge asks for. */
-function scopesIn(challenge: string | null): string[] {
+export function scopesIn(challenge: string | null): string[] {
   return /scope="([^"]*)"/.exec(challenge ?? '')?.[1]?.split(' ') ?? [];
 }
 
