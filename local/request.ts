@@ -18,7 +18,7 @@ export function receive(incoming: IncomingMessage): Received | undefined {
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const body = hasBody ? new IncomingBody(incoming) : undefined;
   try {
-    const request = new Request(url.startsWith('/') ? `http://registry${url}` : url, {
+    const request = new Request(urlOf(url), {
       method,
       headers: headersOf(incoming.rawHeaders),
       ...(body && { body: body.stream, duplex: 'half' }),
@@ -27,6 +27,18 @@ export function receive(incoming: IncomingMessage): Received | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A path that a URL would resolve to another one. */
+const MOVING = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
+
+/** The URL of a target. Its path reaches the app as it was sent, as it does behind API Gateway: what is authorized must not
+ *  be another repository than a proxy in front has seen. */
+function urlOf(target: string): string {
+  const [, path, query] = /^(?:https?:\/\/[^/?#]*)?(\/[^?#]*)(\?[^#]*)?/i.exec(target) ?? [];
+  if (path === undefined) return target;
+  const kept = MOVING.test(path) ? `/${path.slice(1).replaceAll(/[/\\]/g, encodeURIComponent)}` : path;
+  return `http://registry${kept}${query ?? ''}`;
 }
 
 function headersOf(raw: readonly string[]): [string, string][] {

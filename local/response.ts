@@ -12,7 +12,8 @@ export async function respond(
   outgoing: ServerResponse,
   response: Response,
 ): Promise<void> {
-  const { status, headers, body } = response;
+  const { status, statusText, headers, body } = response;
+  outgoing.statusMessage = statusText; // where it is empty, Node has the usual words
   const length = Number(headers.get('content-length') ?? Number.NaN);
   const isHead = incoming.method === 'HEAD';
   if (!body || (isHead && !Number.isNaN(length))) {

@@ -19,6 +19,13 @@ const TIMEOUT_MS = 5000;
 /** Ours: keys are fetched again after an hour, and for an unknown key id no more than twice a minute. */
 const KEYS_CACHED_MS = 60 * 60_000;
 const KEYS_COOLDOWN_MS = 30_000;
+const FAILURE_CACHED_MS = 5000;
+
+/** OpenID allows 255 characters; GitHub's grow with the names of repository, branch and workflow. */
+const MAX_SUBJECT_LENGTH = 1000;
+
+const OTHER_AUDIENCE = 'the ID token is meant for another audience';
+const UNREACHABLE = 'the keys of the issuer cannot be had now';
 
 /** Verifies ID tokens by the keys their issuers publish, which it caches.
  *  https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation */
@@ -35,12 +42,17 @@ export class IdTokenVerifier implements WorkloadVerifier {
     if (!claimed) return refused('the password is not an ID token');
     const candidates = (await listIssuers(registry)).filter(({ issuer }) => issuer === claimed.iss);
     if (candidates.length === 0) return refused('the issuer of the ID token is not trusted here');
-    let outcome: WorkloadOutcome = refused('the issuer of the ID token is not trusted here');
+    const outcomes: WorkloadOutcome[] = [];
     for (const issuer of candidates) {
-      outcome = await this.#verifyFor(issuer, idToken, registry.now());
+      const outcome = await this.#verifyFor(issuer, idToken, registry.now());
       if (outcome.is === 'known') return outcome;
+      outcomes.push(outcome);
     }
-    return outcome;
+    // Of several entries, the one for this audience knows best what is wrong.
+    return (
+      outcomes.find((outcome) => outcome.is === 'refused' && outcome.why !== OTHER_AUDIENCE) ??
+      refused(OTHER_AUDIENCE)
+    );
   }
 
   async #verifyFor(issuer: Issuer, idToken: string, now: number): Promise<WorkloadOutcome> {
@@ -57,34 +69,39 @@ export class IdTokenVerifier implements WorkloadVerifier {
       });
       const grants = grantsFor(issuer, payload);
       if (grants.length === 0) return refused('no rule of this registry fits the claims of the ID token');
-      const subject = payload.sub ?? '';
+      const { sub: subject } = payload;
+      if (!isSubject(subject)) return refused(`the claim sub of the ID token is missing or wrong`);
       return { is: 'known', workload: { issuer: issuer.name, stamp: issuer.stamp, subject, grants } };
     } catch (error) {
-      return refused(reasonOf(error));
+      const why = reasonOf(error);
+      return why === undefined ? { is: 'refused', why: UNREACHABLE, isOutage: true } : refused(why);
     }
   }
 
-  /** The issuer's key set; a failure to find it is not kept. */
+  /** The issuer's key set; a failure to find it is kept for a moment, so that nobody can make the registry ask all the
+   *  time. */
   #keysOf(issuer: string, now: number): Promise<KeySet> {
     const known = this.#keySets.get(issuer);
     if (known && known.until > now) return known.keys;
     const keys = this.#discover(issuer);
     this.#keySets.set(issuer, { keys, until: now + KEYS_CACHED_MS });
-    keys.catch(() => this.#keySets.delete(issuer));
+    keys.catch(() => this.#keySets.set(issuer, { keys, until: now + FAILURE_CACHED_MS }));
     return keys;
   }
 
   /** https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig */
   async #discover(issuer: string): Promise<KeySet> {
     const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
-    if (!isTrustworthy(url)) throw new IssuerUnreachable();
+    if (!isTrustworthy(url)) throw new IssuerUnsound('the issuer is neither https nor on this machine');
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await this.#fetch(url, { signal, redirect: 'error' });
     const document: unknown = response.ok ? await response.json() : undefined;
     const { issuer: named, jwks_uri: keysUrl } = (document ?? {}) as Record<string, unknown>;
-    if (named !== issuer || typeof keysUrl !== 'string' || !URL.canParse(keysUrl))
-      throw new IssuerUnreachable();
-    if (!isTrustworthy(new URL(keysUrl))) throw new IssuerUnreachable();
+    if (document === undefined || typeof keysUrl !== 'string' || !URL.canParse(keysUrl))
+      throw new Error(UNREACHABLE);
+    if (named !== issuer) throw new IssuerUnsound('the issuer says that it is another one');
+    if (!isTrustworthy(new URL(keysUrl)))
+      throw new IssuerUnsound('the keys of the issuer would come over a line where others can write');
     return createRemoteJWKSet(new URL(keysUrl), {
       timeoutDuration: TIMEOUT_MS,
       cacheMaxAge: KEYS_CACHED_MS,
@@ -94,8 +111,9 @@ export class IdTokenVerifier implements WorkloadVerifier {
   }
 }
 
-class IssuerUnreachable extends Error {
-  override readonly name = 'IssuerUnreachable';
+/** What an issuer says of itself cannot be right; its message is for the client. */
+class IssuerUnsound extends Error {
+  override readonly name = 'IssuerUnsound';
 }
 
 /** Keys that came over a line where others can write prove nothing. */
@@ -110,26 +128,33 @@ function claimsOf(idToken: string): JWTPayload | undefined {
   }
 }
 
+const isSubject = (subject: unknown): subject is string =>
+  typeof subject === 'string' && subject.length > 0 && subject.length <= MAX_SUBJECT_LENGTH;
+
 const refused = (why: string): WorkloadOutcome => ({ is: 'refused', why });
 
-/** The one check that failed, in words that quote nothing of the token. */
-function reasonOf(error: unknown): string {
+/** The one check that failed, in words that quote nothing of the token; `undefined` where the token was not checked,
+ *  for want of keys. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof IssuerUnsound) return error.message;
   if (error instanceof errors.JWTExpired) {
     return error.claim === 'iat' ? 'the ID token is too old' : 'the ID token has expired';
   }
-  if (error instanceof errors.JWTClaimValidationFailed) return claimReason(error.claim);
+  if (error instanceof errors.JWTClaimValidationFailed) return claimReason(error);
   if (error instanceof errors.JOSEAlgNotAllowed)
     return 'the ID token is signed with an algorithm that is not accepted';
   if (error instanceof errors.JWKSNoMatchingKey)
     return 'the ID token is signed with a key that its issuer does not have';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'the signature of the ID token is wrong';
-  if (error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid)
-    return 'the ID token is malformed';
-  return 'the keys of the issuer cannot be had now';
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return 'the ID token does not say which key of its issuer it is signed with';
+  const malformed = [errors.JWTInvalid, errors.JWSInvalid, errors.JOSENotSupported];
+  if (malformed.some((one) => error instanceof one)) return 'the ID token is malformed';
+  return undefined;
 }
 
-function claimReason(claim: string): string {
-  if (claim === 'aud') return 'the ID token is meant for another audience';
-  if (claim === 'nbf' || claim === 'iat') return 'the ID token is not valid yet';
-  return `the claim ${claim} of the ID token is missing or wrong`;
+function claimReason({ claim, reason }: errors.JWTClaimValidationFailed): string {
+  if (claim === 'aud') return OTHER_AUDIENCE;
+  const isEarly = (claim === 'nbf' || claim === 'iat') && reason === 'check_failed';
+  return isEarly ? 'the ID token is not valid yet' : `the claim ${claim} of the ID token is missing or wrong`;
 }

@@ -31,9 +31,10 @@ export function parseScopes(parameters: readonly string[]): readonly Scope[] {
 function parseScope(text: string): Scope | undefined {
   const [, type, name = '', actions = ''] =
     /^(repository|registry)(?:\([^)]*\))?:(.+):([^:]+)$/.exec(text) ?? [];
-  if (type === 'registry' && REGISTRY_NAMES.includes(name)) return { type, name, actions: ['*'] };
-  if (type !== 'repository' || !parseRepositoryName(name)) return undefined;
   const asked = actions.split(',');
+  if (type === 'registry' && REGISTRY_NAMES.includes(name))
+    return { type, name, actions: asked.includes('*') ? ['*'] : [] };
+  if (type !== 'repository' || !parseRepositoryName(name)) return undefined;
   return {
     type,
     name,

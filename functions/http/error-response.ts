@@ -15,7 +15,10 @@ export function errorResponse(error: unknown, path: string): Response {
     );
   }
   if (error instanceof RegistryError) {
-    return Response.json({ errors: error.entries }, { status: error.status, headers: error.headers });
+    const { entries, status, headers, message } = error;
+    // Some clients show of a refusal no more than the status line, where HTTP has one.
+    const reason = status === 403 ? { statusText: asciiOf(message) } : {};
+    return Response.json({ errors: entries }, { status, headers, ...reason });
   }
   return Response.json({ errors: [{ code: 'UNKNOWN', message: INTERNAL }] }, { status: 500 });
 }
@@ -23,6 +26,8 @@ export function errorResponse(error: unknown, path: string): Response {
 /** The reason of a refusal as a header, for the answer to a HEAD, which has no body to say it in: some clients print
  *  warnings. https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#warnings */
 export function warningOf({ message }: RegistryError): string {
-  // Not every client takes a quoted quote, and a header takes ASCII only.
-  return `299 - "${message.replaceAll('"', "'").replaceAll(/[^ -[\]-~]/g, '?')}"`;
+  return `299 - "${asciiOf(message).replaceAll('"', "'")}"`; // not every client takes a quoted quote
 }
+
+/** Without a backslash either, which would quote what follows it. */
+const asciiOf = (text: string) => text.replaceAll(/[^ -[\]-~]/g, '?');

@@ -21,8 +21,8 @@ import type { WorkloadVerifier } from './workload.ts';
 
 export type LoginOutcome =
   | { readonly is: 'known'; readonly identity: Identity }
-  /** `why` is only there where it tells nothing about who exists. */
-  | { readonly is: 'refused'; readonly why?: string }
+  /** `why` is only there where it tells nothing about who exists. An outage is no wrong credential: it does not count. */
+  | { readonly is: 'refused'; readonly why?: string; readonly isOutage?: true }
   | { readonly is: 'limited'; readonly retryAfterSeconds: number };
 
 export interface LoginContext {
@@ -72,8 +72,12 @@ export async function logInAgain({ registry, address }: LoginContext, text: stri
 
 async function counted(attempt: Attempt, logInNow: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
   if (attempt.is === 'refused') return { is: 'limited', retryAfterSeconds: attempt.retryAfterSeconds };
-  const outcome = await logInNow();
-  await attempt.settle(outcome.is === 'known');
+  const outcome = await logInNow().catch(async (error: unknown) => {
+    await attempt.settle(true); // nobody has learned whether it was right
+    throw error;
+  });
+  const isFailure = outcome.is === 'refused' && !outcome.isOutage;
+  await attempt.settle(!isFailure);
   return outcome;
 }
 

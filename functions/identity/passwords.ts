@@ -1,10 +1,18 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { tooManyLoginsAtOnce } from '../oci/errors.ts';
 
-/** OWASP's second-smallest memory: 32 MiB a login, and the same work as its others.
+/** One of the settings that OWASP lists as equally strong: 32 MiB a login.
  *  https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt */
 const COST = { ln: 15, r: 8, p: 3 };
 const HASH_BYTES = 32;
 const SALT_BYTES = 16;
+
+/** Ours: passwords derived at once in a process, two of its four threads. The others read and write files: a flood of
+ *  logins must not stop downloads, nor take more memory than this. */
+const AT_ONCE = 2;
+
+/** Ours: who has to wait longer, about five seconds, is told to come again. */
+const MAX_WAITING = 50;
 
 /** Verified where there is no user, so that it takes as long; nothing hashes to it. */
 const NOBODYS = encode(COST, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
@@ -39,7 +47,27 @@ function decode(text: string): { cost: Cost; salt: Buffer; expected: Buffer } {
   };
 }
 
-function derive(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Does the work when it is its turn; TOOMANYREQUESTS where too many are waiting. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (waiting.length >= MAX_WAITING) throw tooManyLoginsAtOnce();
+  if (running < AT_ONCE) running += 1;
+  // Whoever is done hands its place on.
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}
+
+const derive = (password: string, salt: Buffer, cost: Cost) => inTurn(() => deriveNow(password, salt, cost));
+
+function deriveNow(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
   const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem: 256 * r * 2 ** ln };
   return new Promise((resolve, reject) => {
     scrypt(password.normalize('NFKC'), salt, HASH_BYTES, options, (error, key) => {

@@ -187,6 +187,11 @@ export const tooManyLogins = (retryAfterSeconds: number) =>
     headers: { 'Retry-After': `${retryAfterSeconds}` },
   });
 
+export const tooManyLoginsAtOnce = () =>
+  new RegistryError('TOOMANYREQUESTS', 'too many logins at once; try again', {
+    headers: { 'Retry-After': '1' },
+  });
+
 export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
 
 export const methodUnsupported = (allow: readonly string[]) =>

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { generateKeyPair, type JWTPayload, UnsecuredJWT } from 'jose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { Authentication } from '../../functions/auth/authentication.ts';
 import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
@@ -120,6 +120,32 @@ const BAD: Readonly<Record<string, readonly [(opened: Opened) => string | Promis
   ],
   'that begins tomorrow': [claiming((now) => ({ nbf: now + 86_400, exp: now + 90_000 })), 'is not valid yet'],
   'that was issued in the future': [claiming((now) => ({ iat: now + 3600 })), 'is not valid yet'],
+  'without a time of issue': [
+    ({ server, fixture, signing }) => {
+      const { iat: _, ...rest } = times(fixture.clock);
+      return server.sign({ ...GITHUB_JOB, ...rest, iat: undefined as unknown as number }, signing());
+    },
+    'the claim iat of the ID token is missing or wrong',
+  ],
+  'without a subject': [
+    claiming(() => ({ sub: undefined as unknown as string })),
+    'the claim sub of the ID token is missing or wrong',
+  ],
+  'whose subject is no text': [
+    claiming(() => ({ sub: { toString: 'root' } as unknown as string })),
+    'the claim sub of the ID token is missing or wrong',
+  ],
+  'whose subject is endless': [
+    claiming(() => ({ sub: 'x'.repeat(5000) })),
+    'the claim sub of the ID token is missing or wrong',
+  ],
+  'of an issuer that answers with something else': [
+    async ({ server, signing }) => {
+      server.discovery = { jwks_uri: 'nowhere' };
+      return server.sign(GITHUB_JOB, signing());
+    },
+    'the keys of the issuer cannot be had now',
+  ],
   'that never ends': [
     async ({ server, fixture, signing }) => {
       const { exp: _, ...rest } = times(fixture.clock);
@@ -173,6 +199,14 @@ const BAD: Readonly<Record<string, readonly [(opened: Opened) => string | Promis
     },
     'the signature of the ID token is wrong',
   ],
+  'with a critical header that nobody knows': [
+    async ({ server, signing }) => {
+      const [, claims, signature] = (await server.sign(GITHUB_JOB, signing())).split('.');
+      const header = { alg: 'RS256', kid: 'first', crit: ['future'], future: 1 };
+      return [Buffer.from(JSON.stringify(header)).toString('base64url'), claims, signature].join('.');
+    },
+    'the ID token is malformed',
+  ],
   'that is none': [() => randomBytes(30).toString('hex'), 'the password is not an ID token'],
   'of an issuer that is down': [
     async ({ server, signing }) => {
@@ -186,14 +220,14 @@ const BAD: Readonly<Record<string, readonly [(opened: Opened) => string | Promis
       server.discovery = { issuer: 'https://example.com' };
       return server.sign(GITHUB_JOB, signing());
     },
-    'the keys of the issuer cannot be had now',
+    'the issuer says that it is another one',
   ],
   'of an issuer whose keys come over a line that others can write to': [
     async ({ server, signing }) => {
       server.discovery = { jwks_uri: 'http://keys.example.com/' };
       return server.sign(GITHUB_JOB, signing());
     },
-    'the keys of the issuer cannot be had now',
+    'the keys of the issuer would come over a line where others can write',
   ],
 };
 
@@ -213,12 +247,49 @@ describe('an ID token', () => {
   );
 
   it('of an issuer that was down is good once it is up again', async () => {
-    const { server, logIn, signing } = await open();
+    const { fixture, server, logIn, signing } = await open();
     const token = await server.sign(GITHUB_JOB, signing());
     server.outage = 500;
     expect((await logIn(token)).status).toBe(401);
     server.outage = undefined;
+    fixture.clock += 5000;
     expect((await logIn(token)).status).toBe(200);
+  });
+
+  it('is not held against an address where the issuer is to blame, nor asked about all the time', async () => {
+    const { fixture, server, logIn, signing } = await open();
+    const token = await server.sign(GITHUB_JOB, signing());
+    server.outage = 503;
+    for (let n = 0; n < 150; n += 1) expect((await logIn(token)).status).toBe(401);
+    expect(server.asked).toBe(1);
+    server.outage = undefined;
+    fixture.clock += 5000;
+    expect((await logIn(token)).status).toBe(200);
+    for (let n = 0; n < 100; n += 1) expect((await logIn('none')).status).toBe(401);
+    expect((await logIn(token)).status).toBe(429);
+  });
+
+  it('is refused for what is wrong with it by the entry that has its audience', async () => {
+    const { registry, server, issuer, logIn, signing } = await open();
+    await putIssuer(registry, { ...issuer, name: 'another', audience: 'elsewhere.example.com' });
+    await putIssuer(registry, { ...issuer, name: 'zeta', audience: 'elsewhere.example.com' });
+    const token = await server.sign(
+      { ...GITHUB_JOB, repository: 'evil/app', repository_owner: 'evil' },
+      signing(),
+    );
+    expect((await logIn(token)).why).toContain('no rule of this registry fits');
+  });
+
+  it('signed with a key that its issuer has taken up since is good', async () => {
+    const { server, logIn, signing } = await open();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await logIn(await server.sign(GITHUB_JOB, signing()))).status).toBe(200);
+    await server.rotate('second');
+    const token = await server.sign(GITHUB_JOB, { ...signing(), keyId: 'second' });
+    vi.setSystemTime(Date.now() + 31_000);
+    expect((await logIn(token)).status).toBe(200);
+    expect(server.keysFetched).toBe(2);
   });
 
   it('gets no refresh token: the job asks for a new one', async () => {

@@ -10,6 +10,8 @@ export class IssuerServer {
   readonly url: string;
   /** How often its keys were fetched. */
   keysFetched = 0;
+  /** How often it was asked for anything. */
+  asked = 0;
   /** What it answers all requests with, where it is not well. */
   outage: number | undefined;
   /** What its discovery document says besides or instead. */
@@ -60,6 +62,7 @@ export class IssuerServer {
   }
 
   async #answer(path: string): Promise<[number, unknown]> {
+    this.asked += 1;
     if (this.outage !== undefined) return [this.outage, {}];
     if (path === '/.well-known/openid-configuration') {
       return [200, { issuer: this.url, jwks_uri: `${this.url}/keys`, ...this.discovery }];

@@ -167,6 +167,30 @@ describe('guessing passwords', () => {
   });
 });
 
+describe('a flood of logins', () => {
+  it('derives two passwords at a time, sends away whom it cannot serve soon, and holds nothing against them', async () => {
+    const guess = (n: number) => statusOf(wrong(`user-${n}`), `10.0.${n >> 8}.${n & 255}`);
+    let most = 0;
+    const cheap = scrypt.getMockImplementation() ?? (() => undefined);
+    let running = 0;
+    scrypt.mockImplementation((password, salt, length, cost, done) => {
+      running += 1;
+      most = Math.max(most, running);
+      cheap(password, salt, length, cost, (...result: unknown[]) => {
+        running -= 1;
+        done(...result);
+      });
+    });
+    const statuses = await Promise.all(Array.from({ length: 300 }, (_, n) => guess(n)));
+    scrypt.mockImplementation(cheap);
+    expect(most).toBe(2);
+    expect(new Set(statuses)).toEqual(new Set([401, 429]));
+    const sentAway = statuses.indexOf(429);
+    for (let n = 0; n < 10; n += 1) expect(await guess(sentAway)).toBe(401);
+    expect(await statusOf(alice)).toBe(200);
+  });
+});
+
 describe('wrong credentials from one address', () => {
   const robot = (n: number) => wrong(`robot/r${n}`);
 

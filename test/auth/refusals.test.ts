@@ -3,7 +3,7 @@ import { openWorld, PRINCIPALS, sendAs } from './world.ts';
 
 const MANIFEST = '/v2/team/app/manifests/1.0';
 
-it('says in the body what a caller lacks, and in a warning where a HEAD has none', async () => {
+it('says in the body and the status line what a caller lacks, and in a warning where a HEAD has no body', async () => {
   const world = await openWorld();
   const robot = await PRINCIPALS.robot(world, 'ci', []);
 
@@ -13,6 +13,7 @@ it('says in the body what a caller lacks, and in a warning where a HEAD has none
     errors: [{ code: 'DENIED', message: 'robot:ci lacks the grant "pull" on the repository team/app' }],
   });
   expect(get.headers.get('warning')).toBeNull();
+  expect(get.statusText).toBe('robot:ci lacks the grant "pull" on the repository team/app');
 
   const head = await sendAs(world, robot, MANIFEST, { method: 'HEAD' });
   expect(head.status).toBe(403);

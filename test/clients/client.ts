@@ -46,12 +46,6 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** What a client prints, in place of the registry's own words, when it is refused to push or pull. */
-interface OwnWords {
-  readonly push?: string;
-  readonly pull?: string;
-}
-
 /** A row of the table in `clients.ts`. */
 export interface Client {
   readonly name: string;
@@ -59,8 +53,9 @@ export interface Client {
   readonly hasNoIndex?: boolean;
   /** Whether it only keeps a password, so that a wrong one fails the next push. @default false */
   readonly loginIsBlind?: boolean;
-  /** @default none: it prints what the registry says */
-  readonly refusedInOwnWords?: OwnWords;
+  /** Whether it prints of a refusal the status line only, which has the registry's words where the host speaks
+   *  HTTP/1.1 by itself. @default false */
+  readonly refusedByStatus?: boolean;
   /** Absent if one of these is not on the PATH. */
   readonly programs: readonly string[];
   /** What `go install` makes it from where there is Go. */

@@ -16,7 +16,7 @@ export const ctr: Client = {
   name: 'ctr',
   programs: ['containerd', 'ctr'],
   loginIsBlind: true,
-  refusedInOwnWords: { push: '403 Forbidden', pull: '403 Forbidden' },
+  refusedByStatus: true,
   open,
 };
 

@@ -34,6 +34,13 @@ it('sends a body that is no byte stream', async () => {
   expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
 });
 
+it('puts a reason into the status line where the app gives one', async () => {
+  const refusal = new Response(null, { status: 403, statusText: 'robot:ci lacks the grant "pull"' });
+  const { url } = await serving(async ({ method }) => (method === 'HEAD' ? refusal : new Response()));
+  expect((await fetch(url, { method: 'HEAD' })).statusText).toBe('robot:ci lacks the grant "pull"');
+  expect((await fetch(url)).statusText).toBe('OK');
+});
+
 it('stops reading a body, and tells nobody, when the client has gone', async () => {
   let cancelled = false;
   const watched = new ReadableStream({
