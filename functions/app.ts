@@ -120,7 +120,10 @@ class Visit {
     const about = (target: string) => {
       this.#target = target;
     };
-    return endpoint.handler({ ...call, address: sender.address, about });
+    const loggedIn = (principal: string) => {
+      this.principal = principal;
+    };
+    return endpoint.handler({ ...call, address: sender.address, about, loggedIn });
   }
 
   async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {

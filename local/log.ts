@@ -1,4 +1,5 @@
 import type { Answered } from '../functions/app.ts';
+import { describeError } from '../functions/telemetry/describe-error.ts';
 
 /** One line per request: for people on a terminal, JSON anywhere else. Lines of one turn of the event loop go
  *  out together. */
@@ -28,19 +29,15 @@ function forMachines(answered: Answered): string {
     milliseconds,
     bytes: Number(response.headers.get('content-length') ?? 0),
     userAgent: request.headers.get('user-agent') ?? undefined,
-    error: cause === undefined ? undefined : describe(cause),
+    error: cause === undefined ? undefined : describeError(cause),
   });
 }
 
 function forPeople({ request, response, started, milliseconds, cause }: Answered): string {
   const time = new Date(started).toISOString().slice(11, 23);
   const line = `${time} ${response.status} ${request.method.padEnd(6)} ${pathOf(request)} ${milliseconds} ms`;
-  return cause === undefined ? line : `${line}\n${describe(cause)}`;
+  return cause === undefined ? line : `${line}\n${describeError(cause)}`;
 }
 
 /** Without the query, which may hold what nobody should read in a log. */
 const pathOf = ({ url }: Request) => new URL(url).pathname;
-
-function describe(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-}

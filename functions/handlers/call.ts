@@ -2,6 +2,7 @@ import type { Caller } from '../auth/access.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { single } from '../http/query.ts';
 import type { Params } from '../http/router.ts';
+import type { PrincipalId } from '../identity/principal.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { digestMalformed, nameInvalid, referenceInvalid } from '../oci/errors.ts';
 import {
@@ -25,6 +26,8 @@ export interface Call {
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */
   readonly about: (target: string) => void;
+  /** Says in the log who has logged in with the request. */
+  readonly loggedIn: (principal: PrincipalId) => void;
 }
 
 export type Handler = (call: Call) => Promise<Response> | Response;

@@ -24,6 +24,7 @@ export async function issueToken(call: Call): Promise<Response> {
   const { identity } = outcome;
   const access = await decide(call, identity, parseScopes(asked.scopes));
   const { principal, credential, grants } = identity;
+  call.loggedIn(principal);
   const { text, issuedAt } = await authentication.tokens.issue({
     principal,
     credential,

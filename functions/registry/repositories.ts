@@ -51,10 +51,9 @@ export interface RepositoryEntry {
   readonly isPublic: boolean;
 }
 
-/** How many entries are read at once, and at most for one page: of a million repositories that one may not see, the
- *  catalog is read in several pages, some of them empty. */
+/** How many entries are read at once. A page is read until it is full, however many repositories are hidden in between:
+ *  where it ended before, its `next` would name one of them. */
 const READ_AT_ONCE = 1000;
-const MAX_READ = 20_000;
 
 /** Repositories that are visible to whoever asks, in the byte order of their names; `next` is the `last` of the page
  *  that follows. */
@@ -64,9 +63,9 @@ export async function listEntries(
   isVisible: (entry: RepositoryEntry) => boolean,
 ): Promise<{ entries: readonly RepositoryEntry[]; next?: string }> {
   const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
+  if (limit === 0) return { entries: [] };
   const entries: RepositoryEntry[] = [];
-  let last = page.last;
-  for (let read = 0; limit > 0 && read < MAX_READ; read += READ_AT_ONCE) {
+  for (let last = page.last; ; ) {
     const after = last === undefined ? {} : { after: last };
     const items = await registry.table.query({ ...repositories, ...after, limit: READ_AT_ONCE });
     entries.push(...items.map(entryOf).filter(isVisible));
@@ -75,7 +74,6 @@ export async function listEntries(
     if (items.length < READ_AT_ONCE) return { entries };
     last = items.at(-1)?.key.sort;
   }
-  return { entries, ...(last !== undefined && limit > 0 && { next: last }) };
 }
 
 /** As `listEntries`, names only. */

@@ -28,6 +28,7 @@ it('shows the password of its first admin when it first starts, and never again'
   const first = await start(data);
   const password = passwordIn(first.banner);
   expect(await statusOfLogin(first.url, password)).toBe(200);
+  await expect.poll(() => first.log.join()).toContain('"operation":"token.issue","principal":"user:admin"');
   expect(await statusOfLogin(first.url, 'admin')).toBe(401);
   await first.stop('SIGTERM');
   const second = await start(data);
