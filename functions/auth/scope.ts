@@ -9,6 +9,8 @@ export interface Scope {
 }
 
 const REPOSITORY_ACTIONS = ['pull', 'push', 'delete'];
+/** In the order in which a scope names them. */
+const ACTIONS = [...REPOSITORY_ACTIONS, '*'];
 const REGISTRY_NAMES = ['catalog', 'api'];
 
 /** Ours: clients ask for two or three; a token has to fit into a header. */
@@ -22,8 +24,9 @@ export function parseScopes(parameters: readonly string[]): readonly Scope[] {
     const scope = parseScope(text);
     if (!scope) continue;
     const key = `${scope.type}:${scope.name}`;
-    const actions = new Set([...(scopes.get(key)?.actions ?? []), ...scope.actions]);
-    if (scopes.has(key) || scopes.size < MAX_SCOPES) scopes.set(key, { ...scope, actions: [...actions] });
+    const asked = [...(scopes.get(key)?.actions ?? []), ...scope.actions];
+    const actions = ACTIONS.filter((action) => asked.includes(action));
+    if (scopes.has(key) || scopes.size < MAX_SCOPES) scopes.set(key, { ...scope, actions });
   }
   return [...scopes.values()];
 }

@@ -136,6 +136,7 @@ describe('scopes', () => {
         const scopes = parseScopes(parameters).filter(({ actions }) => actions.length > 0);
         expect(parseScopes([scopes.map(formatScope).join(' ')])).toEqual(scopes);
       }),
+      { examples: [[['repository:a:delete', 'repository:a:*']]] },
     );
   });
 });
