@@ -23,11 +23,7 @@ async function main(): Promise<void> {
     const bundles = await bundlesOf(all, workspace);
     const api = bundles.get(API) as Bundle;
     const candidates = all.map((subject) => candidate(subject, bundles));
-    const starts = await measure(candidates, ROOT, {
-      ...stores.environment,
-      ...lambda(workspace),
-      STOWAGE_OPEN: '1',
-    });
+    const starts = await measure(candidates, ROOT, { ...stores.environment, ...lambda(workspace) });
     const text = report({ root: ROOT, bundle: api, starts });
     process.stdout.write(text);
     if (values.write) await writeFile(join(ROOT, 'docs/cold-start.md'), text);
