@@ -48,5 +48,8 @@ export const AUDIT_RETENTION_SECONDS = 365 * 24 * 60 * 60;
 /** Ours: bytes of access rights in a token; API Gateway takes 10,240 bytes of headers, and base64 adds a third. */
 export const MAX_TOKEN_ACCESS_BYTES = 4096;
 
+/** Ours: the part of these that the grants of a workload may take, which its tokens carry. */
+export const MAX_TOKEN_GRANTS_BYTES = 3072;
+
 /** Ours: a form or a JSON body of the token endpoint and of the management API. */
 export const MAX_FORM_BYTES = 64 * 1024;

@@ -88,11 +88,12 @@ async function decide(call: Call, identity: Identity, scopes: readonly Scope[]):
     const refused = actions.filter((action) => !isGranted(action));
     return { type, name, actions: actions.filter(isGranted), ...(refused.length > 0 && { refused }) };
   });
-  return withinLimit(entries);
+  return withinLimit(entries, identity);
 }
 
-function withinLimit(entries: readonly AccessEntry[]): AccessEntry[] {
-  let bytes = 0;
+/** Of a workload, the grants stand in the token, too. */
+function withinLimit(entries: readonly AccessEntry[], { grants }: Identity): AccessEntry[] {
+  let bytes = grants ? JSON.stringify(grants).length : 0;
   return entries.filter((entry) => {
     bytes += JSON.stringify(entry).length;
     return bytes <= MAX_TOKEN_ACCESS_BYTES;

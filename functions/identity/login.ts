@@ -1,3 +1,4 @@
+import { MAX_TOKEN_GRANTS_BYTES } from '../limits.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attempt, beginAttempt } from './attempts.ts';
 import {
@@ -121,5 +122,8 @@ async function bySecret(registry: Registry, name: string | undefined, password: 
 async function byIdToken({ registry, workloads }: LoginContext, idToken: string): Promise<LoginOutcome> {
   const outcome = await workloads.verify(registry, idToken);
   if (outcome.is === 'refused') return outcome;
+  if (JSON.stringify(outcome.workload.grants).length > MAX_TOKEN_GRANTS_BYTES) {
+    return { is: 'refused', why: 'the rules that fit give more grants than an access token can carry' };
+  }
   return known(identityOfWorkload(outcome.workload));
 }

@@ -9,7 +9,7 @@ import { listAudit } from '../../functions/identity/audit.ts';
 import { type ClaimRule, putIssuer } from '../../functions/identity/issuers.ts';
 import { openFixture } from '../registry/fixture.ts';
 import { GITHUB_JOB, GITLAB_JOB, IssuerServer, signWith, times } from './issuer.ts';
-import { basic } from './world.ts';
+import { basic, tokenFor } from './world.ts';
 
 const RULES: readonly ClaimRule[] = [
   {
@@ -290,6 +290,38 @@ describe('an ID token', () => {
     vi.setSystemTime(Date.now() + 31_000);
     expect((await logIn(token)).status).toBe(200);
     expect(server.keysFetched).toBe(2);
+  });
+
+  it('is refused where its rules give more than an access token can carry past a gateway', async () => {
+    const { registry, server, issuer, logIn, signing } = await open();
+    const grantsTo = (count: number) => {
+      const grants = Array.from({ length: count }, (_, n) => ({
+        pattern: `octo/${'x'.repeat(80)}/${n}`,
+        actions: ['pull', 'push'] as const,
+      }));
+      return { ...issuer, rules: [{ claims: { repository: 'octo-org/app' }, grants }] };
+    };
+    const token = await server.sign(GITHUB_JOB, signing());
+    await putIssuer(registry, grantsTo(20));
+    expect((await logIn(token)).status).toBe(200);
+    await putIssuer(registry, grantsTo(100));
+    expect(await logIn(token)).toMatchObject({
+      status: 401,
+      why: expect.stringContaining('more grants than an access token can carry'),
+    });
+  });
+
+  it('leaves room for them in a token, however much is asked', async () => {
+    const { app, registry, server, issuer, signing } = await open();
+    const grants = Array.from({ length: 20 }, (_, n) => ({
+      pattern: `octo/${'x'.repeat(80)}/${n}`,
+      actions: ['pull'] as const,
+    }));
+    await putIssuer(registry, { ...issuer, rules: [{ claims: { repository: 'octo-org/app' }, grants }] });
+    const scopes = Array.from({ length: 50 }, (_, n) => `repository:octo/${'y'.repeat(100)}/${n}:pull`);
+    const login = { username: 'oidc', password: await server.sign(GITHUB_JOB, signing()) };
+    // API Gateway takes 10,240 bytes of request line and headers.
+    expect((await tokenFor({ app }, login, scopes)).length).toBeLessThan(7000);
   });
 
   it('gets no refresh token: the job asks for a new one', async () => {
