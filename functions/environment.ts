@@ -18,7 +18,49 @@ export const ENV = {
   bucketEndpoint: 'STOWAGE_S3_ENDPOINT',
   /** Where SSM is, for tests on one machine. @default AWS's own of the region */
   signingKeysEndpoint: 'STOWAGE_SSM_ENDPOINT',
+  /** What the front door proves itself with in `FRONT_HEADERS.secret`. Absent where there is no front door; where there is
+   *  one, nobody else is let in, and uploads may go past the registry. */
+  frontSecret: 'STOWAGE_FRONT_SECRET',
+  /** The ARN of the KeyValueStore that the front door's functions read; set where keys are rotated. */
+  frontStore: 'STOWAGE_FRONT_STORE',
+  /** What else the front door is told there, as JSON (`FrontSettings`). */
+  frontSettings: 'STOWAGE_FRONT_SETTINGS',
+  /** Where CloudFront's KeyValueStore is, for tests on one machine. @default AWS's own */
+  frontStoreEndpoint: 'STOWAGE_FRONT_STORE_ENDPOINT',
+  /** The object with a copy of the signing keys, for a stream host that cannot reach SSM; written where keys are rotated. */
+  keysObject: 'STOWAGE_KEYS_OBJECT',
+  /** `s3` or `cdn`: whether a large blob is a redirect to S3 or to the front door's own `/blobs/`. @default s3 */
+  downloads: 'STOWAGE_DOWNLOADS',
+  /** The SSM parameter of the private key that CloudFront's signed URLs are signed with (PEM). */
+  downloadKey: 'STOWAGE_DOWNLOAD_KEY',
+  /** The id of its public key at CloudFront. */
+  downloadKeyId: 'STOWAGE_DOWNLOAD_KEY_ID',
 } as const;
+
+/** What the front door tells the registry with each request. Only of worth beside the right secret; the front door
+ *  overwrites whatever a client sends under these names. */
+export const FRONT_HEADERS = {
+  secret: 'x-stowage-front',
+  /** The client's network address. */
+  address: 'x-stowage-address',
+  /** The host, and where there is one the port, that the client named. */
+  host: 'x-stowage-host',
+} as const;
+
+/** The key in the KeyValueStore under which the front door finds all that it has to know, as JSON: the signing keys,
+ *  `[{id, secret: base64url}]`, and `FrontSettings`. */
+export const FRONT_STORE_KEY = 'front';
+
+/** How a front door is laid out. */
+export interface FrontSettings {
+  /** Whether there is a stream host to send bodies of unknown or great length to. */
+  readonly stream: boolean;
+  /** How clients reach the registry, without a slash at the end. @default https and the host they name */
+  readonly url?: string;
+}
+
+/** The ids of the front door's origins, which its function chooses among. */
+export const ORIGINS = { api: 'api', blobs: 'blobs', stream: 'stream' } as const;
 
 /** Carries the challenge of a 401 past a gateway that may rename WWW-Authenticate, which then puts it back. */
 export const CHALLENGE_HEADER = 'x-stowage-challenge';

@@ -17,6 +17,15 @@ export const MAX_LIST_ENTRIES = 10_000;
 /** Ours: bytes of descriptors in one answer of the referrers API, below Lambda's 6 MB with room for one more. */
 export const MAX_REFERRERS_BYTES = 1024 * 1024;
 
+/** Ours: what one request may carry through API Gateway and Lambda; in base64 that is 5.3 MiB of Lambda's 6 MB. */
+export const MAX_INLINE_BYTES = 4 * 1024 * 1024;
+
+/** S3's: the largest object that one PUT makes. */
+export const MAX_DIRECT_BYTES = 5 * 1024 * 1024 * 1024;
+
+/** Ours: an upload that goes past the registry begins at most this long after its POST. */
+export const UPLOAD_TOKEN_SECONDS = 60 * 60;
+
 /** Ours, as in the CNCF registry: an upload that was not finished after a week is given up. */
 export const UPLOAD_EXPIRY_SECONDS = 7 * 24 * 60 * 60;
 
