@@ -2,8 +2,8 @@
 // stands here. It refuses what needs no Lambda for that, and chooses where the rest goes: to the API or, where a body is
 // too large for Lambda, to S3 or to the stream host. Reasons: docs/decisions/0007.
 
-import crypto from 'node:crypto';
 import cf from 'cloudfront';
+import crypto from 'crypto';
 
 const MAX_INLINE_BYTES = 4 * 1024 * 1024; // through API Gateway and Lambda
 const MAX_DIRECT_BYTES = 5 * 1024 ** 3; // in one PUT to S3
