@@ -21,7 +21,7 @@ const CURE =
   'push with "stowage push", or with docker on the containerd image store, containerd, oras, helm or regctl, ' +
   'or deploy the registry with streamHost=instance';
 
-async function _handler(event) {
+async function handler(event) {
   const request = event.request;
   const headers = request.headers;
   const host = headers.host ? headers.host.value : '';

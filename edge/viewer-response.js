@@ -2,7 +2,7 @@
 // it stands here. It gives the answers of S3 the form that clients of a registry expect. `event.request` is the
 // request as viewer-request has left it.
 
-async function _handler(event) {
+async function handler(event) {
   const request = event.request;
   const response = event.response;
   const created = request.headers['x-stowage-created'];
