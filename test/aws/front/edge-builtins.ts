@@ -1,5 +1,6 @@
 // What functions find built in, and nothing else: the rest of what Node knows is taken away before they run.
-// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html, and charCodeAt,
+// which that page forgets and the examples of AWS use.
 
 /** Names of globals of the language. */
 export const GLOBALS = words(`
@@ -17,7 +18,7 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   String: words('fromCharCode fromCodePoint'),
   'String.prototype':
     words(`charAt concat indexOf lastIndexOf match replace search slice split substr substring
-    toLowerCase trim toUpperCase codePointAt endsWith includes repeat startsWith padStart padEnd trimStart trimEnd
+    toLowerCase trim toUpperCase charCodeAt codePointAt endsWith includes repeat startsWith padStart padEnd trimStart trimEnd
     replaceAll`),
   Array: words('isArray of'),
   'Array.prototype':
