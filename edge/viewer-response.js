@@ -7,7 +7,8 @@ async function handler(event) {
   const response = event.response;
   const created = request.headers['x-stowage-created'];
   if (created && response.statusCode === 200) return uploaded(response, created.value);
-  if (request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (isRead && request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
   return response;
 }
 
