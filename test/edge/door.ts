@@ -11,6 +11,7 @@ import { type FrontSettings, ORIGINS } from '../../functions/environment.ts';
 import { NO_CREDENTIAL } from '../../functions/identity/identity.ts';
 import type { PrincipalId } from '../../functions/identity/principal.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
+import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import type { EdgeRequest, EdgeResponse, EdgeValues } from '../aws/front/edge-event.ts';
 import { type EdgeFunctions, loadEdgeFunctions, type RequestOutcome } from '../aws/front/runtime.ts';
 
@@ -95,7 +96,7 @@ interface GrantOptions {
 export function uploadToken(options: GrantOptions = {}): Promise<string> {
   const { ring = RING, repository = NAME, session = SESSION, object = OBJECT, principal = ALICE } = options;
   const tokens = new UploadTokens({ keys: sourceOf(ring), now: () => options.now ?? NOW });
-  const objectKey = `blobs/${object}` as const;
+  const objectKey = `blobs/${object}` as ObjectKey;
   return tokens.issue({ repository: repository as RepositoryName, session, objectKey, principal });
 }
 
