@@ -57,8 +57,10 @@ describe('a request that did not come through the front door', () => {
       for (const path of ['/v2/', '/token', '/api/users', '/', '/v2/%ff/tags/list']) {
         const response = await send(path, headers);
         expect([path, response.status]).toEqual([path, 403]);
-        const { errors } = (await response.json()) as { errors: { code: string; message: string }[] };
-        expect(errors).toMatchObject([{ code: 'DENIED', message: expect.stringContaining('front door') }]);
+        const text = await response.text();
+        expect(text).toContain('front door');
+        // The management API says it in its own form.
+        if (path !== '/api/users') expect(JSON.parse(text)).toMatchObject({ errors: [{ code: 'DENIED' }] });
       }
       expect(new Set(answered.map(({ address }) => address))).toEqual(new Set(['10.0.0.1']));
     },
@@ -94,15 +96,13 @@ describe('a request through the front door', () => {
   });
 
   it('is limited in its failed logins by that address, not by that of the front door', async () => {
-    const statusOf = async (address: string, name: string) => {
-      const login = { username: name, password: 'wrong' };
+    const statusOf = async (address: string, n: number) => {
+      const login = { username: `robot/${n}`, password: 'wrong' };
       const headers = { ...HONEST, [FRONT_HEADERS.address]: address, Authorization: basic(login) };
       return (await send('/token', headers)).status;
     };
-    let tried = 0;
-    while ((await statusOf('192.0.2.8', `user${tried}`)) === 401 && tried < 500) tried += 1;
-    expect(tried).toBeLessThan(500);
-    expect(await statusOf('192.0.2.9', 'somebody')).toBe(401);
+    for (let n = 0; n < 100; n += 1) expect(await statusOf('192.0.2.8', n)).toBe(401);
+    expect([await statusOf('192.0.2.8', 100), await statusOf('192.0.2.9', 100)]).toEqual([429, 401]);
   });
 
   it('is answered with a Location that lets the bytes past the registry, a fresh one each time', async () => {
