@@ -221,6 +221,7 @@ describe.runIf(stores)('docs/aws-calls.md', () => {
       }
     };
     await count(app, OPERATIONS);
+    await pushImage(app, 'calls/front', image);
     await count(appBehind, BEHIND_A_FRONT_DOOR);
     const ring = [newSigningKey(Date.now())];
     const keys = { keys: async () => ring, reload: async () => ring };
