@@ -1,8 +1,9 @@
-import { Duration, Names, Stack } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import { CfnCachePolicy, type CfnDistribution, KeyGroup, PublicKey } from 'aws-cdk-lib/aws-cloudfront';
 import { Construct } from 'constructs';
 import { ENV, ORIGINS } from '../functions/environment.ts';
 import type { FrontKeys } from './front-keys.ts';
+import { globalName } from './global-name.ts';
 import type { Worker } from './registry-function.ts';
 
 interface CdnDownloadsProps {
@@ -23,8 +24,16 @@ export class CdnDownloads extends Construct {
     super(scope, id);
     this.#keys = keys;
     const comment = 'Stowage: downloads';
-    this.#publicKey = new PublicKey(this, 'PublicKey', { encodedKey: keys.publicKey, comment });
-    this.#group = new KeyGroup(this, 'KeyGroup', { items: [this.#publicKey], comment });
+    this.#publicKey = new PublicKey(this, 'PublicKey', {
+      publicKeyName: globalName(this),
+      encodedKey: keys.publicKey,
+      comment,
+    });
+    this.#group = new KeyGroup(this, 'KeyGroup', {
+      keyGroupName: globalName(this),
+      items: [this.#publicKey],
+      comment,
+    });
     this.#cachePolicy = this.#pathAlone();
   }
 
@@ -55,7 +64,7 @@ export class CdnDownloads extends Construct {
   #pathAlone(): CfnCachePolicy {
     return new CfnCachePolicy(this, 'CachePolicy', {
       cachePolicyConfig: {
-        name: `${Stack.of(this).region}-${Names.uniqueResourceName(this, { maxLength: 64 })}`,
+        name: globalName(this),
         comment: 'Stowage: blobs, by their path alone',
         minTtl: 0,
         defaultTtl: AS_LONG_AS_MAY_BE,

@@ -13,6 +13,7 @@ import type { BlobBucket } from './blob-bucket.ts';
 import type { CdnDownloads } from './cdn-downloads.ts';
 import type { CustomDomain } from './custom-domain.ts';
 import { EdgeFunctions } from './edge-functions.ts';
+import { globalName } from './global-name.ts';
 import type { RegistryApi } from './registry-api.ts';
 import type { StreamHost } from './stream-host.ts';
 
@@ -94,7 +95,10 @@ export class FrontDoor extends Construct {
   #origins({ api, bucket, stream, secret }: FrontDoorProps): CfnDistribution.OriginProperty[] {
     const originCustomHeaders = [{ headerName: FRONT_HEADERS.secret, headerValue: secret }];
     // Signs always: whatever a client sends as Authorization is the registry's business, never S3's.
-    const access = new S3OriginAccessControl(this, 'Access', { signing: Signing.SIGV4_ALWAYS });
+    const access = new S3OriginAccessControl(this, 'Access', {
+      originAccessControlName: globalName(this),
+      signing: Signing.SIGV4_ALWAYS,
+    });
     const origins: CfnDistribution.OriginProperty[] = [
       {
         id: ORIGINS.api,

@@ -35,6 +35,7 @@ export class FrontKeys extends Construct {
     this.#resource = new CustomResource(this, 'Keys', {
       serviceToken: this.function.handler.functionArn,
       resourceType: 'Custom::FrontKeys',
+      serviceTimeout: Duration.minutes(5), // a function that cannot answer should not hold a deployment for an hour
       properties: { SecretParameter: secret, DownloadKeyParameter: this.#downloadKey },
     });
     // Not before the function may do what it has to.

@@ -2,6 +2,7 @@ import { KeyValueStore } from 'aws-cdk-lib/aws-cloudfront';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { ENV, type FrontSettings } from '../functions/environment.ts';
+import { globalName } from './global-name.ts';
 import type { Worker } from './registry-function.ts';
 
 /** What the job that rotates the keys does to the store. */
@@ -17,7 +18,10 @@ export class FrontStore extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.store = new KeyValueStore(this, 'Store', { comment: 'What the front door of Stowage has to know' });
+    this.store = new KeyValueStore(this, 'Store', {
+      keyValueStoreName: globalName(this),
+      comment: 'What the front door of Stowage has to know',
+    });
   }
 
   /** Lets the job write the store, and tells it what to write beside the keys. Nothing else may. */

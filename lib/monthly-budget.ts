@@ -1,6 +1,6 @@
-import { Stack } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
 import { Construct } from 'constructs';
+import { globalName } from './global-name.ts';
 
 interface MonthlyBudgetProps {
   readonly usd: number;
@@ -21,7 +21,7 @@ export class MonthlyBudget extends Construct {
     super(scope, id);
     new CfnBudget(this, 'Budget', {
       budget: {
-        budgetName: Stack.of(this).stackName,
+        budgetName: globalName(this),
         budgetType: 'COST',
         timeUnit: 'MONTHLY',
         budgetLimit: { amount: usd, unit: 'USD' },

@@ -6,6 +6,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
 import type { BlobBucket } from './blob-bucket.ts';
+import { globalName } from './global-name.ts';
 import type { MetadataTable } from './metadata-table.ts';
 import { streamCode } from './stream-code.ts';
 import { StreamNetwork } from './stream-network.ts';
@@ -112,11 +113,11 @@ export class StreamHost extends Construct {
   }
 
   #vpcOrigin(generation: string, instance: CfnInstance, network: StreamNetwork): string {
-    const { partition, region, account, stackName } = Stack.of(this);
+    const { partition, region, account } = Stack.of(this);
     const origin = new CfnVpcOrigin(this, `Origin${generation}`, {
       vpcOriginEndpointConfig: {
         arn: `arn:${partition}:ec2:${region}:${account}:instance/${instance.attrInstanceId}`,
-        name: `${stackName}-stream-${generation}`,
+        name: `${globalName(this)}-${generation}`,
         originProtocolPolicy: 'http-only', // inside of AWS's network and of this one, where nobody else is
         httpPort: PORT,
       },

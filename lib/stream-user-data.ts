@@ -96,13 +96,13 @@ const SERVICE = [
   'WantedBy=multi-user.target',
 ];
 
-/** Any answer is a sign of life, a refusal too. A minute without one, and the host is started anew. */
+/** A minute without a sign of life, and the host is started anew. */
 function watch(port: number): string[] {
   return [
     '#!/bin/bash',
     'misses=0',
     'while sleep 20; do',
-    `  if curl --silent --output /dev/null --max-time 10 http://127.0.0.1:${port}/v2/; then misses=0; continue; fi`,
+    `  if curl --silent --fail --output /dev/null --max-time 10 http://127.0.0.1:${port}/; then misses=0; continue; fi`,
     '  misses=$((misses + 1))',
     '  if [ "$misses" -lt 3 ]; then continue; fi',
     '  echo "the stream host does not answer: starting it anew" >&2',
