@@ -4,6 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeySource } from './auth/signing-keys.ts';
 import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
 import { ssmKeys } from './aws-keys.ts';
+import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
@@ -47,13 +48,21 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     }),
     ...chance,
   };
-  const name = environment[ENV.signingKeys];
+  const keys = keySource(environment, calls);
   return {
     registry,
-    ...(name && { keys: ssmKeys({ environment, name, calls }) }),
+    ...(keys && { keys }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
+}
+
+/** The copy where there is one: a host that is told of it can reach no other place of keys. */
+function keySource(environment: Environment, calls: Calls): KeySource | undefined {
+  const key = environment[ENV.keysObject];
+  if (key) return objectKeys({ environment, calls }, key);
+  const name = environment[ENV.signingKeys];
+  return name ? ssmKeys({ environment, name, calls }) : undefined;
 }
 
 /** A registry on the table alone, for what touches no bytes: identity. Needs no name of a bucket. */
