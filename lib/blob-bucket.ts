@@ -42,7 +42,10 @@ const ACTIONS: Record<DataDuty, readonly string[]> = {
 };
 
 /** What each duty does to the copy of the signing keys. */
-const KEY_ACTIONS = { rotate: 's3:PutObject', stream: 's3:GetObject' } as const;
+const KEY_ACTIONS = {
+  rotate: ['s3:GetObject', 's3:PutObject'], // writes only over what it has read
+  stream: ['s3:GetObject'],
+} as const;
 
 type KeyDuty = Extract<Duty, keyof typeof KEY_ACTIONS>;
 
@@ -115,7 +118,7 @@ export class BlobBucket extends Construct {
   /** Lets the worker write or read the copy of the signing keys, and tells it where that is. */
   bindKeys(worker: Worker<KeyDuty>): void {
     const resources = [this.#bucket.arnForObjects(KEYS)];
-    worker.allow(new PolicyStatement({ actions: [KEY_ACTIONS[worker.duty]], resources }));
+    worker.allow(new PolicyStatement({ actions: [...KEY_ACTIONS[worker.duty]], resources }));
     worker.tell(ENV.bucket, this.#bucket.bucketName);
     worker.tell(ENV.keysObject, KEYS);
   }

@@ -88,7 +88,7 @@ describe('permissions', () => {
 
   it('of that job are for one object of the bucket more where a stream host reads the keys there', () => {
     const { statements } = functionThat(/access tokens are signed/, withEverything);
-    expect(actionsOn(statements, 's3')).toEqual(['s3:PutObject']);
+    expect(actionsOn(statements, 's3')).toEqual(['s3:GetObject', 's3:PutObject']);
     const [onBucket] = statementsOn(statements, 's3');
     expect(JSON.stringify(onBucket?.Resource)).toMatch(/"Arn"\]\},"\/keys\/signing-keys"\]\]\}$/);
   });
