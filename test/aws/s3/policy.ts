@@ -19,7 +19,12 @@ export interface Guest {
   readonly policy: () => readonly Statement[];
 }
 
-type Action = 's3:GetObject' | 's3:PutObject' | 's3:DeleteObject' | 's3:ListBucket' | 's3:AbortMultipartUpload';
+type Action =
+  | 's3:GetObject'
+  | 's3:PutObject'
+  | 's3:DeleteObject'
+  | 's3:ListBucket'
+  | 's3:AbortMultipartUpload';
 
 /** https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
 const ACTIONS: Readonly<Record<Operation, Action>> = {
