@@ -19,14 +19,20 @@ export function createAwsKeys(environment: Environment, options: ClientOptions =
   return { keys: ssmKeys({ environment, name, calls }), callsMade: () => calls.made };
 }
 
-interface SsmKeysOptions {
+interface SsmOptions {
   readonly environment: Environment;
+  /** Of the parameter. */
   readonly name: string;
   readonly calls: Calls;
 }
 
-/** The keys in the parameter `name`. SSM's client is loaded when it is first needed. */
-export function ssmKeys({ environment, name, calls }: SsmKeysOptions): SecretKeys {
+/** The keys in the parameter `name`. */
+export function ssmKeys(options: SsmOptions): SecretKeys {
+  return new SecretKeys({ secret: ssmSecret(options), now: Date.now });
+}
+
+/** The text in the parameter `name`. SSM's client is loaded when it is first needed. */
+export function ssmSecret({ environment, name, calls }: SsmOptions): SecretText {
   let opening: Promise<SecretText> | undefined;
   const open = async (): Promise<SecretText> => {
     const { ssmClient } = await import('./storage/ssm/ssm-client.ts');
@@ -41,10 +47,9 @@ export function ssmKeys({ environment, name, calls }: SsmKeysOptions): SecretKey
     });
     return opening;
   };
-  const secret: SecretText = {
+  return {
     read: async () => (await parameter()).read(),
     create: async (text) => (await parameter()).create(text),
     replace: async (text) => (await parameter()).replace(text),
   };
-  return new SecretKeys({ secret, now: Date.now });
 }
