@@ -1,10 +1,14 @@
+import type { KeyPublication } from './auth/key-publication.ts';
 import { SecretKeys, type SecretText } from './auth/secret-keys.ts';
 import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
+import { keyPublications } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 
 /** The signing keys in SSM, without a registry: for the job that rotates them. */
 export interface AwsKeys {
   readonly keys: SecretKeys;
+  /** Where copies of them have to be. */
+  readonly publications: readonly KeyPublication[];
   /** Requests sent to AWS so far, repetitions included. */
   readonly callsMade: () => number;
 }
@@ -16,7 +20,8 @@ const QUICK = { ...TIMEOUTS, socketTimeout: 3000 };
 export function createAwsKeys(environment: Environment, options: ClientOptions = {}): AwsKeys {
   const calls = new Calls(options);
   const name = required(environment, ENV.signingKeys);
-  return { keys: ssmKeys({ environment, name, calls }), callsMade: () => calls.made };
+  const publications = keyPublications({ environment, calls });
+  return { keys: ssmKeys({ environment, name, calls }), publications, callsMade: () => calls.made };
 }
 
 interface SsmOptions {

@@ -5,6 +5,7 @@ import type { KeySource } from './auth/signing-keys.ts';
 import { UploadTokens } from './auth/upload-tokens.ts';
 import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
 import { ssmKeys, ssmSecret } from './aws-keys.ts';
+import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 import { FrontDoor } from './front-door.ts';
 import type { Registry } from './registry/registry.ts';
@@ -56,8 +57,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     ...(secret && { direct: true }),
     ...chance,
   };
-  const name = environment[ENV.signingKeys];
-  const keys = name ? ssmKeys({ environment, name, calls }) : undefined;
+  const keys = keySource(environment, calls);
   const uploads = keys && new UploadTokens({ keys, now: registry.now });
   return {
     registry,
@@ -82,6 +82,14 @@ function cdnOpener(environment: Environment, calls: Calls): () => Promise<CdnUrl
     const { CdnUrls } = await import('./storage/s3/cdn-urls.ts');
     return new CdnUrls({ keyId, readKey, now: Date.now });
   };
+}
+
+/** The copy where there is one: a host that is told of it can reach no other place of keys. */
+function keySource(environment: Environment, calls: Calls): KeySource | undefined {
+  const key = environment[ENV.keysObject];
+  if (key) return objectKeys({ environment, calls }, key);
+  const name = environment[ENV.signingKeys];
+  return name ? ssmKeys({ environment, name, calls }) : undefined;
 }
 
 /** A registry on the table alone, for what touches no bytes: identity. Needs no name of a bucket. */
