@@ -6,6 +6,7 @@ import { addGrantCommands } from './commands/grants.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
+import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRobotCommands } from './commands/robots.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -39,6 +40,7 @@ export function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'stowage: ')) });
   addServeCommand(program);
   addLoginCommands(program);
+  addPushCommand(program);
   addUserCommands(program);
   addTokenCommands(program);
   addRobotCommands(program);

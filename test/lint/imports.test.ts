@@ -50,6 +50,8 @@ const FORBIDDEN = [
   ['cli', '@aws-sdk/client-dynamodb'],
   ['cli/commands', '../../functions/identity/grants.ts'],
   ['cli/commands', '../../local/settings.ts'],
+  ['cli/push', '../commands/tags.ts'],
+  ['cli/push', '../../functions/limits.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -67,6 +69,9 @@ const ALLOWED = [
   ['cli', '../functions/oci/reference.ts'],
   ['cli/commands', '../../functions/oci/reference.ts'],
   ['cli/commands', '../session.ts'],
+  ['cli/commands', '../push/repository.ts'],
+  ['cli/push', '../failure.ts'],
+  ['cli/push', '../../functions/oci/manifest.ts'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({

@@ -1,0 +1,116 @@
+import type { Digest } from '../../functions/oci/digest.ts';
+import { type Answer, exchange, refusalOf } from '../exchange.ts';
+import { Failure, PassingFailure } from '../failure.ts';
+import { sizeText } from '../text.ts';
+import type { Authorization } from './authorization.ts';
+import type { Blob, ManifestFile } from './image.ts';
+import { sendBlob } from './send-blob.ts';
+
+/** S3's: the largest object that one PUT makes. */
+const MAX_DIRECT_BYTES = 5 * 1024 ** 3;
+
+interface Target {
+  readonly url: string;
+  readonly name: string;
+  readonly authorization: Authorization;
+  readonly signal: AbortSignal;
+}
+
+/** Where an upload goes; nowhere if the registry had the blob in another repository. */
+type Upload = { readonly is: 'mounted' } | { readonly is: 'open'; readonly location: string };
+
+/** A repository of any registry of the specification, as somebody who pushes sees it. */
+export class Repository {
+  readonly #target: Target;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    const answer = await this.#send(`blobs/${digest}`, { method: 'HEAD' });
+    if (answer.status === 404) return false;
+    // A redirect leads to where it is.
+    if (answer.status < 400) return true;
+    throw this.#refusal(answer);
+  }
+
+  /** Opens an upload, unless the registry can take the blob from another repository of it. */
+  async startUpload(digest: Digest): Promise<Upload> {
+    const mount = await this.#send(`blobs/uploads/?mount=${digest}`, { method: 'POST' });
+    // Registries that mount only from a repository that is named may say so in any way.
+    const answer = [400, 404, 405].includes(mount.status)
+      ? await this.#send('blobs/uploads/', { method: 'POST' })
+      : mount;
+    if (answer.status === 201) return { is: 'mounted' };
+    const location = answer.headers.get('location');
+    if (answer.status === 202 && location) return { is: 'open', location: this.#locate(location) };
+    throw this.#refusal(answer);
+  }
+
+  async sendBlob(location: string, blob: Blob, onBytes: (count: number) => void): Promise<void> {
+    const { authorization, signal, url } = this.#target;
+    const separator = location.includes('?') ? '&' : '?';
+    // What proves who pushes is nothing to another host that an upload may be sent to.
+    const isOurs = new URL(location).origin === new URL(url).origin;
+    const header = isOurs ? await authorization.header() : undefined;
+    const target = `${location}${separator}digest=${encodeURIComponent(blob.digest)}`;
+    const answer = await sendBlob(target, { blob, authorization: header, signal, onBytes }).catch((error) => {
+      throw this.#tooLarge(blob, error);
+    });
+    // The next attempt begins with a token that is good again.
+    if (answer.status === 401) throw new PassingFailure(refusalOf(answer).message);
+    if (answer.status !== 201) throw this.#tooLarge(blob, this.#refusal(answer));
+    expectDigest(answer, blob.digest);
+  }
+
+  /** Stores a manifest under a tag or its digest. */
+  async putManifest(reference: string, { bytes, mediaType, digest }: ManifestFile): Promise<void> {
+    const headers = { 'Content-Type': mediaType };
+    const answer = await this.#send(`manifests/${reference}`, { method: 'PUT', headers, body: bytes });
+    if (answer.status !== 201) throw this.#refusal(answer);
+    expectDigest(answer, digest);
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Answer> {
+    const { url, name, authorization, signal } = this.#target;
+    const attempt = (header: string | undefined) => {
+      const headers = { ...init.headers, ...(header !== undefined && { Authorization: header }) };
+      return exchange(`${url}/v2/${name}/${path}`, { ...init, headers, signal });
+    };
+    const used = await authorization.header();
+    const answer = await attempt(used);
+    if (answer.status !== 401 || !(await authorization.answer(answer, used))) return answer;
+    return attempt(await authorization.header());
+  }
+
+  #locate(location: string): string {
+    const { url, name } = this.#target;
+    const target = new URL(location, `${url}/v2/${name}/blobs/uploads/`);
+    if (target.protocol === 'https:' || target.origin === new URL(url).origin) return target.href;
+    throw new Failure(
+      `${url} sends uploads to ${target.origin}, where they would cross a network in the clear`,
+    );
+  }
+
+  #refusal(answer: Answer): Failure {
+    const refusal = refusalOf(answer);
+    if (answer.status !== 401) return refusal;
+    return new Failure(`${refusal.message}; log in: stowage login ${this.#target.url}`);
+  }
+
+  #tooLarge({ digest, content }: Blob, error: unknown): unknown {
+    if (!(error instanceof Failure) || content.size <= MAX_DIRECT_BYTES) return error;
+    const remark = `${digest} has ${sizeText(content.size)}, and a registry without a stream host takes 5 GiB at most`;
+    return error instanceof PassingFailure
+      ? new PassingFailure(`${error.message} (${remark})`, error.retryAfterSeconds)
+      : new Failure(`${error.message} (${remark})`);
+  }
+}
+
+function expectDigest({ headers }: Answer, digest: Digest): void {
+  const stored = headers.get('docker-content-digest');
+  if (stored !== null && stored !== digest) {
+    throw new Failure(`the registry stored ${stored}, where ${digest} was sent`);
+  }
+}
