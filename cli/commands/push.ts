@@ -72,9 +72,11 @@ async function push(
   const display = createDisplay(process.stderr, options.quiet ?? false);
   const run = interruptible();
   try {
+    const repository = await open(target, options, run.signal);
+    // Whoever is not let in hears of it before docker has read out its store.
+    await repository.enter();
     const image = await readImage(place, { scratch, display, signal: run.signal, options });
     if (image.remark !== undefined && !options.quiet) output.say(image.remark);
-    const repository = await open(target, options, run.signal);
     const pushed = await pushImage(image, {
       ...run,
       repository,

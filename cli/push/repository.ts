@@ -1,4 +1,4 @@
-import type { Digest } from '../../functions/oci/digest.ts';
+import { algorithmOf, CANONICAL, type Digest } from '../../functions/oci/digest.ts';
 import { type Answer, exchange, refusalOf } from '../exchange.ts';
 import { Failure, PassingFailure } from '../failure.ts';
 import { sizeText } from '../text.ts';
@@ -27,8 +27,16 @@ export class Repository {
     this.#target = target;
   }
 
+  /** Rejects where there is no registry, or none that lets the caller in. */
+  async enter(): Promise<void> {
+    const { url } = this.#target;
+    const answer = await this.#send(`${url}/v2/`, { method: 'GET' });
+    if (answer.status === 404) throw new Failure(`${url} is no registry`);
+    if (answer.status >= 300) throw this.#refusal(answer);
+  }
+
   async has(digest: Digest): Promise<boolean> {
-    const answer = await this.#send(`blobs/${digest}`, { method: 'HEAD' });
+    const answer = await this.#send(this.#url(`blobs/${digest}`), { method: 'HEAD' });
     if (answer.status === 404) return false;
     // A redirect leads to where it is.
     if (answer.status < 400) return true;
@@ -37,11 +45,13 @@ export class Repository {
 
   /** Opens an upload, unless the registry can take the blob from another repository of it. */
   async startUpload(digest: Digest): Promise<Upload> {
-    const mount = await this.#send(`blobs/uploads/?mount=${digest}`, { method: 'POST' });
+    const algorithm = algorithmOf(digest);
+    const query = algorithm === CANONICAL ? '' : `digest-algorithm=${algorithm}`;
+    const open = (parameters: string) =>
+      this.#send(this.#url(`blobs/uploads/?${parameters}`), { method: 'POST' });
+    const mount = await open(`mount=${digest}&${query}`);
     // Registries that mount only from a repository that is named may say so in any way.
-    const answer = [400, 404, 405].includes(mount.status)
-      ? await this.#send('blobs/uploads/', { method: 'POST' })
-      : mount;
+    const answer = [400, 404, 405].includes(mount.status) ? await open(query) : mount;
     if (answer.status === 201) return { is: 'mounted' };
     const location = answer.headers.get('location');
     if (answer.status === 202 && location) return { is: 'open', location: this.#locate(location) };
@@ -67,16 +77,20 @@ export class Repository {
   /** Stores a manifest under a tag or its digest. */
   async putManifest(reference: string, { bytes, mediaType, digest }: ManifestFile): Promise<void> {
     const headers = { 'Content-Type': mediaType };
-    const answer = await this.#send(`manifests/${reference}`, { method: 'PUT', headers, body: bytes });
+    const answer = await this.#send(this.#url(`manifests/${reference}`), {
+      method: 'PUT',
+      headers,
+      body: bytes,
+    });
     if (answer.status !== 201) throw this.#refusal(answer);
     expectDigest(answer, digest);
   }
 
-  async #send(path: string, init: RequestInit): Promise<Answer> {
-    const { url, name, authorization, signal } = this.#target;
+  async #send(url: string, init: RequestInit): Promise<Answer> {
+    const { authorization, signal } = this.#target;
     const attempt = (header: string | undefined) => {
       const headers = { ...init.headers, ...(header !== undefined && { Authorization: header }) };
-      return exchange(`${url}/v2/${name}/${path}`, { ...init, headers, signal });
+      return exchange(url, { ...init, headers, signal });
     };
     const used = await authorization.header();
     const answer = await attempt(used);
@@ -84,9 +98,13 @@ export class Repository {
     return attempt(await authorization.header());
   }
 
+  #url(path: string): string {
+    return `${this.#target.url}/v2/${this.#target.name}/${path}`;
+  }
+
   #locate(location: string): string {
-    const { url, name } = this.#target;
-    const target = new URL(location, `${url}/v2/${name}/blobs/uploads/`);
+    const { url } = this.#target;
+    const target = new URL(location, this.#url('blobs/uploads/'));
     if (target.protocol === 'https:' || target.origin === new URL(url).origin) return target.href;
     throw new Failure(
       `${url} sends uploads to ${target.origin}, where they would cross a network in the clear`,
