@@ -67,7 +67,6 @@ async function push(
   trust(options.ca);
   const place = await placeOf(source, options.from);
   const target = await targetOf(reference ?? nameOf(place), options);
-  const output = new Output(options);
   const scratch = new Scratch();
   const display = createDisplay(process.stderr, options.quiet ?? false);
   const run = interruptible();
@@ -76,7 +75,7 @@ async function push(
     // Whoever is not let in hears of it before docker has read out its store.
     await repository.enter();
     const image = await readImage(place, { scratch, display, signal: run.signal, options });
-    if (image.remark !== undefined && !options.quiet) output.say(image.remark);
+    if (image.remark !== undefined) display.say(image.remark);
     const pushed = await pushImage(image, {
       ...run,
       repository,
@@ -84,6 +83,7 @@ async function push(
       jobs: options.jobs,
       display,
     });
+    display.say(summaryOf(target, pushed));
     display.close();
     report(target, pushed, options);
   } catch (error) {
@@ -151,24 +151,19 @@ async function open(
   return new Repository({ url, name: repository, authorization, signal });
 }
 
-function report(
-  { url, repository, tag }: Target,
-  { manifest, blobs, bytesSent }: Pushed,
-  options: PushOptions,
-): void {
-  const output = new Output(options);
-  const { digest, mediaType } = manifest;
+const nameIn = ({ url, repository }: Target) => `${new URL(url).host}/${repository}`;
+
+function summaryOf(target: Target, { blobs, bytesSent }: Pushed): string {
   const { sent, present, mounted } = blobs;
-  const name = `${new URL(url).host}/${repository}`;
-  if (!options.quiet) {
-    output.say(
-      `pushed ${name}:${tag}: ${sent} blobs sent (${sizeText(bytesSent)}), ${present + mounted} there before`,
-    );
-  }
-  output.result(
-    { registry: url, repository, tag, digest, mediaType, blobs, bytesSent },
-    () => `${name}@${digest}\n`,
-  );
+  const counts = `${sent} blobs sent (${sizeText(bytesSent)}), ${present + mounted} there before`;
+  return `pushed ${nameIn(target)}:${target.tag}: ${counts}`;
+}
+
+function report(target: Target, { manifest, blobs, bytesSent }: Pushed, options: PushOptions): void {
+  const { url, repository, tag } = target;
+  const { digest, mediaType } = manifest;
+  const body = { registry: url, repository, tag, digest, mediaType, blobs, bytesSent };
+  new Output(options).result(body, () => `${nameIn(target)}@${digest}\n`);
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -14,13 +14,14 @@ export interface Line {
 /** What people see of work that takes its time. */
 export interface Display {
   line(label: string): Line;
+  say(message: string): void;
   /** Leaves the terminal as it should be, whatever came of the work. */
   close(): void;
 }
 
 /** Bars that move on a terminal, a line for each thing that is done elsewhere, or nothing. */
 export function createDisplay(stream: WriteStream, isQuiet: boolean): Display {
-  if (isQuiet) return { line: () => SILENT, close() {} };
+  if (isQuiet) return { line: () => SILENT, say() {}, close() {} };
   return stream.isTTY ? new Bars(stream) : new Lines(stream);
 }
 
@@ -45,6 +46,10 @@ class Lines implements Display {
       again: (reason, seconds) => write(againText(label, reason, seconds)),
       end: (fate) => write(endText(label, fate)),
     };
+  }
+
+  say(message: string): void {
+    this.#stream.write(`${message}\n`);
   }
 
   close(): void {
@@ -95,6 +100,10 @@ class Bars implements Display {
     };
   }
 
+  say(message: string): void {
+    this.#above += `${message}\n`;
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#active.clear();
@@ -102,8 +111,10 @@ class Bars implements Display {
   }
 
   #draw(): void {
-    const { columns = 80, rows = 24 } = this.#stream;
+    // A terminal that does not know its size says 0.
+    const [columns, rows] = [this.#stream.columns || 80, this.#stream.rows || 24];
     const bars = [...this.#active].slice(0, rows - 1).map((state) => barText(state).slice(0, columns - 1));
+    if (this.#above === '' && bars.length === 0 && this.#drawn === 0) return;
     const back = this.#drawn > 0 ? `\u001b[${this.#drawn}A\r` : '';
     this.#stream.write(`${back}\u001b[J${this.#above}${bars.map((bar) => `${bar}\n`).join('')}`);
     this.#above = '';

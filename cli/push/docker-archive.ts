@@ -8,7 +8,7 @@ import { type Digest, digestOf, parseDigest } from '../../functions/oci/digest.t
 import { Failure } from '../failure.ts';
 import { printable } from '../text.ts';
 import { type Content, type Files, slice } from './files.ts';
-import type { Blob, Image, ManifestFile, PendingBlob, Sent } from './image.ts';
+import type { Blob, Image, ManifestFile, PendingBlob, Preparing, Sent } from './image.ts';
 import { jsonOf, small } from './layout.ts';
 import { type Candidate, type Choice, choose } from './names.ts';
 import { fits, type Platform, platformText } from './platform.ts';
@@ -121,10 +121,10 @@ async function readConfig(files: Files, { config: path, layers }: Saved) {
 }
 
 function pendingLayer(diffId: Digest, content: Content, scratch: Scratch): PendingBlob {
-  const prepare = async (signal: AbortSignal) =>
+  const prepare = async (preparing: Preparing) =>
     (await isGzip(content))
-      ? packedLayer(diffId, content, signal)
-      : packLayer(diffId, content, scratch, signal);
+      ? packedLayer(diffId, content, preparing)
+      : packLayer(diffId, content, scratch, preparing);
   return { name: diffId, size: content.size, prepare };
 }
 
@@ -138,11 +138,11 @@ async function packLayer(
   diffId: Digest,
   content: Content,
   scratch: Scratch,
-  signal: AbortSignal,
+  { signal, onBytes }: Preparing,
 ): Promise<Blob> {
   const path = await scratch.file();
   const [plain, packed] = [createHash('sha256'), createHash('sha256')];
-  const stages = [hashing(plain), createGzip({ level: LEVEL }), hashing(packed)] as const;
+  const stages = [hashing(plain, onBytes), createGzip({ level: LEVEL }), hashing(packed)] as const;
   await pipeline(content.read(), ...stages, createWriteStream(path), { signal });
   expectLayer(diffId, plain);
   const { size } = await stat(path);
@@ -151,15 +151,12 @@ async function packLayer(
 }
 
 /** A layer that whoever made the archive has packed already. */
-async function packedLayer(diffId: Digest, content: Content, signal: AbortSignal): Promise<Blob> {
+async function packedLayer(diffId: Digest, content: Content, { signal, onBytes }: Preparing): Promise<Blob> {
   const [plain, packed] = [createHash('sha256'), createHash('sha256')];
-  await pipeline(content.read(), hashing(packed), createGunzip(), hashing(plain), nowhere, { signal }).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw error.code?.startsWith('Z_')
-        ? new Failure(`layer ${diffId} is damaged: ${error.message}`)
-        : error;
-    },
-  );
+  const stages = [hashing(packed, onBytes), createGunzip(), hashing(plain)] as const;
+  await pipeline(content.read(), ...stages, nowhere, { signal }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code?.startsWith('Z_') ? new Failure(`layer ${diffId} is damaged: ${error.message}`) : error;
+  });
   expectLayer(diffId, plain);
   return { digest: `sha256:${packed.digest('hex')}` as Digest, content };
 }
@@ -169,10 +166,11 @@ function expectLayer(diffId: Digest, hash: Hash): void {
   if (actual !== diffId) throw new Failure(`layer ${diffId} is damaged: its bytes have the digest ${actual}`);
 }
 
-const hashing = (hash: Hash) =>
+const hashing = (hash: Hash, onBytes?: Preparing['onBytes']) =>
   new Transform({
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
+      onBytes?.(chunk.length);
       done(null, chunk);
     },
   });

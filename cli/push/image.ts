@@ -15,7 +15,13 @@ export interface PendingBlob {
   readonly name: Digest;
   /** Bytes it is made from, or its own. */
   readonly size: number;
-  prepare(signal: AbortSignal): Promise<Blob>;
+  prepare(preparing: Preparing): Promise<Blob>;
+}
+
+export interface Preparing {
+  readonly signal: AbortSignal;
+  /** Told how many bytes more of `size` have been read. */
+  readonly onBytes: (count: number) => void;
 }
 
 /** What a manifest says about a blob, once that is known. */

@@ -55,8 +55,8 @@ async function pushBlob(pending: PendingBlob, pushing: Pushing): Promise<Outcome
   const { signal, display } = pushing;
   signal.throwIfAborted();
   const line = display.line(shortOf(pending.name));
-  line.phase('reading');
-  const blob = await pending.prepare(signal);
+  line.phase('reading', pending.size);
+  const blob = await pending.prepare({ signal, onBytes: line.add });
   try {
     const attempt = () => attemptBlob(blob, line, pushing.repository);
     const fate = await persist(attempt, { signal, onRetry: line.again });

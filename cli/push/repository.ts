@@ -37,7 +37,8 @@ export class Repository {
 
   async has(digest: Digest): Promise<boolean> {
     const answer = await this.#send(this.#url(`blobs/${digest}`), { method: 'HEAD' });
-    if (answer.status === 404) return false;
+    // A refusal to HEAD has no words; the upload's has.
+    if ([401, 403, 404].includes(answer.status)) return false;
     // A redirect leads to where it is.
     if (answer.status < 400) return true;
     throw this.#refusal(answer);

@@ -1,7 +1,8 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratch } from '../scratch.ts';
 import { archive, imageOf, type Made, writeDockerSave, writeLayout } from './images.ts';
@@ -9,6 +10,7 @@ import { isUpload, type Meddling, startProxy } from './meddling-proxy.ts';
 import { type Host, Stowage, startHost } from './program.ts';
 
 const MIB = 1024 * 1024;
+const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 
 let host: Host;
 
@@ -19,14 +21,15 @@ afterAll(() => host.stop());
 
 /** The command line of the admin, who reaches the registry only by way of `url`. */
 async function at(url: string, extra: Readonly<Record<string, string>> = {}): Promise<Stowage> {
-  return new Stowage(await scratch(), {
-    STOWAGE_REGISTRY: url,
-    STOWAGE_USERNAME: 'admin',
-    STOWAGE_TOKEN: host.password,
-    DOCKER_CONFIG: await scratch(),
-    ...extra,
-  });
+  return new Stowage(await scratch(), { ...(await loginAt(url)), ...extra });
 }
+
+const loginAt = async (url: string) => ({
+  STOWAGE_REGISTRY: url,
+  STOWAGE_USERNAME: 'admin',
+  STOWAGE_TOKEN: host.password,
+  DOCKER_CONFIG: await scratch(),
+});
 
 const random = (...sizes: readonly number[]) => imageOf(sizes.map((size) => randomBytes(size)));
 
@@ -131,6 +134,30 @@ describe('on a bad line', () => {
   });
 });
 
+// A terminal is made by util-linux's script.
+it.runIf(process.platform === 'linux' && spawnSync('script', ['--version']).status === 0)(
+  'shows on a terminal how far each blob has come, and leaves the outcome there',
+  async () => {
+    const proxy = await startProxy(host.registry.url, (seen) =>
+      isUpload(seen) ? { is: 'delay', ms: 500 } : undefined,
+    );
+    const made = random(3 * MIB);
+    const command = [process.execPath, MAIN, 'push', await writeLayout({ made }), 'n/bars:1'].join(' ');
+    const env = { ...process.env, ...(await loginAt(proxy.url)) };
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const shown = await text(child.stdout);
+    const [digest = ''] = made.blobs.slice(-1).map((blob) => blob.digest.slice(0, 19));
+    expect(shown).toMatch(new RegExp(`${digest}  sending {2,}\\[=* *\\]  \\d.* of 3\\.0 MiB`));
+    const rest = shown.slice(shown.lastIndexOf('\u001b[J'));
+    expect(rest).toContain('pushed');
+    expect(rest).not.toContain('[=');
+    expect(shown).toContain(`${digest}: sent, 3.0 MiB`);
+  },
+);
+
 describe('blobs', () => {
   const sizes = Array.from({ length: 6 }, (_, index) => 10_000 + index);
 
@@ -234,7 +261,6 @@ describe('who pushes', () => {
       const challenge = `Bearer realm="${host.registry.url}/token",service="stowage",scope="repository:x:pull"`;
       return { is: 'answer', status: 401, headers: { 'WWW-Authenticate': challenge } };
     });
-    await sleep(1100); // a token of another second is another token
     await (await at(proxy.url)).print([
       'push',
       await layoutOf(random(1000, 1001)),
