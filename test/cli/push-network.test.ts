@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readdir, truncate, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratch } from '../scratch.ts';
+import { config, image, OCI_LAYER } from '../wire/content.ts';
 import { archive, imageOf, type Made, writeDockerSave, writeLayout } from './images.ts';
 import { isUpload, type Meddling, startProxy } from './meddling-proxy.ts';
 import { type Host, Stowage, startHost } from './program.ts';
@@ -99,6 +100,27 @@ describe('on a bad line', () => {
     const { code, stderr } = await (await at(proxy.url)).run(['push', layout, 'n/refused:1', '--quiet']);
     expect({ code, stderr }).toEqual({ code: 1, stderr: `stowage: ${message}\n` });
     expect(await tagged('n/refused')).toBe(false);
+  });
+
+  it('stops sending what is refused, and says what a blob over 5 GiB needs', async () => {
+    const proxy = await startProxy(host.registry.url, (seen) =>
+      isUpload(seen) && Number(seen.length) > MIB
+        ? { is: 'answer', status: 413, body: '{"errors":[{"code":"DENIED","message":"too large"}]}' }
+        : undefined,
+    );
+    const size = 5 * 1024 * MIB + 1;
+    const digest = `sha256:${'5'.repeat(64)}`;
+    const made = random(1000);
+    const manifest = image({ layers: [{ mediaType: OCI_LAYER, digest, size }] });
+    const layout = await writeLayout({ made: { ...made, manifest, blobs: [...made.blobs, config] } });
+    // Nothing but its size is on the disk.
+    const path = join(layout, 'blobs/sha256', digest.slice(7));
+    await writeFile(path, '');
+    await truncate(path, size);
+    expect(await (await at(proxy.url)).run(['push', layout, 'n/huge:1'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/stowage: too large \(sha256:5+ has 5\.0 GiB, and .* 5 GiB at most\)\n$/),
+    });
   });
 
   it('tags nothing when it is interrupted, and leaves no temporary files', async () => {
@@ -210,10 +232,9 @@ describe('who pushes', () => {
       { credHelpers: { [name]: 'test' } },
       { credsStore: 'test' },
     ];
-    for (const [index, config] of configs.entries()) {
+    for (const [index, login] of configs.entries()) {
       const DOCKER_CONFIG = await scratch();
-      await mkdir(DOCKER_CONFIG, { recursive: true });
-      await writeFile(join(DOCKER_CONFIG, 'config.json'), JSON.stringify(config));
+      await writeFile(join(DOCKER_CONFIG, 'config.json'), JSON.stringify(login));
       const PATH = `${bin}${delimiter}${process.env['PATH']}`;
       const stowage = new Stowage(await scratch(), { DOCKER_CONFIG, PATH });
       await stowage.print(['push', await layoutOf(random(1000)), `${name}/w/docker-${index}:1`]);
