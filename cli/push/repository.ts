@@ -47,10 +47,10 @@ export class Repository {
   /** Opens an upload, unless the registry can take the blob from another repository of it. */
   async startUpload(digest: Digest): Promise<Upload> {
     const algorithm = algorithmOf(digest);
-    const query = algorithm === CANONICAL ? '' : `digest-algorithm=${algorithm}`;
-    const open = (parameters: string) =>
-      this.#send(this.#url(`blobs/uploads/?${parameters}`), { method: 'POST' });
-    const mount = await open(`mount=${digest}&${query}`);
+    const query = algorithm === CANONICAL ? {} : { 'digest-algorithm': algorithm };
+    const open = (parameters: Record<string, string>) =>
+      this.#send(this.#url(`blobs/uploads/?${new URLSearchParams(parameters)}`), { method: 'POST' });
+    const mount = await open({ mount: digest, ...query });
     // Registries that mount only from a repository that is named may say so in any way.
     const answer = [400, 404, 405].includes(mount.status) ? await open(query) : mount;
     if (answer.status === 201) return { is: 'mounted' };

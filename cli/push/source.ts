@@ -13,7 +13,7 @@ import { type Files, Folder } from './files.ts';
 import type { Scratch } from './scratch.ts';
 import { TarFile } from './tar-file.ts';
 
-export const PROGRAMS = ['docker', 'podman'] as const;
+const PROGRAMS = ['docker', 'podman'] as const;
 export const KINDS = [...PROGRAMS, 'path'] as const;
 type Program = (typeof PROGRAMS)[number];
 type Kind = (typeof KINDS)[number];
