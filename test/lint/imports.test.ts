@@ -56,6 +56,8 @@ const FORBIDDEN = [
   ['edge', '../functions/limits.ts'],
   ['edge', 'node:crypto'],
   ['edge', 'fs'],
+  ['cli/push', '../commands/tags.ts'],
+  ['cli/push', '../../functions/limits.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -76,6 +78,9 @@ const ALLOWED = [
   ['cli/commands', '../session.ts'],
   ['edge', 'cloudfront'],
   ['edge', 'crypto'],
+  ['cli/commands', '../push/repository.ts'],
+  ['cli/push', '../failure.ts'],
+  ['cli/push', '../../functions/oci/manifest.ts'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({
