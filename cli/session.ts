@@ -45,7 +45,8 @@ export async function registryOf({ registry }: GlobalOptions): Promise<string> {
   throw misuse('which registry? stowage login URL, or --registry URL, or STOWAGE_REGISTRY');
 }
 
-async function credentialFor(url: string): Promise<Credential | undefined> {
+/** What proves who asks: the environment's login, or the one that is kept. */
+export async function credentialFor(url: string): Promise<Credential | undefined> {
   const { STOWAGE_TOKEN: password, STOWAGE_USERNAME: username } = process.env;
   if (password) {
     if (!username) throw misuse('STOWAGE_TOKEN needs STOWAGE_USERNAME: a user, robot/NAME, or oidc');

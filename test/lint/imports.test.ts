@@ -50,6 +50,8 @@ const FORBIDDEN = [
   ['cli', '@aws-sdk/client-dynamodb'],
   ['cli/commands', '../../functions/identity/grants.ts'],
   ['cli/commands', '../../local/settings.ts'],
+  ['cli/doctor', '../../functions/limits.ts'],
+  ['cli/doctor/probes', '../../../functions/environment.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -67,6 +69,9 @@ const ALLOWED = [
   ['cli', '../functions/oci/reference.ts'],
   ['cli/commands', '../../functions/oci/reference.ts'],
   ['cli/commands', '../session.ts'],
+  ['cli/commands', '../doctor/probes.ts'],
+  ['cli/doctor', '../../functions/oci/digest.ts'],
+  ['cli/doctor/probes', '../../../functions/oci/digest.ts'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({
