@@ -25,9 +25,10 @@ export const put2000 = putOf('put-2gb', '2 GB', 2048 * MIB);
 
 async function putProbe(deployment: Deployment, bytes: number) {
   const content = new Noise(bytes);
+  // Hashed in a pass of its own, which is not to count.
   const { digest } = content;
   const started = performance.now();
-  const answer = await putBlob(deployment, content);
+  const answer = await putBlob(deployment, content, { digest });
   const seconds = (performance.now() - started) / 1000;
   recordPut(deployment, bytes, answer);
   checkCreated(answer, content, `PUT of ${sizeText(bytes)}`, PUT_FAMILIES);
@@ -62,6 +63,8 @@ export const wrongDigest: Probe = {
       const { status } = await deployment.call('HEAD', deployment.path(`blobs/${digest}`));
       if (status !== 404) throw notChecked(`it is refused, but HEAD of ${digest} is answered ${status}`);
     }
+    // Where the registry has had the bytes itself, they are part of the upload, which ends with them.
+    if (!(await deployment.hasFront())) return ok('400, and nothing can be read');
     checkGoesOn(await putBlob(deployment, content, { location }));
     return ok('400, nothing can be read, and the same upload takes the right bytes afterwards');
   },
