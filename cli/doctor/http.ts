@@ -9,7 +9,7 @@ const SILENCE_MS = 120_000;
 /** Answers that a probe reads are blobs of 5 MB at most, and errors. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** How long to listen for an answer to the head of a request before the bulk of its body follows. */
-const LISTEN_MS = 1000;
+const LISTEN_MS = 500;
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -99,13 +99,13 @@ interface Writing {
 }
 
 async function write(outgoing: ClientRequest, chunks: Iterable<Uint8Array>, writing: Writing): Promise<void> {
-  let isFirst = true;
+  let sent = 0;
   for (const chunk of chunks) {
+    if (sent === 1 && writing.listens) await oneOf(outgoing, ['response', 'close'], LISTEN_MS);
     if (writing.hasAnswered() || outgoing.destroyed) return;
     // Also where the answer came, or the connection went, before all was written.
     if (!outgoing.write(chunk)) await oneOf(outgoing, ['drain', 'response', 'close']);
-    if (isFirst && writing.listens) await oneOf(outgoing, ['response', 'close'], LISTEN_MS);
-    isFirst = false;
+    sent += 1;
   }
   outgoing.end();
 }

@@ -109,22 +109,20 @@ export class FrontDouble {
   }
 
   async #answerLarge(visit: Visit): Promise<void> {
-    const { outgoing, url, length = 0 } = visit;
+    const { outgoing, url } = visit;
     const [, repository, session] = UPLOAD.exec(url.pathname) ?? [];
-    const digests = url.searchParams.getAll('digest');
-    const isWellFormed = digests.length === 1 && /^sha256:[0-9a-f]{64}$/.test(digests[0] ?? '');
-    const checksLimits = !this.faults['limits-unchecked'];
-    if (!repository || !session) {
-      if (checksLimits) return refuse(outgoing, 413, 'SIZE_INVALID', 'manifest is too large');
-      return;
-    }
-    if (checksLimits && length > MAX_DIRECT) return refuse(outgoing, 413, 'DENIED', CURE);
-    if (checksLimits && !isWellFormed) return refuse(outgoing, 400, 'DIGEST_INVALID', 'one digest');
+    const refusal = this.faults['limits-unchecked'] ? undefined : limitRefusal(visit);
+    if (refusal) return refuse(outgoing, ...refusal);
+    if (!repository || !session) return;
     if (this.faults['edge-keys-stale']) return refuse(outgoing, 401, 'UNAUTHORIZED', 'unknown key');
-    const [kid = '', expires = '', object = '', mac] = (url.searchParams.get('token') ?? '').split('.');
+    const [kid, expires = '', object = '', mac] = (url.searchParams.get('token') ?? '').split('.');
     const isRight = kid === 'key' && mac === macOf(repository, session, expires, object);
     if (!isRight && !this.faults['tokens-unchecked']) return refuse(outgoing, 403, 'DENIED', 'token');
-    await this.#store(visit, { path: url.pathname, object, digest: digests[0] ?? '' });
+    await this.#store(visit, {
+      path: url.pathname,
+      object,
+      digest: url.searchParams.get('digest') ?? '',
+    });
   }
 
   /** As S3 takes an object, and the front door turns its answer around. */
@@ -244,6 +242,14 @@ export class FrontDouble {
 
 const macOf = (...parts: readonly string[]) =>
   createHmac('sha256', SECRET).update(parts.join('\n')).digest('base64url');
+
+function limitRefusal({ url, length = 0 }: Visit): readonly [number, string, string] | undefined {
+  if (!UPLOAD.test(url.pathname)) return [413, 'SIZE_INVALID', 'manifest is too large'];
+  if (length > MAX_DIRECT) return [413, 'DENIED', CURE];
+  const digests = url.searchParams.getAll('digest');
+  const isWellFormed = digests.length === 1 && /^sha256:[0-9a-f]{64}$/.test(digests[0] ?? '');
+  return isWellFormed ? undefined : [400, 'DIGEST_INVALID', 'one digest'];
+}
 
 function refuse(outgoing: ServerResponse, status: number, code: string, message: string): void {
   outgoing.writeHead(status, { 'content-type': 'application/json' });

@@ -14,7 +14,6 @@ export const downloads: Probe = {
   async run(deployment) {
     const { digest } = await sharedLayer(deployment);
     const found = await download(deployment, digest);
-    checkRedirect(deployment, found);
     const { first, last, target } = found;
     const wrong = last.status !== 200 ? describe(last) : mismatch(digest, last.body);
     if (wrong !== undefined) {
@@ -35,31 +34,6 @@ export const downloads: Probe = {
 function mismatch(digest: string, body: Buffer): string | undefined {
   const found = digestOf('sha256', body);
   return found === digest ? undefined : `200 with other bytes (${found})`;
-}
-
-function checkRedirect({ url }: Deployment, { first, target }: Download): void {
-  if (!target) return;
-  if (first.status !== 307) {
-    throw failed(`a blob is redirected with ${first.status}, not 307`, {
-      affects: EVERY_FAMILY,
-      means: 'some clients change the method, or keep the address for good',
-      cure: 'find what redirects between the registry and here',
-    });
-  }
-  if (target.hostname.endsWith(`.${url.hostname}`)) {
-    throw failed(`a blob is redirected to ${target.hostname}, below ${url.hostname}`, {
-      affects: ['containerd', 'podman'],
-      means: 'they send their token along, and S3 answers 400: nothing can be pulled',
-      cure: 'let downloads come from S3 itself, or from the same host (downloads: cdn)',
-    });
-  }
-  if (url.protocol === 'https:' && target.protocol !== 'https:') {
-    throw failed(`a blob is redirected to plain HTTP: ${target.origin}`, {
-      affects: EVERY_FAMILY,
-      means: 'clients refuse it, or the bytes cross the network in the clear',
-      cure: 'set publicUrl to the https address, and look for a proxy that changes it',
-    });
-  }
 }
 
 /** S3 cannot send it; where the registry's own host answers, it must. */

@@ -12,13 +12,14 @@ export const origin: Probe = {
   async run(deployment) {
     const { origin: text } = deployment.options;
     if (text === undefined) return skipped('name the API endpoint of the stack with --origin URL to try it');
-    const url = new URL('/v2/', text);
+    const base = text.endsWith('/') ? text : `${text}/`; // a stage may have a path
+    const url = new URL('v2/', base);
     await check(deployment, url, 'nothing', {});
     await check(deployment, url, 'a forged x-stowage-front', {
       'x-stowage-front': 'forged',
       'x-stowage-host': 'forged.invalid',
     });
-    await check(deployment, new URL('/token', text), 'nothing, for a token', {});
+    await check(deployment, new URL('token', base), 'nothing, for a token', {});
     return ok('403, with nothing and with a forged x-stowage-front');
   },
 };
