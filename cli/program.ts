@@ -2,6 +2,7 @@ import { Command, Help } from 'commander';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommand } from './commands/audit.ts';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
@@ -55,6 +56,7 @@ export function createProgram(): Command {
   addTagCommands(program);
   addAuditCommand(program);
   addAdminCommands(program);
+  addDoctorCommand(program);
   addCompletionCommand(program);
   return program;
 }

@@ -48,7 +48,7 @@ export async function registryOf({ registry }: GlobalOptions): Promise<string> {
 /** How to log in to a registry: as the environment says, which never goes to another one than it names, or as saved. */
 export async function credentialFor(
   url: string,
-  { registry = process.env['STOWAGE_REGISTRY'] }: GlobalOptions,
+  { registry = process.env['STOWAGE_REGISTRY'] }: GlobalOptions = {},
 ): Promise<Credential | undefined> {
   const { STOWAGE_TOKEN: password, STOWAGE_USERNAME: username } = process.env;
   if (password && (!registry || registryUrl(registry) === url)) {
