@@ -37,7 +37,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   };
 }
 
-async function respond(incoming: IncomingMessage, { counters, faults, origins }: ControlOptions): Promise<unknown> {
+async function respond(
+  incoming: IncomingMessage,
+  { counters, faults, origins }: ControlOptions,
+): Promise<unknown> {
   switch (`${incoming.method} ${incoming.url}`) {
     case 'GET /counts':
       return counters.counts;
