@@ -57,45 +57,23 @@ const ANSWER_MS = 120_000;
 /** Starts it, once in a process: its functions read the environment when they are loaded. `undefined` where there is no
  *  DynamoDB server for this platform. */
 export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPath | undefined> {
-  const { data, latencyMs = 0, streamHost: host = 'none', downloads = 's3', eventDelayMs = 500 } = options;
-  const port = options.port ?? (await freePort());
-  const faults = new Faults();
-  const counters = new Counters();
-  let tell = (_: ObjectCreated): void => undefined;
-  const stores = await startAwsStores(data, latencyMs, {
-    guests: [{ credentials: OAC, policy: () => bucketPolicy(faults, downloads) }],
-    onObjectCreated: (created) => tell(created),
-    before: async ({ presigned }) =>
-      presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
-  });
+  const { streamHost: host = 'none', downloads = 's3' } = options;
+  const state: State = { faults: new Faults(), counters: new Counters(), tell: () => undefined };
+  const { faults, counters } = state;
+  const stores = await openStores(options, state);
   if (!stores) return undefined;
+  const port = options.port ?? (await freePort());
   const url = process.env[ENV.publicUrl] || `http://127.0.0.1:${port}`; // the real front door speaks HTTPS only
   process.env[ENV.publicUrl] = url;
   const parts = await deployFront(stores, { stream: host === 'instance', url }, downloads);
   const admin = await makeFirstAdmin(stores.environment);
-  const { api, commitUploads } = await loadFunctions();
-  const bucket = stores.environment[ENV.bucket] ?? '';
-  const events = new S3Events({
-    bucket,
-    region: OAC.region,
-    faults,
-    delayMs: eventDelayMs,
-    handler: (event) => commitUploads(event as never, lambdaContext() as never),
-  });
-  tell = (created) => events.tell(created);
+  const { api, events } = await loadFunctions(stores, options, state);
   const gateway = await startGateway({
     handler: (event, context) =>
       api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
   });
   const streamHost = host === 'instance' ? await startStreamHost() : undefined;
-  const customHeaders = { [FRONT_HEADERS.secret]: parts.secret };
-  const origins: Record<string, Origin> = {
-    [ORIGINS.api]: { url: gateway.url, customHeaders, answerMs: API_ANSWER_MS },
-    [ORIGINS.blobs]: { url: stores.s3.url, path: `/${bucket}`, access: OAC, answerMs: ANSWER_MS },
-    ...(streamHost && {
-      [ORIGINS.stream]: { url: `http://127.0.0.1:${streamHost.port}`, customHeaders, answerMs: ANSWER_MS },
-    }),
-  };
+  const origins = originsOf(stores, parts, { api: gateway.url, streamPort: streamHost?.port });
   const edge = await loadEdgeFunctions({
     kvs: async () => frontValue(parts, faults),
     origins: Object.keys(origins),
@@ -103,8 +81,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   });
   const cdn = downloads === 'cdn' ? { downloads: parts.downloads } : {};
   const front = await startFront({ port, edge, origins, counters, faults, ...cdn });
-  const places = Object.fromEntries(Object.entries(origins).map(([id, origin]) => [id, origin.url]));
-  const control = await startControl({ counters, faults, origins: places });
+  const control = await startControl({ counters, faults, origins });
   return {
     url,
     controlUrl: control.url,
@@ -112,8 +89,8 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
     stores,
     counters,
     faults,
-    ...(streamHost && { streamHost }),
     gatewayUrl: gateway.url,
+    ...(streamHost && { streamHost }),
     async stop() {
       await control.close();
       await front.close();
@@ -126,11 +103,58 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   };
 }
 
-/** As they are deployed: each reads the environment when it is loaded. */
-async function loadFunctions() {
+interface State {
+  readonly faults: Faults;
+  readonly counters: Counters;
+  /** Of an object in S3, who has to know. */
+  tell: (created: ObjectCreated) => void;
+}
+
+function openStores({ data, latencyMs, downloads = 's3' }: AwsPathOptions, state: State) {
+  const { faults } = state;
+  return startAwsStores(data, latencyMs, {
+    guests: [{ credentials: OAC, policy: () => bucketPolicy(faults, downloads) }],
+    onObjectCreated: (created) => state.tell(created),
+    before: async ({ presigned }) =>
+      presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
+  });
+}
+
+/** As they are deployed; each reads the environment when it is loaded. */
+async function loadFunctions({ environment }: AwsStores, { eventDelayMs = 500 }: AwsPathOptions, state: State) {
   const { handler: api } = await import('../../functions/api.ts');
   const { handler: commitUploads } = await import('../../functions/commit-uploads.ts');
-  return { api, commitUploads };
+  const events = new S3Events({
+    bucket: environment[ENV.bucket] ?? '',
+    region: OAC.region,
+    faults: state.faults,
+    delayMs: eventDelayMs,
+    handler: (event) => commitUploads(event as never, lambdaContext() as never),
+  });
+  state.tell = (created) => events.tell(created);
+  return { api, events };
+}
+
+interface Places {
+  readonly api: string;
+  readonly streamPort: number | undefined;
+}
+
+/** As in lib/front-door.ts. */
+function originsOf({ environment, s3 }: AwsStores, { secret }: FrontParts, { api, streamPort }: Places) {
+  const customHeaders = { [FRONT_HEADERS.secret]: secret };
+  const stream = { url: `http://127.0.0.1:${streamPort}`, customHeaders, answerMs: ANSWER_MS };
+  const origins: Record<string, Origin> = {
+    [ORIGINS.api]: { url: api, customHeaders, answerMs: API_ANSWER_MS },
+    [ORIGINS.blobs]: {
+      url: s3.url,
+      path: `/${environment[ENV.bucket]}`,
+      access: OAC,
+      answerMs: ANSWER_MS,
+    },
+    ...(streamPort !== undefined && { [ORIGINS.stream]: stream }),
+  };
+  return origins;
 }
 
 /** It reaches DynamoDB and S3 only, so its copy of the signing keys is in S3. */
