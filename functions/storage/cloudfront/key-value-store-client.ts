@@ -11,17 +11,16 @@ interface KeyValueStoreClientOptions {
 }
 
 export function keyValueStoreClient({ endpoint, requestHandler }: KeyValueStoreClientOptions) {
-  const client = new CloudFrontKeyValueStoreClient({ ...(endpoint && { endpoint }), requestHandler });
-  if (endpoint) useHostOf(endpoint, client);
+  const client = new CloudFrontKeyValueStoreClient({ requestHandler });
+  if (endpoint) sendTo(new URL(endpoint), client);
   return client;
 }
 
-/** The client puts the account's number in front of every host, also of one that has no such name. */
-function useHostOf(endpoint: string, client: CloudFrontKeyValueStoreClient): void {
-  const { hostname } = new URL(endpoint);
+/** Not by the client's own setting: it puts the account's number in front of any host, and of an address too. */
+function sendTo({ protocol, hostname, port }: URL, client: CloudFrontKeyValueStoreClient): void {
   client.middlewareStack.add(
     (next) => (call) => {
-      Object.assign(call.request as object, { hostname });
+      Object.assign(call.request as object, { protocol, hostname, port: Number(port) || undefined });
       return next(call);
     },
     { step: 'build', priority: 'high' },

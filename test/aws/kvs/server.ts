@@ -175,7 +175,7 @@ export async function startKvs({ credentials, before }: KvsServerOptions = {}): 
     await suffer(fault);
     if (operation.arn !== ARN) throw new KvsError('ResourceNotFoundException', 'There is no such store.');
     const answer = operation.run(store, input);
-    if (fault === 'answer lost') request.destroy();
+    if (fault === 'answer lost') request.socket.destroy();
     return answer;
   }
 
