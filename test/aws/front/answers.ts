@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { EdgeResponse, EdgeValues } from './edge-event.ts';
 import { pairsOf } from './event.ts';
 import type { UrlRefusal } from './signed-urls.ts';

@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { Counters } from './counters.ts';
 import type { Faults } from './faults.ts';
+import type { Origin } from './origins.ts';
 
 export interface ControlOptions {
   readonly counters: Counters;
   readonly faults: Faults;
   /** Where origins are without the front door, for who wants to see that nobody gets in there. */
-  readonly origins: Readonly<Record<string, string>>;
+  readonly origins: Readonly<Record<string, Origin>>;
 }
 
 export interface Control {
@@ -37,7 +38,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   };
 }
 
-async function respond(incoming: IncomingMessage, { counters, faults, origins }: ControlOptions): Promise<unknown> {
+async function respond(
+  incoming: IncomingMessage,
+  { counters, faults, origins }: ControlOptions,
+): Promise<unknown> {
   switch (`${incoming.method} ${incoming.url}`) {
     case 'GET /counts':
       return counters.counts;
@@ -50,7 +54,7 @@ async function respond(incoming: IncomingMessage, { counters, faults, origins }:
       faults.set(Object(await json(incoming)) as Record<string, unknown>);
       return faults.list();
     case 'GET /origins':
-      return origins;
+      return Object.fromEntries(Object.entries(origins).map(([id, { url }]) => [id, url]));
     default:
       throw new Error(`the harness does not know ${incoming.method} ${incoming.url}`);
   }

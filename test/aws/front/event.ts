@@ -45,7 +45,11 @@ export function pairsOf(values: EdgeValues): [name: string, value: string][] {
 
 /** The `Cookie` of the cookies that a function hands back; `undefined` without any. */
 export function cookieOf(cookies: EdgeValues): string | undefined {
-  return pairsOf(cookies).map((pair) => pair.join('=')).join('; ') || undefined;
+  return (
+    pairsOf(cookies)
+      .map((pair) => pair.join('='))
+      .join('; ') || undefined
+  );
 }
 
 export function textOf(values: EdgeValues, name: string): string | undefined {

@@ -47,9 +47,11 @@ export class S3Events {
     const { faults, delayMs, bucket, region } = this.#options;
     const event = eventOf(created, bucket, region);
     if (faults.has('events-lost') || !matches(UPLOAD_EVENTS as Pattern, event)) return;
-    const delivery = this.#deliver(event, faults.number('events-delayed') ?? delayMs).catch((error: unknown) => {
-      if (!this.#end.signal.aborted) process.stderr.write(`stowage: an event of S3 is lost: ${error}\n`);
-    });
+    const delivery = this.#deliver(event, faults.number('events-delayed') ?? delayMs).catch(
+      (error: unknown) => {
+        if (!this.#end.signal.aborted) process.stderr.write(`stowage: an event of S3 is lost: ${error}\n`);
+      },
+    );
     this.#under.add(delivery);
     void delivery.finally(() => this.#under.delete(delivery));
   }

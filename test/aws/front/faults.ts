@@ -66,7 +66,9 @@ export class Faults {
 
   /** `false` switches a fault off; throws for what is none, and changes nothing then. */
   set(wanted: Readonly<Record<string, unknown>>): void {
-    const settings = Object.entries(wanted).map(([name, value]) => [named(name), settingOf(name, value)] as const);
+    const settings = Object.entries(wanted).map(
+      ([name, value]) => [named(name), settingOf(name, value)] as const,
+    );
     for (const [name, setting] of settings) {
       if (setting === false) this.#on.delete(name);
       else this.#on.set(name, setting);

@@ -21,7 +21,10 @@ export function faultyRefusal(faults: Faults, { headers }: IncomingMessage): Ref
 }
 
 /** Where a front door that has the fault sends a PATCH. */
-export function faultyRedirect(faults: Faults, { method, url = '/' }: IncomingMessage): EdgeResponse | undefined {
+export function faultyRedirect(
+  faults: Faults,
+  { method, url = '/' }: IncomingMessage,
+): EdgeResponse | undefined {
   if (!faults.has('patch-redirected') || method !== 'PATCH') return undefined;
   return { statusCode: 307, headers: { location: { value: url }, 'content-length': { value: '0' } } };
 }
@@ -36,7 +39,11 @@ export function faultyUpload(faults: Faults, request: EdgeRequest): EdgeRequest 
 }
 
 /** An answer as the faults disfigure it. */
-export function faultyAnswer(faults: Faults, { method }: IncomingMessage, response: EdgeResponse): EdgeResponse {
+export function faultyAnswer(
+  faults: Faults,
+  { method }: IncomingMessage,
+  response: EdgeResponse,
+): EdgeResponse {
   let { headers } = response;
   const challenge = headers['www-authenticate'];
   if (faults.has('challenge-renamed') && challenge) {

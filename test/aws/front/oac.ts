@@ -29,12 +29,12 @@ export function signed({ method, path, headers, at }: Signable, access: OriginAc
     'x-amz-content-sha256': { value: payload },
   };
   const names = Object.keys(all).filter((name) => name === 'host' || name.startsWith('x-amz-'));
-  const signedHeaders = names.sort();
+  const signedHeaders = names.sort((a, b) => (a < b ? -1 : 1));
   const canonical = [
     method,
     path.split('/').map(segment).join('/'),
     '',
-    ...signedHeaders.map((name) => `${name}:${valueOf(all, name)}`),
+    ...signedHeaders.map((name) => `${name}:${headerText(all, name)}`),
     '',
     signedHeaders.join(';'),
     payload,
@@ -49,7 +49,7 @@ export function signed({ method, path, headers, at }: Signable, access: OriginAc
   return { ...all, authorization: { value: `AWS4-HMAC-SHA256 ${proof}` } };
 }
 
-function valueOf(headers: EdgeValues, name: string): string {
+function headerText(headers: EdgeValues, name: string): string {
   const entry = headers[name];
   const values = entry?.multiValue?.map(({ value }) => value) ?? [entry?.value ?? ''];
   return values.map((value) => value.trim().replace(/ +/g, ' ')).join(',');

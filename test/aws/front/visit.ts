@@ -22,7 +22,14 @@ interface VisitOptions extends FrontOptions {
 const DOWNLOADS = '/blobs/';
 
 /** What of a client's request for a download reaches S3: its signature is CloudFront's to check, and no key of a cache. */
-const OF_A_DOWNLOAD = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
+const OF_A_DOWNLOAD = [
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+];
 
 /** One request on its way through CloudFront. */
 export class Visit {
@@ -73,7 +80,10 @@ export class Visit {
     const { downloads: key, faults } = this.#options;
     const { method, uri, headers } = viewerRequest;
     if (method !== 'GET' && method !== 'HEAD') {
-      return this.#refuse({ status: 403, why: 'This distribution is not configured to allow the HTTP request method.' });
+      return this.#refuse({
+        status: 403,
+        why: 'This distribution is not configured to allow the HTTP request method.',
+      });
     }
     const refused = key && urlRefusal({ request: viewerRequest, key, now: Date.now() });
     if (refused) return this.#own(urlRefused(refused), 'Error');
@@ -144,13 +154,18 @@ export class Visit {
     const { outgoing, incoming, faults } = this.#options;
     const skew = faults.number('clock-skewed');
     const clock = skew === undefined ? undefined : new Date(Date.now() + skew);
-    writeHead(outgoing, faultyAnswer(faults, incoming, response), { requestId: this.#requestId, verdict, clock });
+    writeHead(outgoing, faultyAnswer(faults, incoming, response), {
+      requestId: this.#requestId,
+      verdict,
+      clock,
+    });
   }
 }
 
 /** Clients are told no more than that something is wrong. */
 function reasonOf(error: EdgeFunctionError | OriginError): string {
-  if (error instanceof OriginError) return "We can't connect to the server for this app or website at this time.";
+  if (error instanceof OriginError)
+    return "We can't connect to the server for this app or website at this time.";
   return 'The CloudFront function associated with the CloudFront distribution is invalid or could not run.';
 }
 
