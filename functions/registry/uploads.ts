@@ -137,7 +137,7 @@ export async function cancelUpload(registry: Registry, session: UploadSession): 
     { remove: uploadKey(session.id), when: [equals('objectKey', session.upload.objectKey)] },
     { remove: entryKey(session) },
     rescue(session.upload.objectKey, session.due),
-    discardLater(registry, session.upload.objectKey),
+    discardLater(registry, session),
   ]);
   // Only now is it certain that no other request has finished the upload: its object is nobody's.
   if (!committed) throw uploadUnknown();
@@ -171,7 +171,7 @@ export async function linkUpload(
     const { operations, keeps } = await linkOperations(registry, repository, digest, object);
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),
-      ...(keeps ? [] : [discardLater(registry, object.objectKey)]),
+      ...(keeps ? [] : [discardLater(registry, session)]),
       ...operations,
     ]);
     if (outcome.committed) return true;
@@ -193,8 +193,11 @@ function closeOperations(registry: Registry, session: UploadSession, digest: Dig
 
 /** A day later, when no token is alive by which the store takes bytes under this key: what is written there after the
  *  delete would stay for ever. */
-const discardLater = ({ now }: Registry, objectKey: ObjectKey) =>
-  discard(objectKey, now() + OUTBOX_DELAY_SECONDS * 1000);
+function discardLater({ now }: Registry, { upload, due }: UploadSession): Operation {
+  const later = now() + OUTBOX_DELAY_SECONDS * 1000;
+  // The same write takes the entry of `due` off the list: it must not be the same item.
+  return discard(upload.objectKey, later === due ? later + 1 : later);
+}
 
 const entryKey = ({ repository, by, due, id }: UploadSession) => uploadEntryKey(repository, by, due, id);
 

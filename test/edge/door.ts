@@ -49,7 +49,7 @@ export function openDoor(options: DoorOptions = {}): Promise<EdgeFunctions> {
   return loadEdgeFunctions({ kvs, origins: Object.values(ORIGINS), now: () => now });
 }
 
-export const sourceOf = (ring: KeyRing) => ({ keys: async () => ring, reload: async () => ring });
+const sourceOf = (ring: KeyRing) => ({ keys: async () => ring, reload: async () => ring });
 
 interface BearerOptions {
   readonly ring?: KeyRing;

@@ -1,4 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
+import { FRONT_HEADERS } from '../../functions/environment.ts';
+import { MAX_DIRECT_BYTES, MAX_INLINE_BYTES } from '../../functions/limits.ts';
 import type { EdgeFunctions } from '../aws/front/runtime.ts';
 import {
   bearer,
@@ -45,12 +47,12 @@ const LANES: readonly [string, string, Record<string, string | number>, string, 
   ['HEAD', `/v2/${NAME}/blobs/${DIGEST}`, {}, '→ api', '→ api'],
   ['POST', UPLOADS, {}, '→ api', '→ api'],
   ['POST', UPLOADS, long(0), '→ api', '→ api'],
-  ['POST', `${UPLOADS}?digest=${DIGEST}`, long(4 * MIB), '→ api', '→ api'],
-  ['POST', `${UPLOADS}?digest=${DIGEST}`, long(4 * MIB + 1), '413 DENIED', '→ stream'],
+  ['POST', `${UPLOADS}?digest=${DIGEST}`, long(MAX_INLINE_BYTES), '→ api', '→ api'],
+  ['POST', `${UPLOADS}?digest=${DIGEST}`, long(MAX_INLINE_BYTES + 1), '413 DENIED', '→ stream'],
   ['POST', `${UPLOADS.slice(0, -1)}?digest=${DIGEST}`, long(5 * MIB), '413 DENIED', '→ stream'],
   ['PATCH', UPLOAD, long(1000), '→ api', '→ api'],
-  ['PATCH', UPLOAD, long(4 * MIB), '→ api', '→ api'],
-  ['PATCH', UPLOAD, long(4 * MIB + 1), '413 DENIED', '→ stream'],
+  ['PATCH', UPLOAD, long(MAX_INLINE_BYTES), '→ api', '→ api'],
+  ['PATCH', UPLOAD, long(MAX_INLINE_BYTES + 1), '413 DENIED', '→ stream'],
   ['PATCH', UPLOAD, { ...long(100 * MIB), 'user-agent': 'skopeo/1.22.0' }, '413 DENIED', '→ stream'],
   ['PATCH', UPLOAD, chunked, '→ api', '→ stream'],
   ['PATCH', UPLOAD, {}, '→ api', '→ stream'],
@@ -73,10 +75,10 @@ const LANES: readonly [string, string, Record<string, string | number>, string, 
   ['PUT', `${UPLOAD}?digest=${DIGEST}`, {}, '→ api', '→ stream'],
   ['PUT', `${UPLOAD}?digest=${DIGEST}`, { ...long(0), 'user-agent': DOCKER }, '→ api', '→ api'],
   ['PUT', `${UPLOAD}?digest=${DIGEST}&digest=${DIGEST}`, long(0), '→ api', '→ api'],
-  ['PUT', `${UPLOAD}?digest=nonsense`, long(4 * MIB), '→ api', '→ api'],
+  ['PUT', `${UPLOAD}?digest=nonsense`, long(MAX_INLINE_BYTES), '→ api', '→ api'],
   ['PUT', `${UPLOAD}?digest=${SHA512}`, long(5 * MIB), '413 DENIED', '→ stream'],
   ['PUT', `${UPLOAD}?digest=${encodeURIComponent(SHA512)}`, long(5 * MIB), '413 DENIED', '→ stream'],
-  ['PUT', `${UPLOAD}?digest=${DIGEST}`, long(5 * GIB + 1), '413 DENIED', '→ stream'],
+  ['PUT', `${UPLOAD}?digest=${DIGEST}`, long(MAX_DIRECT_BYTES + 1), '413 DENIED', '→ stream'],
   [
     'PUT',
     `${UPLOAD}?digest=${DIGEST}`,
@@ -103,8 +105,8 @@ const LANES: readonly [string, string, Record<string, string | number>, string, 
     '400 DIGEST_INVALID',
     '400 DIGEST_INVALID',
   ],
-  ['PUT', `/v2/${NAME}/manifests/v1`, long(4 * MIB), '→ api', '→ api'],
-  ['PUT', `/v2/${NAME}/manifests/v1`, long(4 * MIB + 1), '413 SIZE_INVALID', '413 SIZE_INVALID'],
+  ['PUT', `/v2/${NAME}/manifests/v1`, long(MAX_INLINE_BYTES), '→ api', '→ api'],
+  ['PUT', `/v2/${NAME}/manifests/v1`, long(MAX_INLINE_BYTES + 1), '413 SIZE_INVALID', '413 SIZE_INVALID'],
   ['DELETE', UPLOAD, long(5 * MIB), '413 SIZE_INVALID', '413 SIZE_INVALID'],
   ['POST', '/token', long(5 * MIB), '413 SIZE_INVALID', '413 SIZE_INVALID'],
   ['POST', '/api/v1/users', long(5 * MIB), '413 SIZE_INVALID', '413 SIZE_INVALID'],
@@ -130,21 +132,21 @@ it('what goes to a server of ours keeps path, query and headers', async () => {
 
 it('servers of ours are told who asked and by which host, whatever the client says of it', async () => {
   const request = requestOf('GET', '/token', {
-    'x-stowage-address': '1.2.3.4',
-    'x-stowage-host': 'elsewhere',
-    'x-stowage-front': 'guess',
+    [FRONT_HEADERS.address]: '1.2.3.4',
+    [FRONT_HEADERS.host]: 'elsewhere',
+    [FRONT_HEADERS.secret]: 'guess',
     'x-stowage-created': '/v2/x/blobs/y',
     'x-stowage-anything': 'x',
   });
   const { headers } = passedOn(await door.viewerRequest(request, VIEWER));
   expect(headers).toEqual({
     host: { value: HOST },
-    'x-stowage-address': { value: VIEWER.ip },
-    'x-stowage-host': { value: HOST },
+    [FRONT_HEADERS.address]: { value: VIEWER.ip },
+    [FRONT_HEADERS.host]: { value: HOST },
   });
 });
 
-it.each([4 * MIB + 1, 5 * GIB])(
+it.each([MAX_INLINE_BYTES + 1, MAX_DIRECT_BYTES])(
   'a blob of %i bytes with its digest goes to the store, and nothing else of the request',
   async (size) => {
     const request = await blobPut({ size, headers: { 'user-agent': 'containerd/2.3.4' } });

@@ -164,7 +164,9 @@ describe('a blob that was sent past the registry', () => {
     const { session, digest, bytes } = await sendOne(fixture);
     await cancelUpload(fixture.registry, session);
     expect(await isReadable(fixture, session)).toBe(false);
-    expect(await fixture.send(session, bytes)).toBe(true); // the token is good for an hour
+    fixture.clock += HOUR - 1;
+    expect(await drainOutbox(fixture.registry)).toBe(0);
+    expect(await fixture.send(session, bytes)).toBe(true); // its token is still good
     expect([await fixture.event(session), await find(fixture.registry, digest)]).toEqual([
       false,
       'BLOB_UNKNOWN',
@@ -172,6 +174,15 @@ describe('a blob that was sent past the registry', () => {
     fixture.clock += DAY;
     expect(await drainOutbox(fixture.registry)).toBe(1);
     expect(await isReadable(fixture, session)).toBe(false);
+  });
+
+  it('and was cancelled a day before its time is up goes like any other', async () => {
+    const fixture = await openDirect();
+    const { session } = await sendOne(fixture);
+    fixture.clock += 6 * DAY;
+    await cancelUpload(fixture.registry, session);
+    fixture.clock += DAY + 1;
+    expect(await drainOutbox(fixture.registry)).toBe(1);
   });
 
   it('is not linked where its upload is cancelled just before, nor cancelled where it is just linked', async () => {
