@@ -2,12 +2,13 @@
 // it stands here. It gives the answers of S3 the form that clients of a registry expect. `event.request` is the
 // request as viewer-request has left it.
 
-async function _handler(event) {
+async function handler(event) {
   const request = event.request;
   const response = event.response;
   const created = request.headers['x-stowage-created'];
   if (created && response.statusCode === 200) return uploaded(response, created.value);
-  if (request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (isRead && request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
   return response;
 }
 

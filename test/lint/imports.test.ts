@@ -53,6 +53,9 @@ const FORBIDDEN = [
   ['cli', '@aws-sdk/client-dynamodb'],
   ['cli/commands', '../../functions/identity/grants.ts'],
   ['cli/commands', '../../local/settings.ts'],
+  ['edge', '../functions/limits.ts'],
+  ['edge', 'node:crypto'],
+  ['edge', 'fs'],
 ] as const;
 
 const ALLOWED = [
@@ -71,6 +74,8 @@ const ALLOWED = [
   ['cli', '../functions/oci/reference.ts'],
   ['cli/commands', '../../functions/oci/reference.ts'],
   ['cli/commands', '../session.ts'],
+  ['edge', 'cloudfront'],
+  ['edge', 'crypto'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({
