@@ -68,14 +68,6 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   };
 }
 
-/** The copy where there is one: a host that is told of it can reach no other place of keys. */
-function keySource(environment: Environment, calls: Calls): KeySource | undefined {
-  const key = environment[ENV.keysObject];
-  if (key) return objectKeys({ environment, calls }, key);
-  const name = environment[ENV.signingKeys];
-  return name ? ssmKeys({ environment, name, calls }) : undefined;
-}
-
 /** The private key is read when the first download is signed. */
 function cdnOpener(environment: Environment, calls: Calls): () => Promise<CdnUrls> {
   const name = required(environment, ENV.downloadKey);
@@ -90,6 +82,14 @@ function cdnOpener(environment: Environment, calls: Calls): () => Promise<CdnUrl
     const { CdnUrls } = await import('./storage/s3/cdn-urls.ts');
     return new CdnUrls({ keyId, readKey, now: Date.now });
   };
+}
+
+/** The copy where there is one: a host that is told of it can reach no other place of keys. */
+function keySource(environment: Environment, calls: Calls): KeySource | undefined {
+  const key = environment[ENV.keysObject];
+  if (key) return objectKeys({ environment, calls }, key);
+  const name = environment[ENV.signingKeys];
+  return name ? ssmKeys({ environment, name, calls }) : undefined;
 }
 
 /** A registry on the table alone, for what touches no bytes: identity. Needs no name of a bucket. */
