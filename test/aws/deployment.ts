@@ -15,8 +15,8 @@ export interface FrontParts {
   publishKeys(): Promise<void>;
 }
 
-/** Where the stream host finds the signing keys, as the stack has it. */
-export const KEYS_OBJECT = 'keys/signing-keys.json';
+/** Where the stream host finds the signing keys, as in lib/blob-bucket.ts. */
+export const KEYS_OBJECT = 'keys/signing-keys';
 
 const DOWNLOAD_KEY = '/stowage/test/download-key';
 const DOWNLOAD_KEY_ID = 'K2JCJMDEHXQW5F';

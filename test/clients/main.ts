@@ -11,7 +11,7 @@ import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
 import { stopDaemons } from './daemons.ts';
 import { whyAbsent } from './go-tools.ts';
 import { FULL, makeTestImages, SMALL } from './image.ts';
-import type { Lanes } from './lanes.ts';
+import { Lanes } from './lanes.ts';
 import { modernClients } from './modern.ts';
 import { Registry } from './registry.ts';
 import { Report, Skip } from './report.ts';
@@ -58,8 +58,8 @@ async function askAll(): Promise<void> {
   const prefix = `clients-${id}`;
   const path = searchPath([...modern, tools]);
   const accounts = new Accounts(registry);
-  const lanes = undefined as Lanes | undefined;
-  const refusesPatches = false;
+  const lanes = target?.harness === undefined ? undefined : new Lanes(target.harness);
+  const refusesPatches = targetName === 'front'; // the one that has a front door and no stream host
   const people = { registry, accounts, images, prefix, path };
   const options = { ...people, directory, report, onlyIdentity, lanes, refusesPatches };
   for (const client of chosen) await ask(client, tools, options);
