@@ -18,7 +18,7 @@ type Result = APIGatewayProxyStructuredResultV2;
 /** Kept back from Lambda's timeout, to log and to answer before it ends the function. */
 const TIMEOUT_RESERVE_MS = 500;
 
-const { registry, keys, callsMade } = createAwsRegistry(process.env);
+const { registry, keys, front, callsMade } = createAwsRegistry(process.env);
 
 const match = createRouter(ALL_ROUTES);
 
@@ -28,6 +28,7 @@ const known = new WeakMap<Request | Result, Answered>();
 const app = createApp({
   registry,
   authentication: authenticationFrom(process.env),
+  front,
   onAnswer: (answered) => known.set(answered.request, answered),
 });
 

@@ -1,6 +1,7 @@
 import { everybody, stranger } from './auth/access.ts';
 import type { Authentication, Bearer } from './auth/authentication.ts';
 import { demand } from './auth/challenge.ts';
+import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
@@ -9,14 +10,6 @@ import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from '
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
-
-/** Where a request comes from, which only the host knows. */
-export interface Sender {
-  /** Its network address. */
-  readonly address: string;
-  /** How it reached the registry. */
-  readonly scheme: 'http' | 'https';
-}
 
 export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
@@ -43,6 +36,8 @@ interface AppOptions {
   readonly registry: Registry;
   /** @default none: a registry without users, where everybody may do everything */
   readonly authentication?: Authentication | undefined;
+  /** The only way in. @default none: whoever reaches the host is let in */
+  readonly front?: FrontDoor | undefined;
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
@@ -50,11 +45,20 @@ interface AppOptions {
 const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
 /** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
-export function createApp({ registry, authentication, onAnswer }: AppOptions): App {
+export function createApp({ registry, authentication, front, onAnswer }: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
-  return async (request, sender = NOWHERE) => {
+  return async (request, hostsSender = NOWHERE) => {
     const started = registry.now();
-    const visit = new Visit({ registry, authentication, request, sender });
+    const told = front ? front.senderOf(request) : hostsSender;
+    const sender = told ?? hostsSender;
+    const visit = new Visit({
+      registry,
+      authentication,
+      front,
+      request,
+      sender,
+      isAdmitted: told !== undefined,
+    });
     const { response, cause } = await visit.answer(match);
     completeHeaders(response);
     const { operation, repository, principal } = visit;
@@ -76,8 +80,11 @@ export function createApp({ registry, authentication, onAnswer }: AppOptions): A
 interface VisitOptions {
   readonly registry: Registry;
   readonly authentication: Authentication | undefined;
+  readonly front: FrontDoor | undefined;
   readonly request: Request;
   readonly sender: Sender;
+  /** Whether it came through the front door, where there is one. */
+  readonly isAdmitted: boolean;
 }
 
 /** One request on its way through the registry, and what is known of it so far. */
@@ -104,7 +111,8 @@ class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request } = this.#options;
+    const { request, front, isAdmitted } = this.#options;
+    if (!isAdmitted) throw goToFrontDoor(this.#options.authentication?.publicUrl);
     const url = new URL(request.url);
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
@@ -123,7 +131,7 @@ class Visit {
     const loggedIn = (principal: string) => {
       this.principal = principal;
     };
-    return endpoint.handler({ ...call, address: sender.address, about, loggedIn });
+    return endpoint.handler({ ...call, uploads: front?.uploads, address: sender.address, about, loggedIn });
   }
 
   async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
@@ -145,7 +153,7 @@ class Visit {
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
   #origin({ publicUrl }: Authentication): string {
     const { request, sender } = this.#options;
-    const host = request.headers.get('host') ?? '';
+    const host = sender.host ?? request.headers.get('host') ?? '';
     return publicUrl ?? `${sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
   }
 

@@ -1,10 +1,11 @@
+import type { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyvaluestore';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type AwsClient = S3Client | DynamoDBClient | SSMClient;
+export type AwsClient = S3Client | DynamoDBClient | SSMClient | CloudFrontKeyValueStoreClient;
 
 export interface ClientOptions {
   /** Called with each client when it is made, before its first call. */

@@ -1,10 +1,14 @@
+import type { KeyPublication } from './auth/key-publication.ts';
 import { SecretKeys, type SecretText } from './auth/secret-keys.ts';
 import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
+import { keyPublications } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 
 /** The signing keys in SSM, without a registry: for the job that rotates them. */
 export interface AwsKeys {
   readonly keys: SecretKeys;
+  /** Where copies of them have to be. */
+  readonly publications: readonly KeyPublication[];
   /** Requests sent to AWS so far, repetitions included. */
   readonly callsMade: () => number;
 }
@@ -16,17 +20,24 @@ const QUICK = { ...TIMEOUTS, socketTimeout: 3000 };
 export function createAwsKeys(environment: Environment, options: ClientOptions = {}): AwsKeys {
   const calls = new Calls(options);
   const name = required(environment, ENV.signingKeys);
-  return { keys: ssmKeys({ environment, name, calls }), callsMade: () => calls.made };
+  const publications = keyPublications({ environment, calls });
+  return { keys: ssmKeys({ environment, name, calls }), publications, callsMade: () => calls.made };
 }
 
-interface SsmKeysOptions {
+interface SsmOptions {
   readonly environment: Environment;
+  /** Of the parameter. */
   readonly name: string;
   readonly calls: Calls;
 }
 
-/** The keys in the parameter `name`. SSM's client is loaded when it is first needed. */
-export function ssmKeys({ environment, name, calls }: SsmKeysOptions): SecretKeys {
+/** The keys in the parameter `name`. */
+export function ssmKeys(options: SsmOptions): SecretKeys {
+  return new SecretKeys({ secret: ssmSecret(options), now: Date.now });
+}
+
+/** The text in the parameter `name`. SSM's client is loaded when it is first needed. */
+export function ssmSecret({ environment, name, calls }: SsmOptions): SecretText {
   let opening: Promise<SecretText> | undefined;
   const open = async (): Promise<SecretText> => {
     const { ssmClient } = await import('./storage/ssm/ssm-client.ts');
@@ -41,10 +52,9 @@ export function ssmKeys({ environment, name, calls }: SsmKeysOptions): SecretKey
     });
     return opening;
   };
-  const secret: SecretText = {
+  return {
     read: async () => (await parameter()).read(),
     create: async (text) => (await parameter()).create(text),
     replace: async (text) => (await parameter()).replace(text),
   };
-  return new SecretKeys({ secret, now: Date.now });
 }

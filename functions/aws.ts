@@ -2,18 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeySource } from './auth/signing-keys.ts';
+import { UploadTokens } from './auth/upload-tokens.ts';
 import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
-import { ssmKeys } from './aws-keys.ts';
+import { ssmKeys, ssmSecret } from './aws-keys.ts';
+import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
+import { FrontDoor } from './front-door.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
+import type { CdnUrls } from './storage/s3/cdn-urls.ts';
 
 /** A registry on DynamoDB and S3. */
 export interface AwsRegistry {
   readonly registry: Registry;
   /** What access tokens are signed with; absent where the environment names no place of keys. */
   readonly keys?: KeySource;
+  /** Absent where clients come straight to the registry. */
+  readonly front?: FrontDoor;
   /** The table and the bucket, for people. */
   readonly place: string;
   /** Requests sent to AWS so far, repetitions included. */
@@ -37,23 +43,53 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const tableName = required(environment, ENV.table);
   const bucket = required(environment, ENV.bucket);
   const calls = new Calls(options);
+  const secret = environment[ENV.frontSecret];
+  const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
   const registry: Registry = {
     table: new DynamoDbTable({ client: calls.of(dynamoDbClient(environment)), tableName }),
     blobs: new LazyBlobStore(async () => {
       const { s3Client } = await import('./storage/s3/s3-client.ts');
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
       const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
-      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID });
+      const cdn = await openCdn?.();
+      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, cdn });
     }),
+    ...(secret && { direct: true }),
     ...chance,
   };
-  const name = environment[ENV.signingKeys];
+  const keys = keySource(environment, calls);
+  const uploads = keys && new UploadTokens({ keys, now: registry.now });
   return {
     registry,
-    ...(name && { keys: ssmKeys({ environment, name, calls }) }),
+    ...(keys && { keys }),
+    ...(secret && { front: new FrontDoor({ secret, uploads }) }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
+}
+
+/** The private key is read when the first download is signed. */
+function cdnOpener(environment: Environment, calls: Calls): () => Promise<CdnUrls> {
+  const name = required(environment, ENV.downloadKey);
+  const keyId = required(environment, ENV.downloadKeyId);
+  const secret = ssmSecret({ environment, name, calls });
+  const readKey = async () => {
+    const text = await secret.read();
+    if (text === undefined) throw new Error(`there is no key in ${name} to sign downloads with`);
+    return text;
+  };
+  return async () => {
+    const { CdnUrls } = await import('./storage/s3/cdn-urls.ts');
+    return new CdnUrls({ keyId, readKey, now: Date.now });
+  };
+}
+
+/** The copy where there is one: a host that is told of it can reach no other place of keys. */
+function keySource(environment: Environment, calls: Calls): KeySource | undefined {
+  const key = environment[ENV.keysObject];
+  if (key) return objectKeys({ environment, calls }, key);
+  const name = environment[ENV.signingKeys];
+  return name ? ssmKeys({ environment, name, calls }) : undefined;
 }
 
 /** A registry on the table alone, for what touches no bytes: identity. Needs no name of a bucket. */

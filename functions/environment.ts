@@ -27,7 +27,8 @@ export const ENV = {
   frontSettings: 'STOWAGE_FRONT_SETTINGS',
   /** Where CloudFront's KeyValueStore is, for tests on one machine. @default AWS's own */
   frontStoreEndpoint: 'STOWAGE_FRONT_STORE_ENDPOINT',
-  /** The object with a copy of the signing keys, for a stream host that cannot reach SSM; written where keys are rotated. */
+  /** The key of the object with a copy of the signing keys, for a stream host that cannot reach SSM: written where keys are
+   *  rotated, and read instead of SSM where a registry is told of it. */
   keysObject: 'STOWAGE_KEYS_OBJECT',
   /** `s3` or `cdn`: whether a large blob is a redirect to S3 or to the front door's own `/blobs/`. @default s3 */
   downloads: 'STOWAGE_DOWNLOADS',

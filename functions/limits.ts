@@ -23,6 +23,9 @@ export const MAX_INLINE_BYTES = 4 * 1024 * 1024;
 /** S3's: the largest object that one PUT makes. */
 export const MAX_DIRECT_BYTES = 5 * 1024 * 1024 * 1024;
 
+/** CloudFront's: what one value of a KeyValueStore may be. */
+export const MAX_FRONT_VALUE_BYTES = 1024;
+
 /** Ours: an upload that goes past the registry begins at most this long after its POST. */
 export const UPLOAD_TOKEN_SECONDS = 60 * 60;
 

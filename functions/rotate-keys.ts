@@ -1,7 +1,8 @@
-import { setTimeout } from 'node:timers/promises';
 import middy from '@middy/core';
+import { publishEverywhere } from './auth/key-publication.ts';
 import type { Rotation } from './auth/secret-keys.ts';
 import { createAwsKeys } from './aws-keys.ts';
+import { UntilAllowed } from './aws-permissions.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { JOBS, METRICS } from './telemetry/names.ts';
 
@@ -11,29 +12,23 @@ type Order = { readonly rotate?: unknown } | null;
 /** Kept back from Lambda's timeout, to log that the run did not end by itself. */
 const TIMEOUT_RESERVE_MS = 1000;
 
-/** A permission that a deployment has just given holds everywhere only some seconds later. */
-const DENIED_PAUSE_MS = 5000;
-const MAX_ATTEMPTS = 12;
+const { keys, publications, callsMade } = createAwsKeys(process.env);
 
-const { keys, callsMade } = createAwsKeys(process.env);
-
-/** Makes a new signing key where the newest is a month old, or there is none, and answers 1 if it did. May run at any
- *  time, several at once too. `{"rotate":"now"}` and `{"rotate":"all"}` do not wait for the month: docs/runbook.md. */
+/** Makes a new signing key where the newest is a month old, or there is none, and answers 1 if it did. Every run brings
+ *  the copies of the keys up to date, and fails where one is not. May run at any time, several at once too.
+ *  `{"rotate":"now"}` and `{"rotate":"all"}` do not wait for the month: docs/runbook.md. */
 export const handler = middy<Order, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
   .use(jobTelemetry({ job: JOBS.rotateKeys, result: METRICS.jobs.keysRotated, callsMade }))
-  .handler(async (order) => ((await rotate(rotationOf(order))) ? 1 : 0));
-
-async function rotate(rotation: Rotation): Promise<boolean> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await keys.rotate(rotation);
-    } catch (error) {
-      const isDenied = error instanceof Error && error.name === 'AccessDeniedException';
-      if (!isDenied || attempt === MAX_ATTEMPTS) throw error;
-    }
-    await setTimeout(DENIED_PAUSE_MS);
-  }
-}
+  .handler(async (order) => {
+    const rotation = rotationOf(order);
+    const allowed = new UntilAllowed();
+    const isRotated = await allowed.call(() => keys.rotate(rotation));
+    // After the keys are safe: a copy can be made again, a key that only a copy has is lost.
+    await publishEverywhere(publications, (publication) =>
+      allowed.call(() => publication.publish(() => keys.current())),
+    );
+    return isRotated ? 1 : 0;
+  });
 
 function rotationOf(order: Order): Rotation {
   const rotation = order?.rotate ?? 'when due';

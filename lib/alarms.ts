@@ -1,12 +1,13 @@
 import { Aws, Duration, Stack } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Ec2Action, Ec2InstanceAction, SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { RegistryApi } from './registry-api.ts';
 import type { RegistryFunction } from './registry-function.ts';
+import type { StreamHost } from './stream-host.ts';
 
 interface AlarmsProps {
   /** An address that every alarm is sent to, once its owner has confirmed the first mail.
@@ -26,6 +27,8 @@ interface AlarmProps {
   readonly periods?: number;
   /** Whether it is low numbers, or none at all, that alarm. @default false */
   readonly whenMissing?: boolean;
+  /** What AWS does by itself. @default - nothing */
+  readonly cure?: Ec2InstanceAction;
   /** What it means, for someone who has never heard of it. */
   readonly means: string;
 }
@@ -41,8 +44,11 @@ interface WatchedJob {
 const MISSED_RUNS = 3;
 const CLIENT_RETRIES = 5;
 
-/** Two alarms for each job, *failing* and *not running*, and two for the API. $0.10 a month each; the first ten
- *  of an account are free. */
+/** A vCPU hour, $0.04, beyond what the instance earns. */
+const SURPLUS_CREDITS = 60;
+
+/** Two alarms for each job, *failing* and *not running*, two for the API, one for uploads past it and three for the
+ *  stream host. $0.10 a month each; the first ten of an account are free. */
 export class Alarms extends Construct {
   readonly #action: SnsAction | undefined;
 
@@ -91,7 +97,50 @@ export class Alarms extends Construct {
     });
   }
 
-  #raise({ id, metric, threshold, periods, whenMissing, means }: AlarmProps): void {
+  watchUploads({ handler }: RegistryFunction): void {
+    this.#raise({
+      id: 'commit-uploads-failing',
+      metric: handler.metric('AsyncEventsDropped', { period: Duration.hours(1), statistic: 'Sum' }),
+      threshold: 1,
+      means: 'An upload that went past the registry was not finished, and Lambda has given up trying.',
+    });
+  }
+
+  watchStreamHost(host: StreamHost): void {
+    const metric = (metricName: string, period: Duration, statistic: string) =>
+      new Metric({
+        namespace: 'AWS/EC2',
+        metricName,
+        dimensionsMap: { InstanceId: host.instanceId },
+        period,
+        statistic,
+      });
+    const minute = Duration.minutes(1);
+    this.#raise({
+      id: 'stream-host-hardware',
+      metric: metric('StatusCheckFailed_System', minute, 'Maximum'),
+      threshold: 1,
+      periods: 2,
+      cure: Ec2InstanceAction.RECOVER,
+      means: 'The machine under the stream host does not work; AWS moves the instance to another one.',
+    });
+    this.#raise({
+      id: 'stream-host-hung',
+      metric: metric('StatusCheckFailed_Instance', minute, 'Maximum'),
+      threshold: 1,
+      periods: 3,
+      cure: Ec2InstanceAction.REBOOT,
+      means: 'The system of the stream host does not answer; AWS restarts it.',
+    });
+    this.#raise({
+      id: 'stream-host-credits',
+      metric: metric('CPUSurplusCreditsCharged', Duration.hours(6), 'Sum'),
+      threshold: SURPLUS_CREDITS,
+      means: 'The stream host computes more than its price covers, at $0.04 for each hour of a processor.',
+    });
+  }
+
+  #raise({ id, metric, threshold, periods, whenMissing, cure, means }: AlarmProps): void {
     const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
     const alarm = new Alarm(this, id, {
       alarmName: `${Stack.of(this).stackName}-${id}`,
@@ -102,6 +151,7 @@ export class Alarms extends Construct {
       comparisonOperator: whenMissing ? LESS_THAN_THRESHOLD : GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: whenMissing ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     });
+    if (cure) alarm.addAlarmAction(new Ec2Action(cure));
     if (!this.#action) return;
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);

@@ -1,5 +1,5 @@
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   BlockPublicAccess,
   Bucket,
@@ -9,7 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import type { DataDuty, RegistryFunction } from './registry-function.ts';
+import type { DataDuty, Duty, Worker } from './registry-function.ts';
 
 interface BlobBucketProps {
   /** @default RemovalPolicy.RETAIN - the images are in no other place */
@@ -23,20 +23,42 @@ const UPLOADS = 'uploads/';
 /** An upload expires after 7 days (UPLOAD_EXPIRY_SECONDS); what S3 still holds of it a day later is nobody's. */
 const UPLOAD_LEFTOVERS = Duration.days(8);
 
+/** A copy of the signing keys, for a host that can reach S3 but not SSM. No grant on blobs or uploads reaches it. */
+const KEYS = 'keys/signing-keys';
+
+const SERVE = [
+  's3:GetObject',
+  's3:PutObject', // also starts and completes multipart uploads, and uploads their parts
+  's3:DeleteObject',
+  's3:AbortMultipartUpload',
+];
+
 /** What each duty does to objects. */
 const ACTIONS: Record<DataDuty, readonly string[]> = {
-  serve: [
-    's3:GetObject',
-    's3:PutObject', // also starts and completes multipart uploads, and uploads their parts
-    's3:DeleteObject',
-    's3:AbortMultipartUpload',
-  ],
+  serve: SERVE,
+  stream: SERVE,
+  commit: ['s3:GetObject'], // asks what was received
   expire: ['s3:DeleteObject'],
 };
+
+/** What each duty does to the copy of the signing keys. */
+const KEY_ACTIONS = {
+  rotate: ['s3:GetObject', 's3:PutObject'], // writes only over what it has read
+  stream: ['s3:GetObject'],
+} as const;
+
+type KeyDuty = Extract<Duty, keyof typeof KEY_ACTIONS>;
+
+interface FrontDoorAccess {
+  readonly distributionArn: string;
+  /** Whether clients download through the front door too. */
+  readonly read: boolean;
+}
 
 /** The S3 bucket of all bytes. Private; what clients may read, they read by signed URLs. */
 export class BlobBucket extends Construct {
   readonly #bucket: Bucket;
+  readonly #cfnBucket: CfnBucket;
 
   constructor(scope: Construct, id: string, props: BlobBucketProps = {}) {
     super(scope, id);
@@ -55,6 +77,7 @@ export class BlobBucket extends Construct {
       ],
       removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
     });
+    this.#cfnBucket = this.#bucket.node.defaultChild as CfnBucket;
     Validations.of(this.#bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason: 'The registry logs each request; S3 access logs would store and bill the same once more.',
@@ -65,22 +88,67 @@ export class BlobBucket extends Construct {
     return this.#bucket.bucketName;
   }
 
-  /** Lets the function do to objects what its duty needs, and tells it the bucket's name. Nothing else does either. */
-  bind(to: RegistryFunction<DataDuty>): void {
+  get bucketArn(): string {
+    return this.#bucket.bucketArn;
+  }
+
+  get regionalDomainName(): string {
+    return this.#bucket.bucketRegionalDomainName;
+  }
+
+  /** Lets the worker do to objects what its duty needs, and tells it the bucket's name. */
+  bind(worker: Worker<DataDuty>): void {
     const patterns = [BLOBS, UPLOADS].map((prefix) => `${prefix}*`);
     const resources = patterns.map((pattern) => this.#bucket.arnForObjects(pattern));
-    to.handler.addToRolePolicy(new PolicyStatement({ actions: [...ACTIONS[to.duty]], resources }));
-    if (to.duty === 'serve') {
+    worker.allow(new PolicyStatement({ actions: [...ACTIONS[worker.duty]], resources }));
+    if (worker.duty !== 'expire') {
       // Nothing is ever listed. But S3 tells only those who may that an object is missing; others get a 403.
       const list = new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] });
-      to.handler.addToRolePolicy(list);
+      worker.allow(list);
     }
-    to.handler.addEnvironment(ENV.bucket, this.#bucket.bucketName);
-    const bucket = Stack.of(this).getLogicalId(this.#bucket.node.defaultChild as CfnBucket);
+    worker.tell(ENV.bucket, this.#bucket.bucketName);
+    const bucket = Stack.of(this).getLogicalId(this.#cfnBucket);
     const findings = patterns.map((pattern) => ({
       id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${pattern}]`,
       reason: 'Each upload has a key of its own; the prefixes are all that can be known beforehand.',
     }));
-    Validations.of(to).acknowledge(...findings);
+    Validations.of(worker).acknowledge(...findings);
+  }
+
+  /** Lets the worker write or read the copy of the signing keys, and tells it where that is. */
+  bindKeys(worker: Worker<KeyDuty>): void {
+    const resources = [this.#bucket.arnForObjects(KEYS)];
+    worker.allow(new PolicyStatement({ actions: [...KEY_ACTIONS[worker.duty]], resources }));
+    worker.tell(ENV.bucket, this.#bucket.bucketName);
+    worker.tell(ENV.keysObject, KEYS);
+  }
+
+  /** Lets the front door write blobs, each key once, and read them where it is told to. */
+  letIn({ distributionArn, read }: FrontDoorAccess): void {
+    const principals = [new ServicePrincipal('cloudfront.amazonaws.com')];
+    const resources = [this.#bucket.arnForObjects(`${BLOBS}*`)];
+    const StringEquals = { 'aws:SourceArn': distributionArn };
+    const actions = ['s3:PutObject', ...(read ? ['s3:GetObject'] : [])];
+    this.#bucket.addToResourcePolicy(
+      new PolicyStatement({ principals, actions, resources, conditions: { StringEquals } }),
+    );
+    // With `if-none-match: *` S3 refuses a key that is taken: a token that is used twice replaces no bytes.
+    this.#bucket.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.DENY,
+        principals,
+        actions: ['s3:PutObject'],
+        resources,
+        conditions: { StringEquals, Null: { 's3:if-none-match': 'true' } },
+      }),
+    );
+  }
+
+  /** Has S3 tell EventBridge of every object that is written. */
+  sendEvents(): void {
+    // Not `enableEventBridgeNotification`, which brings a function of the CDK's to set this one property.
+    this.#cfnBucket.notificationConfiguration = {
+      eventBridgeConfiguration: { eventBridgeEnabled: true },
+    };
   }
 }

@@ -7,7 +7,7 @@ import type { RegistryFunction } from './registry-function.ts';
 interface DeploymentRunProps {
   readonly job: RegistryFunction;
   /** What is made or changed only after the run. */
-  readonly before: Construct;
+  readonly before: readonly Construct[];
 }
 
 /** Runs a function while the stack is deployed, for the first time and whenever the function has changed, as soon
@@ -15,7 +15,7 @@ interface DeploymentRunProps {
 export class DeploymentRun extends Construct {
   constructor(scope: Construct, id: string, { job, before }: DeploymentRunProps) {
     super(scope, id);
-    new Trigger(this, 'Trigger', { handler: job.handler, executeAfter: [job], executeBefore: [before] });
+    new Trigger(this, 'Trigger', { handler: job.handler, executeAfter: [job], executeBefore: [...before] });
     Validations.of(job.handler).acknowledge({
       id: 'Annotation::@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias',
       reason:

@@ -3,7 +3,7 @@ import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import type { DataDuty, RegistryFunction } from './registry-function.ts';
+import type { DataDuty, Worker } from './registry-function.ts';
 
 interface MetadataTableProps {
   /** @default RemovalPolicy.RETAIN - tags and manifests cannot be rebuilt from the blobs alone */
@@ -12,17 +12,22 @@ interface MetadataTableProps {
   readonly deletionProtection?: boolean;
 }
 
-/** What each duty does to items. Transactions need no more: each part is authorised by its own action. */
+/** Transactions need no more: each part is authorised by its own action. */
+const SERVE = [
+  'dynamodb:GetItem',
+  'dynamodb:BatchGetItem',
+  'dynamodb:Query',
+  'dynamodb:PutItem',
+  'dynamodb:UpdateItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:ConditionCheckItem',
+];
+
+/** What each duty does to items. */
 const ACTIONS: Record<DataDuty, readonly string[]> = {
-  serve: [
-    'dynamodb:GetItem',
-    'dynamodb:BatchGetItem',
-    'dynamodb:Query',
-    'dynamodb:PutItem',
-    'dynamodb:UpdateItem',
-    'dynamodb:DeleteItem',
-    'dynamodb:ConditionCheckItem',
-  ],
+  serve: SERVE,
+  stream: SERVE,
+  commit: SERVE, // finishes an upload as the API does
   expire: ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
 };
 
@@ -54,14 +59,18 @@ export class MetadataTable extends Construct {
     return this.#table.tableName;
   }
 
-  /** Lets the function do to items what its duty needs, and tells it the table's name. Nothing else does either. */
-  bind({ duty, handler }: RegistryFunction<DataDuty>): void {
-    const actions = [...ACTIONS[duty]];
+  get tableArn(): string {
+    return this.#table.tableArn;
+  }
+
+  /** Lets the worker do to items what its duty needs, and tells it the table's name. Nothing else does either. */
+  bind(worker: Worker<DataDuty>): void {
+    const actions = [...ACTIONS[worker.duty]];
     const resources = [this.#table.tableArn];
-    handler.addToRolePolicy(new PolicyStatement({ actions, resources }));
+    worker.allow(new PolicyStatement({ actions, resources }));
     // Entries expire by DynamoDB's own hand, which no policy of ours concerns. That a put writes over none is a
     // condition of the put: IAM cannot tell the two apart.
-    handler.addToRolePolicy(
+    worker.allow(
       new PolicyStatement({
         effect: Effect.DENY,
         actions: ['dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
@@ -70,6 +79,6 @@ export class MetadataTable extends Construct {
         conditions: { 'ForAnyValue:StringLike': { 'dynamodb:LeadingKeys': [AUDIT_TRAIL] } },
       }),
     );
-    handler.addEnvironment(ENV.table, this.#table.tableName);
+    worker.tell(ENV.table, this.#table.tableName);
   }
 }

@@ -60,9 +60,10 @@ export class RegistryApi extends Construct {
     });
   }
 
-  /** Where the registry is, without a slash at the end. */
-  get url(): string {
-    return this.#api.apiEndpoint;
+  /** Its host. Anybody can reach it; only the front door is let in. */
+  get domainName(): string {
+    const { region, urlSuffix } = Stack.of(this);
+    return `${this.#api.apiId}.execute-api.${region}.${urlSuffix}`;
   }
 
   /** Requests answered with a 5xx, by the function or by the gateway. */

@@ -1,17 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Construct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
 import { buildSync } from 'esbuild';
 import { BUNDLING } from './bundle.ts';
 
-/** What a function is for; table, bucket and signing keys grant by it. */
-export type Duty = DataDuty | 'rotate';
+/** What something that runs is for; table, bucket and keys grant by it. */
+export type Duty = DataDuty | 'rotate' | 'make-front-keys';
 
-/** Duties that concern images. */
-export type DataDuty = 'serve' | 'expire';
+/** Duties that concern images. `stream` serves too, as a host that reaches nothing but table and bucket. */
+export type DataDuty = 'serve' | 'stream' | 'commit' | 'expire';
+
+/** Something that runs, and that table, bucket and keys let do its duty. */
+export interface Worker<D extends Duty = Duty> extends IConstruct {
+  readonly duty: D;
+  /** Adds to what it may do, which is nothing before. */
+  allow(statement: PolicyStatement): void;
+  /** Sets a variable of its environment. */
+  tell(name: string, value: string): void;
+}
 
 interface RegistryFunctionProps<D extends Duty> {
   /** Decides what the function may do. */
@@ -31,8 +40,8 @@ const NO_IMAGE = DockerImage.fromRegistry('none');
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** A Lambda function of the registry with a role and a log group of its own. The role may write that log and
- *  nothing else, until `bind` of the table, the bucket or the signing keys allows more. */
-export class RegistryFunction<D extends Duty = Duty> extends Construct {
+ *  nothing else, until `bind` of the table, the bucket or the keys allows more. */
+export class RegistryFunction<D extends Duty = Duty> extends Construct implements Worker<D> {
   readonly duty: D;
   readonly handler: LambdaFunction;
   readonly logs: LogGroup;
@@ -55,6 +64,14 @@ export class RegistryFunction<D extends Duty = Duty> extends Construct {
       role,
       logGroup: this.logs,
     });
+  }
+
+  allow(statement: PolicyStatement): void {
+    this.handler.addToRolePolicy(statement);
+  }
+
+  tell(name: string, value: string): void {
+    this.handler.addEnvironment(name, value);
   }
 }
 

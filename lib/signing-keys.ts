@@ -2,9 +2,9 @@ import { ArnFormat, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import type { Duty, RegistryFunction } from './registry-function.ts';
+import type { Duty, Worker } from './registry-function.ts';
 
-type KeyDuty = Exclude<Duty, 'expire'>;
+type KeyDuty = Extract<Duty, 'serve' | 'rotate'>;
 
 /** What each duty does to the parameter. */
 const ACTIONS: Record<KeyDuty, readonly string[]> = {
@@ -30,11 +30,11 @@ export class SigningKeys extends Construct {
     });
   }
 
-  /** Lets the function do to the keys what its duty needs, and tells it the parameter's name. Nothing else does
+  /** Lets the worker do to the keys what its duty needs, and tells it the parameter's name. Nothing else does
    *  either. No grant for KMS: the policy of the key `aws/ssm` lets everybody in the account use it through SSM
    *  who may read or write the parameter. */
-  bind({ duty, handler }: RegistryFunction<KeyDuty>): void {
-    handler.addToRolePolicy(new PolicyStatement({ actions: [...ACTIONS[duty]], resources: [this.#arn] }));
-    handler.addEnvironment(ENV.signingKeys, this.parameterName);
+  bind(worker: Worker<KeyDuty>): void {
+    worker.allow(new PolicyStatement({ actions: [...ACTIONS[worker.duty]], resources: [this.#arn] }));
+    worker.tell(ENV.signingKeys, this.parameterName);
   }
 }

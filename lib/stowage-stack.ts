@@ -4,13 +4,23 @@ import type { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
 import { Alarms } from './alarms.ts';
 import { BlobBucket } from './blob-bucket.ts';
+import { CdnDownloads } from './cdn-downloads.ts';
+import { CustomDomain } from './custom-domain.ts';
 import { DeploymentRun } from './deployment-run.ts';
+import { FrontDoor, type PriceClass } from './front-door.ts';
+import { FrontKeys } from './front-keys.ts';
+import { FrontStore } from './front-store.ts';
 import { MetadataTable } from './metadata-table.ts';
+import { MonthlyBudget } from './monthly-budget.ts';
 import { RegistryApi } from './registry-api.ts';
-import { RegistryFunction } from './registry-function.ts';
+import { type RegistryFunctions, registryFunctions } from './registry-functions.ts';
 import { ScheduledJob } from './scheduled-job.ts';
 import { SigningKeys } from './signing-keys.ts';
+import { StreamHost } from './stream-host.ts';
+import { StreamRole } from './stream-role.ts';
+import { UploadEvents } from './upload-events.ts';
 
+/** docs/deploy.md has what each costs a month. */
 export interface StowageStackProps extends StackProps {
   /** Whether table and bucket outlive the stack. Without, a bucket that is not empty still keeps the stack from
    *  being deleted. @default true - only a trial should end with its images */
@@ -23,11 +33,33 @@ export interface StowageStackProps extends StackProps {
   /** Where alarms are published too; it must let cloudwatch.amazonaws.com publish. @default - one is made where
    *  there is an `alarmEmail` */
   readonly alarmTopic?: ITopic;
-  /** How clients reach the registry, such as `https://registry.example.com`.
-   *  @default - https and the host that they name, right for the stack's own URL */
-  readonly publicUrl?: string;
   /** Whether the gateway logs requests too. @default false - the function logs each one already */
   readonly accessLogs?: boolean;
+  /** A host name of one's own, with a certificate or a hosted zone.
+   *  @default - the name that CloudFront makes up */
+  readonly domainName?: string;
+  /** The domain's certificate, in us-east-1. @default - one is made, in a stack in us-east-1 with a `hostedZoneId` */
+  readonly certificateArn?: string;
+  /** The Route 53 zone that gets the domain's records. @default - whoever deploys makes them */
+  readonly hostedZoneId?: string;
+  /** A web ACL of AWS WAF, for CloudFront. @default - none */
+  readonly webAclArn?: string;
+  /** Which of CloudFront's places answer. @default '100' - the cheapest; clients elsewhere reach them too */
+  readonly priceClass?: PriceClass;
+  /** Where large blobs are downloaded from: `s3` is free inside of the region, `cdn` has 1 TB a month free to
+   *  the internet. @default 's3' */
+  readonly downloads?: 's3' | 'cdn';
+  /** Whether an instance takes layers by PATCH, which docker without the containerd store, podman and others send.
+   *  @default 'none' - they are told how to push instead, and nothing is billed by the hour */
+  readonly streamHost?: 'none' | 'instance';
+  /** Its availability zone. @default - the region's first */
+  readonly streamHostZone?: string;
+  /** The first deployment of another one replaces it, for the newest system. @default - new code alone does */
+  readonly streamHostGeneration?: string;
+  /** What the account's bill for a month should not pass. @default - no budget */
+  readonly monthlyBudgetUsd?: number;
+  /** Who is told when it is about to. @default - whoever is told of alarms */
+  readonly budgetEmail?: string;
 }
 
 const HOURLY = Duration.hours(1);
@@ -35,78 +67,144 @@ const DAILY = Duration.days(1);
 
 const TRIAL = { removalPolicy: RemovalPolicy.DESTROY, deletionProtection: false };
 
-/** A registry: a bucket of bytes, a table of metadata, a function behind an HTTP API, and two jobs, one hourly and
- *  one daily. Nothing in it is billed by the hour. */
+interface Stores {
+  readonly table: MetadataTable;
+  readonly bucket: BlobBucket;
+}
+
+interface Keys {
+  readonly signing: SigningKeys;
+  readonly front: FrontKeys;
+}
+
+/** What the front door has behind it. */
+interface Behind {
+  readonly stores: Stores;
+  readonly keys: Keys;
+  readonly functions: RegistryFunctions;
+  readonly domain: CustomDomain | undefined;
+  readonly stream: StreamHost | undefined;
+  readonly http: RegistryApi;
+}
+
+interface Watched {
+  readonly functions: RegistryFunctions;
+  readonly http: RegistryApi;
+  readonly stream: StreamHost | undefined;
+}
+
+/** A registry: a front door, a bucket of bytes, a table of metadata, a function behind an HTTP API, and the jobs
+ *  beside it. Unless there is a stream host, nothing in it is billed by the hour. */
 export class StowageStack extends Stack {
   constructor(scope: Construct, id: string, props: StowageStackProps = {}) {
     super(scope, id, { description: 'Stowage, a container registry', ...props });
     const fate = (props.keepData ?? true) ? {} : TRIAL;
-    const table = new MetadataTable(this, 'Metadata', fate);
-    const bucket = new BlobBucket(this, 'Blobs', fate);
+    const stores = {
+      table: new MetadataTable(this, 'Metadata', fate),
+      bucket: new BlobBucket(this, 'Blobs', fate),
+    };
+    const keys = { signing: new SigningKeys(this, 'SigningKeys'), front: new FrontKeys(this, 'FrontKeys') };
+    const functions = registryFunctions(this);
+    bind(functions, stores, keys);
+    const domain = this.#domain(props);
+    const stream = this.#stream(props, stores, keys, domain);
+    const http = new RegistryApi(this, 'Http', { api: functions.api, accessLogs: props.accessLogs ?? false });
+    const front = this.#front(props, { stores, keys, functions, domain, stream, http });
+    this.#runJobs(functions, stores.bucket, [http, front]);
+    this.#watch(props, { functions, http, stream });
 
-    const keys = new SigningKeys(this, 'SigningKeys');
+    this.#output({ Url: domain?.url ?? `https://${front.domainName}`, FrontDoorName: front.domainName });
+    this.#output({ TableName: stores.table.tableName, BucketName: stores.bucket.bucketName });
+    this.#output({ SigningKeysParameter: keys.signing.parameterName });
+    this.#output({ FrontKeysParameters: keys.front.parameterNames.join(' ') });
+    if (stream) this.#output({ StreamHostInstance: stream.instanceId });
+    this.#outputFunctions(functions, keys.front);
+  }
 
-    const api = this.#apiFunction();
-    const expire = this.#expireFunction();
-    const rotateKeys = this.#rotateKeysFunction();
-    for (const store of [table, bucket]) {
-      store.bind(api);
-      store.bind(expire);
-    }
-    keys.bind(api);
-    keys.bind(rotateKeys);
-    if (props.publicUrl) api.handler.addEnvironment(ENV.publicUrl, props.publicUrl);
+  #front(props: StowageStackProps, { stores, keys, functions, domain, stream, http }: Behind): FrontDoor {
+    const { api, rotateKeys } = functions;
+    if (domain) api.tell(ENV.publicUrl, domain.url);
+    if (stream) stores.bucket.bindKeys(rotateKeys);
+    const known = new FrontStore(this, 'FrontStore');
+    known.bind(rotateKeys, { stream: stream !== undefined, ...(domain && { url: domain.url }) });
+    const downloads =
+      props.downloads === 'cdn' ? new CdnDownloads(this, 'Downloads', { keys: keys.front }) : undefined;
+    downloads?.bind(api);
+    return new FrontDoor(this, 'Front', {
+      api: http,
+      bucket: stores.bucket,
+      store: known.store,
+      secret: keys.front.secret,
+      priceClass: props.priceClass ?? '100',
+      ...(stream && { stream }),
+      ...(downloads && { downloads }),
+      ...(domain && { domain }),
+      ...(props.webAclArn && { webAclArn: props.webAclArn }),
+    });
+  }
 
-    const http = new RegistryApi(this, 'Http', { api, accessLogs: props.accessLogs ?? false });
+  #domain({ domainName, certificateArn, hostedZoneId }: StowageStackProps): CustomDomain | undefined {
+    if (!domainName) return undefined;
+    return new CustomDomain(this, 'Domain', {
+      domainName,
+      ...(certificateArn && { certificateArn }),
+      ...(hostedZoneId && { hostedZoneId }),
+    });
+  }
+
+  #stream(
+    { streamHost, streamHostZone: zone, streamHostGeneration: generation }: StowageStackProps,
+    stores: Stores,
+    keys: Keys,
+    domain: CustomDomain | undefined,
+  ): StreamHost | undefined {
+    if (streamHost !== 'instance') return undefined;
+    const role = new StreamRole(this, 'StreamRole');
+    for (const store of [stores.table, stores.bucket]) store.bind(role);
+    stores.bucket.bindKeys(role);
+    keys.front.bind(role);
+    if (domain) role.tell(ENV.publicUrl, domain.url);
+    return new StreamHost(this, 'Stream', {
+      role,
+      ...stores,
+      ...(zone && { zone }),
+      ...(generation && { generation }),
+    });
+  }
+
+  #runJobs(functions: RegistryFunctions, bucket: BlobBucket, opened: readonly Construct[]): void {
+    const { expire, rotateKeys, commitUploads } = functions;
     new ScheduledJob(this, 'ExpireEveryHour', { job: expire, every: HOURLY });
     new ScheduledJob(this, 'RotateKeysEveryDay', { job: rotateKeys, every: DAILY });
-    new DeploymentRun(this, 'FirstKeys', { job: rotateKeys, before: http });
+    new DeploymentRun(this, 'FirstKeys', { job: rotateKeys, before: opened });
+    new UploadEvents(this, 'UploadEvents', { bucket, commit: commitUploads });
+  }
 
+  #watch(props: StowageStackProps, { functions, http, stream }: Watched): void {
+    const { alarmEmail: email, alarmTopic: topic, monthlyBudgetUsd: usd } = props;
     if (props.alarms ?? true) {
-      const { alarmEmail: email, alarmTopic: topic } = props;
       const alarms = new Alarms(this, 'Alarms', { ...(email && { email }), ...(topic && { topic }) });
-      alarms.watchApi(http, api);
-      alarms.watchJob({ name: 'expire', job: expire, every: HOURLY });
-      alarms.watchJob({ name: 'rotate-keys', job: rotateKeys, every: DAILY });
+      alarms.watchApi(http, functions.api);
+      alarms.watchJob({ name: 'expire', job: functions.expire, every: HOURLY });
+      alarms.watchJob({ name: 'rotate-keys', job: functions.rotateKeys, every: DAILY });
+      alarms.watchUploads(functions.commitUploads);
+      if (stream) alarms.watchStreamHost(stream);
     }
-    this.#output({ Url: http.url, TableName: table.tableName, BucketName: bucket.bucketName });
-    this.#output({ SigningKeysParameter: keys.parameterName });
-    this.#outputFunctions({ Api: api, Expire: expire, RotateKeys: rotateKeys });
+    const told = props.budgetEmail ?? email;
+    if (usd && told) new MonthlyBudget(this, 'Budget', { usd, email: told });
   }
 
-  #apiFunction(): RegistryFunction<'serve'> {
-    return new RegistryFunction(this, 'Api', {
-      duty: 'serve',
-      entry: 'functions/api.ts',
-      description: 'Stowage: answers every request to the registry',
-      // Lambda gives CPU by memory: about 0.6 of a core, to hash the 4 MiB of a chunk in some 25 ms.
-      memoryMegabytes: 1024,
-      // A second less than the gateway waits: a request that hangs ends as an error in the function's log.
-      timeout: Duration.seconds(29),
-    });
-  }
-
-  #expireFunction(): RegistryFunction<'expire'> {
-    return new RegistryFunction(this, 'Expire', {
-      duty: 'expire',
-      entry: 'functions/expire.ts',
-      description: 'Stowage: deletes the objects whose time has come',
-      memoryMegabytes: 256, // it waits for DynamoDB and S3, and holds a hundred items at a time
-      timeout: Duration.minutes(15), // Lambda's longest; what is left then, the next run takes
-    });
-  }
-
-  #rotateKeysFunction(): RegistryFunction<'rotate'> {
-    return new RegistryFunction(this, 'RotateKeys', {
-      duty: 'rotate',
-      entry: 'functions/rotate-keys.ts',
-      description: 'Stowage: makes the keys that access tokens are signed with, a new one each month',
-      memoryMegabytes: 256,
-      timeout: Duration.seconds(100), // less than a deployment waits for it
-    });
-  }
-
-  #outputFunctions(functions: Readonly<Record<string, RegistryFunction>>): void {
+  #outputFunctions(
+    { api, expire, rotateKeys, commitUploads }: RegistryFunctions,
+    frontKeys: FrontKeys,
+  ): void {
+    const functions = {
+      Api: api,
+      Expire: expire,
+      RotateKeys: rotateKeys,
+      CommitUploads: commitUploads,
+      FrontKeys: frontKeys.function,
+    };
     for (const [name, { handler, logs }] of Object.entries(functions)) {
       this.#output({ [`${name}Function`]: handler.functionName, [`${name}Logs`]: logs.logGroupName });
     }
@@ -115,4 +213,15 @@ export class StowageStack extends Stack {
   #output(values: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(values)) new CfnOutput(this, name, { value });
   }
+}
+
+/** Who may do what with the stores and the keys. */
+function bind(functions: RegistryFunctions, { table, bucket }: Stores, { signing, front }: Keys): void {
+  const { api, expire, commitUploads, rotateKeys } = functions;
+  for (const store of [table, bucket]) {
+    for (const worker of [api, expire, commitUploads]) store.bind(worker);
+  }
+  signing.bind(api);
+  signing.bind(rotateKeys);
+  front.bind(api);
 }

@@ -23,13 +23,16 @@ async function main(): Promise<void> {
   const app = createApp({
     registry: stores.registry,
     authentication: settings.open ? undefined : authenticationOf(stores, settings),
+    front: stores.front,
     onAnswer: createLog(process.stdout),
   });
   const onError = (error: unknown) =>
     void process.stderr.write(`stowage: an answer was cut short: ${error}\n`);
-  const server = await serve(app, { ...settings, onError }).catch((error: unknown) => {
-    throw explain(error, settings.port);
-  });
+  const server = await serve(app, { ...settings, onError, answersWatchdog: settings.behindFront }).catch(
+    (error: unknown) => {
+      throw explain(error, settings.port);
+    },
+  );
   const isAdminMissing = stores.makesAdmin && !settings.open;
   const password = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin') : undefined;
   const url = settings.publicUrl ?? server.url;

@@ -7,7 +7,8 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { App, Sender } from '../functions/app.ts';
+import type { App } from '../functions/app.ts';
+import type { Sender } from '../functions/front-door.ts';
 import { receive } from './request.ts';
 import { respond } from './response.ts';
 
@@ -26,6 +27,9 @@ interface ServeOptions {
   /** Whether a proxy says who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
    *  @default false - whoever sends a request could say so */
   readonly behindProxy?: boolean;
+  /** Whether `GET /` is answered with 200 by the server itself, for a watchdog beside it that knows no secret. It says
+   *  that the process lives, not that AWS does: another machine would not help there. @default false */
+  readonly answersWatchdog?: boolean;
   /** Told what cut an answer short after it had begun, where that was not the client. @default nobody */
   readonly onError?: (error: unknown) => void;
 }
@@ -40,9 +44,13 @@ const CLOSE_IDLE_MS = 50;
 
 /** Serves the app over HTTP/1.1, with TLS or without, on Node's own server. Fails where the port is taken. */
 export async function serve(app: App, options: ServeOptions): Promise<RunningServer> {
-  const { tls, host, port, onError, behindProxy = false } = options;
+  const { tls, host, port, onError, behindProxy = false, answersWatchdog = false } = options;
   const server = create(tls, (incoming, outgoing) => {
     if (!server.listening) outgoing.setHeader('Connection', 'close');
+    if (answersWatchdog && incoming.method === 'GET' && incoming.url === '/') {
+      outgoing.end();
+      return;
+    }
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
     void answer((request) => app(request, sender), incoming, outgoing, onError);
   });

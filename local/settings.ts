@@ -15,6 +15,8 @@ export interface Settings {
   readonly behindProxy: boolean;
   /** Whether everybody may do everything. */
   readonly open: boolean;
+  /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
+  readonly behindFront: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,6 +32,7 @@ export function settingsFrom(environment: Environment): Settings {
     port: portFrom(environment['STOWAGE_PORT'] || '5000'),
     behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
     open: flagFrom(environment, ENV.open),
+    behindFront: behindFrontFrom(environment),
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl: publicUrlFrom(publicUrl) }),
   };
@@ -37,9 +40,14 @@ export function settingsFrom(environment: Environment): Settings {
   return settings;
 }
 
-function refuseDanger({ host, tls, open, behindProxy, publicUrl }: Omit<Settings, 'port'>): void {
+function refuseDanger(settings: Omit<Settings, 'port'>): void {
+  const { host, tls, open, behindProxy, behindFront, publicUrl } = settings;
   if (isLoopback(host)) return;
   if (open) throw new Error(`${ENV.open}=1 is for this machine only, and STOWAGE_HOST is ${host}`);
+  // TLS ends at CloudFront. From there to a VPC origin the way is AWS's own, which AWS encrypts between its sites, into a
+  // subnet that nobody else reaches; and who does without the front door's secret is let no further. Passwords are never
+  // sent this way: the front door takes them to the API.
+  if (behindFront) return;
   if (tls || (behindProxy && publicUrl?.startsWith('https:'))) return;
   throw new Error(
     `passwords must not cross a network in the clear: to listen on ${host}, set STOWAGE_TLS_CERT and STOWAGE_TLS_KEY, ` +
@@ -64,6 +72,13 @@ function flagFrom(environment: Environment, name: string): boolean {
   const text = environment[name] || '0';
   if (text === '0' || text === '1') return text === '1';
   throw new Error(`${name} is 1 or 0, not ${JSON.stringify(text)}`);
+}
+
+/** Only on S3 can a front door do what it is for. */
+function behindFrontFrom(environment: Environment): boolean {
+  if (!environment[ENV.frontSecret]) return false;
+  if (environment['STOWAGE_STORE'] === 'aws') return true;
+  throw new Error(`${ENV.frontSecret} is for a registry with STOWAGE_STORE=aws`);
 }
 
 function publicUrlFrom(text: string): string {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
+import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import { openEmbedded } from './embedded.ts';
@@ -10,6 +11,8 @@ export interface OpenRegistry {
   readonly registry: Registry;
   /** What its access tokens are signed with. */
   readonly keys: KeySource;
+  /** Absent where clients come straight to this host. */
+  readonly front?: FrontDoor;
   /** Where its data is, for the banner. */
   readonly place: string;
   /** Whether it is this host's to make the first admin: on AWS, somebody with AWS credentials does. */
@@ -44,10 +47,11 @@ export async function openStores(environment: Environment): Promise<OpenRegistry
 async function openAws(environment: Environment): Promise<OpenRegistry> {
   // Loaded only here: the embedded registry starts without the AWS SDK.
   const { createAwsRegistry } = await import('../functions/aws.ts');
-  const { registry, place, keys } = createAwsRegistry(environment);
+  const { registry, place, keys, front } = createAwsRegistry(environment);
   return {
     registry,
     keys: keys ?? new TableKeys(registry),
+    ...(front && { front }),
     place,
     makesAdmin: false,
     tidy: async () => void (await drainOutbox(registry)),

@@ -3,7 +3,7 @@ import { printable } from '../text.ts';
 import type { Answer, Call } from './http.ts';
 
 /** What a token says of itself; only read, never trusted. */
-export interface Claims {
+interface Claims {
   readonly iat?: number;
   readonly exp?: number;
   readonly access?: readonly { readonly name: string; readonly actions: readonly string[] }[];
@@ -61,7 +61,7 @@ export function withHeader(token: string, header: Record<string, unknown>): stri
   return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${claims}.${signature}`;
 }
 
-export function jsonOf({ body }: Pick<Answer, 'body'>): Record<string, unknown> {
+function jsonOf({ body }: Pick<Answer, 'body'>): Record<string, unknown> {
   try {
     return (JSON.parse(body.toString('utf8')) ?? {}) as Record<string, unknown>;
   } catch {

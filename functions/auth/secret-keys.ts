@@ -37,7 +37,7 @@ export class SecretKeys implements KeySource {
   constructor({ secret, now }: SecretKeysOptions) {
     this.#secret = secret;
     this.#now = now;
-    this.#cache = new RingCache({ read: () => this.#read(), now });
+    this.#cache = new RingCache({ read: () => this.current(), now });
   }
 
   keys(): Promise<KeyRing> {
@@ -61,7 +61,8 @@ export class SecretKeys implements KeySource {
     return true;
   }
 
-  async #read(): Promise<KeyRing> {
+  /** The ring as it is now, whatever was read before; throws where it cannot be read. */
+  async current(): Promise<KeyRing> {
     const text = await this.#secret.read();
     if (text === undefined) throw new Error('there are no signing keys yet');
     return decodeKeyRing(text);

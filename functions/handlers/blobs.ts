@@ -3,16 +3,17 @@ import { isKnown } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
 import { blobUnknown } from '../oci/errors.ts';
 import { type Blob, deleteBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
+import { requireArrivedBlob } from '../registry/direct-uploads.ts';
 import { type Call, digestOf, repositoryOf } from './call.ts';
 
 /** `GET /v2/<name>/blobs/<digest>` (end-2): the bytes or a part of them, or the way to where they are. */
 export async function getBlob(call: Call): Promise<Response> {
   const { registry, request } = call;
-  const blob = await requireBlob(registry, repositoryOf(call), digestOf(call));
+  const blob = await blobFor(call, requireBlob);
   if (isKnown(request, entityTag(blob))) return unchanged(blob);
   const range = requestedRange(request, blob);
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
-  const url = await registry.blobs.downloadUrl(blob);
+  const url = await registry.blobs.downloadUrl(blob, blob.digest);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const body = await registry.blobs.read(blob.objectKey, range.is === 'part' ? range : undefined);
   if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up
@@ -31,11 +32,18 @@ export async function getBlob(call: Call): Promise<Response> {
 /** `HEAD /v2/<name>/blobs/<digest>` (end-2): from metadata, never a redirect. Told to a caller who may push,
  *  "exists" is a promise, so it is kept by a touch. */
 export async function headBlob(call: Call): Promise<Response> {
-  const repository = repositoryOf(call);
-  const find = may(call.caller, 'push', repository) ? requireBlobForPush : requireBlob;
-  const blob = await find(call.registry, repository, digestOf(call));
+  const blob = await blobFor(call, requireBlobForPush);
   if (isKnown(call.request, entityTag(blob))) return unchanged(blob);
   return new Response(null, { headers: wholeHeaders(blob) });
+}
+
+/** Whoever may push finds it as `findForPush` does, and also where it has just arrived. */
+async function blobFor(call: Call, findForPush: typeof requireBlob): Promise<Blob> {
+  const repository = repositoryOf(call);
+  const digest = digestOf(call);
+  return may(call.caller, 'push', repository)
+    ? requireArrivedBlob(call.registry, repository, digest, findForPush)
+    : requireBlob(call.registry, repository, digest);
 }
 
 /** `DELETE /v2/<name>/blobs/<digest>` (end-10). */

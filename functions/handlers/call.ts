@@ -1,5 +1,6 @@
 import type { Caller } from '../auth/access.ts';
 import type { Authentication } from '../auth/authentication.ts';
+import type { UploadTokens } from '../auth/upload-tokens.ts';
 import { single } from '../http/query.ts';
 import type { Params } from '../http/router.ts';
 import type { PrincipalId } from '../identity/principal.ts';
@@ -22,6 +23,8 @@ export interface Call {
   readonly caller: Caller;
   /** Absent where the registry has no users. */
   readonly authentication?: Authentication | undefined;
+  /** Absent where every upload goes through the registry. */
+  readonly uploads?: UploadTokens | undefined;
   /** The network address that the request comes from. */
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */

@@ -25,7 +25,7 @@ export async function postUpload(call: Call): Promise<Response> {
   const digest = digestParameter(call, 'digest');
   const algorithm = digest ? algorithmOf(digest) : algorithmParameter(call);
   const session = await startUpload(registry, repository, algorithm);
-  if (!digest) return new Response(null, { status: 202, headers: sessionHeaders(session) });
+  if (!digest) return new Response(null, { status: 202, headers: await sessionHeaders(call, session) });
   const { id } = session;
   await finishUpload(registry, { repository, id, body: bodyOf(request), start: undefined, digest });
   return created(repository, digest);
@@ -36,8 +36,8 @@ export async function patchUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
   const { body, start } = chunkOf(call.request);
   const outcome = await appendChunk(call.registry, session, body, start);
-  if (outcome.is === 'outOfOrder') return outOfOrder(outcome.session);
-  return new Response(null, { status: 202, headers: sessionHeaders(outcome.session) });
+  if (outcome.is === 'outOfOrder') return outOfOrder(call, outcome.session);
+  return new Response(null, { status: 202, headers: await sessionHeaders(call, outcome.session) });
 }
 
 /** `PUT <upload>?digest=` (end-6): the last chunk if there is one, then the digest decides. */
@@ -47,13 +47,13 @@ export async function putUpload(call: Call): Promise<Response> {
   if (!digest) throw digestMissing();
   const { body, start } = chunkOf(call.request);
   const outcome = await finishUpload(call.registry, { repository, id: idOf(call), body, start, digest });
-  return outcome.is === 'outOfOrder' ? outOfOrder(outcome.session) : created(repository, digest);
+  return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
 }
 
 /** `GET <upload>` (end-13): how far it got. */
 export async function getUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
-  return new Response(null, { status: 204, headers: sessionHeaders(session) });
+  return new Response(null, { status: 204, headers: await sessionHeaders(call, session) });
 }
 
 /** `DELETE <upload>` (end-14). */
@@ -89,9 +89,14 @@ function chunkOf(request: Request) {
 }
 
 /** Always relative: the only form that every client follows on the registry's own host. */
-function sessionHeaders({ id, repository, upload }: UploadSession): Record<string, string> {
+async function sessionHeaders(
+  { uploads, caller: { principal } }: Call,
+  { id, repository, upload }: UploadSession,
+): Promise<Record<string, string>> {
+  const { objectKey } = upload;
+  const token = await uploads?.issue({ repository, session: id, objectKey, principal });
   return {
-    Location: `/v2/${repository}/blobs/uploads/${id}`,
+    Location: `/v2/${repository}/blobs/uploads/${id}${token ? `?token=${token}` : ''}`,
     'Docker-Upload-UUID': id,
     // Docker computes layer sizes from this. Nothing received reads 0-0, as in the CNCF registry.
     Range: `0-${Math.max(upload.offset - 1, 0)}`,
@@ -99,8 +104,8 @@ function sessionHeaders({ id, repository, upload }: UploadSession): Record<strin
 }
 
 /** The specification has no code for this; the headers tell where to go on. */
-function outOfOrder(session: UploadSession): Response {
-  const headers = sessionHeaders(session);
+async function outOfOrder(call: Call, session: UploadSession): Promise<Response> {
+  const headers = await sessionHeaders(call, session);
   const message = `chunk out of order, or another request writes to this upload; it has ${session.upload.offset} bytes`;
   return Response.json({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message }] }, { status: 416, headers });
 }

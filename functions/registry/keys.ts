@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
@@ -14,7 +15,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    M#<digest>              manifest
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
-//                    U#<id>                  upload session of this repository
+//                    U#<caller>#<due>#<id>   upload session of this repository, by a hash of whoever opened it
 //   REPOSITORIES     <name>                  directory entry
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
@@ -52,7 +53,8 @@ export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) 
   inRepository(name, `E#${target}#${manifest}`);
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `S#${subject}#${digest}`);
-export const uploadEntryKey = (name: RepositoryName, id: string) => inRepository(name, `U#${id}`);
+export const uploadEntryKey = (name: RepositoryName, caller: string | undefined, due: number, id: string) =>
+  inRepository(name, `${uploadPrefix(caller)}${timestamp(due)}#${id}`);
 
 export const directoryKey = (name: RepositoryName): Key => ({ partition: DIRECTORY, sort: name });
 export const digestKey = (digest: Digest): Key => ({ partition: digestPartition(digest), sort: '#' });
@@ -109,6 +111,18 @@ export const referrersOf = (name: RepositoryName, subject: Digest) => ({
   prefix: `S#${subject}#`,
 });
 export const afterReferrer = (subject: Digest, digest: Digest) => `S#${subject}#${digest}`;
+
+export const uploadsOf = (name: RepositoryName, caller: string | undefined) => ({
+  partition: repositoryPartition(name),
+  prefix: uploadPrefix(caller),
+});
+/** Milliseconds. */
+export const uploadDueIn = ({ key }: Item) => Date.parse(key.sort.split('#')[2] ?? '');
+
+/** The name of a caller may be longer than a key, and may contain anything. */
+function uploadPrefix(caller = ''): string {
+  return `U#${createHash('sha256').update(caller).digest('base64url').slice(0, 22)}#`;
+}
 
 export const linkersOf = (digest: Digest) => ({ partition: digestPartition(digest), prefix: 'L#' });
 export const linkerIn = ({ key }: Item) => key.sort.slice('L#'.length) as RepositoryName;

@@ -1,10 +1,11 @@
 import { MAX_INLINE_MANIFEST_BYTES, OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
-import { digestMismatch } from '../oci/errors.ts';
+import { digestMismatch, manifestBlobsUnknown } from '../oci/errors.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
+import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
@@ -35,7 +36,7 @@ export async function putManifest(
   const place = placement(registry, push.bytes);
   await untilWon(registry, async () => {
     const repository = await openRepository(registry, push.repository);
-    await holdReferences(registry, repository, digest, manifest.references);
+    await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
       repository,
       digest,
@@ -46,6 +47,23 @@ export async function putManifest(
     });
   });
   return { digest, ...(manifest.subject && { subject: manifest.subject }) };
+}
+
+/** MANIFEST_BLOB_UNKNOWN names everything that the repository lacks. What the caller has sent to the store itself may
+ *  not be linked yet: a client that has its 201 for the last layer pushes the manifest in the same moment. */
+async function holdAll(
+  registry: Registry,
+  repository: Repository,
+  digest: Digest,
+  { references }: Manifest,
+): Promise<void> {
+  const hold = () => holdReferences(registry, repository, digest, references);
+  let missing = await hold();
+  if (missing.length > 0 && registry.direct) {
+    await commitArrived(registry, repository.name, missing);
+    missing = await hold();
+  }
+  if (missing.length > 0) throw manifestBlobsUnknown(missing);
 }
 
 interface Commit {

@@ -1,6 +1,6 @@
 import { MAX_REFERENCES } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
-import { manifestBlobsUnknown, manifestInvalid } from '../oci/errors.ts';
+import { manifestInvalid } from '../oci/errors.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, type Key, MAX_OPERATIONS } from '../storage/table.ts';
@@ -9,14 +9,14 @@ import type { Registry } from './registry.ts';
 import type { Repository } from './repositories.ts';
 import { touchAll } from './touch.ts';
 
-/** The steps of a push before its commit: touches all that the manifest refers to, then writes its edges.
- *  MANIFEST_BLOB_UNKNOWN names everything the repository lacks. */
+/** The steps of a push before its commit: touches all that the manifest refers to, then writes its edges. Answers what
+ *  the repository lacks; then there are no edges. */
 export async function holdReferences(
   registry: Registry,
   { name, epoch }: Repository,
   manifest: Digest,
   references: readonly ManifestReference[],
-): Promise<void> {
+): Promise<readonly Digest[]> {
   if (references.length > MAX_REFERENCES) throw manifestInvalid(`more than ${MAX_REFERENCES} references`);
   const wanted = references.flatMap((reference) =>
     candidates(name, reference).map((key) => ({ key, reference })),
@@ -27,9 +27,12 @@ export async function holdReferences(
     const attributes = found[index];
     if (attributes) held.set(reference, attributes);
   }
-  checkHeld(references, held);
+  const missing = references.filter((reference) => !held.has(reference) && !reference.optional);
+  if (missing.length > 0) return missing.map(({ digest }) => digest);
+  checkSizes(held);
   const edges = references.map(({ digest }) => edgeKey(name, digest, manifest));
   await touchAll(registry, { keys: edges, epoch, create: {} });
+  return [];
 }
 
 /** Where a reference may be found; the child of an index is looked up both ways. */
@@ -40,12 +43,7 @@ function candidates(name: RepositoryName, { kind, digest }: ManifestReference): 
     : [manifestKey(name, digest), blobKey(name, digest)];
 }
 
-function checkHeld(
-  references: readonly ManifestReference[],
-  held: ReadonlyMap<ManifestReference, Attributes>,
-): void {
-  const missing = references.filter((reference) => !held.has(reference) && !reference.optional);
-  if (missing.length > 0) throw manifestBlobsUnknown(missing.map(({ digest }) => digest));
+function checkSizes(held: ReadonlyMap<ManifestReference, Attributes>): void {
   for (const [{ digest, size }, attributes] of held) {
     // Clients check sizes when they pull: an image with a wrong one could never be used.
     if (attributes['size'] !== size) {

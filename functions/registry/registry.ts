@@ -5,6 +5,8 @@ import type { Table } from '../storage/table.ts';
 export interface Registry {
   readonly table: Table;
   readonly blobs: BlobStore;
+  /** Whether clients may write the bytes of an upload to the store themselves, past the registry. @default false */
+  readonly direct?: boolean;
   /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */
   readonly actor?: string;
   /** Milliseconds since 1970. */

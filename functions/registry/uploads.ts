@@ -1,11 +1,11 @@
-import { FINISHED_UPLOAD_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
+import { FINISHED_UPLOAD_SECONDS, OUTBOX_DELAY_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { type Algorithm, CANONICAL, type Digest } from '../oci/digest.ts';
 import { digestMismatch, uploadUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, StoredObject, Upload } from '../storage/blob-store.ts';
-import { type Attributes, equals, type Operation } from '../storage/table.ts';
+import { type Attributes, equals, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import { linkOperations } from './blobs.ts';
-import { uploadEntryKey, uploadKey } from './keys.ts';
+import { lastPartOf, uploadDueIn, uploadEntryKey, uploadKey, uploadsOf } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
@@ -53,7 +53,7 @@ export async function startUpload(
   const session = { id, repository, upload, due, ...(by !== undefined && { by }) };
   await registry.table.write([
     { put: uploadKey(id), attributes: attributesOf(session) },
-    { put: uploadEntryKey(repository, id), attributes: { expiresAt: seconds(due) } },
+    { put: entryKey(session), attributes: { expiresAt: seconds(due) } },
     discard(upload.objectKey, due),
   ]);
   return session;
@@ -67,6 +67,28 @@ export async function requireUpload(
   id: string,
 ): Promise<UploadSession> {
   return sessionOf(registry, repository, id, await registry.table.get(uploadKey(id)));
+}
+
+/** The session, whichever repository's it is; `undefined` where it is finished, cancelled, expired or not the caller's. */
+export async function findUpload(registry: Registry, id: string): Promise<UploadSession | undefined> {
+  const found = await registry.table.get(uploadKey(id));
+  return openSession(registry, found?.['repository'] as RepositoryName, id, found);
+}
+
+/** The caller's uploads into the repository that were opened after `since` (milliseconds) and have not ended; the
+ *  newest first, 100 at most. */
+export async function uploadsSince(
+  registry: Registry,
+  repository: RepositoryName,
+  since: number,
+): Promise<UploadSession[]> {
+  const range = { ...uploadsOf(repository, registry.actor), limit: MAX_OPERATIONS, keysOnly: true };
+  const entries = await registry.table.query({ ...range, direction: 'descending' });
+  const recent = entries.filter((entry) => uploadDueIn(entry) > since + UPLOAD_EXPIRY_SECONDS * 1000);
+  if (recent.length === 0) return [];
+  const ids = recent.map(lastPartOf);
+  const found = await registry.table.getMany(ids.map(uploadKey));
+  return ids.flatMap((id, index) => openSession(registry, repository, id, found[index]) ?? []);
 }
 
 /** Appends a chunk whole or not at all (end-5). Two clients may append to one session at once: only the one
@@ -109,13 +131,13 @@ function isFinished(found: Attributes | undefined, repository: RepositoryName, d
   return found?.['repository'] === repository && found['finished'] === digest;
 }
 
-/** Ends a session (end-14) and frees its bytes; BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
+/** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later; BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
 export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
   const { committed } = await registry.table.write([
     { remove: uploadKey(session.id), when: [equals('objectKey', session.upload.objectKey)] },
-    { remove: uploadEntryKey(session.repository, session.id) },
+    { remove: entryKey(session) },
     rescue(session.upload.objectKey, session.due),
-    discard(session.upload.objectKey, registry.now()),
+    discardLater(registry, session),
   ]);
   // Only now is it certain that no other request has finished the upload: its object is nobody's.
   if (!committed) throw uploadUnknown();
@@ -149,7 +171,7 @@ export async function linkUpload(
     const { operations, keeps } = await linkOperations(registry, repository, digest, object);
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),
-      ...(keeps ? [] : [discard(object.objectKey, registry.now())]),
+      ...(keeps ? [] : [discardLater(registry, session)]),
       ...operations,
     ]);
     if (outcome.committed) return true;
@@ -164,10 +186,20 @@ function closeOperations(registry: Registry, session: UploadSession, digest: Dig
   const expiresAt = seconds(registry.now()) + FINISHED_UPLOAD_SECONDS;
   return [
     { put: uploadKey(id), attributes: { repository, finished: digest, expiresAt }, when: unchanged(session) },
-    { remove: uploadEntryKey(repository, id) },
+    { remove: entryKey(session) },
     rescue(upload.objectKey, due),
   ];
 }
+
+/** A day later, when no token is alive by which the store takes bytes under this key: what is written there after the
+ *  delete would stay for ever. */
+function discardLater({ now }: Registry, { upload, due }: UploadSession): Operation {
+  const later = now() + OUTBOX_DELAY_SECONDS * 1000;
+  // The same write takes the entry of `due` off the list: it must not be the same item.
+  return discard(upload.objectKey, later === due ? later + 1 : later);
+}
+
+const entryKey = ({ repository, by, due, id }: UploadSession) => uploadEntryKey(repository, by, due, id);
 
 const unchanged = ({ upload }: UploadSession) => [
   equals('objectKey', upload.objectKey),
@@ -178,16 +210,22 @@ function attributesOf({ repository, upload, due, by }: UploadSession): Attribute
   return { repository, ...upload, due, expiresAt: seconds(due), ...(by !== undefined && { by }) };
 }
 
-function sessionOf(
+function sessionOf(...given: Parameters<typeof openSession>): UploadSession {
+  const session = openSession(...given);
+  if (!session) throw uploadUnknown();
+  return session;
+}
+
+function openSession(
   { now, actor }: Registry,
   repository: RepositoryName,
   id: string,
   found: Attributes | undefined,
-): UploadSession {
+): UploadSession | undefined {
   const due = found?.['due'] as number | undefined; // a finished session has none
-  if (found?.['repository'] !== repository || due === undefined || due <= now()) throw uploadUnknown();
+  if (found?.['repository'] !== repository || due === undefined || due <= now()) return undefined;
   const by = found['by'] as string | undefined;
-  if (actor !== undefined && by !== actor) throw uploadUnknown();
+  if (actor !== undefined && by !== actor) return undefined;
   const upload: Upload = {
     objectKey: found['objectKey'] as ObjectKey,
     offset: found['offset'] as number,

@@ -64,8 +64,9 @@ export interface BlobStore {
   abort(upload: Upload): Promise<void>;
   /** Stores a small object whole. */
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
-  /** Where a client can fetch the object itself, or `undefined` where `read` serves it better. */
-  downloadUrl(object: StoredObject): Promise<string | undefined>;
+  /** Where a client can fetch the object itself, which has this digest; relative to the registry where that is the
+   *  place, and `undefined` where `read` serves it better. */
+  downloadUrl(object: StoredObject, digest: Digest): Promise<string | undefined>;
   /** The object's bytes, or those of `range`; `undefined` where there is no such object. */
   read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined>;
   /** Removes the object; harmless where there is none. */

@@ -6,7 +6,6 @@ import type {
   ByteRange,
   ObjectKey,
   ReceivedObject,
-  StoredObject,
   Upload,
 } from './blob-store.ts';
 
@@ -40,8 +39,8 @@ export class LazyBlobStore implements BlobStore {
     await (await this.#opened()).put(objectKey, bytes);
   }
 
-  async downloadUrl(object: StoredObject): Promise<string | undefined> {
-    return (await this.#opened()).downloadUrl(object);
+  async downloadUrl(...args: Parameters<BlobStore['downloadUrl']>): Promise<string | undefined> {
+    return (await this.#opened()).downloadUrl(...args);
   }
 
   async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {

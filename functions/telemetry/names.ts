@@ -20,8 +20,15 @@ export const METRICS = {
     uploadsCommitted: 'uploadsCommitted',
     /** Of every run of `rotate-keys` that did not fail: 0 or 1. */
     keysRotated: 'keysRotated',
+    /** Of every run of `front-keys` that did not fail: 0 to 2. */
+    frontKeysMade: 'frontKeysMade',
   },
 } as const;
 
 /** Values of the dimension `job`. */
-export const JOBS = { expire: 'expire', commitUploads: 'commit-uploads', rotateKeys: 'rotate-keys' } as const;
+export const JOBS = {
+  expire: 'expire',
+  commitUploads: 'commit-uploads',
+  rotateKeys: 'rotate-keys',
+  frontKeys: 'front-keys',
+} as const;

@@ -1,12 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
 import { Authentication } from '../../functions/auth/authentication.ts';
 import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
+import type { AwsClient } from '../../functions/aws-clients.ts';
+import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { PRINCIPALS, type Seed, tokenFor } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
 import { observe } from './observe.ts';
@@ -107,6 +110,41 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
 };
 
+/** Has S3 take a blob past the registry, which hears nothing of it. */
+async function sendToS3(app: App, bytes: Uint8Array): Promise<void> {
+  const { location } = await openUpload(app, 'calls/front');
+  const s3 = s3Client({ endpoint: process.env['STOWAGE_S3_ENDPOINT'], requestHandler: {} });
+  const command = new PutObjectCommand({
+    Bucket: process.env['STOWAGE_BUCKET'],
+    Key: `blobs/${location.slice(location.lastIndexOf('/') + 1)}`,
+    Body: bytes,
+    ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
+    Metadata: { 'stowage-lane': 'direct' },
+  });
+  await s3.send(command);
+}
+
+/** Where uploads may go past the registry. */
+const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
+  'HEAD blob, behind a front door': readingBlob('HEAD', layer, 200),
+  'HEAD blob that is missing, behind a front door': async (app) => () =>
+    send(app, `HEAD /v2/calls/front/blobs/${sha256(bytesOf(9))}`, 404),
+  'HEAD blob that S3 has not told of': async (app) => {
+    const bytes = bytesOf(9);
+    await sendToS3(app, bytes);
+    return () => send(app, `HEAD /v2/calls/front/blobs/${sha256(bytes)}`, 200);
+  },
+  'PUT manifest, 1 layer, behind a front door': pushingManifest(1),
+  'PUT manifest with a layer that S3 has not told of': async (app) => {
+    const before = newImage(1, 10);
+    await pushImage(app, 'calls/front', before);
+    const image = { ...before, layers: [bytesOf(10)] };
+    await sendToS3(app, layer(image));
+    const headers = { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' };
+    return () => send(app, 'PUT /v2/calls/front/manifests/late', 201, { body: manifestOf(image), headers });
+  },
+};
+
 const PULL_AND_PUSH = [{ pattern: 'calls/*', actions: ['pull', 'push'] }] as const;
 
 /** A login for a pull, after `before` others of the same principal. */
@@ -166,17 +204,25 @@ describe.runIf(stores)('docs/aws-calls.md', () => {
       trace.push(operation);
       return undefined;
     };
-    const { registry } = createAwsRegistry(process.env, { onClient: (client) => observe([client], follow) });
+    const onClient = (client: AwsClient) => observe([client], follow);
+    const { registry } = createAwsRegistry(process.env, { onClient });
     const app = createApp({ registry });
+    const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET: 'secret' }, { onClient });
+    const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
     const image = newImage(1, 100_000);
     await pushImage(app, 'calls/image', image);
     const counted = new Map<string, string>();
-    for (const [name, prepare] of Object.entries(OPERATIONS)) {
-      const run = await prepare(app, image);
-      trace.length = 0;
-      await run();
-      counted.set(name, summary(trace));
-    }
+    const count = async (of: App, operations: Readonly<Record<string, Operation>>) => {
+      for (const [name, prepare] of Object.entries(operations)) {
+        const run = await prepare(of, image);
+        trace.length = 0;
+        await run();
+        counted.set(name, summary(trace));
+      }
+    };
+    await count(app, OPERATIONS);
+    await pushImage(app, 'calls/front', image);
+    await count(appBehind, BEHIND_A_FRONT_DOOR);
     const ring = [newSigningKey(Date.now())];
     const keys = { keys: async () => ring, reload: async () => ring };
     const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { EVERY_FAMILY } from '../../cli/doctor/families.ts';
@@ -123,6 +124,12 @@ it.each(BROKEN)(
 it('has a fault for each probe, but for those that look at the connection and the login', () => {
   const found = new Set(FOUND.map(([, probe]) => probe));
   expect(PROBE_NAMES.filter((name) => !found.has(name))).toEqual(['reach', 'token']);
+});
+
+it('has a row for each probe in its documentation', () => {
+  const documentation = readFileSync(join(import.meta.dirname, '../../docs/doctor.md'), 'utf8');
+  const rows = documentation.split('\n').filter((line) => line.startsWith('| `'));
+  for (const name of PROBE_NAMES) expect(rows.some((row) => row.includes(`\`${name}\``))).toBe(true);
 });
 
 it('does not follow a redirect to a name below its own, which would get the token', async () => {

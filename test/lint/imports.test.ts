@@ -30,6 +30,9 @@ const FORBIDDEN = [
   ['functions/storage/s3', '../../../local/server.ts'],
   ['functions/storage/ssm', '../../auth/signing-keys.ts'],
   ['functions/storage/ssm', '../dynamodb/dynamodb-table.ts'],
+  ['functions/storage/cloudfront', '../../auth/key-publication.ts'],
+  ['functions/storage/cloudfront', '../s3/object-text.ts'],
+  ['functions/auth', '@aws-sdk/client-cloudfront-keyvaluestore'],
   ['lib', '../functions/limits.ts'],
   ['lib', '@aws-sdk/client-s3'],
   ['functions/auth', '../handlers/call.ts'],
@@ -52,6 +55,9 @@ const FORBIDDEN = [
   ['cli/commands', '../../local/settings.ts'],
   ['cli/doctor', '../../functions/limits.ts'],
   ['cli/doctor/probes', '../../../functions/environment.ts'],
+  ['edge', '../functions/limits.ts'],
+  ['edge', 'node:crypto'],
+  ['edge', 'fs'],
 ] as const;
 
 const ALLOWED = [
@@ -59,6 +65,7 @@ const ALLOWED = [
   ['functions/storage/dynamodb', '@aws-sdk/client-dynamodb'],
   ['functions/storage/s3', '../../oci/errors.ts'],
   ['functions/storage/ssm', '@aws-sdk/client-ssm'],
+  ['functions/storage/cloudfront', '@aws-sdk/client-cloudfront-keyvaluestore'],
   ['lib', '../functions/environment.ts'],
   ['functions/registry', '../oci/digest.ts'],
   ['functions/registry', '../storage/table.ts'],
@@ -72,6 +79,8 @@ const ALLOWED = [
   ['cli/commands', '../doctor/probes.ts'],
   ['cli/doctor', '../../functions/oci/digest.ts'],
   ['cli/doctor/probes', '../../../functions/oci/digest.ts'],
+  ['edge', 'cloudfront'],
+  ['edge', 'crypto'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({

@@ -26,6 +26,18 @@ it('cuts the connection, and tells, where stored bytes end before the announced 
   expect(errors).toEqual([new Error('disk gone')]);
 });
 
+it('answers GET / itself where a watchdog asks, whatever the app says, and nothing else', async () => {
+  const app: App = async () => new Response(null, { status: 403 });
+  const server = await serve(app, { host: '127.0.0.1', port: 0, answersWatchdog: true });
+  onTestFinished(() => server.close());
+  const statusOf = async (path: string, method = 'GET') =>
+    (await fetch(server.url + path, { method })).status;
+  expect(await statusOf('/')).toBe(200);
+  expect([await statusOf('/', 'POST'), await statusOf('/v2/')]).toEqual([403, 403]);
+  const { url } = await serving(app);
+  expect((await fetch(url)).status).toBe(403);
+});
+
 it('sends a body that is no byte stream', async () => {
   const chunks = Array.from({ length: 5 }, (_, n) => new Uint8Array(MEBIBYTE).fill(n));
   const headers = { 'Content-Length': `${5 * MEBIBYTE}` };

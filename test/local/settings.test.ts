@@ -9,7 +9,8 @@ const TLS = {
 
 describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
-    expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, behindProxy: false, open: false });
+    const defaults = { behindProxy: false, open: false, behindFront: false };
+    expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, ...defaults });
   });
 });
 
@@ -41,6 +42,12 @@ describe('on an address that others can reach', () => {
     expect(() => settingsFrom({ STOWAGE_HOST, ...more })).toThrow('passwords must not cross a network');
   });
 
+  it("it takes a front door, from which it is reached over no network but AWS's own", () => {
+    const front = { STOWAGE_FRONT_SECRET: 'secret', STOWAGE_STORE: 'aws' };
+    expect(settingsFrom({ STOWAGE_HOST: '10.0.0.7', ...front })).toMatchObject({ behindFront: true });
+    expect(() => settingsFrom({ STOWAGE_HOST, ...front, STOWAGE_OPEN: '1' })).toThrow('STOWAGE_OPEN');
+  });
+
   it('it refuses to be open, with TLS too', () => {
     expect(() => settingsFrom({ STOWAGE_HOST, ...TLS, STOWAGE_OPEN: '1' })).toThrow('STOWAGE_OPEN');
   });
@@ -57,6 +64,10 @@ it.each([
   ['STOWAGE_PUBLIC_URL', 'https://example.com/registry'],
 ])('%s=%s is refused, and the message names the variable', (name, value) => {
   expect(() => settingsFrom({ [name]: value })).toThrow(name);
+});
+
+it('a front door before a registry in a directory, to which no byte gets past it, is refused', () => {
+  expect(() => settingsFrom({ STOWAGE_FRONT_SECRET: 'secret' })).toThrow('STOWAGE_STORE=aws');
 });
 
 it('a certificate without its key is refused', () => {

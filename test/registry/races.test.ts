@@ -104,6 +104,8 @@ describe('an upload', () => {
     ];
     expect(mine.objectKey).toBe(others.objectKey);
     expect(await table.get(digestKey(digest))).toMatchObject({ links: 2 });
+    fixture.clock += DAY - 1;
+    expect(await drainOutbox(registry)).toBe(0);
     fixture.clock += 1;
     expect(await drainOutbox(registry)).toBe(1);
     expect(await read(await registry.blobs.read(mine.objectKey))).toEqual(new Uint8Array(bytes));

@@ -2,13 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ENV } from '../../functions/environment.ts';
-import { settingsFrom } from '../../lib/settings.ts';
-import { CONTEXT, ROOT, stackWith } from './synthesize.ts';
+import { CONTEXT, EVERYTHING, ROOT, stackWith } from './synthesize.ts';
 
 const outputs = mkdtempSync(join(tmpdir(), 'stowage-stack-'));
 afterAll(() => rmSync(outputs, { recursive: true, force: true }));
@@ -38,7 +36,7 @@ describe('the app', () => {
 
   it('bundles entry points that Node can load, each with its source map beside it', () => {
     const bundles = globSync('asset.*/index.mjs', { cwd: outputs });
-    expect(bundles).toHaveLength(3);
+    expect(bundles).toHaveLength(5);
     for (const bundle of bundles) {
       const load = `import('./${bundle}').then((entry) => console.log(typeof entry.handler))`;
       const env = {
@@ -55,7 +53,7 @@ describe('the app', () => {
       expect(stderr).toBe('');
       expect(stdout).toBe('function\n');
     }
-    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(3);
+    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(5);
   });
 });
 
@@ -64,10 +62,7 @@ describe('cdk-nag', () => {
     new Set(new AwsSolutionsChecks().validateScope(of).violations.map(({ ruleName }) => ruleName));
 
   it('finds nothing with every option, and with none', () => {
-    const publicUrl = 'https://registry.example.com';
-    expect(findings(stackWith({ alarmEmail: 'ops@example.com', accessLogs: true, publicUrl }))).toEqual(
-      new Set(),
-    );
+    expect(findings(stackWith(EVERYTHING))).toEqual(new Set());
     expect(findings(stackWith({ alarms: false, keepData: false }))).toEqual(new Set());
   });
 
@@ -75,48 +70,5 @@ describe('cdk-nag', () => {
     const stack = stackWith();
     new Bucket(stack, 'Planted');
     expect(findings(stack)).toEqual(new Set(['AwsSolutions-S1', 'AwsSolutions-S10']));
-  });
-});
-
-describe('settings', () => {
-  const settings = (context: Record<string, unknown>) => settingsFrom(new App({ context }).node);
-
-  it('are none unless they are given', () => {
-    expect(settings({})).toEqual({});
-  });
-
-  it('come as text from the command line, or as they are from cdk.json', () => {
-    expect(settings({ alarms: 'false', accessLogs: true, keepData: 'true' })).toEqual({
-      alarms: false,
-      accessLogs: true,
-      keepData: true,
-    });
-    expect(settings({ alarmEmail: 'ops@example.com' })).toEqual({ alarmEmail: 'ops@example.com' });
-  });
-
-  it.each(['https://registry.example.com', 'https://registry.example.com/'])(
-    "take %s for the registry's own address, without the slash",
-    (publicUrl) => {
-      expect(settings({ publicUrl })).toEqual({ publicUrl: 'https://registry.example.com' });
-    },
-  );
-
-  it('are refused where their meaning would be a guess', () => {
-    expect(() => settings({ keepData: 'no' })).toThrow('keepData is true or false, not "no"');
-    expect(() => settings({ alarmEmail: 'ops' })).toThrow('alarmEmail is not an address: "ops"');
-  });
-
-  it.each([
-    'registry.example.com',
-    'http://registry.example.com',
-    'https://registry.example.com/v2',
-    'https://registry.example.com?a',
-    'https://user@registry.example.com',
-    '',
-    true,
-  ])("refuse %j as the registry's own address", (publicUrl) => {
-    expect(() => settings({ publicUrl })).toThrow(
-      `publicUrl is not https:// and a host: ${JSON.stringify(publicUrl)}`,
-    );
   });
 });

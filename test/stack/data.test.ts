@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UPLOAD_EXPIRY_SECONDS } from '../../functions/limits.ts';
-import { onlyResource, synthesize } from './synthesize.ts';
+import { onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
 // What stands between a user's images and a mistake.
 
@@ -9,6 +9,38 @@ const DAY_SECONDS = 24 * 60 * 60;
 const template = synthesize();
 const table = onlyResource(template, 'AWS::DynamoDB::Table');
 const bucket = onlyResource(template, 'AWS::S3::Bucket');
+
+const [distribution] = resourcesOf(template, 'AWS::CloudFront::Distribution').keys();
+const [bucketId] = resourcesOf(template, 'AWS::S3::Bucket').keys();
+const frontDoor = {
+  Effect: 'Allow',
+  Principal: { Service: 'cloudfront.amazonaws.com' },
+  Resource: { 'Fn::Join': ['', [{ 'Fn::GetAtt': [bucketId, 'Arn'] }, '/blobs/*']] },
+  Condition: {
+    StringEquals: {
+      'aws:SourceArn': {
+        'Fn::Join': [
+          '',
+          [
+            'arn:',
+            { Ref: 'AWS::Partition' },
+            ':cloudfront::',
+            { Ref: 'AWS::AccountId' },
+            ':distribution/',
+            { 'Fn::GetAtt': [distribution, 'Id'] },
+          ],
+        ],
+      },
+    },
+  },
+};
+
+function allowedBy(of: typeof template) {
+  const { Statement } = onlyResource(of, 'AWS::S3::BucketPolicy').Properties.PolicyDocument;
+  return (Statement as (typeof frontDoor & { readonly Action: unknown })[]).filter(
+    ({ Effect }) => Effect === 'Allow',
+  );
+}
 
 describe('the table', () => {
   it('outlives the stack and a change that would replace it', () => {
@@ -59,13 +91,43 @@ describe('the bucket', () => {
     ]);
   });
 
-  it('refuses whoever does not come by TLS 1.2 or later, and allows nobody', () => {
+  it('refuses whoever does not come by TLS 1.2 or later', () => {
     const { Statement } = onlyResource(template, 'AWS::S3::BucketPolicy').Properties.PolicyDocument;
     const everything = { Effect: 'Deny', Principal: { AWS: '*' }, Action: 's3:*' };
-    expect(Statement).toEqual([
-      expect.objectContaining({ ...everything, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
-      expect.objectContaining({ ...everything, Condition: { NumericLessThan: { 's3:TlsVersion': 1.2 } } }),
-    ]);
+    for (const Condition of [
+      { Bool: { 'aws:SecureTransport': 'false' } },
+      { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+    ]) {
+      expect(Statement).toContainEqual(expect.objectContaining({ ...everything, Condition }));
+    }
+  });
+
+  it('allows nobody but this front door, to write blobs', () => {
+    expect(allowedBy(template)).toEqual([{ ...frontDoor, Action: 's3:PutObject' }]);
+  });
+
+  it('allows it to read blobs too where downloads go that way', () => {
+    const actions = ['s3:PutObject', 's3:GetObject'];
+    const [statement, ...more] = allowedBy(synthesize({ downloads: 'cdn' }));
+    expect(more).toEqual([]);
+    expect(statement).toEqual({ ...frontDoor, Action: expect.arrayContaining(actions) });
+    expect(statement?.Action).toHaveLength(2);
+  });
+
+  it('refuses the front door a key that is taken: a write must say `if-none-match`', () => {
+    const { Statement } = onlyResource(template, 'AWS::S3::BucketPolicy').Properties.PolicyDocument;
+    expect(Statement).toContainEqual({
+      ...frontDoor,
+      Effect: 'Deny',
+      Action: 's3:PutObject',
+      Condition: { ...frontDoor.Condition, Null: { 's3:if-none-match': 'true' } },
+    });
+  });
+
+  it('tells EventBridge what was written, by itself', () => {
+    expect(bucket.Properties.NotificationConfiguration).toEqual({
+      EventBridgeConfiguration: { EventBridgeEnabled: true },
+    });
   });
 
   it('lets go of what an upload left behind, and only after the upload has expired', () => {

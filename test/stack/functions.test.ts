@@ -1,154 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { ENV } from '../../functions/environment.ts';
-import { onlyResource, type Resource, resourcesOf, synthesize } from './synthesize.ts';
+import { MAX_INLINE_BYTES } from '../../functions/limits.ts';
+import { functionThat, list } from './permissions.ts';
+import { EVERYTHING, onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize({ alarmEmail: 'ops@example.com' });
+const withEverything = synthesize(EVERYTHING);
 
-interface Statement {
-  readonly Effect: 'Allow' | 'Deny';
-  readonly Action: string | readonly string[];
-  readonly Resource: unknown;
-  readonly Condition?: unknown;
-}
-
-const list = <T>(value: T | readonly T[]) => (Array.isArray(value) ? value : [value]) as readonly T[];
-
-/** Of every policy, those of buckets and topics, of roles and inside of roles alike. */
-const allowed = [...resourcesOf(template).values()]
-  .flatMap(({ Properties }) => [Properties, ...(Properties?.Policies ?? [])])
-  .flatMap((holder) => list<Statement>(holder?.PolicyDocument?.Statement ?? []))
-  .filter(({ Effect }) => Effect === 'Allow');
-
-/** The function whose description ends so, with all its role allows by the kind of resource. */
-function functionThat(does: RegExp) {
-  const found = [...resourcesOf(template, 'AWS::Lambda::Function').values()].find(({ Properties }) =>
-    does.test(Properties.Description),
-  );
-  const role = found?.Properties.Role['Fn::GetAtt'][0] as string;
-  const policies = [...resourcesOf(template, 'AWS::IAM::Policy').values()].filter(({ Properties }) =>
-    Properties.Roles.some(({ Ref }: { Ref: string }) => Ref === role),
-  );
-  const statements = policies.flatMap(({ Properties }) => Properties.PolicyDocument.Statement as Statement[]);
-  return { ...(found as Resource).Properties, statements };
-}
-
-const api = functionThat(/answers every request/);
-const expire = functionThat(/time has come/);
-const rotateKeys = functionThat(/access tokens are signed/);
-
-const allowing = (statements: readonly Statement[]) => statements.filter(({ Effect }) => Effect === 'Allow');
-const servicesOf = (statements: readonly Statement[]) =>
-  new Set(statements.map(({ Action }) => list(Action)[0]?.split(':')[0]));
-const actionsOn = (statements: readonly Statement[], service: string) =>
-  allowing(statements).flatMap(({ Action }) =>
-    list(Action).filter((action) => action.startsWith(`${service}:`)),
-  );
-
-describe('permissions', () => {
-  it('name every action', () => {
-    expect(allowed.length).toBeGreaterThan(5);
-    expect(allowed.flatMap(({ Action }) => list(Action)).filter((action) => action.includes('*'))).toEqual(
-      [],
-    );
-  });
-
-  it('name every resource; of objects, whose keys nobody can know, the prefix, and of a function its versions', () => {
-    const resources = allowed.flatMap(({ Resource }) => list(Resource)).map((value) => JSON.stringify(value));
-    const wide = resources.filter((resource) => resource.includes('*'));
-    const known = /"Arn"\]\},"\/(blobs|uploads)\/\*"\]\]\}$|\["RotateKeysHandler\w+","Arn"\]\},":\*"\]\]\}$/;
-    expect(wide.filter((resource) => !known.test(resource))).toEqual([]);
-  });
-
-  it('come from no policy of AWS', () => {
-    for (const { Properties } of resourcesOf(template, 'AWS::IAM::Role').values()) {
-      expect(Properties).not.toHaveProperty('ManagedPolicyArns');
-    }
-  });
-
-  it('of the API are to read and write items and objects', () => {
-    expect(actionsOn(api.statements, 'dynamodb').sort()).toEqual([
-      'dynamodb:BatchGetItem',
-      'dynamodb:ConditionCheckItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:GetItem',
-      'dynamodb:PutItem',
-      'dynamodb:Query',
-      'dynamodb:UpdateItem',
-    ]);
-    expect(actionsOn(api.statements, 's3').sort()).toEqual([
-      's3:AbortMultipartUpload',
-      's3:DeleteObject',
-      's3:GetObject',
-      's3:ListBucket',
-      's3:PutObject',
-    ]);
-  });
-
-  it('of the hourly job are to work off the outbox: it reads no image and writes none', () => {
-    expect(actionsOn(expire.statements, 'dynamodb').sort()).toEqual([
-      'dynamodb:DeleteItem',
-      'dynamodb:Query',
-      'dynamodb:UpdateItem',
-    ]);
-    expect(actionsOn(expire.statements, 's3')).toEqual(['s3:DeleteObject']);
-  });
-
-  it('of the job that rotates keys are for the one parameter: it knows no table, no bucket, no key of KMS', () => {
-    expect(actionsOn(rotateKeys.statements, 'ssm').sort()).toEqual(['ssm:GetParameter', 'ssm:PutParameter']);
-    expect(servicesOf(rotateKeys.statements)).toEqual(new Set(['logs', 'ssm']));
-  });
-
-  it('of the API are to read the signing keys, never to write them; of the hourly job not even that', () => {
-    expect(actionsOn(api.statements, 'ssm')).toEqual(['ssm:GetParameter']);
-    expect(actionsOn(expire.statements, 'ssm')).toEqual([]);
-  });
-
-  it.each([
-    ['the API', api],
-    ['the job that rotates keys', rotateKeys],
-  ])('of %s name the parameter of this stack', (_, { statements }) => {
-    const [statement] = statements.filter(({ Action }: Statement) => list(Action)[0]?.startsWith('ssm:'));
-    const arn = JSON.stringify(statement?.Resource);
-    expect(arn).toMatch(/":parameter\/stowage\/Stowage\/signing-keys"\]\]\}$/);
-  });
-
-  it.each([
-    ['the API', api],
-    ['the hourly job', expire],
-  ])('of %s to change what the audit trail says are none', (_, { statements }) => {
-    expect(statements.filter(({ Effect }: Statement) => Effect === 'Deny')).toEqual([
-      {
-        Effect: 'Deny',
-        Action: ['dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
-        Resource: expect.objectContaining({ 'Fn::GetAtt': [expect.stringMatching('Metadata'), 'Arn'] }),
-        Condition: { 'ForAnyValue:StringLike': { 'dynamodb:LeadingKeys': ['AUDIT#*'] } },
-      },
-    ]);
-  });
-
-  it.each([
-    ['the API', api, ['dynamodb', 'logs', 's3', 'ssm']],
-    ['the hourly job', expire, ['dynamodb', 'logs', 's3']],
-  ])(
-    'of %s are for one table, one bucket and its own log, nothing else but keys',
-    (_, { statements }, services) => {
-      expect(servicesOf(statements)).toEqual(new Set(services));
-      expect(actionsOn(statements, 'logs').sort()).toEqual(['logs:CreateLogStream', 'logs:PutLogEvents']);
-    },
-  );
-});
+const api = functionThat(/answers every request/, template);
+const expire = functionThat(/time has come/, template);
+const rotateKeys = functionThat(/access tokens are signed/, template);
+const commitUploads = functionThat(/went past the registry/, template);
+const frontKeys = functionThat(/secret of the front door/, template);
 
 describe.each([
-  ['the API', api, [ENV.table, ENV.bucket, ENV.signingKeys], 29],
-  ['the hourly job', expire, [ENV.table, ENV.bucket], 900],
-  ['the job that rotates keys', rotateKeys, [ENV.signingKeys], 100],
+  ['the API', api.properties, [ENV.table, ENV.bucket, ENV.signingKeys, ENV.frontSecret], 29],
+  ['the hourly job', expire.properties, [ENV.table, ENV.bucket], 900],
+  [
+    'the job that rotates keys',
+    rotateKeys.properties,
+    [ENV.signingKeys, ENV.frontStore, ENV.frontSettings],
+    100,
+  ],
+  ['finishing uploads', commitUploads.properties, [ENV.table, ENV.bucket], 30],
+  ["the front door's keys", frontKeys.properties, [], 120],
 ])('the function of %s', (_, { Runtime, Architectures, Environment, Timeout }, names, seconds) => {
   it('runs on Node 24 and ARM', () => {
     expect({ Runtime, Architectures }).toEqual({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
   });
 
   it('is told where its things are, by the names that entry points read, and nothing else', () => {
-    expect(new Set(Object.keys(Environment.Variables))).toEqual(new Set(names));
+    expect(new Set(Object.keys(Environment?.Variables ?? {}))).toEqual(new Set(names));
   });
 
   it('has time enough, and Lambda grants it', () => {
@@ -158,7 +40,7 @@ describe.each([
 
 describe('a request', () => {
   it('ends in the function before the gateway gives it up after 30 s', () => {
-    expect(api.Timeout).toBeLessThan(30);
+    expect(api.properties.Timeout).toBeLessThan(30);
   });
 
   it('reaches the function whatever its method and path, with payload 2.0', () => {
@@ -173,8 +55,9 @@ describe('a request', () => {
     template.resourceCountIs('AWS::ApiGatewayV2::Authorizer', 0);
   });
 
-  it('finds signing keys: the gateway is there only when a deployment has made them', () => {
+  it('finds signing keys: gateway and front door are there only when a deployment has made them', () => {
     const [trigger] = resourcesOf(template, 'Custom::Trigger').keys();
+    template.hasResource('AWS::CloudFront::Distribution', { DependsOn: [trigger] });
     for (const type of ['Api', 'Stage', 'Route', 'Integration']) {
       template.hasResource(`AWS::ApiGatewayV2::${type}`, { DependsOn: [trigger] });
     }
@@ -195,7 +78,7 @@ describe('the signing keys', () => {
   });
 
   it('are waited for longer than the job may take', () => {
-    expect(Number(trigger.Properties.Timeout)).toBeGreaterThan(rotateKeys.Timeout * 1000);
+    expect(Number(trigger.Properties.Timeout)).toBeGreaterThan(rotateKeys.properties.Timeout * 1000);
   });
 
   it('are told to a user by name', () => {
@@ -203,16 +86,55 @@ describe('the signing keys', () => {
   });
 });
 
-it('the API is told how clients reach it where whoever deploys has said so', () => {
-  const publicUrl = 'https://registry.example.com';
-  synthesize({ publicUrl }).hasResourceProperties('AWS::Lambda::Function', {
-    Environment: { Variables: { [ENV.table]: {}, [ENV.publicUrl]: publicUrl } },
+describe('with every option', () => {
+  const variablesOf = (does: RegExp) => functionThat(does, withEverything).properties.Environment.Variables;
+
+  it('the API knows its address, and signs downloads for CloudFront', () => {
+    const [publicKey] = resourcesOf(withEverything, 'AWS::CloudFront::PublicKey').keys();
+    expect(variablesOf(/answers every request/)).toMatchObject({
+      [ENV.publicUrl]: 'https://registry.example.com',
+      [ENV.downloads]: 'cdn',
+      [ENV.downloadKey]: '/stowage/Stowage/download-key',
+      [ENV.downloadKeyId]: { Ref: publicKey },
+    });
+  });
+
+  it('the job that rotates keys tells the front door its address, and the stream host the keys', () => {
+    const variables = variablesOf(/access tokens are signed/);
+    const settings = { stream: true, url: 'https://registry.example.com' };
+    expect(JSON.parse(variables[ENV.frontSettings])).toEqual(settings);
+    expect(variables[ENV.keysObject]).toBe('keys/signing-keys');
+    expect(variables[ENV.bucket]).toEqual({ Ref: expect.stringMatching(/^BlobsBucket/) });
+  });
+});
+
+it('the front door is told that there is no stream host where there is none', () => {
+  expect(JSON.parse(rotateKeys.properties.Environment.Variables[ENV.frontSettings])).toEqual({
+    stream: false,
+  });
+});
+
+describe('an object that was uploaded past the registry', () => {
+  const rule = [...resourcesOf(template, 'AWS::Events::Rule').values()].find(
+    ({ Properties }) => Properties.EventPattern,
+  );
+
+  it('is told to the function that finishes its upload, if it can be one', () => {
+    const { source, detail, 'detail-type': type } = rule?.Properties.EventPattern ?? {};
+    expect({ source, type }).toEqual({ source: ['aws.s3'], type: ['Object Created'] });
+    expect(detail).toEqual({
+      bucket: { name: [{ Ref: expect.stringMatching(/^BlobsBucket/) }] },
+      object: { key: [{ prefix: 'blobs/' }], size: [{ numeric: ['>', MAX_INLINE_BYTES] }] },
+      reason: ['PutObject'],
+    });
+    const [{ Arn }] = rule?.Properties.Targets ?? [];
+    expect(Arn['Fn::GetAtt'][0]).toMatch(/^CommitUploadsHandler/);
   });
 });
 
 it('the jobs run every hour and every day', () => {
   const rules = [...resourcesOf(template, 'AWS::Events::Rule').values()];
-  const schedules = rules.map(({ Properties }) => Properties.ScheduleExpression as string);
+  const schedules = rules.flatMap(({ Properties }) => list(Properties.ScheduleExpression ?? []));
   expect(new Set(schedules)).toEqual(new Set(['rate(1 day)', 'rate(1 hour)']));
 });
 

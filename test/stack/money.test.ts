@@ -1,46 +1,104 @@
 import { describe, expect, it } from 'vitest';
-import { onlyResource, resourcesOf, synthesize } from './synthesize.ts';
+import { EVERYTHING, onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
-// What stands between a user and a bill. None of these types costs anything by the hour or the month while nobody
-// uses it, alarms aside: $0.10 a month each beyond an account's first ten. A new type goes in here once somebody
-// has looked up its price.
-const FREE_WHILE_IDLE = [
-  'AWS::ApiGatewayV2::Api',
-  'AWS::ApiGatewayV2::Integration',
-  'AWS::ApiGatewayV2::Route',
-  'AWS::ApiGatewayV2::Stage',
-  'AWS::CloudWatch::Alarm',
-  'AWS::DynamoDB::Table',
-  'AWS::Events::Rule',
-  'AWS::IAM::Policy',
-  'AWS::IAM::Role',
-  'AWS::Lambda::Function',
-  'AWS::Lambda::Permission',
-  'AWS::Lambda::Version',
-  'AWS::Logs::LogGroup',
-  'AWS::S3::Bucket',
-  'AWS::S3::BucketPolicy',
-  'Custom::Trigger',
-];
-const FOR_MAIL = ['AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy'];
+// What stands between a user and a bill: a closed list of types, each with the reason why it costs nothing while nobody
+// uses the registry. A new type goes in here once somebody has looked up its price.
+const FREE_WHILE_IDLE = {
+  'AWS::ApiGatewayV2::Api': 'by request',
+  'AWS::ApiGatewayV2::Integration': 'part of its API',
+  'AWS::ApiGatewayV2::Route': 'part of its API',
+  'AWS::ApiGatewayV2::Stage': 'part of its API',
+  'AWS::CloudFront::Distribution': 'by request and byte, the first 10 million and 1 TB of a month free',
+  'AWS::CloudFront::Function': 'by invocation, the first 2 million of a month free',
+  'AWS::CloudFront::KeyValueStore': 'by read, $0.03 a million',
+  'AWS::CloudFront::OriginAccessControl': 'free',
+  'AWS::CloudWatch::Alarm': '$0.10 a month each beyond the first ten of an account',
+  'AWS::DynamoDB::Table': 'by request and byte',
+  'AWS::Events::Rule': "free for AWS's own events",
+  'AWS::IAM::Policy': 'free',
+  'AWS::IAM::Role': 'free',
+  'AWS::Lambda::Function': 'by run',
+  'AWS::Lambda::Permission': 'free',
+  'AWS::Lambda::Version': 'free',
+  'AWS::Logs::LogGroup': 'by byte',
+  'AWS::S3::Bucket': 'by request and byte',
+  'AWS::S3::BucketPolicy': 'free',
+  'Custom::FrontKeys': 'a run of a function',
+  'Custom::Trigger': 'a run of a function',
+};
+
+/** What options bring, and cost nothing either. */
+const FREE_OPTIONS = {
+  'AWS::Budgets::Budget': 'free as long as it only tells',
+  'AWS::CertificateManager::Certificate': 'free for CloudFront',
+  'AWS::CloudFront::CachePolicy': 'free',
+  'AWS::CloudFront::KeyGroup': 'free',
+  'AWS::CloudFront::PublicKey': 'free',
+  'AWS::Route53::RecordSetGroup': 'part of its zone; queries of aliases of CloudFront are free',
+  'AWS::SNS::Subscription': 'by mail, the first 1000 of a month free',
+  'AWS::SNS::Topic': 'by message, the first million of a month free',
+  'AWS::SNS::TopicPolicy': 'free',
+};
+
+/** What the stream host alone brings; only the first is billed. */
+const STREAM_HOST = {
+  'AWS::EC2::Instance': '$3.07 a month, and $0.64 for its volume',
+  'AWS::CloudFront::VpcOrigin': 'free',
+  'AWS::EC2::InternetGateway': 'free, and nothing passes it',
+  'AWS::EC2::LaunchTemplate': 'free',
+  'AWS::EC2::RouteTable': 'free',
+  'AWS::EC2::SecurityGroup': 'free',
+  'AWS::EC2::Subnet': 'free',
+  'AWS::EC2::SubnetRouteTableAssociation': 'free',
+  'AWS::EC2::VPC': 'free',
+  'AWS::EC2::VPCEndpoint': 'free as a gateway; an interface is $7.30 a month',
+  'AWS::EC2::VPCGatewayAttachment': 'free',
+  'AWS::IAM::InstanceProfile': 'free',
+};
 
 const template = synthesize();
-const withEverything = synthesize({ alarmEmail: 'ops@example.com', accessLogs: true });
+const { streamHost: _, ...options } = EVERYTHING;
+const withoutInstance = synthesize(options);
+const withEverything = synthesize(EVERYTHING);
 
 const typesOf = (of: typeof template) => new Set([...resourcesOf(of).values()].map(({ Type }) => Type));
 
 describe('what is billed', () => {
   it('has no resource that costs money while nobody uses it', () => {
-    expect([...typesOf(template)].sort()).toEqual(FREE_WHILE_IDLE);
+    expect(typesOf(template)).toEqual(new Set(Object.keys(FREE_WHILE_IDLE)));
   });
 
-  it('has none with every option either', () => {
-    expect([...typesOf(withEverything)].sort()).toEqual([...FREE_WHILE_IDLE, ...FOR_MAIL].sort());
+  it('has none with every option but the stream host either', () => {
+    const types = { ...FREE_WHILE_IDLE, ...FREE_OPTIONS };
+    expect(typesOf(withoutInstance)).toEqual(new Set(Object.keys(types)));
   });
 
-  it('has no more than six alarms, which can be left out', () => {
-    template.resourceCountIs('AWS::CloudWatch::Alarm', 6);
-    synthesize({ alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
+  it('has one instance, of the smallest kind, with a stream host', () => {
+    const types = { ...FREE_WHILE_IDLE, ...FREE_OPTIONS, ...STREAM_HOST };
+    expect(typesOf(withEverything)).toEqual(new Set(Object.keys(types)));
+    withEverything.resourceCountIs('AWS::EC2::Instance', 1);
+    for (const { Properties } of resourcesOf(withEverything, 'AWS::EC2::VPCEndpoint').values()) {
+      expect(Properties.VpcEndpointType).toBe('Gateway');
+    }
+    const { LaunchTemplateData } = onlyResource(withEverything, 'AWS::EC2::LaunchTemplate').Properties;
+    expect(LaunchTemplateData.InstanceType).toBe('t4g.nano');
+    const [{ Ebs }] = LaunchTemplateData.BlockDeviceMappings;
+    expect(Ebs).toMatchObject({ VolumeSize: 8, VolumeType: 'gp3', DeleteOnTermination: true });
+  });
+
+  it('has no more alarms than are free, and they can be left out', () => {
+    template.resourceCountIs('AWS::CloudWatch::Alarm', 7);
+    withEverything.resourceCountIs('AWS::CloudWatch::Alarm', 10);
+    synthesize({ ...EVERYTHING, alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
+  });
+
+  it('has the cheapest of CloudFront unless it is asked for more, and no certificate by address', () => {
+    const configOf = (of: typeof template) =>
+      onlyResource(of, 'AWS::CloudFront::Distribution').Properties.DistributionConfig;
+    expect(configOf(template).PriceClass).toBe('PriceClass_100');
+    expect(configOf(template)).not.toHaveProperty('Logging');
+    expect(configOf(withEverything).ViewerCertificate.SslSupportMethod).toBe('sni-only');
+    for (const origin of configOf(withEverything).Origins) expect(origin).not.toHaveProperty('OriginShield');
   });
 
   it('pays for the table by request, and for no capacity, index or key', () => {
@@ -66,8 +124,8 @@ describe('what is billed', () => {
 
 describe('logs', () => {
   it.each([
-    { of: withEverything, count: 5, options: 'with the gateway writing one' },
-    { of: template, count: 4, options: 'by default' },
+    { of: withEverything, count: 7, options: 'with the gateway writing one' },
+    { of: template, count: 6, options: 'by default' },
   ])('are $count $options, and each forgets after 30 days', ({ of, count }) => {
     const groups = [...resourcesOf(of, 'AWS::Logs::LogGroup').values()];
     expect(groups.map(({ Properties }) => Properties.RetentionInDays)).toEqual(Array(count).fill(30));

@@ -20,6 +20,19 @@ export function stackWith(props: StowageStackProps = {}): StowageStack {
   return new StowageStack(app, 'Stowage', props);
 }
 
+/** Every option at once, as whoever deploys to us-east-1 may set them. */
+export const EVERYTHING = {
+  alarmEmail: 'ops@example.com',
+  accessLogs: true,
+  domainName: 'registry.example.com',
+  hostedZoneId: 'Z0123456789ABCDEFGHIJ',
+  webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/front/1a2b',
+  priceClass: 'all',
+  downloads: 'cdn',
+  streamHost: 'instance',
+  monthlyBudgetUsd: 10,
+} as const satisfies StowageStackProps;
+
 export const synthesize = (props?: StowageStackProps) => Template.fromStack(stackWith(props));
 
 export interface Resource {

@@ -14,6 +14,7 @@ import type {
   StoredObject,
   Upload,
 } from '../blob-store.ts';
+import type { CdnUrls } from './cdn-urls.ts';
 import { DIRECT_LANE, ObjectClient } from './object-client.ts';
 import { ResumableHash } from './resumable-hash.ts';
 import { decodeState, encodeState, type UploadState } from './upload-state.ts';
@@ -24,6 +25,8 @@ interface S3BlobStoreOptions {
   readonly bucket: string;
   /** A fresh UUID: a tail is written under a key of its own each time. */
   readonly newId: () => string;
+  /** Signs downloads by way of CloudFront. @default they come from S3 itself */
+  readonly cdn?: CdnUrls | undefined;
 }
 
 /** A `BlobStore` in one S3 bucket. A blob that comes in one chunk is one PUT under its final key; a larger one is a
@@ -33,12 +36,14 @@ export class S3BlobStore implements BlobStore {
   readonly #bucket: string;
   readonly #objects: ObjectClient;
   readonly #newId: () => string;
+  readonly #cdn: CdnUrls | undefined;
 
-  constructor({ client, bucket, newId }: S3BlobStoreOptions) {
+  constructor({ client, bucket, newId, cdn }: S3BlobStoreOptions) {
     this.#s3 = client;
     this.#bucket = bucket;
     this.#objects = new ObjectClient(client, bucket);
     this.#newId = newId;
+    this.#cdn = cdn;
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
@@ -87,8 +92,9 @@ export class S3BlobStore implements BlobStore {
   }
 
   /** A signed URL. Small blobs are answered directly: two requests would cost the client more than the bytes. */
-  async downloadUrl({ objectKey, size }: StoredObject): Promise<string | undefined> {
+  async downloadUrl({ objectKey, size }: StoredObject, digest: Digest): Promise<string | undefined> {
     if (size <= MAX_ANSWERED_BLOB_BYTES) return undefined;
+    if (this.#cdn) return this.#cdn.urlOf(objectKey, digest);
     const command = new GetObjectCommand({
       Bucket: this.#bucket,
       Key: objectKey,

@@ -14,6 +14,7 @@ const KEY = SCOPE.split('/').reduce<string | Buffer>(
 const CONTENT = 'a'.repeat(66_560);
 
 const signed = (payload: string, signature: string) => ({
+  accessKeyId: 'AKIDTEST',
   presigned: false,
   payload,
   date: '20130524T000000Z',

@@ -17,6 +17,7 @@ import {
 } from './multipart.ts';
 import { deleteObject, deleteObjects, getObject, headObject, putObject } from './objects.ts';
 import { type Context, quoted, type Reply } from './operation.ts';
+import { type Guest, requireAllowed } from './policy.ts';
 import { type Operation, operationOf } from './routing.ts';
 import { S3Error } from './s3-error.ts';
 import { authenticate, type Credentials, type Signed } from './signature.ts';
@@ -31,8 +32,9 @@ export type Fault =
   | { readonly status: 409; readonly code: 'ConditionalRequestConflict' }
   | { readonly dropAnswer: true };
 
-/** Of a PutObject or a CompleteMultipartUpload; the ETag without quotes, the key as it is, not URL-encoded. */
+/** The ETag without quotes, the key as it is, not URL-encoded. */
 export interface ObjectCreated {
+  readonly reason: 'PutObject' | 'CompleteMultipartUpload';
   readonly key: string;
   readonly size: number;
   readonly eTag: string;
@@ -42,7 +44,10 @@ export interface ObjectCreated {
 
 export interface S3ServerOptions {
   readonly directory: string;
+  /** Of the owner, who may do everything. */
   readonly credentials: Credentials;
+  /** Who else there is, with what the bucket policy lets them do. @default none */
+  readonly guests?: readonly Guest[];
   readonly region: string;
   readonly bucket: string;
   /** @default - a free one of the loopback address */
@@ -160,8 +165,10 @@ class S3Service {
   async #run(request: IncomingMessage): Promise<Reply | 'dropped'> {
     const call = parseCall(request);
     const operation = operationOf(call);
-    const { credentials, region, bucket } = this.#options;
-    const signed = authenticate(call, { credentials, region, now: this.#now });
+    const { credentials, guests = [], region, bucket } = this.#options;
+    const accepted = [credentials, ...guests.map((guest) => guest.credentials)];
+    const signed = authenticate(call, { credentials: accepted, region, now: this.#now });
+    requireAllowed(guests, signed, operation, call);
     this.calls.push({ operation, key: call.key });
     const fault = await this.#options.before?.({ operation, key: call.key, method: call.method });
     if (fault) await suffer(fault);
@@ -180,15 +187,16 @@ class S3Service {
     const checksum = operation === 'CompleteMultipartUpload' ? undefined : declaredChecksum(call);
     const body = new RequestBody(call, signed, checksum);
     if (isBodyless(call)) for await (const _ of body);
-    const created = (object: StoredObject) => this.#tell(object);
+    const reason = operation === 'PutObject' ? operation : 'CompleteMultipartUpload';
+    const created = (object: StoredObject) => this.#tell(object, reason);
     const { bucket } = this.#options;
     return OPERATIONS[operation]({ call, signed, body, store: this.#store, bucket, now: this.#now, created });
   }
 
-  #tell({ key, size, eTag }: StoredObject): void {
+  #tell({ key, size, eTag }: StoredObject, reason: ObjectCreated['reason']): void {
     this.#sequence += 1;
     const sequencer = this.#sequence.toString(16).toUpperCase().padStart(18, '0');
-    setImmediate(() => this.#options.onObjectCreated?.({ key, size, eTag, sequencer }));
+    setImmediate(() => this.#options.onObjectCreated?.({ reason, key, size, eTag, sequencer }));
   }
 }
 

@@ -12,13 +12,14 @@ export interface Credentials {
 
 /** Whose requests are accepted, and for where and when. */
 export interface Authority {
-  readonly credentials: Credentials;
+  readonly credentials: readonly Credentials[];
   readonly region: string;
   readonly now: () => Date;
 }
 
 /** A request whose signature is right. The rest is what its chunks are signed with. */
 export interface Signed {
+  readonly accessKeyId: string;
   readonly presigned: boolean;
   /** `x-amz-content-sha256` */
   readonly payload: string;
@@ -38,10 +39,10 @@ export const hmac = (key: string | Buffer, data: string) => createHmac('sha256',
 export function authenticate(call: Call, authority: Authority): Signed {
   const presigned = isPresigned(call);
   const claim = presigned ? queryClaim(call) : headerClaim(call);
-  const scope = requireScope(claim, authority, presigned);
+  const { credentials, scope } = requireScope(claim, authority, presigned);
   requireTime(claim, authority.now());
   requireSignedHeaders(call, claim);
-  const key = signingKey(authority.credentials.secretAccessKey, scope);
+  const key = signingKey(credentials.secretAccessKey, scope);
   const canonical = canonicalRequest(call, claim);
   const toSign = ['AWS4-HMAC-SHA256', claim.date, scope, sha256Hex(canonical)].join('\n');
   if (hmac(key, toSign).toString('hex') !== claim.signature) {
@@ -51,15 +52,16 @@ export function authenticate(call: Call, authority: Authority): Signed {
       { StringToSign: toSign, CanonicalRequest: canonical, SignatureProvided: claim.signature },
     );
   }
-  requireToken(call, authority.credentials, presigned);
-  return { presigned, payload: claim.payload, date: claim.date, scope, key, signature: claim.signature };
+  requireToken(call, credentials, presigned);
+  const { payload, date, signature } = claim;
+  return { accessKeyId: credentials.accessKeyId, presigned, payload, date, scope, key, signature };
 }
 
 function signingKey(secret: string, scope: string): Buffer {
   return scope.split('/').reduce<Buffer | string>((key, part) => hmac(key, part), `AWS4${secret}`) as Buffer;
 }
 
-function requireScope(claim: Claim, authority: Authority, presigned: boolean): string {
+function requireScope(claim: Claim, authority: Authority, presigned: boolean) {
   const [accessKeyId, ...scope] = claim.credential.split('/');
   const [day, region, service, end] = scope;
   const code = presigned ? 'AuthorizationQueryParametersError' : 'AuthorizationHeaderMalformed';
@@ -73,7 +75,8 @@ function requireScope(claim: Claim, authority: Authority, presigned: boolean): s
   if (day !== claim.date.slice(0, 8)) {
     throw new S3Error(code, `Invalid credential date "${day}"; it is not that of X-Amz-Date`);
   }
-  if (accessKeyId !== authority.credentials.accessKeyId) {
+  const credentials = authority.credentials.find((each) => each.accessKeyId === accessKeyId);
+  if (!credentials) {
     throw new S3Error(
       'InvalidAccessKeyId',
       'The AWS Access Key Id you provided does not exist in our records.',
@@ -82,7 +85,7 @@ function requireScope(claim: Claim, authority: Authority, presigned: boolean): s
       },
     );
   }
-  return scope.join('/');
+  return { credentials, scope: scope.join('/') };
 }
 
 function requireTime(claim: Claim, now: Date): void {

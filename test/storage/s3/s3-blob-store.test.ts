@@ -117,10 +117,11 @@ describe('S3BlobStore', () => {
     const store = await open();
     const bytes = randomBytes(100_000);
     const upload = await append(store, await start(store), bytes, true);
-    const url = await store.downloadUrl({ objectKey: upload.objectKey, size: bytes.length });
+    const digest = digestOf('sha256', bytes);
+    const url = await store.downloadUrl({ objectKey: upload.objectKey, size: bytes.length }, digest);
     const response = await fetch(url ?? '');
     expect(response.headers.get('content-type')).toBe('application/octet-stream');
     expect(Buffer.from(await response.bytes()).equals(bytes)).toBe(true);
-    expect(await store.downloadUrl({ objectKey: upload.objectKey, size: 64 * 1024 })).toBeUndefined();
+    expect(await store.downloadUrl({ objectKey: upload.objectKey, size: 64 * 1024 }, digest)).toBeUndefined();
   });
 });

@@ -1,0 +1,60 @@
+import { type Call, header } from './call.ts';
+import type { Operation } from './routing.ts';
+import { S3Error } from './s3-error.ts';
+import type { Credentials, Signed } from './signature.ts';
+
+/** What a bucket policy allows a principal: everything that is in no statement is refused. */
+export interface Statement {
+  readonly action: Action;
+  /** The start of the keys that it is about. */
+  readonly prefix: string;
+  /** Whether the request must carry If-None-Match, as the condition key `s3:if-none-match` demands. */
+  readonly ifNoneMatch?: boolean;
+}
+
+/** Somebody besides the owner of the bucket. */
+export interface Guest {
+  readonly credentials: Credentials;
+  /** Asked for each request: a policy may change. */
+  readonly policy: () => readonly Statement[];
+}
+
+type Action =
+  | 's3:GetObject'
+  | 's3:PutObject'
+  | 's3:DeleteObject'
+  | 's3:ListBucket'
+  | 's3:AbortMultipartUpload';
+
+/** https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
+const ACTIONS: Readonly<Record<Operation, Action>> = {
+  HeadBucket: 's3:ListBucket',
+  ListObjectsV2: 's3:ListBucket',
+  ListMultipartUploads: 's3:ListBucket',
+  DeleteObjects: 's3:DeleteObject',
+  CreateMultipartUpload: 's3:PutObject',
+  CompleteMultipartUpload: 's3:PutObject',
+  UploadPart: 's3:PutObject',
+  AbortMultipartUpload: 's3:AbortMultipartUpload',
+  ListParts: 's3:ListBucket',
+  PutObject: 's3:PutObject',
+  GetObject: 's3:GetObject',
+  HeadObject: 's3:GetObject',
+  DeleteObject: 's3:DeleteObject',
+};
+
+/** Refuses what the policy does not allow a guest; the owner may do everything. */
+export function requireAllowed(
+  guests: readonly Guest[],
+  { accessKeyId }: Signed,
+  operation: Operation,
+  call: Call,
+): void {
+  const guest = guests.find(({ credentials }) => credentials.accessKeyId === accessKeyId);
+  const isAllowed = ({ action, prefix, ifNoneMatch }: Statement) =>
+    action === ACTIONS[operation] &&
+    call.key.startsWith(prefix) &&
+    !(ifNoneMatch && header(call, 'if-none-match') === undefined);
+  if (!guest || guest.policy().some(isAllowed)) return;
+  throw new S3Error('AccessDenied', 'Access Denied');
+}

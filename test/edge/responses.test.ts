@@ -1,0 +1,109 @@
+import { beforeAll, expect, it } from 'vitest';
+import type { EdgeResponse, EdgeValues } from '../aws/front/edge-event.ts';
+import type { EdgeFunctions } from '../aws/front/runtime.ts';
+import { blobPut, DIGEST, MIB, NAME, OBJECT, openDoor, passedOn, requestOf, VIEWER } from './door.ts';
+
+let door: EdgeFunctions;
+
+beforeAll(async () => {
+  door = await openDoor();
+});
+
+const headers = (entries: Record<string, string>): EdgeValues =>
+  Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, { value }]));
+
+/** What S3 says of an object. */
+const STORED = {
+  date: 'Wed, 25 Nov 2026 12:00:00 GMT',
+  etag: '"0"',
+  server: 'AmazonS3',
+  'x-amz-checksum-sha256': 'abc=',
+  'x-amz-id-2': 'x',
+  'x-amz-meta-stowage-lane': 'direct',
+  'x-amz-request-id': 'x',
+  'x-amz-server-side-encryption': 'AES256',
+  'x-amz-version-id': 'x',
+};
+
+const stored = (statusCode: number, more: Record<string, string> = {}): EdgeResponse => ({
+  statusCode,
+  statusDescription: 'OK',
+  headers: headers({ ...STORED, ...more }),
+});
+
+const uploadRequest = async () =>
+  passedOn(await door.viewerRequest(await blobPut({ size: 5 * MIB }), VIEWER));
+
+it('a blob that the store has taken is a 201 with its place and digest, and no word of the store', async () => {
+  const response = await door.viewerResponse(await uploadRequest(), stored(200, { 'content-length': '0' }));
+  expect(response).toMatchObject({ statusCode: 201, statusDescription: 'Created' });
+  expect(response.headers).toEqual(
+    headers({
+      'cache-control': 'no-store',
+      'content-length': '0',
+      date: STORED.date,
+      'docker-content-digest': DIGEST,
+      'docker-distribution-api-version': 'registry/2.0',
+      location: `/v2/${NAME}/blobs/${DIGEST}`,
+      server: STORED.server,
+    }),
+  );
+});
+
+it('any other answer to an upload stays as it is', async () => {
+  const response = stored(307, { location: 'https://elsewhere' });
+  expect(await door.viewerResponse(await uploadRequest(), response)).toEqual(response);
+});
+
+it('a client cannot have an answer of the registry changed', async () => {
+  const request = requestOf('GET', '/token', { 'x-stowage-created': '/v2/x/blobs/y' });
+  const left = passedOn(await door.viewerRequest(request, VIEWER));
+  const response = { statusCode: 200, headers: headers({ 'content-type': 'application/json' }) };
+  expect(await door.viewerResponse(left, response)).toEqual(response);
+});
+
+it.each([
+  ['GET', 200, {}],
+  ['HEAD', 200, {}],
+  ['GET', 206, { 'content-range': 'bytes 0-9/100' }],
+])(
+  'a download (%s, %i) carries its digest, and is nothing for a browser to show',
+  async (method, status, more) => {
+    const request = requestOf(method, `/blobs/${OBJECT}?digest=${encodeURIComponent(DIGEST)}`);
+    const response = await door.viewerResponse(
+      request,
+      stored(status, {
+        'content-type': 'text/html',
+        'content-length': '100',
+        'accept-ranges': 'bytes',
+        ...more,
+      }),
+    );
+    expect(response.statusCode).toBe(status);
+    expect(response.headers).toEqual(
+      headers({
+        'accept-ranges': 'bytes',
+        'cache-control': 'private, max-age=31536000, immutable',
+        'content-length': '100',
+        'content-type': 'application/octet-stream',
+        date: STORED.date,
+        'docker-content-digest': DIGEST,
+        etag: STORED.etag,
+        server: STORED.server,
+        'x-content-type-options': 'nosniff',
+        ...more,
+      }),
+    );
+  },
+);
+
+it('an answer of the registry passes as it is', async () => {
+  const response: EdgeResponse = {
+    statusCode: 307,
+    statusDescription: 'Temporary Redirect',
+    headers: headers({ location: `/blobs/${OBJECT}?digest=${DIGEST}`, 'content-length': '0' }),
+    cookies: {},
+  };
+  const request = requestOf('GET', `/v2/${NAME}/blobs/${DIGEST}`);
+  expect(await door.viewerResponse(request, response)).toEqual(response);
+});
