@@ -80,13 +80,25 @@ export function errorOf(answer: Answer): OciError {
   return (Array.isArray(errors) ? (errors[0] as OciError | undefined) : undefined) ?? {};
 }
 
-const MAX_QUOTED = 160;
+const MAX_QUOTED = 400;
+
+const MAX_FOREIGN = 100;
+
+/** The start of a body that is not ours, such as a gateway's page. */
+function plainText(body: Buffer): string {
+  const text = body
+    .toString('utf8')
+    .replaceAll(/<[^>]*>/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return text.slice(0, MAX_FOREIGN);
+}
 
 /** An answer in a few words: its status and what it says. */
 export function describe(answer: Answer): string {
   const { code, message } = errorOf(answer);
   const { detail } = jsonOf(answer);
-  const text = message ?? (typeof detail === 'string' ? detail : answer.body.toString('utf8').trim());
+  const text = message ?? (typeof detail === 'string' ? detail : plainText(answer.body));
   const words = [code, printable(text.slice(0, MAX_QUOTED))].filter(Boolean).join(': ');
   return words ? `${answer.status} (${words})` : `${answer.status}`;
 }
