@@ -1,28 +1,9 @@
-import type { KeyPublication } from './auth/key-publication.ts';
 import { SecretKeys, type SecretText } from './auth/secret-keys.ts';
-import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
-import { keyPublications } from './aws-published-keys.ts';
+import { type Calls, type Environment, TIMEOUTS } from './aws-clients.ts';
 import { ENV } from './environment.ts';
-
-/** The signing keys in SSM, without a registry: for the job that rotates them. */
-export interface AwsKeys {
-  readonly keys: SecretKeys;
-  /** Where copies of them have to be. */
-  readonly publications: readonly KeyPublication[];
-  /** Requests sent to AWS so far, repetitions included. */
-  readonly callsMade: () => number;
-}
 
 /** A ring of keys is one small answer. */
 const QUICK = { ...TIMEOUTS, socketTimeout: 3000 };
-
-/** Builds the source of keys that the environment names; throws where the variable is missing. */
-export function createAwsKeys(environment: Environment, options: ClientOptions = {}): AwsKeys {
-  const calls = new Calls(options);
-  const name = required(environment, ENV.signingKeys);
-  const publications = keyPublications({ environment, calls });
-  return { keys: ssmKeys({ environment, name, calls }), publications, callsMade: () => calls.made };
-}
 
 interface SsmOptions {
   readonly environment: Environment;

@@ -1,32 +1,16 @@
-import { KeyPublication, type PublishedText } from './auth/key-publication.ts';
+import type { PublishedText } from './auth/key-publication.ts';
 import { RingCache } from './auth/ring-cache.ts';
-import { decodeKeyRing, encodeKeyRing, type KeyRing, type KeySource } from './auth/signing-keys.ts';
+import { decodeKeyRing, type KeySource } from './auth/signing-keys.ts';
 import { type Calls, type Environment, required, TIMEOUTS } from './aws-clients.ts';
-import { ENV, FRONT_STORE_KEY } from './environment.ts';
-import { encodeFrontValue, parseFrontSettings } from './front-value.ts';
+import { ENV } from './environment.ts';
 
-interface Aws {
+export interface Aws {
   readonly environment: Environment;
   readonly calls: Calls;
 }
 
-/** All of it are small answers, and a run of the job makes a dozen calls at most. */
-const QUICK = { ...TIMEOUTS, socketTimeout: 5000 };
-
-/** Wherever the environment says that copies of the signing keys are: with the front door, with the stream host. */
-export function keyPublications(aws: Aws): readonly KeyPublication[] {
-  const { environment } = aws;
-  const publications: KeyPublication[] = [];
-  const arn = environment[ENV.frontStore];
-  if (arn) {
-    const settings = parseFrontSettings(required(environment, ENV.frontSettings));
-    const encode = (ring: KeyRing) => encodeFrontValue(ring, settings);
-    publications.push(new KeyPublication({ copy: frontText(aws, arn), encode }));
-  }
-  const key = environment[ENV.keysObject];
-  if (key) publications.push(new KeyPublication({ copy: objectText(aws, key), encode: encodeKeyRing }));
-  return publications;
-}
+/** Small answers; a run of the job waits for a dozen of them at most. */
+export const QUICK = { ...TIMEOUTS, socketTimeout: 5000 };
 
 /** The signing keys as the object `key` has them, for a host that cannot reach where they are kept. */
 export function objectKeys(aws: Aws, key: string): KeySource {
@@ -39,17 +23,8 @@ export function objectKeys(aws: Aws, key: string): KeySource {
   return new RingCache({ read, now: Date.now });
 }
 
-function frontText({ environment, calls }: Aws, arn: string): PublishedText {
-  return lazyText(`the front door's store ${arn}`, async () => {
-    const { keyValueStoreClient } = await import('./storage/cloudfront/key-value-store-client.ts');
-    const { KeyValueText } = await import('./storage/cloudfront/key-value-text.ts');
-    const endpoint = environment[ENV.frontStoreEndpoint];
-    const client = keyValueStoreClient({ endpoint, requestHandler: QUICK });
-    return new KeyValueText({ client: calls.of(client), arn, key: FRONT_STORE_KEY });
-  });
-}
-
-function objectText({ environment, calls }: Aws, key: string): PublishedText {
+/** What is in the object `key`. */
+export function objectText({ environment, calls }: Aws, key: string): PublishedText {
   const bucket = required(environment, ENV.bucket);
   return lazyText(`s3://${bucket}/${key}`, async () => {
     const { s3Client } = await import('./storage/s3/s3-client.ts');
@@ -60,7 +35,7 @@ function objectText({ environment, calls }: Aws, key: string): PublishedText {
 }
 
 /** A text whose client is loaded when it is first needed. */
-function lazyText(place: string, open: () => Promise<Omit<PublishedText, 'place'>>): PublishedText {
+export function lazyText(place: string, open: () => Promise<Omit<PublishedText, 'place'>>): PublishedText {
   let opening: ReturnType<typeof open> | undefined;
   const opened = () => {
     opening ??= open().catch((error) => {

@@ -1,7 +1,7 @@
 import middy from '@middy/core';
 import { publishEverywhere } from './auth/key-publication.ts';
 import type { Rotation } from './auth/secret-keys.ts';
-import { createAwsKeys } from './aws-keys.ts';
+import { createAwsKeys } from './aws-key-rotation.ts';
 import { UntilAllowed } from './aws-permissions.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { JOBS, METRICS } from './telemetry/names.ts';

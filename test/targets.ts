@@ -14,9 +14,9 @@ const PING_TIMEOUT_SECONDS = 10;
 const BANNER_TIMEOUT_SECONDS = 10;
 const BANNER_POLL_MS = 50;
 
-/** The Node host on its own stores; the Node host on DynamoDB and S3; the Lambda function behind an HTTP API. Servers on
- *  this machine stand in for AWS. */
-export const TARGETS = ['embedded', 'aws', 'lambda'] as const;
+/** The Node host on its own stores; the Node host on DynamoDB and S3; a deployment behind its front door, and one with a
+ *  stream host and with downloads through the front door. Servers on this machine stand in for AWS. */
+export const TARGETS = ['embedded', 'aws', 'front', 'front-full'] as const;
 export type TargetName = (typeof TARGETS)[number];
 
 /** A registry to test, in a process of its own. */
@@ -24,6 +24,8 @@ export interface Target {
   readonly url: string;
   /** Who may do everything; absent where a registry is given without it. */
   readonly admin?: Credentials;
+  /** Where the front door's harness tells what went where, and takes faults. */
+  readonly harness?: string;
   /** Ends all of it; what it wrote stays. */
   stop(): Promise<void>;
 }
@@ -62,7 +64,8 @@ export async function openTarget(name: TargetName, directory: string): Promise<T
 const STARTERS: Readonly<Record<TargetName, (data: string) => Promise<Target>>> = {
   embedded: startEmbedded,
   aws: startOnAws,
-  lambda: startOnLambda,
+  front: (data) => startFront(data, {}),
+  'front-full': (data) => startFront(data, { STOWAGE_STREAM_HOST: 'instance', STOWAGE_DOWNLOADS: 'cdn' }),
 };
 
 async function startEmbedded(data: string): Promise<Target> {
@@ -93,12 +96,14 @@ async function startOnAws(data: string): Promise<Target> {
 }
 
 /** It starts its stores itself, so whether it can is found out first. */
-async function startOnLambda(data: string): Promise<Target> {
+async function startFront(data: string, environment: Environment): Promise<Target> {
   const dynamodb = await startDynamoDb();
   if (!dynamodb) throw new TargetUnavailable();
   await dynamodb.stop();
-  const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', { STOWAGE_AWS_DATA: data });
-  return { ...host, admin: await adminIn(host.log) };
+  const settings = { STOWAGE_AWS_DATA: data, STOWAGE_STREAM_HOST: 'none', STOWAGE_DOWNLOADS: 's3', ...environment };
+  const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', settings);
+  const [, harness] = await told(host.log, /STOWAGE_HARNESS_URL=(\S+)\n/);
+  return { ...host, admin: await adminIn(host.log), ...(harness && { harness }) };
 }
 
 interface Host extends Target {
@@ -129,14 +134,19 @@ async function startHost(
 
 /** The first admin, whose password a host prints as soon as it listens. */
 async function adminIn(log: string): Promise<Credentials> {
+  const [, password = ''] = await told(log, /first admin is "admin"[\s\S]*?:\s+(\S{20,})/);
+  return { username: 'admin', password };
+}
+
+/** What a host prints when it has just begun to listen. */
+async function told(log: string, what: RegExp): Promise<RegExpExecArray> {
   const deadline = performance.now() + BANNER_TIMEOUT_SECONDS * 1000;
   while (performance.now() < deadline) {
-    const [, password] =
-      /first admin is "admin"[\s\S]*?:\s+(\S{20,})/.exec(await readFile(log, 'utf8')) ?? [];
-    if (password !== undefined) return { username: 'admin', password };
+    const found = what.exec(await readFile(log, 'utf8'));
+    if (found) return found;
     await sleep(BANNER_POLL_MS);
   }
-  throw new Error(`no password of a first admin in ${log}`);
+  throw new Error(`${log} does not say ${what.source}`);
 }
 
 async function ping(url: string): Promise<void> {

@@ -1,34 +1,40 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ENV } from '../../functions/environment.ts';
-import { makeFirstAdmin } from './first-admin.ts';
-import { startGateway } from './gateway/gateway.ts';
-import { startAwsStores } from './stores.ts';
+import { startAwsPath } from './aws-path.ts';
 
-/** The AWS path on this machine: the Lambda functions as they are deployed, behind an emulated HTTP API, on servers
- *  that stand in for DynamoDB, S3 and SSM. Data goes with it, unless STOWAGE_AWS_DATA names a directory. Each of their
- *  calls takes STOWAGE_AWS_LATENCY_MS longer than it does here. */
+/** The AWS path on this machine: CloudFront with the front door's functions, and behind it the Lambda functions as they are
+ *  deployed with an emulated HTTP API in front, S3, and where STOWAGE_STREAM_HOST=instance the stream host; servers stand
+ *  in for DynamoDB, S3, SSM and the KeyValueStore. STOWAGE_DOWNLOADS is `s3` or `cdn`. Data goes with it, unless
+ *  STOWAGE_AWS_DATA names a directory. Each call to a store takes STOWAGE_AWS_LATENCY_MS longer than it does here. */
 async function main(): Promise<void> {
-  const port = Number(process.env['STOWAGE_FRONT_PORT'] || 5100);
-  const data = process.env['STOWAGE_AWS_DATA'];
+  const data = process.env['STOWAGE_AWS_DATA'] || undefined;
   if (data) await mkdir(join(data, 's3'), { recursive: true });
-  const stores = await startAwsStores(data, Number(process.env['STOWAGE_AWS_LATENCY_MS'] || 0));
-  if (!stores) throw new Error('no DynamoDB server for this platform; name one in STOWAGE_TEST_DYNAMODB');
-  Object.assign(process.env, stores.environment);
-  process.env[ENV.publicUrl] ||= `http://127.0.0.1:${port}`; // the real gateway speaks HTTPS only
-  const { username, password } = await makeFirstAdmin(stores.environment);
-  const { handler } = await import('../../functions/api.ts'); // reads the environment when it is loaded
-  const gateway = await startGateway({ handler, port });
-  process.stderr.write(`stowage: the AWS path is at ${gateway.url}\n`);
+  const path = await startAwsPath({
+    port: Number(process.env['STOWAGE_FRONT_PORT'] || 5100),
+    data,
+    latencyMs: Number(process.env['STOWAGE_AWS_LATENCY_MS'] || 0),
+    streamHost: oneOf('STOWAGE_STREAM_HOST', ['none', 'instance']),
+    downloads: oneOf('STOWAGE_DOWNLOADS', ['s3', 'cdn']),
+  });
+  if (!path) throw new Error('no DynamoDB server for this platform; name one in STOWAGE_TEST_DYNAMODB');
+  const { username, password } = path.admin;
+  process.stderr.write(`stowage: the AWS path is at ${path.url}\n`);
   process.stderr.write(`  its first admin is "${username}", with the password: ${password}\n`);
-  for (const [name, value] of Object.entries(stores.environment))
-    process.stderr.write(`  ${name}=${value}\n`);
+  const told = { STOWAGE_HARNESS_URL: path.controlUrl, ...path.stores.environment };
+  for (const [name, value] of Object.entries(told)) process.stderr.write(`  ${name}=${value}\n`);
   const stop = async () => {
-    await gateway.close();
-    await stores.stop();
+    await path.stop();
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+}
+
+/** The first one by default. */
+function oneOf<T extends string>(name: string, values: readonly [T, ...T[]]): T {
+  const value = process.env[name] || values[0];
+  const found = values.find((each) => each === value);
+  if (found === undefined) throw new Error(`${name} is none of ${values.join(', ')}: ${value}`);
+  return found;
 }
 
 await main();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type Mock, onTestFinished, vi } from 'vitest';
 import { AccessTokens } from '../../functions/auth/access-token.ts';
 import { SERVICE } from '../../functions/auth/authentication.ts';
@@ -9,6 +10,7 @@ import { decodeKeyRing, encodeKeyRing, newSigningKey } from '../../functions/aut
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV, FRONT_STORE_KEY } from '../../functions/environment.ts';
 import { encodeFrontValue, parseFrontSettings } from '../../functions/front-value.ts';
+import { BUNDLING } from '../../lib/bundle.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { type KvsFault, startKvs } from './kvs/server.ts';
@@ -19,6 +21,7 @@ import { startSsm } from './ssm/server.ts';
 // sit through here.
 vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }));
 
+const ROOT = join(import.meta.dirname, '../..');
 const NAME = '/stowage/test/signing-keys';
 const OBJECT = 'keys/signing-keys';
 const SETTINGS = { stream: true, url: 'https://registry.test' };
@@ -164,6 +167,20 @@ describe('a run of rotate-keys', () => {
     kvsFault = () => (denials-- > 0 ? { code: 'AccessDeniedException' } : undefined);
     expect(await run(null)).toBe(1);
     expect(ring()).toHaveLength(1);
+    expect(front()).toEqual(toldToTheFront());
+  });
+});
+
+describe('rotate-keys as it is deployed', () => {
+  it('can sign for CloudFront, which its bundle brings along', { timeout: 30_000 }, async () => {
+    const outdir = await scratch();
+    const entryPoints = { index: 'functions/rotate-keys.ts' };
+    await build({ ...BUNDLING, absWorkingDir: ROOT, entryPoints, outdir });
+    const { handler } = (await import(join(outdir, 'index.mjs'))) as {
+      handler: (...all: unknown[]) => Promise<number>;
+    };
+    const context = { awsRequestId: 'i-1', getRemainingTimeInMillis: () => 60_000 };
+    expect(await handler(null, context)).toBe(1);
     expect(front()).toEqual(toldToTheFront());
   });
 });

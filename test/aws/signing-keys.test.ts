@@ -9,7 +9,7 @@ import {
   rotated,
 } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
-import { createAwsKeys } from '../../functions/aws-keys.ts';
+import { createAwsKeys } from '../../functions/aws-key-rotation.ts';
 import { ENV } from '../../functions/environment.ts';
 import { type SsmFault, startSsm } from './ssm/server.ts';
 

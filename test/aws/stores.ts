@@ -5,7 +5,7 @@ import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/sign
 import { ENV } from '../../functions/environment.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
-import { type S3Server, startS3Server } from './s3/server.ts';
+import { type S3Server, type S3ServerOptions, startS3Server } from './s3/server.ts';
 import { startSlowProxy } from './slow-proxy.ts';
 import { type SsmServer, startSsm } from './ssm/server.ts';
 
@@ -18,6 +18,9 @@ export interface AwsStores {
   stop(): Promise<void>;
 }
 
+/** What else the stand-in for S3 is to do. */
+type S3Extras = Pick<S3ServerOptions, 'guests' | 'onObjectCreated' | 'before'>;
+
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 const region = 'us-east-1';
 const bucket = 'stowage';
@@ -26,15 +29,20 @@ const signingKeys = '/stowage/test/signing-keys';
 /** Starts them, with an empty table and bucket, and with signing keys, as a deployment makes them; `undefined` where
  *  there is no DynamoDB server for this platform. What they hold is in memory and in a directory that goes with them,
  *  or below `directory`, keys aside. Every request waits `latencyMs` before it is looked at. */
-export async function startAwsStores(directory?: string, latencyMs = 0): Promise<AwsStores | undefined> {
+export async function startAwsStores(
+  directory?: string,
+  latencyMs = 0,
+  extras: S3Extras = {},
+): Promise<AwsStores | undefined> {
   const dynamodb = await startDynamoDb(directory && join(directory, 'dynamodb.sqlite'));
   if (!dynamodb) return undefined;
   const objects = directory ?? (await mkdtemp(join(tmpdir(), 'stowage-aws-')));
   const wait = () => (latencyMs > 0 ? { delayMs: latencyMs } : undefined);
-  const before = async () => wait();
+  const before: S3ServerOptions['before'] = async (call) => (await extras.before?.(call)) ?? wait();
   const ssm = await startSsm({ before: wait });
   ssm.parameters.set(signingKeys, encodeKeyRing(rotated(undefined, newSigningKey(Date.now()))));
-  const s3 = await startS3Server({ directory: join(objects, 's3'), credentials, region, bucket, before });
+  const where = { directory: join(objects, 's3'), credentials, region, bucket };
+  const s3 = await startS3Server({ ...extras, ...where, before });
   const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client);

@@ -11,7 +11,7 @@ import {
 import { runIsolated, storageOptions } from './containers-storage.ts';
 import { expectEqual } from './registry.ts';
 
-export const buildah: Client = { name: 'buildah', programs: ['buildah'], open };
+export const buildah: Client = { name: 'buildah', sends: 'PATCH', programs: ['buildah'], open };
 
 type Buildah = (...args: string[]) => Promise<string>;
 

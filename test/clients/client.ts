@@ -49,6 +49,8 @@ export interface Session {
 /** A row of the table in `clients.ts`. */
 export interface Client {
   readonly name: string;
+  /** The request that carries a whole blob. */
+  readonly sends: 'PUT' | 'PATCH';
   /** Whether it knows nothing of indexes. @default false */
   readonly hasNoIndex?: boolean;
   /** Whether it only keeps a password, so that a wrong one fails the next push. @default false */
@@ -56,6 +58,8 @@ export interface Client {
   /** Whether it prints of a refusal the status line only, which has the registry's words where the host speaks
    *  HTTP/1.1 by itself. @default false */
   readonly refusedByStatus?: boolean;
+  /** Whether only a version of today can do this, which `--modern` brings. @default false */
+  readonly isModern?: boolean;
   /** Absent if one of these is not on the PATH. */
   readonly programs: readonly string[];
   /** What `go install` makes it from where there is Go. */

@@ -5,6 +5,7 @@ import { sbomLayout } from './sbom.ts';
 
 export const crane: Client = {
   name: 'crane',
+  sends: 'PATCH',
   programs: ['crane'],
   goModule: 'github.com/google/go-containerregistry/cmd/crane@v0.20.7',
   loginIsBlind: true,

@@ -14,6 +14,7 @@ import { expectEqual } from './registry.ts';
 
 export const ctr: Client = {
   name: 'ctr',
+  sends: 'PUT',
   programs: ['containerd', 'ctr'],
   loginIsBlind: true,
   refusedByStatus: true,

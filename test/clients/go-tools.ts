@@ -1,13 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import type { Client } from './client.ts';
-import { findProgram, inheritedEnvironment, run, searchPath } from './command.ts';
+import { findProgram, inheritedEnvironment, run } from './command.ts';
 
 /** From an empty Go cache: hundreds of packages to download and compile. */
 const INSTALL_TIMEOUT_SECONDS = 600;
 
 /** Why a client cannot run here, or undefined. Where there is Go, what Go can make is made, in `directory`. */
-export async function whyAbsent(client: Client, directory: string): Promise<string | undefined> {
-  const path = searchPath([directory]);
+export async function whyAbsent(
+  client: Client,
+  path: string,
+  directory: string,
+): Promise<string | undefined> {
   const missing: string[] = [];
   for (const program of client.programs) {
     if ((await findProgram(program, path)) === undefined) missing.push(program);

@@ -7,14 +7,16 @@ import { sha256, TAG } from './layout.ts';
 
 export const helm: Client = {
   name: 'helm',
+  sends: 'PUT',
   programs: ['helm'],
   goModule: 'helm.sh/helm/v3/cmd/helm@v3.21.4',
   hasNoIndex: true,
   open,
 };
 
-/** Of the file in a chart that stands for the image; Helm takes none above 5 MiB. */
+/** Of the files in a chart that stands for the image; Helm takes none above 5 MiB. */
 const BIG_FILE_BYTES = 3_000_000;
+const BIG_FILES = ['one', 'two'];
 
 /** A chart takes the place of an image: its name is the end of the repository's, its version the tag. */
 async function open(desk: Desk): Promise<Session> {
@@ -55,7 +57,7 @@ async function packageChart(desk: Desk, parcel: Parcel): Promise<void> {
   await mkdir(chart, { recursive: true });
   await writeFile(`${chart}/Chart.yaml`, `apiVersion: v2\nname: ${name}\nversion: ${versionOf(parcel)}\n`);
   const bytes = layout === desk.images.tiny ? 100 : BIG_FILE_BYTES;
-  await writeFile(`${chart}/random.bin`, randomBytes(bytes));
+  for (const file of BIG_FILES) await writeFile(`${chart}/${file}.bin`, randomBytes(bytes));
   await desk.run('helm', ['package', '--destination', desk.directory, chart]);
 }
 

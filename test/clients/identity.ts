@@ -108,7 +108,7 @@ async function pullAnew(session: Session, parcel: Parcel): Promise<Copy> {
 }
 
 /** Expects the command to fail, and to print `words`. */
-async function expectRefusal(work: () => Promise<unknown>, words: string | RegExp): Promise<void> {
+export async function expectRefusal(work: () => Promise<unknown>, words: string | RegExp): Promise<void> {
   const error = await work().then(
     () => undefined,
     (reason: unknown) => reason,

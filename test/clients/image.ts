@@ -24,20 +24,35 @@ const MEBIBYTE = 1024 * 1024;
 
 /** How large what is sent is. */
 interface Sizes {
-  /** The first layer of the image: Debian, or a shell and no more. */
+  /** The first layer of the image: Debian, which is some 40 MB, or a shell and no more. */
   readonly base: 'debian' | 'shell';
+  /** Layers between the small ones and the big one. */
+  readonly middleMegabytes: readonly number[];
   readonly bigLayerMegabytes: number;
   /** Of a blob that is sent in chunks, the last one shorter. */
   readonly chunkBytes: number;
   readonly chunks: number;
 }
 
-/** The big layer is above 200 MB also once packed: random bytes do not get smaller. 5 MiB is the least that a registry
- *  on S3 may ask for in a chunk. */
-export const FULL: Sizes = { base: 'debian', bigLayerMegabytes: 210, chunkBytes: 5 * MEBIBYTE, chunks: 5 };
+/** Layers on either side of every limit there is: 4 MiB a request through Lambda, 5 MiB a part of S3's. The big one is
+ *  above 200 MB also once packed: random bytes do not get smaller. 5 MiB is the least that a registry on S3 may ask for
+ *  in a chunk. */
+export const FULL: Sizes = {
+  base: 'debian',
+  middleMegabytes: [3, 6],
+  bigLayerMegabytes: 210,
+  chunkBytes: 5 * MEBIBYTE,
+  chunks: 5,
+};
 
-/** No request is above 4 MiB: Lambda takes 6 MB, in base64. Chunks so small that several make one part in S3. */
-export const SMALL: Sizes = { base: 'shell', bigLayerMegabytes: 3, chunkBytes: MEBIBYTE, chunks: 7 };
+/** Where only the answers matter. Chunks so small that several make one part in S3. */
+export const SMALL: Sizes = {
+  base: 'shell',
+  middleMegabytes: [],
+  bigLayerMegabytes: 3,
+  chunkBytes: MEBIBYTE,
+  chunks: 7,
+};
 
 /** Images carry a date; a fixed one, so that only their content makes their digest. */
 const CREATED = '2024-01-01T00:00:00Z';
@@ -76,7 +91,7 @@ export interface Layout {
 
 export interface TestImages {
   readonly sizes: Sizes;
-  /** Four layers: Debian or a shell, a script, next to nothing, random bytes. */
+  /** Layers: Debian or a shell, a script, next to nothing, and random bytes of several sizes. */
   readonly image: Layout;
   /** An index of three platforms; the first is this machine's. */
   readonly index: Layout;
@@ -104,7 +119,11 @@ export async function makeTestImages({ directory, cache, sizes }: ImagesOptions)
   const nothing = await maker.directory('nothing');
   const foreign = await maker.random('foreign', 3 * MEGABYTE);
   const variant = await maker.random('variant', MEGABYTE);
-  const layers = [base, script, nothing, big.layer];
+  const middle: Layer[] = [];
+  for (const size of sizes.middleMegabytes) {
+    middle.push((await maker.random(`middle-${size}`, size * MEGABYTE)).layer);
+  }
+  const layers = [base, script, nothing, ...middle, big.layer];
   return {
     sizes,
     image: await imageLayout(join(directory, 'image'), layers),

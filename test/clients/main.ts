@@ -11,9 +11,11 @@ import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
 import { stopDaemons } from './daemons.ts';
 import { whyAbsent } from './go-tools.ts';
 import { FULL, makeTestImages, SMALL } from './image.ts';
+import { Lanes } from './lanes.ts';
+import { modernClients } from './modern.ts';
 import { Registry } from './registry.ts';
 import { Report, Skip } from './report.ts';
-import { askClient } from './round-trip.ts';
+import { type AskOptions, askClient } from './round-trip.ts';
 import { removeTree } from './scratch.ts';
 
 let cleaning: Promise<void> | undefined;
@@ -21,7 +23,11 @@ let target: Target | undefined;
 const targetName = chosenTarget();
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { identity: { type: 'boolean', default: false } },
+  options: {
+    identity: { type: 'boolean', default: false },
+    modern: { type: 'boolean', default: false },
+    largest: { type: 'string' },
+  },
 });
 const chosen = chooseClients(positionals);
 const onlyIdentity = values.identity;
@@ -43,20 +49,34 @@ async function askAll(): Promise<void> {
   const registry = await report.check(targetName, 'answers', openRegistry, ({ url }) => `at ${url}`);
   if (registry === undefined) return;
   const images = await report.check('images', 'are made', () =>
-    makeTestImages({ directory, cache, sizes: onlyIdentity || targetName === 'lambda' ? SMALL : FULL }),
+    makeTestImages({ directory, cache, sizes: sizes() }),
   );
   if (images === undefined) return;
+  const modern = values.modern ? await installModern(cache) : [];
+  if (modern === undefined) return;
   const tools = join(cache, 'bin');
   const prefix = `clients-${id}`;
-  const path = searchPath([tools]);
+  const path = searchPath([...modern, tools]);
   const accounts = new Accounts(registry);
-  const options = { registry, accounts, images, prefix, path, directory, report, onlyIdentity };
-  for (const client of chosen) {
-    const absent = await whyAbsent(client, tools);
-    if (absent === undefined) await askClient(client, options);
-    else if (isRequired(client)) report.fail(client.name, 'is required', absent);
-    else report.skip(client.name, 'everything', absent);
-  }
+  const lanes = target?.harness === undefined ? undefined : new Lanes(target.harness);
+  const refusesPatches = targetName === 'front'; // the one that has a front door and no stream host
+  const people = { registry, accounts, images, prefix, path };
+  const options = { ...people, directory, report, onlyIdentity, lanes, refusesPatches };
+  for (const client of chosen) await ask(client, tools, options);
+}
+
+/** The directory to put on the PATH first. */
+function installModern(cache: string): Promise<string[] | undefined> {
+  return report.check('clients', 'of today are installed', async () => [
+    await modernClients({ cache, directory }),
+  ]);
+}
+
+async function ask(client: Client, tools: string, options: AskOptions): Promise<void> {
+  const absent = await whyAbsent(client, options.path, tools);
+  if (absent === undefined) await askClient(client, options);
+  else if (isRequired(client)) report.fail(client.name, 'is required', absent);
+  else report.skip(client.name, 'everything', absent);
 }
 
 /** Starts the target, or finds the registry that is given. */
@@ -79,7 +99,16 @@ function chooseClients(names: readonly string[]): readonly Client[] {
     const known = CLIENTS.map((client) => client.name).join(' ');
     throw new Error(`no client is called ${unknown.join(' or ')}; there are ${known}`);
   }
-  return names.length === 0 ? CLIENTS : CLIENTS.filter((client) => names.includes(client.name));
+  const able = CLIENTS.filter((client) => values.modern || !client.isModern);
+  return names.length === 0 ? able : able.filter((client) => names.includes(client.name));
+}
+
+/** What the images are made of: `--largest` is the size of the big layer, in MB. */
+function sizes() {
+  if (onlyIdentity) return SMALL;
+  const largest = Number(values.largest ?? FULL.bigLayerMegabytes);
+  if (!Number.isInteger(largest) || largest < 1) throw new Error(`--largest is no size: ${values.largest}`);
+  return { ...FULL, bigLayerMegabytes: largest };
 }
 
 /** STOWAGE_REQUIRE_CLIENTS is `all`, or names with commas between them. */

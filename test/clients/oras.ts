@@ -7,6 +7,7 @@ import { SBOM_MEDIA_TYPE, SBOM_TYPE, writeSbom } from './sbom.ts';
 
 export const oras: Client = {
   name: 'oras',
+  sends: 'PUT',
   programs: ['oras'],
   goModule: 'oras.land/oras/cmd/oras@v1.3.3',
   open,

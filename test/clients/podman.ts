@@ -12,7 +12,7 @@ import { runIsolated, storageOptions } from './containers-storage.ts';
 import { TAG } from './layout.ts';
 import { expectEqual } from './registry.ts';
 
-export const podman: Client = { name: 'podman', programs: ['podman'], open };
+export const podman: Client = { name: 'podman', sends: 'PATCH', programs: ['podman'], open };
 
 type Podman = (...args: string[]) => Promise<string>;
 

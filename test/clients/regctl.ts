@@ -10,6 +10,7 @@ const LAST_CHUNK_BYTES = 1000;
 
 export const regctl: Client = {
   name: 'regctl',
+  sends: 'PUT',
   programs: ['regctl'],
   goModule: 'github.com/regclient/regclient/cmd/regctl@v0.11.5',
   open,

@@ -20,7 +20,12 @@ export interface Stored {
   readonly digest: string;
   readonly blobs: number;
   readonly bytes: number;
+  /** Of these, in blobs that Lambda does not take. */
+  readonly largeBytes: number;
 }
+
+/** What one request carries through Lambda. */
+const MAX_INLINE_BYTES = 4 * 1024 * 1024;
 
 interface Manifest {
   readonly manifests?: readonly Descriptor[];
@@ -67,19 +72,20 @@ export class Registry {
     if (reference.startsWith('sha256:')) expectEqual(`digest of ${path}`, digest, reference);
 
     const manifest = JSON.parse(body.toString('utf8')) as Manifest;
-    let blobs = 0;
-    let bytes = 0;
+    let [blobs, bytes, largeBytes] = [0, 0, 0];
     for (const child of manifest.manifests ?? []) {
       const stored = await this.verify(repository, child.digest);
       blobs += stored.blobs;
       bytes += stored.bytes;
+      largeBytes += stored.largeBytes;
     }
     for (const blob of [...(manifest.config ? [manifest.config] : []), ...(manifest.layers ?? [])]) {
       await this.#verifyBlob(repository, blob);
       blobs += 1;
       bytes += blob.size;
+      if (blob.size > MAX_INLINE_BYTES) largeBytes += blob.size;
     }
-    return { digest, blobs, bytes };
+    return { digest, blobs, bytes, largeBytes };
   }
 
   /** The referrers of `digest`: by the API, else by the tag that stands in for it where there is no API. */

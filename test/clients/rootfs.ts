@@ -65,7 +65,8 @@ export async function packTree(root: string, file: string, exclude: readonly str
 }
 
 /** Where this machine's own apt gets Debian from, unless STOWAGE_TEST_MIRROR says otherwise. */
-async function aptMirror(): Promise<string> {
+/** Where this machine gets its own packages. */
+export async function aptMirror(): Promise<string> {
   const chosen = process.env['STOWAGE_TEST_MIRROR'];
   if (chosen !== undefined && chosen !== '') return chosen;
   const directory = '/etc/apt/sources.list.d';

@@ -2,17 +2,23 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Accounts } from './accounts.ts';
 import { type Client, type Copy, Desk, type DeskOptions, type Parcel, type Session } from './client.ts';
-import { checkIdentity, invitePeople } from './identity.ts';
+import { checkIdentity, expectRefusal, invitePeople } from './identity.ts';
+import { checkLanes, describeCounts, type Lanes } from './lanes.ts';
 import { TAG } from './layout.ts';
 import { expectEqual, type Stored } from './registry.ts';
 import type { Report } from './report.ts';
 
-interface AskOptions extends DeskOptions {
+/** What a client is asked with. */
+export interface AskOptions extends DeskOptions {
   readonly directory: string;
   readonly report: Report;
   readonly accounts: Accounts;
   /** Whether to leave out all but the checks of who may do what. */
   readonly onlyIdentity: boolean;
+  /** Where a front door is between clients and registry, what it saw. */
+  readonly lanes?: Lanes | undefined;
+  /** Whether a layer of unknown or great length is refused to those who send it by PATCH. */
+  readonly refusesPatches: boolean;
 }
 
 /** Puts one client through all that is asked of it, in a directory that is gone afterwards. */
@@ -33,9 +39,14 @@ export async function askClient(client: Client, options: AskOptions): Promise<vo
       invitePeople(accounts, desk),
     );
     if (people === undefined) return;
+    if (options.refusesPatches && client.sends === 'PATCH') {
+      await report.check(client.name, 'logs in as a user', () => session.login(people.user));
+      await expectTooLarge(client, desk, session, report);
+      return;
+    }
     if (!onlyIdentity) {
       await report.check(client.name, 'logs in as a user', () => session.login(people.user));
-      await moveImages(client, desk, session, report);
+      await moveImages(client, desk, session, options);
     }
     await checkIdentity({ client, desk, session, people, report });
   } finally {
@@ -44,41 +55,63 @@ export async function askClient(client: Client, options: AskOptions): Promise<vo
   }
 }
 
-async function moveImages(client: Client, desk: Desk, session: Session, report: Report): Promise<void> {
-  const image = await roundTrip(desk, session, desk.parcel('image'), report);
+/** Long before the 50 seconds that docker would spend on repetitions, packing a large layer included. */
+const REFUSAL_SECONDS = 20;
+
+/** A layer above what Lambda takes is refused at once, and the client prints what to do about it. */
+async function expectTooLarge(client: Client, desk: Desk, session: Session, report: Report): Promise<void> {
+  await report.check(client.name, 'is told at once what takes its large layers', async () => {
+    const started = performance.now();
+    await expectRefusal(() => session.push(desk.parcel('image')), /stowage push/);
+    const seconds = (performance.now() - started) / 1000;
+    if (seconds > REFUSAL_SECONDS) throw new Error(`it took ${seconds.toFixed(1)} s`);
+  });
+}
+
+async function moveImages(client: Client, desk: Desk, session: Session, options: AskOptions): Promise<void> {
+  const { report } = options;
+  const trip = { client, desk, session, ...options };
+  const image = await roundTrip(trip, desk.parcel('image'));
   for (const { what, run } of session.extras) {
     if (image === undefined) report.skip(client.name, what, 'it has no image to do so with');
     else await report.check(client.name, what, () => run(image));
   }
-  if (!client.hasNoIndex) await roundTrip(desk, session, desk.parcel('index'), report);
+  if (!client.hasNoIndex) await roundTrip(trip, desk.parcel('index'));
+}
+
+interface Trip extends AskOptions {
+  readonly client: Client;
+  readonly desk: Desk;
+  readonly session: Session;
 }
 
 /** Push, look at what the registry has, remove, pull, compare. Returns what came back, if all was well. */
-async function roundTrip(
-  desk: Desk,
-  session: Session,
-  parcel: Parcel,
-  report: Report,
-): Promise<Copy | undefined> {
-  const { client, registry } = desk;
+async function roundTrip(trip: Trip, parcel: Parcel): Promise<Copy | undefined> {
+  const { client, registry, session, report, lanes } = trip;
   const { kind, repository } = parcel;
-  const sent = await report.check(client, `pushes the ${kind}`, () => session.push(parcel));
+  await lanes?.reset();
+  const sent = await report.check(client.name, `pushes the ${kind}`, () => session.push(parcel));
   if (sent === undefined) {
-    report.skip(client, `pulls the ${kind} back`, 'it was not pushed');
+    report.skip(client.name, `pulls the ${kind} back`, 'it was not pushed');
     return undefined;
   }
-  await report.check(
-    client,
+  const counts = await lanes?.counts();
+  const stored = await report.check(
+    client.name,
     `finds all of the ${kind} in the registry:`,
     async () => {
-      const stored = await registry.verify(repository, TAG);
-      expectEqual(`digest of the ${kind}`, stored.digest, sent.digest);
-      return stored;
+      const found = await registry.verify(repository, TAG);
+      expectEqual(`digest of the ${kind}`, found.digest, sent.digest);
+      return found;
     },
     describeStored,
   );
-  await report.check(client, `removes its copy of the ${kind}`, () => session.remove(parcel));
-  return await report.check(client, `pulls the ${kind} back, and the digests are equal`, async () => {
+  if (counts && stored) {
+    const look = async () => checkLanes(client, kind, counts, stored);
+    await report.check(client.name, 'sends no large layer through Lambda:', look, describeCounts);
+  }
+  await report.check(client.name, `removes its copy of the ${kind}`, () => session.remove(parcel));
+  return await report.check(client.name, `pulls the ${kind} back, and the digests are equal`, async () => {
     const received = await session.pull(parcel);
     expectEqual(`digest of the ${kind}`, received.digest, sent.digest);
     expectEqual(`contents of the ${kind}`, received.contents, sent.contents);

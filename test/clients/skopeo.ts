@@ -3,7 +3,7 @@ import { runIsolated } from './containers-storage.ts';
 import { TAG } from './layout.ts';
 import { layoutSession } from './layout-client.ts';
 
-export const skopeo: Client = { name: 'skopeo', programs: ['skopeo'], open };
+export const skopeo: Client = { name: 'skopeo', sends: 'PATCH', programs: ['skopeo'], open };
 
 async function open(desk: Desk): Promise<Session> {
   const { host } = desk.registry;

@@ -75,10 +75,10 @@ it('names every failure and every skip with its reason, and what is disabled for
 it('prints tables as text and, with a column for each target, as Markdown', () => {
   expect(asText([results])).toContain('embedded  1.1      2       1       1        1');
   expect(asText([results])).toMatch(/^image +1 \/ 1 \/ 2$/m);
-  const both = [results, { ...results, target: 'lambda' }];
+  const both = [results, { ...results, target: 'front' }];
   const page = asMarkdown({ results: both, program: 'go run example', date: '2026-11-23' });
-  expect(page).toContain('| lambda   | 1.1     | 2      | 1      | 1       | 1        |');
-  expect(page).toContain('| API        | embedded 1.1 | lambda 1.1 |');
+  expect(page).toContain('| front    | 1.1     | 2      | 1      | 1       | 1        |');
+  expect(page).toContain('| API        | embedded 1.1 | front 1.1 |');
   expect(page).toContain('| Tag delete | Skip         | Skip       |');
   expect(page).toContain('- **Sparse Manifests**: off by the program');
 });

@@ -16,6 +16,7 @@ import type {
 } from '../blob-store.ts';
 import type { CdnUrls } from './cdn-urls.ts';
 import { DIRECT_LANE, ObjectClient } from './object-client.ts';
+import { PartBuffers } from './part-buffers.ts';
 import { ResumableHash } from './resumable-hash.ts';
 import { decodeState, encodeState, type UploadState } from './upload-state.ts';
 import { writeBody } from './write-body.ts';
@@ -37,6 +38,7 @@ export class S3BlobStore implements BlobStore {
   readonly #objects: ObjectClient;
   readonly #newId: () => string;
   readonly #cdn: CdnUrls | undefined;
+  readonly #buffers = new PartBuffers();
 
   constructor({ client, bucket, newId, cdn }: S3BlobStoreOptions) {
     this.#s3 = client;
@@ -53,7 +55,14 @@ export class S3BlobStore implements BlobStore {
   async append(upload: Upload, body: Body, { commit, last }: AppendOptions): Promise<AppendOutcome> {
     const before = decodeState(upload.state);
     const tailKey = `uploads/${this.#newId()}`;
-    const written = await writeBody(this.#objects, { upload, state: before, body, last, tailKey });
+    const written = await writeBody(this.#objects, {
+      upload,
+      state: before,
+      body,
+      last,
+      tailKey,
+      buffers: this.#buffers,
+    });
     if (!written) return { is: 'busy' };
     const next = { ...upload, offset: written.offset, state: encodeState(written.state) };
     if (!(await commit(next))) return { is: 'lost' };

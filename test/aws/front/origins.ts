@@ -142,16 +142,16 @@ function answerOf(sent: ClientRequest, answerMs: number): Promise<IncomingMessag
       clearTimeout(timer);
       reject(new OriginError(status, why));
     };
-    sent.on('finish', () => {
-      timer ??= setTimeout(() => {
+    const onSent = () => {
+      timer = setTimeout(() => {
         fail(504, 'the origin did not answer in time');
         sent.destroy();
       }, answerMs);
-    });
+    };
+    sent.on('finish', onSent);
     sent.on('response', (answer) => {
       clearTimeout(timer);
-      timer = undefined;
-      sent.removeAllListeners('finish');
+      sent.off('finish', onSent);
       resolve(answer);
     });
     sent.on('error', (error) => fail(502, `the origin closed the connection: ${error.message}`));

@@ -31,6 +31,7 @@ it('lets a guest do what the bucket policy allows, and nothing else', async () =
     new PutObjectCommand({ ...at('blobs/2'), Body: 'x' }),
     new PutObjectCommand({ ...at('keys/2'), Body: 'x', IfNoneMatch: '*' }),
     new GetObjectCommand(at('keys/ring')),
+    new GetObjectCommand(at('blobs/missing')),
     new CreateMultipartUploadCommand(at('blobs/2')),
     new DeleteObjectCommand(at('blobs/1')),
     new ListObjectsV2Command({ Bucket: BUCKET }),

@@ -50,11 +50,24 @@ export function requireAllowed(
   operation: Operation,
   call: Call,
 ): void {
-  const guest = guests.find(({ credentials }) => credentials.accessKeyId === accessKeyId);
+  const guest = guestOf(guests, accessKeyId);
   const isAllowed = ({ action, prefix, ifNoneMatch }: Statement) =>
     action === ACTIONS[operation] &&
     call.key.startsWith(prefix) &&
     !(ifNoneMatch && header(call, 'if-none-match') === undefined);
   if (!guest || guest.policy().some(isAllowed)) return;
-  throw new S3Error('AccessDenied', 'Access Denied');
+  throw accessDenied();
 }
+
+/** Who may not list a bucket is not told which objects are not there. */
+export function errorFor(guests: readonly Guest[], { accessKeyId }: Signed, error: unknown): unknown {
+  const isMissing = error instanceof S3Error && error.code === 'NoSuchKey';
+  const guest = isMissing ? guestOf(guests, accessKeyId) : undefined;
+  const mayList = guest?.policy().some(({ action }) => action === 's3:ListBucket');
+  return guest && !mayList ? accessDenied() : error;
+}
+
+const guestOf = (guests: readonly Guest[], accessKeyId: string) =>
+  guests.find(({ credentials }) => credentials.accessKeyId === accessKeyId);
+
+const accessDenied = () => new S3Error('AccessDenied', 'Access Denied');

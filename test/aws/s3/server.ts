@@ -17,7 +17,7 @@ import {
 } from './multipart.ts';
 import { deleteObject, deleteObjects, getObject, headObject, putObject } from './objects.ts';
 import { type Context, quoted, type Reply } from './operation.ts';
-import { type Guest, requireAllowed } from './policy.ts';
+import { errorFor, type Guest, requireAllowed } from './policy.ts';
 import { type Operation, operationOf } from './routing.ts';
 import { S3Error } from './s3-error.ts';
 import { authenticate, type Credentials, type Signed } from './signature.ts';
@@ -30,7 +30,8 @@ export type Fault =
   | { readonly status: 500; readonly code: 'InternalError' }
   | { readonly status: 503; readonly code: 'SlowDown' }
   | { readonly status: 409; readonly code: 'ConditionalRequestConflict' }
-  | { readonly dropAnswer: true };
+  | { readonly dropAnswer: true }
+  | { readonly ignoreRange: true };
 
 /** The ETag without quotes, the key as it is, not URL-encoded. */
 export interface ObjectCreated {
@@ -60,6 +61,7 @@ export interface S3ServerOptions {
     operation: Operation;
     key: string;
     method: string;
+    presigned: boolean;
   }) => Promise<Fault | undefined>;
 }
 
@@ -170,14 +172,18 @@ class S3Service {
     const signed = authenticate(call, { credentials: accepted, region, now: this.#now });
     requireAllowed(guests, signed, operation, call);
     this.calls.push({ operation, key: call.key });
-    const fault = await this.#options.before?.({ operation, key: call.key, method: call.method });
-    if (fault) await suffer(fault);
+    const { key, method } = call;
+    const { presigned } = signed;
+    const fault = await this.#options.before?.({ operation, key, method, presigned });
+    if (fault) await suffer(fault, call);
     if (call.bucket !== bucket) {
       throw new S3Error('NoSuchBucket', 'The specified bucket does not exist', { BucketName: call.bucket });
     }
     const running = this.#perform(operation, call, signed);
     this.#running.add(running);
-    const reply = await running.finally(() => this.#running.delete(running));
+    const reply = await running
+      .catch((error: unknown) => Promise.reject(errorFor(guests, signed, error)))
+      .finally(() => this.#running.delete(running));
     return fault && 'dropAnswer' in fault ? 'dropped' : reply;
   }
 
@@ -202,7 +208,8 @@ class S3Service {
 
 const isBodyless = ({ method }: Call) => method === 'GET' || method === 'HEAD' || method === 'DELETE';
 
-async function suffer(fault: Fault): Promise<void> {
+async function suffer(fault: Fault, { headers }: Call): Promise<void> {
+  if ('ignoreRange' in fault) delete headers.range;
   if ('delayMs' in fault) await delay(fault.delayMs);
   if ('code' in fault) throw new S3Error(fault.code, FAULT_MESSAGES[fault.code]);
 }

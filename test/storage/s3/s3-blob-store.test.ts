@@ -79,7 +79,7 @@ describe('S3BlobStore', () => {
     const bytes = randomBytes(30 * MEBIBYTE);
     const upload = await append(store, await start(store), bytes, true);
     expect(await store.finish(upload, digestOf('sha256', bytes))).toBe('stored');
-    const parts = ['UploadPart', 'UploadPart', 'UploadPart', 'UploadPart'];
+    const parts = Array.from({ length: 6 }, () => 'UploadPart');
     expect(calls()).toEqual(['CreateMultipartUpload', ...parts, 'CompleteMultipartUpload']);
     expect(Buffer.from(await new Response(await store.read(upload.objectKey)).bytes()).equals(bytes)).toBe(
       true,

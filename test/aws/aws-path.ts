@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { ENV, FRONT_HEADERS, FRONT_STORE_KEY, ORIGINS } from '../../functions/environment.ts';
+import { freePort } from '../free-port.ts';
+import { RegistryProcess } from '../registry-process.ts';
+import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
+import { makeFirstAdmin } from './first-admin.ts';
+import { startControl } from './front/control.ts';
+import { Counters } from './front/counters.ts';
+import { S3Events } from './front/events.ts';
+import { Faults } from './front/faults.ts';
+import type { Origin } from './front/origins.ts';
+import { loadEdgeFunctions } from './front/runtime.ts';
+import { startFront } from './front/server.ts';
+import { startGateway } from './gateway/gateway.ts';
+import type { ObjectCreated } from './s3/server.ts';
+import { type AwsStores, startAwsStores } from './stores.ts';
+
+export interface AwsPathOptions {
+  /** @default - any free one */
+  readonly port?: number;
+  /** Where the data stays. @default - a directory that goes with it */
+  readonly data?: string | undefined;
+  /** How much longer each call to a store takes than it does here. @default 0 */
+  readonly latencyMs?: number;
+  /** @default none */
+  readonly streamHost?: 'none' | 'instance';
+  /** @default s3 */
+  readonly downloads?: 's3' | 'cdn';
+  /** How long events of S3 are on their way. @default 500 */
+  readonly eventDelayMs?: number;
+}
+
+/** The whole of a deployment on this machine. */
+export interface AwsPath {
+  /** Where clients go. */
+  readonly url: string;
+  readonly controlUrl: string;
+  readonly admin: { readonly username: string; readonly password: string };
+  readonly stores: AwsStores;
+  readonly counters: Counters;
+  readonly faults: Faults;
+  /** Absent where there is none. */
+  readonly streamHost?: RegistryProcess;
+  /** Where the API is without its front door. */
+  readonly gatewayUrl: string;
+  stop(): Promise<void>;
+}
+
+/** CloudFront's own, at S3; the bucket policy is that of lib/blob-bucket.ts. */
+const OAC = { accessKeyId: 'AKIAORIGINACCESS', secretAccessKey: 'cloudfront alone', region: 'us-east-1' };
+
+/** As in lib/front-door.ts. */
+const API_ANSWER_MS = 35_000;
+const ANSWER_MS = 120_000;
+
+/** Starts it, once in a process: its functions read the environment when they are loaded. `undefined` where there is no
+ *  DynamoDB server for this platform. */
+export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPath | undefined> {
+  const { streamHost: host = 'none', downloads = 's3' } = options;
+  const state: State = { faults: new Faults(), counters: new Counters(), tell: () => undefined };
+  const { faults, counters } = state;
+  const stores = await openStores(options, state);
+  if (!stores) return undefined;
+  const port = options.port ?? (await freePort());
+  const url = process.env[ENV.publicUrl] || `http://127.0.0.1:${port}`; // the real front door speaks HTTPS only
+  process.env[ENV.publicUrl] = url;
+  const parts = await deployFront(stores, { stream: host === 'instance', url }, downloads);
+  const admin = await makeFirstAdmin(stores.environment);
+  const { api, events } = await loadFunctions(stores, options, state);
+  const gateway = await startGateway({
+    handler: (event, context) =>
+      api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
+  });
+  const streamHost = host === 'instance' ? await startStreamHost() : undefined;
+  const origins = originsOf(stores, parts, { api: gateway.url, streamPort: streamHost?.port });
+  const edge = await loadEdgeFunctions({
+    kvs: async () => frontValue(parts, faults),
+    origins: Object.keys(origins),
+    now: () => Date.now() + (faults.number('clock-skewed') ?? 0),
+  });
+  const cdn = downloads === 'cdn' ? { downloads: parts.downloads } : {};
+  const front = await startFront({ port, edge, origins, counters, faults, ...cdn });
+  const control = await startControl({ counters, faults, origins });
+  return {
+    url,
+    controlUrl: control.url,
+    admin,
+    stores,
+    counters,
+    faults,
+    gatewayUrl: gateway.url,
+    ...(streamHost && { streamHost }),
+    async stop() {
+      await control.close();
+      await front.close();
+      await streamHost?.stop('SIGTERM');
+      await gateway.close();
+      await events.close();
+      await parts.kvs.close();
+      await stores.stop();
+    },
+  };
+}
+
+interface State {
+  readonly faults: Faults;
+  readonly counters: Counters;
+  /** Of an object in S3, who has to know. */
+  tell: (created: ObjectCreated) => void;
+}
+
+function openStores({ data, latencyMs, downloads = 's3' }: AwsPathOptions, state: State) {
+  const { faults } = state;
+  return startAwsStores(data, latencyMs, {
+    guests: [{ credentials: OAC, policy: () => bucketPolicy(faults, downloads) }],
+    onObjectCreated: (created) => state.tell(created),
+    before: async ({ presigned }) =>
+      presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
+  });
+}
+
+/** As they are deployed; each reads the environment when it is loaded. */
+async function loadFunctions({ environment }: AwsStores, { eventDelayMs = 500 }: AwsPathOptions, state: State) {
+  const { handler: api } = await import('../../functions/api.ts');
+  const { handler: commitUploads } = await import('../../functions/commit-uploads.ts');
+  const events = new S3Events({
+    bucket: environment[ENV.bucket] ?? '',
+    region: OAC.region,
+    faults: state.faults,
+    delayMs: eventDelayMs,
+    handler: (event) => commitUploads(event as never, lambdaContext() as never),
+  });
+  state.tell = (created) => events.tell(created);
+  return { api, events };
+}
+
+interface Places {
+  readonly api: string;
+  readonly streamPort: number | undefined;
+}
+
+/** As in lib/front-door.ts. */
+function originsOf({ environment, s3 }: AwsStores, { secret }: FrontParts, { api, streamPort }: Places) {
+  const customHeaders = { [FRONT_HEADERS.secret]: secret };
+  const stream = { url: `http://127.0.0.1:${streamPort}`, customHeaders, answerMs: ANSWER_MS };
+  const origins: Record<string, Origin> = {
+    [ORIGINS.api]: { url: api, customHeaders, answerMs: API_ANSWER_MS },
+    [ORIGINS.blobs]: {
+      url: s3.url,
+      path: `/${environment[ENV.bucket]}`,
+      access: OAC,
+      answerMs: ANSWER_MS,
+    },
+    ...(streamPort !== undefined && { [ORIGINS.stream]: stream }),
+  };
+  return origins;
+}
+
+/** It reaches DynamoDB and S3 only, so its copy of the signing keys is in S3. */
+function startStreamHost(): Promise<RegistryProcess> {
+  return RegistryProcess.start('', {
+    STOWAGE_STORE: 'aws',
+    [ENV.signingKeys]: '',
+    [ENV.keysObject]: KEYS_OBJECT,
+  });
+}
+
+function bucketPolicy(faults: Faults, downloads: 's3' | 'cdn') {
+  return [
+    { action: 's3:PutObject', prefix: 'blobs/', ifNoneMatch: !faults.has('no-if-none-match') } as const,
+    ...(downloads === 'cdn' ? [{ action: 's3:GetObject', prefix: 'blobs/' } as const] : []),
+  ];
+}
+
+/** What the functions find in their store; other keys than the registry's where rotation has not reached it. */
+async function frontValue({ kvs }: FrontParts, faults: Faults): Promise<string | undefined> {
+  const text = kvs.values.get(FRONT_STORE_KEY);
+  if (text === undefined || !(faults.has('tokens-not-rotated') || faults.has('edge-keys-stale'))) return text;
+  const key = { id: randomBytes(8).toString('hex'), secret: randomBytes(32).toString('base64url') };
+  return JSON.stringify({ ...JSON.parse(text), keys: [key] });
+}
+
+const admitted = (event: APIGatewayProxyEventV2, secret: string): APIGatewayProxyEventV2 => ({
+  ...event,
+  headers: { ...event.headers, [FRONT_HEADERS.secret]: secret },
+});
