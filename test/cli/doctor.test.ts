@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PROBE_NAMES } from '../../cli/doctor/probes.ts';
 import type { Report } from '../../cli/doctor/report.ts';
 import { type AwsPath, startAwsPath } from '../aws/aws-path.ts';
@@ -23,6 +23,7 @@ interface Deployed {
 let deployed: Deployed | undefined;
 
 beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true); // the log of its functions
   const path = await startAwsPath();
   if (!path) return;
   const spoiler = new Spoiler(path.url);
@@ -36,6 +37,7 @@ afterEach(() => {
   if (deployed) deployed.spoiler.spoil = undefined;
 });
 afterAll(async () => {
+  vi.restoreAllMocks();
   deployed?.spoiler.stop();
   await deployed?.path.stop();
   if (deployed) await rm(deployed.home, { recursive: true, force: true });
