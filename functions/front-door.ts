@@ -17,11 +17,11 @@ export interface Sender {
 export class FrontDoor {
   /** Makes the tokens of uploads that may go past the registry; absent where nobody signs any. */
   readonly uploads: UploadTokens | undefined;
-  readonly #secret: Buffer;
+  readonly #secrets: readonly Buffer[];
 
   constructor({ secret, uploads }: { readonly secret: string; readonly uploads?: UploadTokens | undefined }) {
     this.uploads = uploads;
-    this.#secret = hashOf(secret);
+    this.#secrets = secret.split(',').map(hashOf);
   }
 
   /** Who sent the request, by the front door's word; `undefined` where it did not come that way, and nothing that it
@@ -29,7 +29,7 @@ export class FrontDoor {
   senderOf({ headers }: Request): Sender | undefined {
     // Hashes are of one length, whatever was sent.
     const sent = hashOf(headers.get(FRONT_HEADERS.secret) ?? '');
-    if (!timingSafeEqual(sent, this.#secret)) return undefined;
+    if (!this.#secrets.some((secret) => timingSafeEqual(sent, secret))) return undefined;
     const host = headers.get(FRONT_HEADERS.host);
     return {
       address: headers.get(FRONT_HEADERS.address) ?? 'unknown',

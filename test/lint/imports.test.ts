@@ -53,11 +53,13 @@ const FORBIDDEN = [
   ['cli', '@aws-sdk/client-dynamodb'],
   ['cli/commands', '../../functions/identity/grants.ts'],
   ['cli/commands', '../../local/settings.ts'],
-  ['cli/doctor', '../../functions/limits.ts'],
-  ['cli/doctor/probes', '../../../functions/environment.ts'],
   ['edge', '../functions/limits.ts'],
   ['edge', 'node:crypto'],
   ['edge', 'fs'],
+  ['cli/push', '../commands/tags.ts'],
+  ['cli/push', '../../functions/limits.ts'],
+  ['cli/doctor', '../../functions/limits.ts'],
+  ['cli/doctor/probes', '../../../functions/environment.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -76,11 +78,14 @@ const ALLOWED = [
   ['cli', '../functions/oci/reference.ts'],
   ['cli/commands', '../../functions/oci/reference.ts'],
   ['cli/commands', '../session.ts'],
+  ['edge', 'cloudfront'],
+  ['edge', 'crypto'],
+  ['cli/commands', '../push/repository.ts'],
+  ['cli/push', '../failure.ts'],
+  ['cli/push', '../../functions/oci/manifest.ts'],
   ['cli/commands', '../doctor/probes.ts'],
   ['cli/doctor', '../../functions/oci/digest.ts'],
   ['cli/doctor/probes', '../../../functions/oci/digest.ts'],
-  ['edge', 'cloudfront'],
-  ['edge', 'crypto'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({
