@@ -14,4 +14,15 @@ export class Failure extends Error {
   }
 }
 
+/** A failure that may be over in a moment. */
+export class PassingFailure extends Failure {
+  /** As the registry wishes. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(message: string, retryAfterSeconds?: number) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 export const misuse = (message: string) => new Failure(message, MISUSED);

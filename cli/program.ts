@@ -1,11 +1,13 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommand } from './commands/audit.ts';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
+import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRobotCommands } from './commands/robots.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -21,6 +23,10 @@ Start a registry and log in to it:
 
 In CI, without a login: STOWAGE_REGISTRY, STOWAGE_USERNAME (such as robot/ci) and STOWAGE_TOKEN (its secret).`;
 
+/** Nearly every command has options: to say so in the list of commands takes room from what they are for. */
+const subcommandTerm = (command: Command) =>
+  new Help().subcommandTerm(command).replace(/ \[options\](?= |$)/, '');
+
 /** The whole command line, whose actions throw `Failure` and commander's errors. */
 export function createProgram(): Command {
   const program = new Command('stowage')
@@ -35,10 +41,11 @@ export function createProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'stowage: ')) });
   addServeCommand(program);
   addLoginCommands(program);
+  addPushCommand(program);
   addUserCommands(program);
   addTokenCommands(program);
   addRobotCommands(program);
@@ -49,6 +56,7 @@ export function createProgram(): Command {
   addTagCommands(program);
   addAuditCommand(program);
   addAdminCommands(program);
+  addDoctorCommand(program);
   addCompletionCommand(program);
   return program;
 }

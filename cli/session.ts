@@ -34,7 +34,7 @@ export function onRegistry<A extends readonly unknown[]>(
 async function open(options: GlobalOptions): Promise<Session> {
   trust(options.ca);
   const url = await registryOf(options);
-  return { api: new Api(url, await credentialFor(url)), output: new Output(options) };
+  return { api: new Api(url, await credentialFor(url, options)), output: new Output(options) };
 }
 
 /** The registry a command is about: the one it names, the environment's, or the current one. */
@@ -45,9 +45,13 @@ export async function registryOf({ registry }: GlobalOptions): Promise<string> {
   throw misuse('which registry? stowage login URL, or --registry URL, or STOWAGE_REGISTRY');
 }
 
-async function credentialFor(url: string): Promise<Credential | undefined> {
+/** How to log in to a registry: as the environment says, which never goes to another one than it names, or as saved. */
+export async function credentialFor(
+  url: string,
+  { registry = process.env['STOWAGE_REGISTRY'] }: GlobalOptions = {},
+): Promise<Credential | undefined> {
   const { STOWAGE_TOKEN: password, STOWAGE_USERNAME: username } = process.env;
-  if (password) {
+  if (password && (!registry || registryUrl(registry) === url)) {
     if (!username) throw misuse('STOWAGE_TOKEN needs STOWAGE_USERNAME: a user, robot/NAME, or oidc');
     return { is: 'password', username, password };
   }

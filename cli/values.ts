@@ -86,7 +86,7 @@ export function validUntil({ days, until }: Validity): { readonly validUntil?: s
   return end ? { validUntil: end.toISOString() } : {};
 }
 
-const isLoopback = (hostname: string) => /^(?:127(?:\.\d+){3}|\[::1\]|localhost)$/.test(hostname);
+export const isLoopback = (hostname: string) => /^(?:127(?:\.\d+){3}|\[::1\]|localhost)$/.test(hostname);
 
 /** The address of a registry: `registry.example.com` is https, `127.0.0.1:5000` is http. */
 export function registryUrl(text: string): string {

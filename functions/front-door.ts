@@ -17,11 +17,12 @@ export interface Sender {
 export class FrontDoor {
   /** Makes the tokens of uploads that may go past the registry; absent where nobody signs any. */
   readonly uploads: UploadTokens | undefined;
-  readonly #secret: Buffer;
+  readonly #secrets: readonly Buffer[];
 
+  /** Several secrets have a comma between them: each is good. */
   constructor({ secret, uploads }: { readonly secret: string; readonly uploads?: UploadTokens | undefined }) {
     this.uploads = uploads;
-    this.#secret = hashOf(secret);
+    this.#secrets = secret.split(',').filter(Boolean).map(hashOf);
   }
 
   /** Who sent the request, by the front door's word; `undefined` where it did not come that way, and nothing that it
@@ -29,7 +30,7 @@ export class FrontDoor {
   senderOf({ headers }: Request): Sender | undefined {
     // Hashes are of one length, whatever was sent.
     const sent = hashOf(headers.get(FRONT_HEADERS.secret) ?? '');
-    if (!timingSafeEqual(sent, this.#secret)) return undefined;
+    if (!this.#secrets.some((secret) => timingSafeEqual(sent, secret))) return undefined;
     const host = headers.get(FRONT_HEADERS.host);
     return {
       address: headers.get(FRONT_HEADERS.address) ?? 'unknown',

@@ -4,6 +4,11 @@ import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
 import { RegistryFunction, type Worker } from './registry-function.ts';
 
+interface FrontKeysProps {
+  /** Another name is another secret, and the one before is still let in. @default - the first secret */
+  readonly rotation?: string;
+}
+
 /** The front door's secret and the key pair of its downloads. Neither is a resource of the stack, since CloudFormation
  *  can make no SecureString: a function makes both, once, and they outlive the stack. */
 export class FrontKeys extends Construct {
@@ -13,7 +18,7 @@ export class FrontKeys extends Construct {
   readonly #resource: CustomResource;
   readonly #downloadKey: string;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, { rotation }: FrontKeysProps = {}) {
     super(scope, id);
     const prefix = `/stowage/${Stack.of(this).stackName}`;
     const secret = `${prefix}/front-secret`;
@@ -36,12 +41,17 @@ export class FrontKeys extends Construct {
       serviceToken: this.function.handler.functionArn,
       resourceType: 'Custom::FrontKeys',
       serviceTimeout: Duration.minutes(5), // a function that cannot answer should not hold a deployment for an hour
-      properties: { SecretParameter: secret, DownloadKeyParameter: this.#downloadKey },
+      properties: {
+        SecretParameter: secret,
+        DownloadKeyParameter: this.#downloadKey,
+        ...(rotation && { Rotation: rotation }),
+      },
     });
     // Not before the function may do what it has to.
     this.#resource.node.addDependency(this.function);
   }
 
+  /** What the front door proves itself with. */
   get secret(): string {
     return this.#resource.getAttString('Secret');
   }
@@ -53,7 +63,8 @@ export class FrontKeys extends Construct {
 
   /** Has the worker let in nobody but the front door. */
   bind(worker: Worker<'serve' | 'stream'>): void {
-    worker.tell(ENV.frontSecret, this.secret);
+    // The front door learns of a new secret only minutes after the worker.
+    worker.tell(ENV.frontSecret, this.#resource.getAttString('Accepted'));
   }
 
   /** Lets the worker read the private key that downloads are signed with, and tells it the parameter's name. */

@@ -38,6 +38,7 @@ const OPTIONS = {
   downloads: oneOf('s3', 'cdn'),
   streamHost: oneOf('none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
+  frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),
   monthlyBudgetUsd: { read: amountFrom, is: 'an amount above 0' },
   budgetEmail: email,
 } satisfies { readonly [N in keyof StowageStackProps]?: Option };

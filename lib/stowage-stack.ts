@@ -56,6 +56,8 @@ export interface StowageStackProps extends StackProps {
   readonly streamHostZone?: string;
   /** The first deployment of another one replaces it, for the newest system. @default - new code alone does */
   readonly streamHostGeneration?: string;
+  /** Another name is another secret between the front door and what is behind it. @default - the first one */
+  readonly frontRotation?: string;
   /** What the account's bill for a month should not pass. @default - no budget */
   readonly monthlyBudgetUsd?: number;
   /** Who is told when it is about to. @default - whoever is told of alarms */
@@ -103,7 +105,10 @@ export class StowageStack extends Stack {
       table: new MetadataTable(this, 'Metadata', fate),
       bucket: new BlobBucket(this, 'Blobs', fate),
     };
-    const keys = { signing: new SigningKeys(this, 'SigningKeys'), front: new FrontKeys(this, 'FrontKeys') };
+    const keys = {
+      signing: new SigningKeys(this, 'SigningKeys'),
+      front: new FrontKeys(this, 'FrontKeys', props.frontRotation ? { rotation: props.frontRotation } : {}),
+    };
     const functions = registryFunctions(this);
     bind(functions, stores, keys);
     const domain = this.#domain(props);
@@ -114,6 +119,7 @@ export class StowageStack extends Stack {
     this.#watch(props, { functions, http, stream });
 
     this.#output({ Url: domain?.url ?? `https://${front.domainName}`, FrontDoorName: front.domainName });
+    this.#output({ ApiUrl: `https://${http.domainName}` });
     this.#output({ TableName: stores.table.tableName, BucketName: stores.bucket.bucketName });
     this.#output({ SigningKeysParameter: keys.signing.parameterName });
     this.#output({ FrontKeysParameters: keys.front.parameterNames.join(' ') });
@@ -153,7 +159,7 @@ export class StowageStack extends Stack {
   }
 
   #stream(
-    { streamHost, streamHostZone: zone, streamHostGeneration: generation }: StowageStackProps,
+    { streamHost, streamHostZone: zone, streamHostGeneration, frontRotation }: StowageStackProps,
     stores: Stores,
     keys: Keys,
     domain: CustomDomain | undefined,
@@ -168,7 +174,8 @@ export class StowageStack extends Stack {
       role,
       ...stores,
       ...(zone && { zone }),
-      ...(generation && { generation }),
+      // A template does not show that the secret is another one.
+      generation: [streamHostGeneration, frontRotation].join(' '),
     });
   }
 

@@ -20,8 +20,8 @@ interface StreamHostProps {
   readonly bucket: BlobBucket;
   /** @default - the region's first availability zone */
   readonly zone?: string;
-  /** The first deployment of another one replaces the instance, for the newest system. @default - new code alone does */
-  readonly generation?: string;
+  /** Another one is another instance, even where a template shows no difference. */
+  readonly generation: string;
 }
 
 const PORT = 5000;
@@ -92,7 +92,7 @@ export class StreamHost extends Construct {
 
   /** CloudFront changes no VPC origin that a distribution uses. So whatever would change it, and a new instance
    *  would, makes another one beside it; the distribution moves, and then the old one goes. */
-  #hash(template: Template, generation = ''): string {
+  #hash(template: Template, generation: string): string {
     const text = JSON.stringify([Stack.of(this).resolve(template), generation]);
     return createHash('sha256').update(text).digest('hex').slice(0, 8);
   }

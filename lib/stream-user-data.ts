@@ -1,5 +1,6 @@
 import { UserData } from 'aws-cdk-lib/aws-ec2';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import { STREAM_HOST_NODE_FLAGS } from './bundle.ts';
 import { STREAM_PROGRAM } from './stream-code.ts';
 
 interface StreamUserDataProps {
@@ -9,6 +10,9 @@ interface StreamUserDataProps {
   /** What the host is told. */
   readonly environment: ReadonlyMap<string, string>;
 }
+
+/** The heap is small beside the buffers of uploads, and should be cleaned up before it is in their way. */
+const FLAGS = [...STREAM_HOST_NODE_FLAGS, '--max-old-space-size=160'];
 
 const HOME = '/opt/stowage';
 const ENVIRONMENT = '/etc/stowage.env';
@@ -78,7 +82,7 @@ const SERVICE = [
   '[Service]',
   'User=stowage',
   `EnvironmentFile=${ENVIRONMENT}`,
-  `ExecStart=${HOME}/${STREAM_PROGRAM.node} --max-old-space-size=160 ${HOME}/${STREAM_PROGRAM.main}`,
+  `ExecStart=${[`${HOME}/${STREAM_PROGRAM.node}`, ...FLAGS, `${HOME}/${STREAM_PROGRAM.main}`].join(' ')}`,
   'Restart=always',
   'RestartSec=2',
   'MemoryHigh=256M', // the system itself takes some 150 MB of the 512

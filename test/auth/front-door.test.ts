@@ -43,6 +43,18 @@ const send = (path: string, headers: Record<string, string>, init: RequestInit =
 const realmOf = (response: Response) =>
   /realm="([^"]*)"/.exec(response.headers.get('www-authenticate') ?? '')?.[1];
 
+describe('while one secret takes the place of another', () => {
+  it('the front door is let in with either, and nobody with both or with neither', async () => {
+    const { registry, authentication } = world;
+    const front = new FrontDoor({ secret: 'new one,old one,' });
+    const rotating = createApp({ registry, authentication, front, onAnswer: () => undefined });
+    const statusWith = async (secret: string) =>
+      (await send('/v2/', { ...HONEST, [FRONT_HEADERS.secret]: secret }, {}, rotating)).status;
+    expect([await statusWith('new one'), await statusWith('old one')]).toEqual([401, 401]);
+    expect([await statusWith('new one,old one'), await statusWith('')]).toEqual([403, 403]);
+  });
+});
+
 describe('a request that did not come through the front door', () => {
   const without: Record<string, Record<string, string>> = {
     'without the secret': { [FRONT_HEADERS.address]: '192.0.2.7' },

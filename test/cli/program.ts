@@ -17,6 +17,11 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+export interface Running {
+  readonly ended: Promise<Outcome>;
+  signal(signal: NodeJS.Signals): void;
+}
+
 type Environment = Readonly<Record<string, string>>;
 
 /** The program as a user runs it, with a home of its own. */
@@ -30,17 +35,19 @@ export class Stowage {
   }
 
   /** Runs a command line to its end; words are split at spaces, unless they are given one by one. */
-  async run(command: string | readonly string[], input = ''): Promise<Outcome> {
+  run(command: string | readonly string[], input: string | Uint8Array = ''): Promise<Outcome> {
+    return this.start(command, input).ended;
+  }
+
+  /** Starts a command line, which signals can be sent to. */
+  start(command: string | readonly string[], input: string | Uint8Array = ''): Running {
     const words = typeof command === 'string' ? command.split(' ') : command;
     const child = spawn(process.execPath, [MAIN, ...words], { env: this.#environment });
     child.stdin.on('error', () => undefined); // not every command reads it
     child.stdin.end(input);
-    const [stdout, stderr] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'close'),
-    ]);
-    return { code: child.exitCode, stdout, stderr };
+    const outputs = [text(child.stdout), text(child.stderr), once(child, 'close')] as const;
+    const ended = Promise.all(outputs).then(([stdout, stderr]) => ({ code: child.exitCode, stdout, stderr }));
+    return { ended, signal: (signal) => void child.kill(signal) };
   }
 
   /** What a command prints that must succeed. */

@@ -56,6 +56,10 @@ const FORBIDDEN = [
   ['edge', '../functions/limits.ts'],
   ['edge', 'node:crypto'],
   ['edge', 'fs'],
+  ['cli/push', '../commands/tags.ts'],
+  ['cli/push', '../../functions/limits.ts'],
+  ['cli/doctor', '../../functions/limits.ts'],
+  ['cli/doctor/probes', '../../../functions/environment.ts'],
 ] as const;
 
 const ALLOWED = [
@@ -76,6 +80,12 @@ const ALLOWED = [
   ['cli/commands', '../session.ts'],
   ['edge', 'cloudfront'],
   ['edge', 'crypto'],
+  ['cli/commands', '../push/repository.ts'],
+  ['cli/push', '../failure.ts'],
+  ['cli/push', '../../functions/oci/manifest.ts'],
+  ['cli/commands', '../doctor/probes.ts'],
+  ['cli/doctor', '../../functions/oci/digest.ts'],
+  ['cli/doctor/probes', '../../../functions/oci/digest.ts'],
 ] as const;
 
 const planted = [...FORBIDDEN, ...ALLOWED].map(([folder, specifier], index) => ({

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FRONT_HEADERS, ORIGINS } from '../../functions/environment.ts';
+import { ENV, FRONT_HEADERS, ORIGINS } from '../../functions/environment.ts';
 import { EVERYTHING, onlyResource, type Resource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize();
@@ -105,6 +105,15 @@ describe('the origins', () => {
     expect(origins.get(ORIGINS.api).OriginCustomHeaders).toEqual(secret);
     expect(origins.get(ORIGINS.stream).OriginCustomHeaders).toEqual(secret);
     expect(origins.get(ORIGINS.blobs)).not.toHaveProperty('OriginCustomHeaders');
+  });
+
+  it('the secret can be another one, and the API still lets in the one before', () => {
+    const rotated = synthesize({ frontRotation: '2' });
+    expect(onlyResource(rotated, 'Custom::FrontKeys').Properties.Rotation).toBe('2');
+    const accepted = attribute(rotated, 'Custom::FrontKeys', 'Accepted');
+    rotated.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { [ENV.frontSecret]: accepted } },
+    });
   });
 
   it('the API is reached by TLS 1.2, and given up only after the gateway has given up', () => {

@@ -124,6 +124,15 @@ describe('another generation of it', () => {
     expect(december.filter((id) => idsOf(november).includes(id))).toEqual([]);
   });
 
+  it('comes with another secret, which a template does not show', () => {
+    const rotated = synthesize({
+      streamHost: 'instance',
+      streamHostGeneration: '2026-11',
+      frontRotation: 'b',
+    });
+    expect(idsOf(rotated).filter((id) => idsOf(november).includes(id))).toEqual([]);
+  });
+
   it('comes with another setting too, and not for nothing', () => {
     const domain = { domainName: 'registry.example.com', hostedZoneId: 'Z0123456789ABCDEFGHIJ' };
     const told = idsOf(synthesize({ streamHost: 'instance', streamHostGeneration: '2026-11', ...domain }));
@@ -156,7 +165,7 @@ describe('the script of a new instance', () => {
       [ENV.table]: expect.stringMatching(/^{MetadataTable/),
       [ENV.bucket]: expect.stringMatching(/^{BlobsBucket/),
       [ENV.keysObject]: 'keys/signing-keys',
-      [ENV.frontSecret]: expect.stringMatching(/^{FrontKeys\w+\.Secret}$/),
+      [ENV.frontSecret]: expect.stringMatching(/^{FrontKeys\w+\.Accepted}$/),
     });
     expect(told).not.toHaveProperty(ENV.signingKeys); // in SSM, which it cannot reach
   });

@@ -1,0 +1,135 @@
+import { algorithmOf, CANONICAL, type Digest } from '../../functions/oci/digest.ts';
+import { type Answer, exchange, refusalOf } from '../exchange.ts';
+import { Failure, PassingFailure } from '../failure.ts';
+import { sizeText } from '../text.ts';
+import type { Authorization } from './authorization.ts';
+import type { Blob, ManifestFile } from './image.ts';
+import { sendBlob } from './send-blob.ts';
+
+/** S3's: the largest object that one PUT makes. */
+const MAX_DIRECT_BYTES = 5 * 1024 ** 3;
+
+interface Target {
+  readonly url: string;
+  readonly name: string;
+  readonly authorization: Authorization;
+  readonly signal: AbortSignal;
+}
+
+/** Where an upload goes; nowhere if the registry had the blob in another repository. */
+type Upload = { readonly is: 'mounted' } | { readonly is: 'open'; readonly location: string };
+
+/** A repository of any registry of the specification, as somebody who pushes sees it. */
+export class Repository {
+  readonly #target: Target;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  /** Rejects where there is no registry, or none that lets the caller in. */
+  async enter(): Promise<void> {
+    const { url } = this.#target;
+    const answer = await this.#send(`${url}/v2/`, { method: 'GET' });
+    if (answer.status === 404) throw new Failure(`${url} is no registry`);
+    if (answer.status >= 300) throw this.#refusal(answer);
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    const answer = await this.#send(this.#url(`blobs/${digest}`), { method: 'HEAD' });
+    // A refusal to HEAD has no words; the upload's has.
+    if ([401, 403, 404].includes(answer.status)) return false;
+    // A redirect leads to where it is.
+    if (answer.status < 400) return true;
+    throw this.#refusal(answer);
+  }
+
+  /** Opens an upload, unless the registry can take the blob from another repository of it. */
+  async startUpload(digest: Digest): Promise<Upload> {
+    const algorithm = algorithmOf(digest);
+    const query = algorithm === CANONICAL ? {} : { 'digest-algorithm': algorithm };
+    const open = (parameters: Record<string, string>) =>
+      this.#send(this.#url(`blobs/uploads/?${new URLSearchParams(parameters)}`), { method: 'POST' });
+    const mount = await open({ mount: digest, ...query });
+    // Registries that mount only from a repository that is named may say so in any way.
+    const answer = [400, 404, 405].includes(mount.status) ? await open(query) : mount;
+    if (answer.status === 201) return { is: 'mounted' };
+    const location = answer.headers.get('location');
+    if (answer.status === 202 && location) return { is: 'open', location: this.#locate(location) };
+    throw this.#refusal(answer);
+  }
+
+  async sendBlob(location: string, blob: Blob, onBytes: (count: number) => void): Promise<void> {
+    const { authorization, signal, url } = this.#target;
+    const separator = location.includes('?') ? '&' : '?';
+    // What proves who pushes is nothing to another host that an upload may be sent to.
+    const isOurs = new URL(location).origin === new URL(url).origin;
+    const header = isOurs ? await authorization.header() : undefined;
+    const target = `${location}${separator}digest=${encodeURIComponent(blob.digest)}`;
+    const answer = await sendBlob(target, { blob, authorization: header, signal, onBytes }).catch((error) => {
+      throw this.#tooLarge(blob, error);
+    });
+    // The next attempt begins with a token that is good again.
+    if (answer.status === 401) throw new PassingFailure(refusalOf(answer).message);
+    if (answer.status !== 201) throw this.#tooLarge(blob, this.#refusal(answer));
+    expectDigest(answer, blob.digest);
+  }
+
+  /** Stores a manifest under a tag or its digest. */
+  async putManifest(reference: string, { bytes, mediaType, digest }: ManifestFile): Promise<void> {
+    const headers = { 'Content-Type': mediaType };
+    const answer = await this.#send(this.#url(`manifests/${reference}`), {
+      method: 'PUT',
+      headers,
+      body: bytes,
+    });
+    if (answer.status !== 201) throw this.#refusal(answer);
+    expectDigest(answer, digest);
+  }
+
+  async #send(url: string, init: RequestInit): Promise<Answer> {
+    const { authorization, signal } = this.#target;
+    const attempt = (header: string | undefined) => {
+      const headers = { ...init.headers, ...(header !== undefined && { Authorization: header }) };
+      return exchange(url, { ...init, headers, signal });
+    };
+    const used = await authorization.header();
+    const answer = await attempt(used);
+    if (answer.status !== 401 || !(await authorization.answer(answer, used))) return answer;
+    return attempt(await authorization.header());
+  }
+
+  #url(path: string): string {
+    return `${this.#target.url}/v2/${this.#target.name}/${path}`;
+  }
+
+  #locate(location: string): string {
+    const { url } = this.#target;
+    const target = new URL(location, this.#url('blobs/uploads/'));
+    if (target.protocol === 'https:' || target.origin === new URL(url).origin) return target.href;
+    throw new Failure(
+      `${url} sends uploads to ${target.origin}, where they would cross a network in the clear`,
+    );
+  }
+
+  #refusal(answer: Answer): Failure {
+    const refusal = refusalOf(answer);
+    if (answer.status !== 401) return refusal;
+    return new Failure(`${refusal.message}; log in: stowage login ${this.#target.url}`);
+  }
+
+  #tooLarge({ digest, content }: Blob, error: unknown): unknown {
+    if (!(error instanceof Failure) || content.size <= MAX_DIRECT_BYTES) return error;
+    const remark = `${digest} has ${sizeText(content.size)}, and a registry without a stream host takes 5 GiB at most`;
+    return error instanceof PassingFailure
+      ? new PassingFailure(`${error.message} (${remark})`, error.retryAfterSeconds)
+      : new Failure(`${error.message} (${remark})`);
+  }
+}
+
+function expectDigest({ headers }: Answer, digest: Digest): void {
+  const stored = headers.get('docker-content-digest');
+  if (stored !== null && stored !== digest) {
+    throw new Failure(`the registry stored ${stored}, where ${digest} was sent`);
+  }
+}

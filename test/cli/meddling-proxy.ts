@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+
+/** What becomes of a request instead of being passed on. */
+export type Meddling =
+  /** The connection ends once so many bytes of the body were passed on. */
+  | { readonly is: 'cut'; readonly afterBytes: number }
+  | {
+      readonly is: 'answer';
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+    }
+  /** Passed on, after a while. */
+  | { readonly is: 'delay'; readonly ms: number };
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly authorization: string | undefined;
+  readonly length: string | undefined;
+}
+
+interface Proxy {
+  readonly url: string;
+  readonly seen: readonly Seen[];
+  /** The most uploads that were under way at once. */
+  readonly mostPuts: number;
+}
+
+/** Stands before a registry and meddles with what `meddle` says. */
+export async function startProxy(
+  target: string,
+  meddle: (seen: Seen, nth: number) => Meddling | undefined,
+): Promise<Proxy> {
+  const seen: Seen[] = [];
+  const state = { puts: 0, mostPuts: 0 };
+  const server = createServer(async (incoming, outgoing) => {
+    const { method = '', url = '', headers } = incoming;
+    const one = { method, url, authorization: headers.authorization, length: headers['content-length'] };
+    seen.push(one);
+    if (isUpload(one)) {
+      state.puts += 1;
+      state.mostPuts = Math.max(state.mostPuts, state.puts);
+      outgoing.on('close', () => {
+        state.puts -= 1;
+      });
+    }
+    const meddling = meddle(one, seen.filter((other) => other.method === method).length);
+    if (meddling?.is === 'delay') await sleep(meddling.ms);
+    if (meddling?.is === 'answer') answer(incoming, outgoing, meddling);
+    else pass(incoming, outgoing, target, meddling?.is === 'cut' ? meddling.afterBytes : undefined);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    get mostPuts() {
+      return state.mostPuts;
+    },
+  };
+}
+
+export const isUpload = ({ method, url }: Seen) => method === 'PUT' && url.includes('/blobs/uploads/');
+
+function answer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  meddling: Meddling & { is: 'answer' },
+): void {
+  incoming.resume();
+  outgoing.writeHead(meddling.status, { 'Content-Type': 'application/json', ...meddling.headers });
+  outgoing.end(meddling.body ?? '');
+}
+
+function pass(incoming: IncomingMessage, outgoing: ServerResponse, target: string, cutAfter?: number): void {
+  const { method = '', url = '', headers } = incoming;
+  const onward = request(new URL(url, target), { method, headers }, (response) => {
+    outgoing.writeHead(response.statusCode ?? 502, response.headers);
+    response.pipe(outgoing);
+  });
+  onward.on('error', () => outgoing.destroy());
+  incoming.on('aborted', () => onward.destroy());
+  if (cutAfter === undefined) incoming.pipe(onward);
+  else cut(incoming, onward, cutAfter);
+}
+
+function cut(incoming: IncomingMessage, onward: ReturnType<typeof request>, afterBytes: number): void {
+  let passed = 0;
+  incoming.on('data', (chunk: Buffer) => {
+    onward.write(chunk);
+    passed += chunk.length;
+    if (passed < afterBytes) return;
+    onward.destroy();
+    incoming.destroy();
+  });
+}
