@@ -18,9 +18,8 @@ export const ENV = {
   bucketEndpoint: 'STOWAGE_S3_ENDPOINT',
   /** Where SSM is, for tests on one machine. @default AWS's own of the region */
   signingKeysEndpoint: 'STOWAGE_SSM_ENDPOINT',
-  /** What the front door proves itself with in `FRONT_HEADERS.secret`; two with a comma between, while one takes the place
-   *  of the other. Absent where there is no front door; where there is
-   *  one, nobody else is let in, and uploads may go past the registry. */
+  /** What the front door proves itself with in `FRONT_HEADERS.secret`; after a rotation two, with a comma between. Absent
+   *  where there is no front door; where there is one, nobody else is let in, and uploads may go past the registry. */
   frontSecret: 'STOWAGE_FRONT_SECRET',
   /** The ARN of the KeyValueStore that the front door's functions read; set where keys are rotated. */
   frontStore: 'STOWAGE_FRONT_STORE',

@@ -19,9 +19,10 @@ export class FrontDoor {
   readonly uploads: UploadTokens | undefined;
   readonly #secrets: readonly Buffer[];
 
+  /** Several secrets have a comma between them: each is good. */
   constructor({ secret, uploads }: { readonly secret: string; readonly uploads?: UploadTokens | undefined }) {
     this.uploads = uploads;
-    this.#secrets = secret.split(',').map(hashOf);
+    this.#secrets = secret.split(',').filter(Boolean).map(hashOf);
   }
 
   /** Who sent the request, by the front door's word; `undefined` where it did not come that way, and nothing that it

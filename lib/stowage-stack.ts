@@ -119,6 +119,7 @@ export class StowageStack extends Stack {
     this.#watch(props, { functions, http, stream });
 
     this.#output({ Url: domain?.url ?? `https://${front.domainName}`, FrontDoorName: front.domainName });
+    this.#output({ ApiUrl: `https://${http.domainName}` });
     this.#output({ TableName: stores.table.tableName, BucketName: stores.bucket.bucketName });
     this.#output({ SigningKeysParameter: keys.signing.parameterName });
     this.#output({ FrontKeysParameters: keys.front.parameterNames.join(' ') });

@@ -46,7 +46,7 @@ const realmOf = (response: Response) =>
 describe('while one secret takes the place of another', () => {
   it('the front door is let in with either, and nobody with both or with neither', async () => {
     const { registry, authentication } = world;
-    const front = new FrontDoor({ secret: 'new one,old one' });
+    const front = new FrontDoor({ secret: 'new one,old one,' });
     const rotating = createApp({ registry, authentication, front, onAnswer: () => undefined });
     const statusWith = async (secret: string) =>
       (await send('/v2/', { ...HONEST, [FRONT_HEADERS.secret]: secret }, {}, rotating)).status;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
+import { PROBE_NAMES } from '../../cli/doctor/probes.ts';
 import { OPTION_NAMES, settingsFrom } from '../../lib/settings.ts';
 import { CONTEXT, ROOT } from './synthesize.ts';
 
@@ -108,6 +109,16 @@ describe('refused is', () => {
   it.each(['streamhost', 'publicUrl'])('%s, an option that there is not', (name) => {
     expect(() => settings({ [name]: 'x' })).toThrow(`there is no option ${name}; there are keepData, `);
   });
+});
+
+it('docs/deploy.md names probes that the doctor has', () => {
+  const page = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
+  const open = page.slice(page.indexOf('## What has not been tried'));
+  const named = [...open.matchAll(/\| ((?:`[\w-]+`(?:, )?)+) +\|$/gm)].flatMap(
+    ([, cell]) => cell?.match(/[\w-]+/g) ?? [],
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((name) => !PROBE_NAMES.includes(name))).toEqual([]);
 });
 
 it('docs/deploy.md says of every option what it does and what it costs, and of no other', () => {
