@@ -152,6 +152,8 @@ function answerOf(sent: ClientRequest, answerMs: number): Promise<IncomingMessag
     sent.on('response', (answer) => {
       clearTimeout(timer);
       sent.off('finish', onSent);
+      // Who has answered in full wants no more; Node would not send it, either.
+      answer.on('end', () => sent.writableFinished || sent.destroy());
       resolve(answer);
     });
     sent.on('error', (error) => fail(502, `the origin closed the connection: ${error.message}`));
