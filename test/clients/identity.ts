@@ -91,7 +91,7 @@ async function expectWrongPassword({ client, desk, session, people }: Visit): Pr
   const { username } = people.user;
   const login = () => session.login({ username, password: WRONG });
   const words = /unauthorized|invalid username\/password|incorrect user name or password/i;
-  if (!client.loginIsBlind) return await expectRefusal(login, words);
+  if (!client.loginIsBlind) return void (await expectRefusal(login, words));
   await login();
   await expectRefusal(() => session.push(desk.tinyParcel('app')), words);
 }
