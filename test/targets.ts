@@ -100,7 +100,12 @@ async function startFront(data: string, environment: Environment): Promise<Targe
   const dynamodb = await startDynamoDb();
   if (!dynamodb) throw new TargetUnavailable();
   await dynamodb.stop();
-  const settings = { STOWAGE_AWS_DATA: data, STOWAGE_STREAM_HOST: 'none', STOWAGE_DOWNLOADS: 's3', ...environment };
+  const settings = {
+    STOWAGE_AWS_DATA: data,
+    STOWAGE_STREAM_HOST: 'none',
+    STOWAGE_DOWNLOADS: 's3',
+    ...environment,
+  };
   const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', settings);
   const [, harness] = await told(host.log, /STOWAGE_HARNESS_URL=(\S+)\n/);
   return { ...host, admin: await adminIn(host.log), ...(harness && { harness }) };

@@ -121,7 +121,11 @@ function openStores({ data, latencyMs, downloads = 's3' }: AwsPathOptions, state
 }
 
 /** As they are deployed; each reads the environment when it is loaded. */
-async function loadFunctions({ environment }: AwsStores, { eventDelayMs = 500 }: AwsPathOptions, state: State) {
+async function loadFunctions(
+  { environment }: AwsStores,
+  { eventDelayMs = 500 }: AwsPathOptions,
+  state: State,
+) {
   const { handler: api } = await import('../../functions/api.ts');
   const { handler: commitUploads } = await import('../../functions/commit-uploads.ts');
   const events = new S3Events({

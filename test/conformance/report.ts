@@ -16,7 +16,8 @@ type Table = readonly (readonly string[])[];
 const TARGETS: Readonly<Record<string, string>> = {
   embedded: 'one process and a directory, as `npm start` runs it',
   aws: 'the same process on DynamoDB and S3',
-  front: 'a deployment behind its front door: CloudFront, the Lambda functions behind an HTTP API, DynamoDB and S3',
+  front:
+    'a deployment behind its front door: CloudFront, the Lambda functions behind an HTTP API, DynamoDB and S3',
   'front-full': 'the same with a stream host, and with downloads through CloudFront',
 };
 

@@ -47,7 +47,9 @@ describe('a function', () => {
     const { front, counters } = await openScene({ edge });
     const sending = connect(Number(new URL(front.url).port), '127.0.0.1');
     sending.write('PATCH /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n');
-    const [first] = (await new Promise((resolve) => sending.once('data', (data) => resolve([data])))) as [Buffer];
+    const [first] = (await new Promise((resolve) => sending.once('data', (data) => resolve([data])))) as [
+      Buffer,
+    ];
     expect(`${first}`).toMatch(/^HTTP\/1.1 413 [\s\S]*x-cache: FunctionGeneratedResponse from cloudfront/);
     // What is left is read and lost, and the connection is good for another request.
     sending.write(Buffer.alloc(3_000_000));
@@ -63,7 +65,10 @@ describe('a function', () => {
     };
     const { front } = await openScene({ edge: { ...TRANSPARENT, viewerRequest } });
     const answer = await send(front.url, 'PUT /x', { body: 'abc' });
-    expect(answer).toMatchObject({ status, headers: { 'x-cache': 'Error from cloudfront', server: 'CloudFront' } });
+    expect(answer).toMatchObject({
+      status,
+      headers: { 'x-cache': 'Error from cloudfront', server: 'CloudFront' },
+    });
     expect(`${answer.body}`).toContain('The CloudFront function');
   });
 
