@@ -28,11 +28,11 @@ export async function download(
   checkTarget(deployment, first.status, target);
   // As Go's clients do, which send the token along to the same host only.
   const authorization = target.host === deployment.url.host ? await deployment.authorization('push') : {};
-  const last = await deployment.send({
-    method: 'GET',
-    url: target,
-    headers: { ...authorization, ...headers },
-  });
+  const last = await deployment
+    .send({ method: 'GET', url: target, headers: { ...authorization, ...headers } })
+    .catch((error: Error) => {
+      throw misled(`to ${target.host}, which gives no answer: ${error.message}`, EVERY_FAMILY);
+    });
   return { first, last, target };
 }
 
@@ -49,7 +49,7 @@ const misled = (says: string, affects: readonly Family[]) =>
     affects,
     means: says.includes('below')
       ? 'they send their token along, and S3 answers 400: nothing can be pulled'
-      : 'clients refuse it, keep the address for good, or get the bytes in the clear',
+      : 'images cannot be pulled, by some clients or by all',
     cure: 'let downloads come from S3 itself, or from the same host (downloads: cdn), by its https address',
   });
 

@@ -38,7 +38,7 @@ class ProbeEnded extends Error {
 
 /** To be thrown: the probe ends as a failure. */
 export const failed = (says: string, meaning: Meaning) =>
-  new ProbeEnded({ verdict: 'failed', says: printable(says), ...meaning });
+  new ProbeEnded({ ...meaning, verdict: 'failed', says: printable(says) });
 
 /** To be thrown: the probe does not apply here. */
 export const notHere = (says: string) => new ProbeEnded(skipped(printable(says)));

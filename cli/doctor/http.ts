@@ -35,7 +35,7 @@ export interface Answer {
 }
 
 /** No answer came in time, to a request whose body never came. */
-export class NoAnswer extends Error {
+class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 

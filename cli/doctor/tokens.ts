@@ -3,7 +3,7 @@ import { printable } from '../text.ts';
 import type { Answer, Call } from './http.ts';
 
 /** What a token says of itself; only read, never trusted. */
-export interface Claims {
+interface Claims {
   readonly iat?: number;
   readonly exp?: number;
   readonly access?: readonly { readonly name: string; readonly actions: readonly string[] }[];
@@ -61,7 +61,7 @@ export function withHeader(token: string, header: Record<string, unknown>): stri
   return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${claims}.${signature}`;
 }
 
-export function jsonOf({ body }: Pick<Answer, 'body'>): Record<string, unknown> {
+function jsonOf({ body }: Pick<Answer, 'body'>): Record<string, unknown> {
   try {
     return (JSON.parse(body.toString('utf8')) ?? {}) as Record<string, unknown>;
   } catch {
@@ -80,13 +80,25 @@ export function errorOf(answer: Answer): OciError {
   return (Array.isArray(errors) ? (errors[0] as OciError | undefined) : undefined) ?? {};
 }
 
-const MAX_QUOTED = 160;
+const MAX_QUOTED = 400;
+
+const MAX_FOREIGN = 100;
+
+/** The start of a body that is not ours, such as a gateway's page. */
+function plainText(body: Buffer): string {
+  const text = body
+    .toString('utf8')
+    .replaceAll(/<[^>]*>/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return text.slice(0, MAX_FOREIGN);
+}
 
 /** An answer in a few words: its status and what it says. */
 export function describe(answer: Answer): string {
   const { code, message } = errorOf(answer);
   const { detail } = jsonOf(answer);
-  const text = message ?? (typeof detail === 'string' ? detail : answer.body.toString('utf8').trim());
+  const text = message ?? (typeof detail === 'string' ? detail : plainText(answer.body));
   const words = [code, printable(text.slice(0, MAX_QUOTED))].filter(Boolean).join(': ');
   return words ? `${answer.status} (${words})` : `${answer.status}`;
 }

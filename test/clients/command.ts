@@ -34,12 +34,19 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly stdout: string;
   readonly stderr: string;
+  /** How long it ran. */
+  readonly seconds: number;
 
-  constructor(command: string, outcome: string, { stdout, stderr }: { stdout: string; stderr: string }) {
+  constructor(
+    command: string,
+    outcome: string,
+    { stdout, stderr, seconds: ran }: { stdout: string; stderr: string; seconds: number },
+  ) {
     const output = stderr === '' ? stdout : stderr;
     super(`${command}\n${outcome}\n${output.trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
     this.stdout = stdout;
     this.stderr = stderr;
+    this.seconds = ran;
   }
 
   /** All it printed. */
@@ -65,6 +72,7 @@ export async function run(
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true, // a process group of its own, so that its children end with it
   });
+  const started = performance.now();
   running.add(child);
   child.stdin.on('error', () => undefined); // it may end without having read it
   child.stdin.end(options.input ?? '');
@@ -81,7 +89,8 @@ export async function run(
     ]);
     if (outcome === 'exit 0') return options.withErrors ? stdout + stderr : stdout;
     const reason = late ? `killed after ${seconds} s` : outcome;
-    throw new CommandError([program, ...args].join(' '), reason, { stdout, stderr });
+    const ran = (performance.now() - started) / 1000;
+    throw new CommandError([program, ...args].join(' '), reason, { stdout, stderr, seconds: ran });
   } finally {
     clearTimeout(timer);
     running.delete(child);

@@ -91,7 +91,7 @@ async function expectWrongPassword({ client, desk, session, people }: Visit): Pr
   const { username } = people.user;
   const login = () => session.login({ username, password: WRONG });
   const words = /unauthorized|invalid username\/password|incorrect user name or password/i;
-  if (!client.loginIsBlind) return await expectRefusal(login, words);
+  if (!client.loginIsBlind) return void (await expectRefusal(login, words));
   await login();
   await expectRefusal(() => session.push(desk.tinyParcel('app')), words);
 }
@@ -108,7 +108,10 @@ async function pullAnew(session: Session, parcel: Parcel): Promise<Copy> {
 }
 
 /** Expects the command to fail, and to print `words`. */
-export async function expectRefusal(work: () => Promise<unknown>, words: string | RegExp): Promise<void> {
+export async function expectRefusal(
+  work: () => Promise<unknown>,
+  words: string | RegExp,
+): Promise<CommandError> {
   const error = await work().then(
     () => undefined,
     (reason: unknown) => reason,
@@ -118,4 +121,5 @@ export async function expectRefusal(work: () => Promise<unknown>, words: string 
   const printed = error.output.replaceAll(/\\?["']/g, '"'); // each quotes quotes in its own way
   const isFound = typeof words === 'string' ? printed.includes(words) : words.test(printed);
   if (!isFound) throw new Error(`it does not print ${words}, but\n${error.output.trim()}`);
+  return error;
 }

@@ -108,7 +108,8 @@ function sizes() {
   if (onlyIdentity) return SMALL;
   const largest = Number(values.largest ?? FULL.bigLayerMegabytes);
   if (!Number.isInteger(largest) || largest < 1) throw new Error(`--largest is no size: ${values.largest}`);
-  return { ...FULL, bigLayerMegabytes: largest };
+  const chunks = targetName === 'front' ? { chunkBytes: SMALL.chunkBytes, chunks: SMALL.chunks } : {};
+  return { ...FULL, ...chunks, bigLayerMegabytes: largest };
 }
 
 /** STOWAGE_REQUIRE_CLIENTS is `all`, or names with commas between them. */

@@ -55,15 +55,18 @@ export async function askClient(client: Client, options: AskOptions): Promise<vo
   }
 }
 
-/** Long before the 50 seconds that docker would spend on repetitions, packing a large layer included. */
+/** Of the command that pushes: long before the 50 seconds that docker would spend on repetitions. */
 const REFUSAL_SECONDS = 20;
 
 /** A layer above what Lambda takes is refused at once, and the client prints what to do about it. */
 async function expectTooLarge(client: Client, desk: Desk, session: Session, report: Report): Promise<void> {
   await report.check(client.name, 'is told at once what takes its large layers', async () => {
-    const started = performance.now();
-    await expectRefusal(() => session.push(desk.parcel('image')), /stowage push/);
-    const seconds = (performance.now() - started) / 1000;
+    const push = () => expectRefusal(() => session.push(desk.parcel('image')), /stowage push/);
+    // Who still writes when the answer comes may notice the closed connection before the answer.
+    const { seconds } = await push().catch((error: unknown) => {
+      if (/broken pipe|connection reset/.test(`${error}`)) return push();
+      throw error;
+    });
     if (seconds > REFUSAL_SECONDS) throw new Error(`it took ${seconds.toFixed(1)} s`);
   });
 }

@@ -78,7 +78,8 @@ async function attemptPatch(
     answer.status === 202 ? await closeTrouble(deployment, answer, content) : refusalTrouble(answer);
   if (trouble === undefined) return { ...attempt, isTaken: true };
   deployment.attempts.push({ ...attempt, isTaken: false, says: trouble.says });
-  throw failed(`${what} is ${trouble.says}`, { affects: [family], ...trouble });
+  const { means, cure } = trouble;
+  throw failed(`${what} is ${trouble.says}`, { affects: [family], means, cure });
 }
 
 /** A code that no client tries again, words that a person can act on, and no wait. */
@@ -166,8 +167,9 @@ export const patchRedirect: Probe = {
           listens: true,
         });
         if (answer.status < 300 || answer.status >= 400) continue;
-        const says = `PATCH by ${agent} is answered ${answer.status} to ${answer.headers.location}`;
-        throw failed(says, { affects: PATCH_FAMILIES, ...redirectTrouble(says) });
+        const says = `PATCH by ${agent} is answered ${describe(answer)}`;
+        const { means, cure } = redirectTrouble(says);
+        throw failed(says, { affects: PATCH_FAMILIES, means, cure });
       }
     }
     return ok(`none of ${agents.length * 2}`);

@@ -10,14 +10,14 @@ export const uploadLocation: Probe = {
     const location = await deployment.startUpload();
     const path = location.split('?')[0] ?? '';
     if (!location.startsWith('/') || location.startsWith('//')) {
-      throw failed(`the Location of an upload is absolute: ${location}`, {
+      throw failed(`the Location of an upload is absolute: ${location.split('?')[0]}`, {
         affects: ['oras', 'podman'],
         means: 'oras and helm refuse another host or port; podman and skopeo send it their Authorization',
         cure: 'see what rewrites Location between the registry and here',
       });
     }
     if (!path.startsWith(deployment.path('blobs/uploads/')) || path.includes('%')) {
-      throw failed(`the Location of an upload is no plain path of its repository: ${location}`, {
+      throw failed(`the Location of an upload is no plain path of its repository: ${path}`, {
         affects: ['containerd'],
         means: 'containerd decodes the path and sends its upload elsewhere',
         cure: 'see what rewrites Location between the registry and here',
