@@ -52,10 +52,6 @@ export function cookieOf(cookies: EdgeValues): string | undefined {
   );
 }
 
-export function textOf(values: EdgeValues, name: string): string | undefined {
-  return values[name]?.value;
-}
-
 function textsOf(entry: EdgeValue | undefined): string[] {
   if (!entry) return [];
   return entry.multiValue ? entry.multiValue.map(({ value }) => value) : [entry.value];

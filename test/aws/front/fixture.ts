@@ -17,7 +17,7 @@ import type { EdgeFunctions } from './runtime.ts';
 import { type Front, type FrontOptions, startFront } from './server.ts';
 
 /** What an origin was sent. */
-export interface Seen {
+interface Seen {
   readonly method: string;
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
@@ -46,13 +46,15 @@ export async function openScene(
 ): Promise<Scene> {
   const { origin, answer, ...rest } = options;
   const seen: Seen[] = [];
-  const url = await listen(async (incoming, outgoing) => {
-    if (answer) return answer(incoming, outgoing);
+  const keep = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { method = '', url: target = '', headers } = incoming;
     seen.push({ method, target, headers, body: await buffer(incoming) });
     outgoing.setHeader('X-From', 'origin');
     outgoing.end('content');
-  });
+  };
+  const url = await listen(
+    answer ?? ((incoming, outgoing) => void keep(incoming, outgoing).catch(() => outgoing.destroy())),
+  );
   const counters = new Counters();
   const faults = new Faults();
   const origins = { [ORIGINS.api]: { url, answerMs: 5000, ...origin } };

@@ -4,7 +4,7 @@ import { S3Error } from './s3-error.ts';
 import type { Credentials, Signed } from './signature.ts';
 
 /** What a bucket policy allows a principal: everything that is in no statement is refused. */
-export interface Statement {
+interface Statement {
   readonly action: Action;
   /** The start of the keys that it is about. */
   readonly prefix: string;
