@@ -79,6 +79,6 @@ it('prints tables as text and, with a column for each target, as Markdown', () =
   const page = asMarkdown({ results: both, program: 'go run example', date: '2026-11-23' });
   expect(page).toContain('| front    | 1.1     | 2      | 1      | 1       | 1        |');
   expect(page).toContain('| API        | embedded 1.1 | front 1.1 |');
-  expect(page).toContain('| Tag delete | Skip         | Skip       |');
+  expect(page).toContain('| Tag delete | Skip         | Skip      |');
   expect(page).toContain('- **Sparse Manifests**: off by the program');
 });
