@@ -27,6 +27,7 @@ export const dockerContainerd: Client = {
   name: 'docker-c8d',
   sends: 'PUT',
   isModern: true,
+  refusedByStatus: true,
   programs: ['dockerd', 'docker'],
   open: (desk) => open(desk, 'containerd'),
 };
@@ -39,8 +40,11 @@ interface Config {
   readonly auths: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>;
 }
 
-/** Id, then layers. */
-const INSPECT = '{{.Id}} {{json .RootFS.Layers}}';
+/** Id, then layers. In containerd's store the id of what was pulled is the index's, not the image's that was built. */
+const INSPECT: Readonly<Record<Store, string>> = {
+  'graph driver': '{{.Id}} {{json .RootFS.Layers}}',
+  containerd: '{{json .RootFS.Layers}}',
+};
 
 async function open(desk: Desk, store: Store): Promise<Session> {
   const session = new DockerSession(desk, store);
@@ -151,7 +155,7 @@ class DockerSession implements Session {
   }
 
   async #inspect(reference: string): Promise<string[]> {
-    return digestsIn(await this.#docker('image', 'inspect', '--format', INSPECT, reference));
+    return digestsIn(await this.#docker('image', 'inspect', '--format', INSPECT[this.#store], reference));
   }
 
   async #runPulled(): Promise<void> {
