@@ -113,7 +113,7 @@ class DockerSession implements Session {
     for (const { platform } of layout.platforms) {
       const flags = kind === 'index' ? ['--platform', platformName(platform)] : [];
       digests.push(digestIn(await this.#docker('pull', ...flags, reference)));
-      contents.push(...(await this.#inspect(reference)));
+      if (this.#tells(contents)) contents.push(...(await this.#inspect(reference)));
     }
     return { digest: [...new Set(digests)].join(' and '), contents };
   }
@@ -142,7 +142,7 @@ class DockerSession implements Session {
       const tag = `${reference}-${platform.architecture}`;
       await this.#build(tag, context, '--platform', platformName(platform));
       await this.#docker('push', tag);
-      contents.push(...(await this.#inspect(tag)));
+      if (this.#tells(contents)) contents.push(...(await this.#inspect(tag)));
       tags.push(tag);
     }
     await this.#docker('manifest', 'create', '--insecure', reference, ...tags);
@@ -152,6 +152,11 @@ class DockerSession implements Session {
 
   async #build(reference: string, context: string, ...flags: string[]): Promise<void> {
     await this.#docker('build', '--quiet', ...flags, '--tag', reference, context);
+  }
+
+  /** Of an index in containerd's store docker shows this machine's image only, which is the first. */
+  #tells(contents: readonly string[]): boolean {
+    return this.#store !== 'containerd' || contents.length === 0;
   }
 
   async #inspect(reference: string): Promise<string[]> {
