@@ -18,6 +18,8 @@ type Podman = (...args: string[]) => Promise<string>;
 
 const INSPECT = '{{.Digest}} {{.Id}} {{.RootFS.Layers}}';
 
+const INSPECT_PULLED = '{{.RepoDigests}}\n{{.RootFS.Layers}}';
+
 /** Imports the layouts; podman compresses anew what it pushes, so the digest is one of its own making. */
 async function open(desk: Desk): Promise<Session> {
   const global = [...storageOptions(desk), '--tmpdir', desk.file('libpod')];
@@ -68,19 +70,21 @@ async function pushIndex(desk: Desk, podmanRun: Podman, parcel: Parcel): Promise
   return { digest: await readFile(digestFile(desk, parcel), 'utf8'), contents };
 }
 
-/** Pulls for every platform there is; each time podman names the digest of what the tag stands for. */
+/** Pulls for every platform there is. Each time podman knows the image by the digest of what the tag stands for, and
+ *  where that is an index also by the platform's own: the one that all have in common is the tag's. */
 async function pull(podmanRun: Podman, { reference, layout }: Parcel): Promise<Copy> {
-  const digests = new Set<string>();
+  const named: Set<string>[] = [];
   const contents: string[] = [];
   for (const { platform } of layout.platforms) {
     const flags = ['--quiet', '--tls-verify=false', '--platform', platformName(platform)];
     const id = await podmanRun('pull', ...flags, reference);
-    const inspected = await podmanRun('image', 'inspect', '--format', INSPECT, reference);
-    const [digest, ...layers] = digestsIn(inspected);
-    digests.add(digest ?? 'none');
-    contents.push(id.trim(), ...layers);
+    const inspected = await podmanRun('image', 'inspect', '--format', INSPECT_PULLED, reference);
+    const [digests = '', layers = ''] = inspected.split('\n');
+    named.push(new Set(digestsIn(digests)));
+    contents.push(id.trim(), ...digestsIn(layers));
   }
-  return { digest: [...digests].join(' and '), contents };
+  const common = [...(named[0] ?? [])].filter((digest) => named.every((digests) => digests.has(digest)));
+  return { digest: common.join(' and '), contents };
 }
 
 const digestFile = (desk: Desk, { name }: Parcel) => desk.file(`${name}-digest`);

@@ -61,9 +61,12 @@ const NOT_SENT = new Set([
 
 const NOT_SENT_PREFIXES = ['x-amz-cf-', 'x-amzn-cf-', 'x-edge-'];
 
+/** CloudFront's: how long it keeps a connection to an origin that is not in use. */
+const KEEP_ALIVE_MS = 5000;
+
 /** Connections to origins, kept for the next request. */
 export class Origins {
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent = new Agent({ keepAlive: true, timeout: KEEP_ALIVE_MS });
 
   /** Sends a request on, its body as it arrives and no faster than the origin takes it. Resolves with the origin's answer,
    *  which may come before all of the body has gone; rejects with an `OriginError`. */

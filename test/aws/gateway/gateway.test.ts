@@ -141,6 +141,14 @@ describe('the answer', () => {
     expect([response.headers.get('content-length'), await response.text()]).toEqual([length, '']);
   });
 
+  it('leaves the connection open longer than CloudFront keeps one', async () => {
+    const { url } = await gateway({ statusCode: 200 });
+    const connection = await Connection.open(url);
+    await connection.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n', '');
+    expect((await connection.answer())?.headers.get('keep-alive')).toBe('timeout=60');
+    connection.cut();
+  });
+
   it('has the headers that AWS renames under other names', async () => {
     const headers = { 'www-authenticate': 'Bearer', server: 'x', via: 'y' };
     const { url } = await gateway({ statusCode: 401, headers });

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
 import { type Answer, type AnswerOptions, answerOf, gatewayAnswer } from './answer.ts';
 import { type EventOptions, eventOf } from './event.ts';
-import { MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, TIMEOUT_MS } from './limits.ts';
+import { KEEP_ALIVE_MS, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, TIMEOUT_MS } from './limits.ts';
 
 // API Gateway's HTTP API with a Lambda function behind it, as far as clients and functions can tell: the event's
 // form, every limit, and what happens to headers. What AWS does not document can be had both ways.
@@ -41,7 +41,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     challenge: 'renamed',
     ...options,
   };
-  const server = createServer({ maxHeaderSize: 4 * MAX_HEAD_BYTES, requestTimeout: 0 });
+  const limits = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 4 * MAX_HEAD_BYTES, requestTimeout: 0 };
+  const server = createServer(limits);
   server.on('request', (incoming, outgoing) => {
     respond(incoming, outgoing, settings).catch(() => outgoing.destroy());
   });

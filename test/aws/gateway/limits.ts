@@ -11,3 +11,7 @@ export const MAX_PAYLOAD_BYTES = 6 * MEBIBYTE;
 
 /** API Gateway's: how long an HTTP API waits for a function. */
 export const TIMEOUT_MS = 30_000;
+
+/** How long a connection stays open for the next request: longer than CloudFront keeps it, or a request could be sent
+ *  while it closes. */
+export const KEEP_ALIVE_MS = 60_000;
