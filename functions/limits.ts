@@ -65,3 +65,12 @@ export const MAX_TOKEN_GRANTS_BYTES = 3072;
 
 /** Ours: a form or a JSON body of the token endpoint and of the management API. */
 export const MAX_FORM_BYTES = 64 * 1024;
+
+/** Ours: how long an epoch lasts at least, by default. Who was told that a blob exists has one whole epoch to use it. */
+export const EPOCH_SECONDS = 24 * 60 * 60;
+
+/** Ours: the shortest epoch that can be configured; a slow client takes this long from its first layer to its manifest. */
+export const MIN_EPOCH_SECONDS = 60 * 60;
+
+/** Ours: how long a manifest that was deleted can be brought back, by default. */
+export const QUARANTINE_SECONDS = 7 * 24 * 60 * 60;

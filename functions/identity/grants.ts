@@ -1,3 +1,4 @@
+import { matcherOf } from '../oci/pattern.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 
 /** What a grant allows in the repositories of its pattern. `push` includes `pull`: every client looks before it
@@ -49,23 +50,5 @@ export function bothOf(first: Authority, second: Authority): Authority {
   return {
     may: (action, repository) => first.may(action, repository) && second.may(action, repository),
     administers: (pattern) => first.administers(pattern) && second.administers(pattern),
-  };
-}
-
-/** Whether the pattern matches a text whole. Linear in pattern times text: no pattern can be made slow. */
-export function matcherOf(pattern: string): (text: string) => boolean {
-  const [start = '', ...rest] = pattern.split('*');
-  const end = rest.pop();
-  if (end === undefined) return (text) => text === pattern;
-  return (text) => {
-    if (!text.startsWith(start) || !text.endsWith(end) || text.length < start.length + end.length)
-      return false;
-    let position = start.length;
-    for (const part of rest) {
-      const found = text.indexOf(part, position);
-      if (found < 0 || found + part.length > text.length - end.length) return false;
-      position = found + part.length;
-    }
-    return true;
   };
 }

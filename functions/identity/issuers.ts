@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { conflict } from '../oci/errors.ts';
+import { matcherOf } from '../oci/pattern.ts';
 import { issuerIn, issuerKey, issuers } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attributes, type Item, present } from '../storage/table.ts';
-import { type Grant, matcherOf } from './grants.ts';
+import type { Grant } from './grants.ts';
 
 /** Grants for the ID tokens of which every claim named here has a value that fits; `*` stands for any characters. */
 export interface ClaimRule {

@@ -3,7 +3,15 @@ import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { ObjectKey, StoredObject } from '../storage/blob-store.ts';
-import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  absent,
+  atMost,
+  type Condition,
+  equals,
+  type Operation,
+  present,
+} from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { discard } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
@@ -128,25 +136,24 @@ export async function deleteBlob(registry: Registry, name: RepositoryName, diges
   });
 }
 
-/** Takes one link away, and with the last one the digest itself; four operations at most. */
+/** Takes one link away, and with the last one the digest itself; four operations at most. `when` is what must hold for
+ *  the link. */
 export function unlinkOperations(
   registry: Registry,
   name: RepositoryName,
   digest: Digest,
   stored: Attributes,
+  when: readonly Condition[] = [present],
 ): Operation[] {
   const links = stored['links'] as number;
   const { objectKey } = storedObjectOf(stored);
-  const unlink: Operation[] = [
-    { remove: blobKey(name, digest), when: [present] },
-    { remove: linkerKey(digest, name) },
-  ];
-  const when = [equals('links', links), equals('objectKey', objectKey)];
+  const unlink: Operation[] = [{ remove: blobKey(name, digest), when }, { remove: linkerKey(digest, name) }];
+  const counted = [equals('links', links), equals('objectKey', objectKey)];
   return links > 1
-    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when }]
+    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when: counted }]
     : [
         ...unlink,
-        { remove: digestKey(digest), when },
+        { remove: digestKey(digest), when: counted },
         discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000),
       ];
 }

@@ -10,13 +10,19 @@ import type { Item, Key } from '../storage/table.ts';
 //   R#<name>         #                       repository
 //                    B#<digest>              blob link: makes a blob readable in this repository
 //                    E#<target>#<manifest>   reference edge: this manifest uses that blob or manifest
+//                    G#<digest>              grave: a manifest that was deleted and may be brought back
 //                    H#<tag>#<time>#<id>     tag history
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    M#<digest>              manifest
+//                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
 //                    U#<caller>#<due>#<id>   upload session of this repository, by a hash of whoever opened it
+//                    Z#                      how far the sweep that is under way has come
 //   REPOSITORIES     <name>                  directory entry
+//   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
+//   POLICIES         #                       policies: retention, immutable tags, quotas
+//   QUOTAS           <policy>                usage of a quota that several repositories share
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
 //   U#<id>           #                       upload session
@@ -51,6 +57,9 @@ export const historyKey = (name: RepositoryName, tag: Tag, milliseconds: number,
   inRepository(name, `H#${tag}#${timestamp(milliseconds)}#${id}`);
 export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) =>
   inRepository(name, `E#${target}#${manifest}`);
+export const graveKey = (name: RepositoryName, digest: Digest) => inRepository(name, `G#${digest}`);
+export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
+export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `S#${subject}#${digest}`);
 export const uploadEntryKey = (name: RepositoryName, caller: string | undefined, due: number, id: string) =>
@@ -124,11 +133,33 @@ function uploadPrefix(caller = ''): string {
   return `U#${createHash('sha256').update(caller).digest('base64url').slice(0, 22)}#`;
 }
 
+const SWEEPS = 'SWEEPS';
+
+export const sweepEntryKey = (name: RepositoryName, due: number): Key => ({
+  partition: SWEEPS,
+  sort: `${timestamp(due)}#${name}`,
+});
+/** Repositories to sweep, the longest due first. */
+export const sweeps = { partition: SWEEPS };
+export const sweptRepositoryIn = ({ key }: Item) =>
+  key.sort.slice(key.sort.indexOf('#') + 1) as RepositoryName;
+
+export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
+export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
+
+export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
+export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
+/** Past all edges to `target`; past its link. */
+export const afterEdgesTo = (target: Digest) => `E#${target}$`;
+export const afterBlob = (digest: Digest) => `B#${digest}`;
+/** What an edge points at; `lastPartOf` is the manifest that it comes from. */
+export const targetOf = ({ key }: Item) => key.sort.split('#')[1] as Digest;
+
 export const linkersOf = (digest: Digest) => ({ partition: digestPartition(digest), prefix: 'L#' });
 export const linkerIn = ({ key }: Item) => key.sort.slice('L#'.length) as RepositoryName;
 
 export const outbox = (shard: string) => ({ partition: outboxPartition(shard) });
-/** Whether an outbox item is due; the sort key begins with the time. */
+/** Whether an item of the outbox or of the sweeps is due; the sort key begins with the time. */
 export const isDue = ({ key }: Item, milliseconds: number) => key.sort < `${timestamp(milliseconds)}$`;
 
 /** What stands behind the last `#`: the manifest of an edge, the digest of a referrer, the tag of an index. */

@@ -1,7 +1,7 @@
-import { MAX_LIST_ENTRIES } from '../limits.ts';
+import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, absent, type Item, MAX_OPERATIONS, present } from '../storage/table.ts';
-import { directoryKey, repositories, repositoryIn, repositoryKey } from './keys.ts';
+import { directoryKey, repositories, repositoryIn, repositoryKey, sweepEntryKey } from './keys.ts';
 import type { Page, PageRequest } from './pages.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
@@ -9,8 +9,12 @@ import type { Registry } from './registry.ts';
 /** The counters that pushes, deletes and the sweep watch each other by; see docs/concurrency.md. */
 export interface Repository {
   readonly name: RepositoryName;
-  /** Raised by each sweep. */
+  /** Raised by sweeps, once a day. */
   readonly epoch: number;
+  /** Milliseconds since 1970: since when. */
+  readonly epochAt: number;
+  /** Milliseconds since 1970: when it is to be swept. */
+  readonly sweepDue: number;
   /** Raised by each commit of a manifest, and each delete of one. */
   readonly version: number;
   /** Raised by each explicit delete of a blob or manifest. */
@@ -37,9 +41,12 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
   return untilWon(registry, async () => {
     const found = await findRepository(registry, name);
     if (found) return found;
-    const attributes = { createdAt: registry.now(), epoch: 0, version: 0, deletions: 0 };
+    const now = registry.now();
+    const sweepDue = now + MIN_EPOCH_SECONDS * 1000;
+    const attributes = { createdAt: now, epoch: 0, epochAt: now, sweepDue, version: 0, deletions: 0 };
     const { committed } = await registry.table.write([
       { put: repositoryKey(name), attributes, when: [absent] },
+      { put: sweepEntryKey(name, sweepDue), attributes: {} },
     ]);
     return committed ? repositoryOf(name, attributes) : LOST;
   });
@@ -126,6 +133,8 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
   return {
     name,
     epoch: attributes['epoch'] as number,
+    epochAt: attributes['epochAt'] as number,
+    sweepDue: attributes['sweepDue'] as number,
     version: attributes['version'] as number,
     deletions: attributes['deletions'] as number,
     listed: attributes['listed'] === true,

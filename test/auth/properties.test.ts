@@ -8,10 +8,10 @@ import {
   GRANT_ACTIONS,
   GRANT_PATTERN,
   type Grant,
-  matcherOf,
 } from '../../functions/identity/grants.ts';
 import { claimedName } from '../../functions/identity/principal.ts';
 import { RegistryError } from '../../functions/oci/errors.ts';
+import { matcherOf } from '../../functions/oci/pattern.ts';
 import { parseRepositoryName, type RepositoryName } from '../../functions/oci/reference.ts';
 import { expectSoundAnswer } from '../fuzz/answers.ts';
 import { openWorld, PRINCIPALS } from './world.ts';

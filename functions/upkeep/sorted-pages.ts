@@ -1,0 +1,17 @@
+import type { Item, Query, Table } from '../storage/table.ts';
+
+type Range = Pick<Query, 'partition' | 'prefix' | 'after' | 'keysOnly'>;
+
+/** How many items are held at once. */
+const PAGE = 1000;
+
+/** The items of a range, a page at a time, in the order of their sort keys. */
+export async function* sortedPages(table: Table, range: Range): AsyncGenerator<readonly Item[]> {
+  let { after } = range;
+  for (;;) {
+    const page = await table.query({ ...range, limit: PAGE, ...(after !== undefined && { after }) });
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)?.key.sort;
+  }
+}

@@ -1,0 +1,94 @@
+import type { RepositoryName } from '../oci/reference.ts';
+import { repositoryKey, sweepEntryKey, sweepProgressKey } from '../registry/keys.ts';
+import type { Registry } from '../registry/registry.ts';
+import { findRepository, type Repository } from '../registry/repositories.ts';
+import { equals } from '../storage/table.ts';
+import { expireGraves } from './graves.ts';
+import { sweepLinks } from './links.ts';
+import type { Position, Stage, Sweep, SweepOptions } from './stage.ts';
+
+/** `remaining` where its time was not enough. */
+export type SweepOutcome = 'done' | 'remaining';
+
+/** In this order: what one stage lets go, the next finds unused. */
+const STAGES: readonly Stage[] = [expireGraves, sweepLinks];
+
+/** Deletes what nothing in the repository uses any more and nobody can be about to use. Needs no pause: pushes,
+ *  deletes and other sweeps may run meanwhile, and it may die at any step and be run again. A repository that does not
+ *  exist is done. */
+export async function sweepRepository(
+  registry: Registry,
+  name: RepositoryName,
+  options: SweepOptions,
+): Promise<SweepOutcome> {
+  const found = await findRepository(registry, name);
+  if (!found) return 'done';
+  const progress = await progressOf(registry, name, options);
+  const repository = progress.isNew ? await advance(registry, found, options) : found;
+  const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
+  for (let { stage, after } = progress; ; ) {
+    const run = STAGES[stage];
+    if (!run) break;
+    const outcome = await run(sweep, after);
+    if (outcome.done) [stage, after] = [stage + 1, undefined];
+    else after = outcome.after;
+    if (STAGES[stage] && registry.now() >= options.until) {
+      await saveProgress(sweep, stage, after);
+      return 'remaining';
+    }
+  }
+  await finish(sweep, repository);
+  return 'done';
+}
+
+interface Progress {
+  readonly isNew: boolean;
+  readonly stage: number;
+  readonly after: Position;
+}
+
+async function progressOf(
+  { table }: Registry,
+  name: RepositoryName,
+  { dryRun }: SweepOptions,
+): Promise<Progress> {
+  const found = dryRun ? undefined : await table.get(sweepProgressKey(name));
+  if (!found) return { isNew: true, stage: 0, after: undefined };
+  return { isNew: false, stage: found['stage'] as number, after: found['after'] as string | undefined };
+}
+
+async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, after: Position) {
+  if (dryRun) return;
+  const attributes = { stage, ...(after !== undefined && { after }) };
+  await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
+}
+
+/** Raises the epoch where it has lasted long enough. Whoever loses here goes on in the epoch of whoever won. */
+async function advance(
+  registry: Registry,
+  repository: Repository,
+  { epochMs, dryRun }: SweepOptions,
+): Promise<Repository> {
+  const { name, epoch, epochAt } = repository;
+  const now = registry.now();
+  if (epochAt + epochMs > now) return repository;
+  const advanced = { ...repository, epoch: epoch + 1, epochAt: now };
+  if (dryRun) return advanced;
+  const { committed } = await registry.table.write([
+    { update: repositoryKey(name), add: { epoch: 1 }, set: { epochAt: now }, when: [equals('epoch', epoch)] },
+  ]);
+  return committed ? advanced : ((await findRepository(registry, name)) ?? repository);
+}
+
+/** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
+async function finish({ registry, name, epochMs, dryRun }: Sweep, { epochAt, sweepDue }: Repository) {
+  if (dryRun) return;
+  const next = epochAt + epochMs;
+  await registry.table.write([{ remove: sweepProgressKey(name) }]);
+  if (next === sweepDue) return;
+  await registry.table.write([
+    { update: repositoryKey(name), set: { sweepDue: next }, when: [equals('sweepDue', sweepDue)] },
+    { remove: sweepEntryKey(name, sweepDue) },
+    { put: sweepEntryKey(name, next), attributes: {} },
+  ]);
+}
