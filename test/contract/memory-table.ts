@@ -11,16 +11,16 @@ import {
   type Table,
 } from '../../functions/storage/table.ts';
 
-/** The model that every `Table` is held against: a map, and the words of the interface turned into code. */
+/** The model that every `Table` is held against: maps, and the words of the interface turned into code. */
 export class MemoryTable implements Table {
-  readonly #items = new Map<string, Item>();
+  readonly #partitions = new Map<string, Map<string, Item>>();
 
   async get(key: Key): Promise<Attributes | undefined> {
-    return this.#items.get(idOf(key))?.attributes;
+    return this.peek(key);
   }
 
   async getMany(keys: readonly Key[]): Promise<readonly (Attributes | undefined)[]> {
-    return keys.map((key) => this.#items.get(idOf(key))?.attributes);
+    return keys.map((key) => this.peek(key));
   }
 
   async query({
@@ -31,12 +31,11 @@ export class MemoryTable implements Table {
     direction,
     keysOnly,
   }: Query): Promise<readonly Item[]> {
-    const descending = direction === 'descending';
-    const items = [...this.#items.values()]
-      .filter(({ key }) => key.partition === partition && key.sort.startsWith(prefix))
-      .toSorted((a, b) => compare(a.key.sort, b.key.sort) * (descending ? -1 : 1))
-      .filter(({ key }) => after === undefined || compare(key.sort, after) * (descending ? -1 : 1) > 0);
-    return items
+    const sign = direction === 'descending' ? -1 : 1;
+    const isPast = (sort: string) => after === undefined || compare(sort, after) * sign > 0;
+    return this.itemsIn(partition)
+      .filter(({ key }) => key.sort.startsWith(prefix) && isPast(key.sort))
+      .sort((a, b) => compare(a.key.sort, b.key.sort) * sign)
       .slice(0, limit)
       .map(({ key, attributes }) => ({ key, attributes: keysOnly ? {} : attributes }));
   }
@@ -49,36 +48,53 @@ export class MemoryTable implements Table {
     return { committed: true };
   }
 
+  /** As `get`, at once. */
+  peek({ partition, sort }: Key): Attributes | undefined {
+    return this.#partitions.get(partition)?.get(sort)?.attributes;
+  }
+
   /** Everything there is, for whoever checks invariants. */
   items(): Item[] {
-    return [...this.#items.values()];
+    return [...this.#partitions.values()].flatMap((items) => [...items.values()]);
+  }
+
+  itemsIn(partition: string): Item[] {
+    return [...(this.#partitions.get(partition)?.values() ?? [])];
   }
 
   #holds(operation: Operation): boolean {
-    const found = this.#items.get(idOf(keyOf(operation)))?.attributes;
+    const found = this.peek(keyOf(operation));
     return (operation.when ?? []).every((condition) => holds(condition, found));
   }
 
   #apply(operation: Operation): void {
-    const key = keyOf(operation);
-    const id = idOf(key);
-    if ('put' in operation) this.#items.set(id, { key, attributes: operation.attributes });
-    if ('remove' in operation) this.#items.delete(id);
+    if ('put' in operation) this.#put(operation.put, operation.attributes);
+    if ('remove' in operation)
+      this.#partitions.get(operation.remove.partition)?.delete(operation.remove.sort);
     if ('update' in operation) {
-      const before = this.#items.get(id)?.attributes ?? {};
+      const before = this.peek(operation.update) ?? {};
       const added = Object.entries(operation.add ?? {}).map(([name, amount]) => [
         name,
         ((before[name] as number | undefined) ?? 0) + amount,
       ]);
-      const attributes = { ...before, ...operation.set, ...Object.fromEntries(added) };
-      this.#items.set(id, { key, attributes });
+      this.#put(operation.update, { ...before, ...operation.set, ...Object.fromEntries(added) });
     }
+  }
+
+  #put(key: Key, attributes: Attributes): void {
+    const items = this.#partitions.get(key.partition) ?? new Map<string, Item>();
+    this.#partitions.set(key.partition, items.set(key.sort, { key, attributes }));
   }
 }
 
-const idOf = ({ partition, sort }: Key) => JSON.stringify([partition, sort]);
-
-const compare = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** JavaScript's own order is that of UTF-16, which differs from UTF-8's past the surrogates only. */
+const compare = (a: string, b: string) =>
+  BEYOND.test(a) || BEYOND.test(b)
+    ? Buffer.compare(Buffer.from(a), Buffer.from(b))
+    : a < b
+      ? -1
+      : Number(a > b);
+const BEYOND = /[\ud800-\uffff]/;
 
 function holds(condition: Condition, found: Attributes | undefined): boolean {
   if (condition.is === 'absent') return found === undefined;

@@ -1,0 +1,120 @@
+import { EPOCH_SECONDS, MIN_EPOCH_SECONDS } from '../../functions/limits.ts';
+import { deleteBlob, requireBlob } from '../../functions/registry/blobs.ts';
+import { manifestKey } from '../../functions/registry/keys.ts';
+import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
+import { findManifest, readManifest } from '../../functions/registry/manifests.ts';
+import { drainOutbox } from '../../functions/registry/outbox.ts';
+import { deleteRepository } from '../../functions/registry/repository-deletion.ts';
+import { deleteTag } from '../../functions/registry/tags.ts';
+import { appendChunk, cancelUpload, finishUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { sweepRepository } from '../../functions/upkeep/sweep.ts';
+import { bodyOf, bytesOf } from './blobs.ts';
+import type { Client, Since } from './client.ts';
+import { BLOBS, manifestOf } from './content.ts';
+import { push, upload } from './push.ts';
+import type { Delete, Pull, Sweep, Task, Upload } from './tasks.ts';
+
+/** Milliseconds of an epoch: the shortest there is, so that many pass before an object's day is over. */
+export const EPOCH_MS = MIN_EPOCH_SECONDS * 1000;
+
+/** Does what the task says, and throws where the registry breaks a promise. */
+export async function run(client: Client, task: Task, quarantineMs: number): Promise<void> {
+  switch (task.is) {
+    case 'push':
+      return push(client, task);
+    case 'pull':
+      return pull(client, task);
+    case 'delete':
+      return remove(client, task);
+    case 'upload':
+      return beginUpload(client, task);
+    case 'sweep':
+      return sweep(client, task, quarantineMs);
+    case 'drain':
+      await drainOutbox(client.registry);
+  }
+}
+
+/** Pulls what a tag is on, with all that it refers to. */
+async function pull(client: Client, { repository, tag }: Pull): Promise<void> {
+  const since = client.since(repository);
+  const found = await client.request([], () =>
+    findManifest(client.registry, repository, { kind: 'tag', tag }),
+  );
+  if (!('answer' in found) || !found.answer) return;
+  const stored = found.answer;
+  const excuse = () => isExcused(client, { repository, digest: stored.digest, since });
+  const read = await client.request(['MANIFEST_UNKNOWN'], () => readManifest(client.registry, stored));
+  if ('refused' in read && !excuse())
+    client.accuse(5, `the bytes of ${stored.digest} are gone while it is pulled`);
+  for (const { digest } of manifestOf(stored.digest)?.blobs ?? []) {
+    const blob = await client.request(['BLOB_UNKNOWN'], () =>
+      requireBlob(client.registry, repository, digest),
+    );
+    if ('refused' in blob && !excuse())
+      client.accuse(5, `${digest} is gone while ${stored.digest} is pulled`);
+    if ('refused' in blob) return;
+    const now = client.since(repository);
+    const body = await client.request([], () => client.registry.blobs.read(blob.answer.objectKey));
+    const bytes = 'answer' in body ? body.answer && bytesOf(body.answer) : undefined;
+    if (!bytes && !client.isLongAgo(now))
+      client.accuse(5, `the object of ${digest} is gone while it is read`);
+  }
+}
+
+/** A pull may fail where somebody deletes what it pulls. */
+function isExcused(
+  { world }: Client,
+  pulled: { repository: Pull['repository']; digest: Parameters<typeof manifestKey>[1]; since: Since },
+): boolean {
+  return world.wasDeletedSince(manifestKey(pulled.repository, pulled.digest), pulled.since.step);
+}
+
+const UNKNOWN = ['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'DENIED'];
+
+async function remove(client: Client, task: Delete): Promise<void> {
+  const { registry } = client;
+  const { repository } = task;
+  await client.request(UNKNOWN, async () => {
+    if (task.what === 'tag') return deleteTag(registry, repository, task.tag);
+    if (task.what === 'manifest') return deleteManifest(registry, repository, task.digest);
+    if (task.what === 'blob') return deleteBlob(registry, repository, task.digest);
+    for (let calls = 0; calls < 5; calls += 1) {
+      if ((await deleteRepository(registry, repository)) === 'done') return;
+    }
+  });
+}
+
+async function beginUpload(client: Client, { repository, end }: Upload): Promise<void> {
+  const { registry } = client;
+  const [blob, other] = BLOBS;
+  if (!blob || !other) return;
+  if (end === 'finish') {
+    await upload(client, repository, other);
+    return;
+  }
+  const ended = ['BLOB_UPLOAD_UNKNOWN', 'DIGEST_INVALID'];
+  const started = await client.request([], () => startUpload(registry, repository));
+  if (!('answer' in started)) return;
+  const session = started.answer;
+  const body = () => bodyOf(blob.bytes.subarray(0, 5));
+  const sent = await client.request(ended, () => appendChunk(registry, session, body(), undefined));
+  if (!('answer' in sent) || end === 'leave') return;
+  if (end === 'cancel') await client.request(ended, () => cancelUpload(registry, sent.answer.session));
+  const { digest } = blob;
+  const wrong = { repository, id: session.id, start: undefined, digest };
+  if (end === 'wrong digest')
+    await client.request(ended, () => finishUpload(registry, { ...wrong, body: body() }));
+}
+
+async function sweep(client: Client, { repository, isLater, isShort }: Sweep, quarantineMs: number) {
+  const { world, registry, process } = client;
+  if (isLater) {
+    const run = async () => {
+      world.clock += EPOCH_MS;
+    };
+    await world.call(process, { label: () => 'an epoch goes by', run });
+  }
+  const until = isShort ? 0 : world.clock + EPOCH_SECONDS * 1000;
+  await sweepRepository(registry, repository, { epochMs: EPOCH_MS, quarantineMs, until });
+}
