@@ -2,7 +2,7 @@ import type { Random } from './random.ts';
 
 /** What the scheduler does next. All zeros is the tamest run there is: whoever runs goes on, and nothing fails. */
 export interface Choice {
-  /** 0: whoever went last; else the call that waits at this place, from 1, counted around. */
+  /** 0: whoever went last; else the actor of this number, from 1, or the next that has a call waiting. */
   readonly who: number;
   readonly what: What;
 }
@@ -41,27 +41,49 @@ export interface Choices {
   next(): Choice;
 }
 
-/** Takes a way through the run by chance, and remembers it. How long one goes on before another does, and how much fails,
- *  differs from run to run: some races take long pauses of one party, some a step each. */
+/** More actors than any plan has. */
+export const MAX_ACTORS = 8;
+
+/** Takes a way through the run by chance, and remembers it. Some actors are slow for a while, so that much happens within a
+ *  step of theirs; who is slow changes. How much fails differs from run to run. */
 export class RandomChoices implements Choices {
   readonly taken: Choice[] = [];
   readonly #random: Random;
   readonly #persistence: number;
   readonly #trouble: number;
+  readonly #slow: number;
+  readonly #change: number;
+  #weights: readonly number[] = [];
 
   constructor(random: Random) {
     this.#random = random;
-    this.#persistence = random.pick([0, 0.5, 0.8, 0.9, 0.95]);
+    this.#persistence = random.pick([0, 0.3, 0.7, 0.9]);
     this.#trouble = random.pick([0, 0, 0.01, 0.03]);
+    this.#slow = random.pick([0.2, 0.5, 0.8]);
+    this.#change = 1 / random.pick([10, 30, 100]);
   }
 
   next(): Choice {
     const random = this.#random;
-    const who = random.chance(this.#persistence) ? 0 : 1 + random.below(64);
+    if (this.#weights.length === 0 || random.chance(this.#change)) this.#weights = this.#anew();
+    const who = random.chance(this.#persistence) ? 0 : this.#actor();
     const what = random.chance(this.#trouble) ? random.pick(WHAT) : 'done';
     const choice = { who, what };
     this.taken.push(choice);
     return choice;
+  }
+
+  #anew(): readonly number[] {
+    return Array.from({ length: MAX_ACTORS }, () => (this.#random.chance(this.#slow) ? 1 : 100));
+  }
+
+  #actor(): number {
+    let left = this.#random.below(this.#weights.reduce((sum, weight) => sum + weight, 0));
+    const index = this.#weights.findIndex((weight) => {
+      left -= weight;
+      return left < 0;
+    });
+    return index + 1;
   }
 }
 

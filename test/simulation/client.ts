@@ -9,8 +9,8 @@ import { type Process, Violation, type World } from './world.ts';
 /** How often a client repeats a request that failed without its fault. */
 const ATTEMPTS = 3;
 
-/** How long a request may take: no real one lasts as long, and an object may go when it is over. */
-const REQUEST_MS = OUTBOX_DELAY_SECONDS * 1000;
+/** An object may go a day after its last link did. */
+const DELAY_MS = OUTBOX_DELAY_SECONDS * 1000;
 
 /** When a client began to rely on something. */
 export interface Since {
@@ -34,26 +34,23 @@ export class Client {
     return { epoch: this.world.epochOf(repository), step: this.world.steps, clock: this.world.clock };
   }
 
-  /** Whether so much time has passed that a request would have been given up. */
+  /** Whether an object that was known then may be gone. */
   isLongAgo({ clock }: Since): boolean {
-    return this.world.clock - clock >= REQUEST_MS;
+    return this.world.clock - clock >= DELAY_MS;
   }
 
-  /** Makes a request, again where it failed for reasons of the simulation; the code of a refusal where it is among
+  /** Makes a request, again where it failed for reasons of the simulation; the refusal where its code is among
    *  `refusals`. */
   async request<T>(
     refusals: readonly string[],
     act: () => Promise<T>,
   ): Promise<{ answer: T } | { refused: RegistryError }> {
     for (let attempt = 1; ; attempt += 1) {
-      const { clock } = this.world;
       try {
         return { answer: await act() };
       } catch (error) {
-        if (this.world.injected.has(error as object) && attempt < ATTEMPTS) continue;
         if (error instanceof RegistryError && refusals.includes(error.code)) return { refused: error };
-        if (this.isInjected(error) || this.world.clock - clock >= REQUEST_MS) throw new GivenUp();
-        throw error;
+        if (!this.isInjected(error) || attempt === ATTEMPTS) throw error;
       }
     }
   }
@@ -66,11 +63,6 @@ export class Client {
   accuse(invariant: number, text: string): never {
     throw new Violation(named(`${invariant}: ${text}`));
   }
-}
-
-/** A client has lost patience; nobody's fault. */
-export class GivenUp extends Error {
-  override readonly name = 'GivenUp';
 }
 
 /** What a refused push says is missing. */

@@ -32,25 +32,24 @@ export async function windUp(world: World, registry: Registry, quarantineMs: num
 export function checkNothingIsLeft(world: World): void {
   const inventory = new Inventory(world);
   const reached = new Set(inventory.digests.map(({ attributes }) => attributes['objectKey'] as string));
-  const found = (text: string) => world.violate(named(`6: ${text}`));
+  const left = [...inventory.outbox, ...inventory.sessions].map(({ key }) => `${key.partition} ${key.sort}`);
   for (const repository of REPOSITORIES) {
-    const manifests = inventory.of(repository, 'M#');
-    const used = new Set(
-      [...manifests.keys()].flatMap((digest) => manifestOf(digest)?.blobs ?? []).map((b) => b.digest),
-    );
-    for (const digest of inventory.of(repository, 'B#').keys()) {
-      if (!used.has(digest as never)) found(`${repository} still links ${digest}, which nothing uses`);
-    }
-    for (const edge of inventory.of(repository, 'E#').keys()) {
-      if (!manifests.has(edge.split('#')[1] ?? '')) found(`${repository} still has the edge ${edge}`);
-    }
-    for (const digest of inventory.of(repository, 'G#').keys())
-      found(`${repository} still has the grave of ${digest}`);
-    for (const { objectKey } of manifests.values()) reached.add(objectKey as string);
+    left.push(...leftIn(inventory, repository));
+    for (const { objectKey } of inventory.of(repository, 'M#').values()) reached.add(objectKey as string);
   }
-  for (const key of [...world.objects.whole.keys(), ...world.objects.parts.keys()]) {
-    if (!reached.has(key)) found(`the object ${key} is of no use and still there`);
-  }
-  for (const { key } of [...inventory.outbox, ...inventory.sessions])
-    found(`${key.partition} ${key.sort} is still there`);
+  const objects = [...world.objects.whole.keys(), ...world.objects.parts.keys()];
+  left.push(...objects.filter((key) => !reached.has(key)));
+  for (const text of left) world.violate(named(`6: of no use, and still there: ${text}`));
+}
+
+function leftIn(inventory: Inventory, repository: string): string[] {
+  const manifests = inventory.of(repository, 'M#');
+  const blobs = [...manifests.keys()].flatMap((digest) => manifestOf(digest)?.blobs ?? []);
+  const used = new Set<string>(blobs.map(({ digest }) => digest));
+  const of = (kind: string) => [...inventory.of(repository, kind).keys()];
+  return [
+    ...of('B#').filter((digest) => !used.has(digest)),
+    ...of('E#').filter((edge) => !manifests.has(edge.split('#')[1] ?? '')),
+    ...of('G#'),
+  ].map((text) => `${text} in ${repository}`);
 }

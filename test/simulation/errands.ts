@@ -1,5 +1,7 @@
 import { EPOCH_SECONDS, MIN_EPOCH_SECONDS } from '../../functions/limits.ts';
-import { deleteBlob, requireBlob } from '../../functions/registry/blobs.ts';
+import type { Digest } from '../../functions/oci/digest.ts';
+import type { RepositoryName } from '../../functions/oci/reference.ts';
+import { type Blob, deleteBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { manifestKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest, readManifest } from '../../functions/registry/manifests.ts';
@@ -18,7 +20,7 @@ import type { Delete, Pull, Sweep, Task, Upload } from './tasks.ts';
 export const EPOCH_MS = MIN_EPOCH_SECONDS * 1000;
 
 /** Does what the task says, and throws where the registry breaks a promise. */
-export async function run(client: Client, task: Task, quarantineMs: number): Promise<void> {
+export async function perform(client: Client, task: Task, quarantineMs: number): Promise<void> {
   switch (task.is) {
     case 'push':
       return push(client, task);
@@ -37,37 +39,43 @@ export async function run(client: Client, task: Task, quarantineMs: number): Pro
 
 /** Pulls what a tag is on, with all that it refers to. */
 async function pull(client: Client, { repository, tag }: Pull): Promise<void> {
+  const { registry } = client;
   const since = client.since(repository);
-  const found = await client.request([], () =>
-    findManifest(client.registry, repository, { kind: 'tag', tag }),
-  );
+  const reference = { kind: 'tag', tag } as const;
+  const found = await client.request([], () => findManifest(registry, repository, reference));
   if (!('answer' in found) || !found.answer) return;
   const stored = found.answer;
-  const excuse = () => isExcused(client, { repository, digest: stored.digest, since });
-  const read = await client.request(['MANIFEST_UNKNOWN'], () => readManifest(client.registry, stored));
-  if ('refused' in read && !excuse())
-    client.accuse(5, `the bytes of ${stored.digest} are gone while it is pulled`);
+  const pulled = { repository, digest: stored.digest, since };
+  const read = await client.request(['MANIFEST_UNKNOWN'], () => readManifest(registry, stored));
+  if ('refused' in read) return lament(client, pulled, 'its bytes');
   for (const { digest } of manifestOf(stored.digest)?.blobs ?? []) {
-    const blob = await client.request(['BLOB_UNKNOWN'], () =>
-      requireBlob(client.registry, repository, digest),
-    );
-    if ('refused' in blob && !excuse())
-      client.accuse(5, `${digest} is gone while ${stored.digest} is pulled`);
-    if ('refused' in blob) return;
-    const now = client.since(repository);
-    const body = await client.request([], () => client.registry.blobs.read(blob.answer.objectKey));
-    const bytes = 'answer' in body ? body.answer && bytesOf(body.answer) : undefined;
-    if (!bytes && !client.isLongAgo(now))
-      client.accuse(5, `the object of ${digest} is gone while it is read`);
+    const blob = await client.request(['BLOB_UNKNOWN'], () => requireBlob(registry, repository, digest));
+    if ('refused' in blob) return lament(client, pulled, digest);
+    await readBlob(client, repository, blob.answer);
   }
 }
 
-/** A pull may fail where somebody deletes what it pulls. */
-function isExcused(
-  { world }: Client,
-  pulled: { repository: Pull['repository']; digest: Parameters<typeof manifestKey>[1]; since: Since },
-): boolean {
-  return world.wasDeletedSince(manifestKey(pulled.repository, pulled.digest), pulled.since.step);
+async function readBlob(
+  client: Client,
+  repository: RepositoryName,
+  { objectKey, digest }: Blob,
+): Promise<void> {
+  const since = client.since(repository);
+  const read = await client.request([], () => client.registry.blobs.read(objectKey));
+  if ('answer' in read && read.answer && bytesOf(read.answer)) return;
+  if (!client.isLongAgo(since)) client.accuse(5, `the object of ${digest} is gone while it is read`);
+}
+
+interface Pulled {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  readonly since: Since;
+}
+
+/** A pull may fail where somebody deletes what it pulls; nowhere else. */
+function lament(client: Client, { repository, digest, since }: Pulled, what: string): void {
+  if (client.world.wasDeletedSince(manifestKey(repository, digest), since.step)) return;
+  client.accuse(5, `${what} is gone while ${digest} is pulled`);
 }
 
 const UNKNOWN = ['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'DENIED'];

@@ -67,15 +67,14 @@ class Check {
   manifests(repository: string): void {
     const manifests = this.#inventory.of(repository, 'M#');
     const links = this.#inventory.of(repository, 'B#');
-    for (const [digest, attributes] of manifests) {
-      const manifest = manifestOf(digest);
-      for (const blob of manifest?.blobs ?? []) {
-        if (!links.has(blob.digest)) this.#found(`1: ${digest} of ${repository} lacks ${blob.digest}`);
-      }
-      for (const child of manifest?.children ?? []) {
-        if (!manifests.has(child.digest)) this.#found(`1: ${digest} of ${repository} lacks ${child.digest}`);
-      }
-      if (attributes['objectKey']) this.#object(attributes['objectKey'] as ObjectKey, digest);
+    for (const [digest, { objectKey }] of manifests) {
+      const { blobs = [], children = [] } = manifestOf(digest) ?? {};
+      const missing = [
+        ...blobs.filter((blob) => !links.has(blob.digest)),
+        ...children.filter((child) => !manifests.has(child.digest)),
+      ];
+      for (const { name } of missing) this.#found(`1: ${digest} of ${repository} lacks ${name}`);
+      if (objectKey) this.#object(objectKey as ObjectKey, digest);
     }
     for (const [digest, { objectKey }] of this.#inventory.of(repository, 'G#')) {
       if (objectKey) this.#object(objectKey as ObjectKey, digest);
@@ -120,7 +119,10 @@ class Check {
   /** The object is there, has the bytes of its digest, and nobody is to delete it. */
   #object(key: ObjectKey, digest: string): void {
     const bytes = this.#world.objects.whole.get(key);
-    if (!bytes) return this.#found(`2: the object ${key} of ${digest} is gone`);
+    if (!bytes) {
+      this.#found(`2: the object ${key} of ${digest} is gone`);
+      return;
+    }
     if (!sound.has(bytes)) sound.set(bytes, digestOf('sha256', bytes));
     if (sound.get(bytes) !== digest) this.#found(`2: the object ${key} has other bytes than ${digest}`);
     if (this.#doomed.has(key))

@@ -10,6 +10,8 @@ export interface Plant {
   readonly found?: (key: Key, found: Attributes, process: Process) => Attributes;
   /** What a query answers instead. */
   readonly items?: (query: Query, items: readonly Item[], process: Process) => readonly Item[];
+  /** What its process writes after this. */
+  readonly later?: (process: Process, operations: readonly Operation[]) => readonly Operation[] | undefined;
   /** What new objects are named. */
   readonly id?: (random: Random) => string;
 }

@@ -68,7 +68,7 @@ export async function upload(client: Client, repository: RepositoryName, { bytes
   );
   if ('answer' in finished && finished.answer.is === 'stored')
     return linked(client, repository, digest, since);
-  if ('refused' in finished && client.world.clock < due && !client.isLongAgo(since)) {
+  if ('refused' in finished && client.world.clock < due) {
     client.accuse(5, `the upload of ${digest} is unknown before its time`);
   }
   return undefined;

@@ -1,7 +1,10 @@
 import { tooBusy } from '../../functions/oci/errors.ts';
-import { type Choice, type Choices, DELAYS, type What } from './choices.ts';
+import { type Choice, type Choices, DELAYS, MAX_ACTORS, type What } from './choices.ts';
 import { named } from './content.ts';
 import { type Call, idOf, type Process, type World } from './world.ts';
+
+/** Longer than any request. */
+const REQUEST_MS = 24 * 60 * 60 * 1000;
 
 /** Runs whatever waits, one call at a time, as `choices` say, until nobody waits or a promise is broken. */
 export class Scheduler {
@@ -9,25 +12,30 @@ export class Scheduler {
   readonly #choices: Choices;
   readonly #onCrash: (process: Process) => void;
   readonly #check: () => void;
-  /** One line a step; empty unless asked for. */
-  readonly timeline: string[] = [];
-  readonly #isTold: boolean;
+  readonly #timeline: string[] | undefined;
   #last: Process | undefined;
 
   constructor(
     world: World,
     choices: Choices,
-    { onCrash, check, isTold }: { onCrash: (process: Process) => void; check: () => void; isTold: boolean },
+    given: {
+      readonly onCrash: (process: Process) => void;
+      /** Called after every step that changed something. */
+      readonly check: () => void;
+      /** Told of every step, where it is there. */
+      readonly timeline: string[] | undefined;
+    },
   ) {
-    [this.#world, this.#choices, this.#onCrash] = [world, choices, onCrash];
-    [this.#check, this.#isTold] = [check, isTold];
+    [this.#world, this.#choices] = [world, choices];
+    [this.#onCrash, this.#check, this.#timeline] = [given.onCrash, given.check, given.timeline];
   }
 
   async run(maxSteps: number): Promise<void> {
     const world = this.#world;
+    const last = world.steps + maxSteps;
     await settled();
     while (world.waiting.length > 0 && world.violations.length === 0) {
-      if (world.steps >= maxSteps) throw new Error(`not at an end after ${maxSteps} steps`);
+      if (world.steps >= last) throw new Error(`not at an end after ${maxSteps} steps`);
       const before = world.changes;
       await this.#step(this.#choices.next());
       await settled();
@@ -40,7 +48,8 @@ export class Scheduler {
     world.steps += 1;
     this.#beforehand(what);
     const call = this.#take(who);
-    if (this.#isTold) this.#tell(call, what);
+    if (!call) return;
+    if (this.#timeline) this.#tell(this.#timeline, call, what);
     if (what === 'crash before it') return this.#crash(call.process);
     if (what === 'busy') return call.reject(this.#injected(tooBusy()));
     if (what === 'in two' && call.inTwo) {
@@ -54,7 +63,7 @@ export class Scheduler {
   async #perform(call: Call, what: What): Promise<void> {
     try {
       const answer = await call.run();
-      if (this.#isTold) this.#tellOutcome(answer);
+      if (this.#timeline) this.#tellOutcome(this.#timeline, answer);
       if (what === 'crash after it') this.#crash(call.process);
       else if (what === 'answer lost') call.reject(this.#injected(new Error('the answer was lost')));
       else call.resolve(answer);
@@ -64,20 +73,34 @@ export class Scheduler {
   }
 
   /** Takes the next call off the list. */
-  #take(who: number): Call {
+  #take(who: number): Call | undefined {
     const { waiting } = this.#world;
     const same = waiting.findIndex(({ process }) => process === this.#last);
-    const index = who === 0 ? Math.max(same, 0) : (who - 1) % waiting.length;
+    const index = who === 0 && same >= 0 ? same : this.#firstFrom(who);
     const [call] = waiting.splice(index, 1);
-    if (!call) throw new Error('nobody waits');
-    this.#last = call.process;
+    this.#last = call?.process ?? this.#last;
     return call;
   }
 
+  /** Where the first call waits of the actor of this number, or of the next that has one. */
+  #firstFrom(who: number): number {
+    const { waiting } = this.#world;
+    const distance = ({ process }: Call) => (process.number - who + 2 * MAX_ACTORS) % MAX_ACTORS;
+    let best = 0;
+    for (const [index, call] of waiting.entries()) {
+      if (distance(call) < distance(waiting[best] as Call)) best = index;
+    }
+    return best;
+  }
+
+  /** Of the calls that wait, none is left when a day has gone by: no request takes that long. */
   #beforehand(what: What): void {
     const world = this.#world;
-    world.clock += DELAYS[what] ?? 0;
+    const delay = DELAYS[what] ?? 0;
+    world.clock += delay;
     if (what === 'expired items vanish') expire(world);
+    if (delay < REQUEST_MS) return;
+    for (const { reject } of world.waiting.splice(0)) reject(this.#injected(new Error('it took too long')));
   }
 
   #crash(process: Process): void {
@@ -92,14 +115,14 @@ export class Scheduler {
     return error;
   }
 
-  #tell({ process, label }: Call, what: What): void {
+  #tell(timeline: string[], { process, label }: Call, what: What): void {
     const trouble = what === 'done' ? '' : ` [${what}]`;
-    this.timeline.push(named(`${this.#world.steps} ${process.actor}: ${label()}${trouble}`));
+    timeline.push(named(`${this.#world.steps} ${process.actor}: ${label()}${trouble}`));
   }
 
-  #tellOutcome(answer: unknown): void {
+  #tellOutcome(timeline: string[], answer: unknown): void {
     const { committed } = (answer ?? {}) as { committed?: boolean };
-    if (committed === false) this.timeline.push(`${this.timeline.pop()} -> lost the race`);
+    if (committed === false) timeline.push(`${timeline.pop()} -> lost the race`);
   }
 }
 

@@ -1,8 +1,9 @@
+import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { type Choice, type Choices, RandomChoices, SameChoices } from './choices.ts';
-import { Client, GivenUp } from './client.ts';
+import { Client } from './client.ts';
 import { named } from './content.ts';
 import { checkNothingIsLeft, windUp } from './ending.ts';
-import { run } from './errands.ts';
+import { perform } from './errands.ts';
 import { checkInvariants } from './invariants.ts';
 import type { Plant } from './plants.ts';
 import { Random } from './random.ts';
@@ -46,48 +47,74 @@ async function follow(
   { plant = {}, isTold = false }: { plant?: Plant; isTold?: boolean },
 ): Promise<Omit<Outcome, 'choices'>> {
   const world = new World(plan.seed, plant);
-  const actors = new Map(plan.actors.map(({ name, tasks }) => [name, [...tasks]]));
-  const startNext = (name: string) => {
-    const task = actors.get(name)?.shift();
-    if (!task || world.violations.length > 0) return;
-    void perform(world, { actor: name, task, isDead: false }, plan.quarantineMs).then(() => startNext(name));
-  };
-  const onCrash = ({ actor }: Process) => startNext(actor);
-  const check = () => checkInvariants(world);
-  const scheduler = new Scheduler(world, choices, { onCrash, check, isTold });
-  for (const name of actors.keys()) startNext(name);
-  await scheduler.run(MAX_STEPS);
-  if (world.violations.length === 0) await end(world, plan, { check, isTold });
-  return { plan, steps: world.steps, violations: world.violations, timeline: scheduler.timeline };
+  const timeline: string[] = [];
+  const run = new Run(world, plan.quarantineMs, isTold ? timeline : undefined);
+  await run.all([{ name: 'before', tasks: plan.before }], new SameChoices([]));
+  await run.all(plan.actors, choices);
+  const { steps } = world;
+  await run.end();
+  return { plan, steps, violations: world.violations, timeline };
 }
 
-/** Never fails: what a task runs into is judged here. A process that crashes never comes back. */
-async function perform(world: World, process: Process, quarantineMs: number): Promise<void> {
-  const client = new Client(world, process);
-  try {
-    await run(client, process.task, quarantineMs);
-  } catch (error) {
-    if (error instanceof GivenUp || client.isInjected(error)) return;
-    world.violate(
-      error instanceof Violation ? error.message : named(`5: ${process.task.is} fails: ${error}`),
-    );
+/** What happens in one world, phase after phase, until a promise is broken. */
+class Run {
+  readonly #world: World;
+  readonly #quarantineMs: number;
+  readonly #timeline: string[] | undefined;
+
+  constructor(world: World, quarantineMs: number, timeline: string[] | undefined) {
+    [this.#world, this.#quarantineMs, this.#timeline] = [world, quarantineMs, timeline];
   }
-}
 
-/** When nothing more happens, what is of no use goes; all by itself, without troubles. */
-async function end(
-  world: World,
-  { quarantineMs }: Plan,
-  { check, isTold }: { check: () => void; isTold: boolean },
-): Promise<void> {
-  const task: Task = { is: 'sweep', repository: 'all' as never, isLater: false, isShort: false };
-  const process: Process = { actor: 'in the end', task, isDead: false };
-  const scheduler = new Scheduler(world, new SameChoices([]), { onCrash: () => undefined, check, isTold });
-  const done = windUp(world, world.registryOf(process), quarantineMs).catch((error) => {
-    world.violate(`5: the last sweep fails: ${error}`);
-  });
-  await scheduler.run(2 * MAX_STEPS);
-  if (world.violations.length > 0) return;
-  await done;
-  checkNothingIsLeft(world);
+  /** All at once, as `choices` say. */
+  async all(actors: Plan['actors'], choices: Choices): Promise<void> {
+    const queues = actors.map(({ tasks }) => [...tasks]);
+    const startNext = (number: number) => {
+      const [task, actor] = [queues[number - 1]?.shift(), actors[number - 1]?.name];
+      if (!task || actor === undefined || this.#isBroken()) return;
+      const process = { actor, number, task, isDead: false };
+      void this.#perform(process).then(() => {
+        if (!process.isDead) startNext(number);
+      });
+    };
+    const scheduler = this.#scheduler(choices, ({ number }) => startNext(number));
+    for (const index of actors.keys()) startNext(index + 1);
+    await scheduler.run(MAX_STEPS);
+  }
+
+  /** When nothing more happens, what is of no use goes. */
+  async end(): Promise<void> {
+    const world = this.#world;
+    if (this.#isBroken()) return;
+    const task: Task = { is: 'sweep', repository: 'all' as RepositoryName, isLater: false, isShort: false };
+    const process: Process = { actor: 'in the end', number: 1, task, isDead: false };
+    const done = windUp(world, world.registryOf(process), this.#quarantineMs).catch((error) => {
+      world.violate(`5: the last sweep fails: ${error}`);
+    });
+    await this.#scheduler(new SameChoices([])).run(2 * MAX_STEPS);
+    if (this.#isBroken()) return;
+    await done;
+    checkNothingIsLeft(world);
+  }
+
+  #scheduler(choices: Choices, onCrash: (process: Process) => void = () => undefined): Scheduler {
+    const check = () => checkInvariants(this.#world);
+    return new Scheduler(this.#world, choices, { onCrash, check, timeline: this.#timeline });
+  }
+
+  /** Never fails: what a task runs into is judged here. A process that crashes never comes back. */
+  async #perform(process: Process): Promise<void> {
+    const client = new Client(this.#world, process);
+    try {
+      await perform(client, process.task, this.#quarantineMs);
+    } catch (error) {
+      if (client.isInjected(error)) return;
+      const text = error instanceof Violation ? error.message : `5: ${process.task.is} fails: ${error}`;
+      this.#world.violate(named(text));
+    }
+  }
+
+  #isBroken(): boolean {
+    return this.#world.violations.length > 0;
+  }
 }

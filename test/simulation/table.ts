@@ -23,9 +23,12 @@ export function scheduledTable(world: World, process: Process): Table {
       }),
     getMany: (keys) => getMany(world, process, keys),
     query: (query) => runQuery(world, process, query),
-    write: (operations) => {
+    write: async (operations) => {
       const planted = plant.operations?.(operations, process) ?? operations;
-      return planted.length === 0 ? Promise.resolve({ committed: true }) : write(world, process, planted);
+      if (planted.length === 0) return { committed: true };
+      const outcome = await write(world, process, planted);
+      const later = outcome.committed && plant.later?.(process, operations);
+      return later ? write(world, process, later) : outcome;
     },
   };
 }

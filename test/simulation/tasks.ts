@@ -1,6 +1,6 @@
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
-import { BLOBS, MANIFESTS, REPOSITORIES, type SimulatedManifest, TAGS } from './content.ts';
+import { MANIFESTS, REPOSITORIES, type SimulatedBlob, type SimulatedManifest, TAGS } from './content.ts';
 import { Random } from './random.ts';
 
 interface Push {
@@ -55,53 +55,88 @@ export type { Delete, Pull, Push, Sweep, Upload };
 export interface Plan {
   readonly seed: number;
   readonly quarantineMs: number;
+  /** One after the other, before the others begin: so there is something old to meet at. */
+  readonly before: readonly Task[];
   readonly actors: readonly { readonly name: string; readonly tasks: readonly Task[] }[];
 }
 
 const DAY = 24 * 60 * 60 * 1000;
 
+/** What a run is about: the fewer things there are, the more often its clients meet at them. */
+interface Scene {
+  readonly random: Random;
+  readonly repositories: readonly RepositoryName[];
+  readonly manifests: readonly SimulatedManifest[];
+  readonly blobs: readonly SimulatedBlob[];
+  readonly tags: readonly Tag[];
+  /** Of ten tasks of clients, how many are pushes. */
+  readonly pushes: number;
+}
+
+/** The plan that follows from the seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
+  const scene = sceneOf(random);
   const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
-  const clients = Array.from({ length: 2 + random.below(3) }, (_, index) => ({
+  const before = many(random.below(8), () => (random.chance(0.4) ? sweepTask(scene) : clientTask(scene)));
+  const clients = Array.from({ length: 2 + random.below(2) }, (_, index) => ({
     name: `client-${index + 1}`,
-    tasks: many(1 + random.below(5), () => clientTask(random)),
+    tasks: many(1 + random.below(3), () => clientTask(scene)),
   }));
   const sweepers = ['sweep-1', 'sweep-2'].map((name) => ({
     name,
-    tasks: many(1 + random.below(5), () => sweepTask(random)),
+    tasks: many(random.below(5), () => sweepTask(scene)),
   }));
   const drain = { name: 'drain', tasks: many(random.below(2), () => ({ is: 'drain' })) };
-  return { seed, quarantineMs: random.pick([0, 0, DAY]), actors: [...clients, ...sweepers, drain] };
+  const quarantineMs = random.pick([0, 0, DAY]);
+  return { seed, quarantineMs, before, actors: [...clients, ...sweepers, drain] };
 }
 
-/** Mostly the first, where all meet. */
-const repositoryFor = (random: Random) =>
-  (random.chance(0.8) ? REPOSITORIES[0] : REPOSITORIES[1]) as RepositoryName;
+function sceneOf(random: Random): Scene {
+  const some = <T>(list: readonly T[], most: number) =>
+    Array.from({ length: 1 + random.below(most) }, () => random.pick(list));
+  const manifests = some(MANIFESTS, 3);
+  const used = manifests.flatMap(({ blobs, children }) => [
+    ...blobs,
+    ...children.flatMap((each) => each.blobs),
+  ]);
+  return {
+    random,
+    repositories: random.pick([
+      REPOSITORIES,
+      REPOSITORIES.slice(0, 1),
+      [...REPOSITORIES, ...REPOSITORIES.slice(0, 1)],
+    ]),
+    manifests: [...manifests, ...manifests.flatMap(({ children }) => children)],
+    blobs: used,
+    tags: some(TAGS, 2),
+    pushes: 2 + random.below(7),
+  };
+}
 
-function sweepTask(random: Random): Sweep {
+function sweepTask({ random, repositories }: Scene): Sweep {
   const [isLater, isShort] = [random.chance(0.8), random.chance(0.1)];
-  return { is: 'sweep', repository: repositoryFor(random), isLater, isShort };
+  return { is: 'sweep', repository: random.pick(repositories), isLater, isShort };
 }
 
-function clientTask(random: Random): Task {
-  const repository = repositoryFor(random);
+function clientTask(scene: Scene): Task {
+  const { random } = scene;
+  const repository = random.pick(scene.repositories);
+  if (random.below(10) < scene.pushes) return pushTask(scene, repository);
   const kind = random.below(20);
-  if (kind < 10) return pushTask(random, repository);
-  if (kind < 12) return { is: 'pull', repository, tag: random.pick(TAGS) };
-  if (kind < 14) return { is: 'delete', what: 'tag', repository, tag: random.pick(TAGS) };
-  if (kind < 17) return { is: 'delete', what: 'manifest', repository, digest: random.pick(MANIFESTS).digest };
-  if (kind < 18) return { is: 'delete', what: 'blob', repository, digest: random.pick(BLOBS).digest };
-  if (kind < 19 || random.chance(0.5)) {
-    return { is: 'upload', repository, end: random.pick(['cancel', 'leave', 'wrong digest', 'finish']) };
-  }
-  return { is: 'delete', what: 'repository', repository };
+  if (kind < 4) return { is: 'pull', repository, tag: random.pick(scene.tags) };
+  if (kind < 7) return { is: 'delete', what: 'tag', repository, tag: random.pick(scene.tags) };
+  if (kind < 13)
+    return { is: 'delete', what: 'manifest', repository, digest: random.pick(scene.manifests).digest };
+  if (kind < 17) return { is: 'delete', what: 'blob', repository, digest: random.pick(scene.blobs).digest };
+  if (kind < 18) return { is: 'delete', what: 'repository', repository };
+  return { is: 'upload', repository, end: random.pick(['cancel', 'leave', 'wrong digest', 'finish']) };
 }
 
-function pushTask(random: Random, repository: RepositoryName): Push {
-  const tag = random.chance(0.8) ? random.pick(TAGS) : undefined;
+function pushTask({ random, manifests, tags }: Scene, repository: RepositoryName): Push {
+  const tag = random.chance(0.8) ? random.pick(tags) : undefined;
   const manner = random.pick(['ask', 'ask', 'send', 'mount'] as const);
-  return { is: 'push', repository, manifest: random.pick(MANIFESTS), tag, manner };
+  return { is: 'push', repository, manifest: random.pick(manifests), tag, manner };
 }
 
 /** The task in a line. */

@@ -18,6 +18,8 @@ export class Violation extends Error {
 /** One task of an actor, from its start until it ends or crashes; nothing of it is left but what it wrote. */
 export interface Process {
   readonly actor: string;
+  /** Of the actor, from 1. */
+  readonly number: number;
   readonly task: Task;
   isDead: boolean;
 }

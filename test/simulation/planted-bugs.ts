@@ -1,0 +1,152 @@
+import {
+  type Attributes,
+  type Condition,
+  type Key,
+  keyOf,
+  type Operation,
+} from '../../functions/storage/table.ts';
+import type { Plant } from './plants.ts';
+import type { Process } from './world.ts';
+
+// Each is a line that somebody could leave out of the registry, or put in the wrong place.
+
+type Drop = (condition: Condition) => boolean;
+
+const isKind = (key: Key, kind: string) => key.partition.startsWith('R#') && key.sort.startsWith(kind);
+const isRepository = (key: Key) => key.partition.startsWith('R#') && key.sort === '#';
+const isDigest = (key: Key) => key.partition.startsWith('D#') && key.sort === '#';
+const isOutbox = (key: Key) => key.partition.startsWith('X#');
+
+const on =
+  (attribute: string): Drop =>
+  (condition) =>
+    'attribute' in condition && condition.attribute === attribute;
+
+/** Without the conditions that `drop` names, on the operations that `concerns` names. */
+function without(concerns: (operation: Operation, process: Process) => boolean, drop: Drop): Plant {
+  const planted = (operation: Operation, process: Process): readonly Operation[] => {
+    if (!concerns(operation, process)) return [operation];
+    const when = (operation.when ?? []).filter((condition) => !drop(condition));
+    if ('check' in operation) return when.length === 0 ? [] : [{ ...operation, when }];
+    return [{ ...operation, when }];
+  };
+  return {
+    operations: (operations, process) => operations.flatMap((operation) => planted(operation, process)),
+  };
+}
+
+/** Without the operations that `concerns` names. */
+function omitting(concerns: (operation: Operation, process: Process) => boolean): Plant {
+  return {
+    operations: (operations, process) => operations.filter((operation) => !concerns(operation, process)),
+  };
+}
+
+const isTouch = (operation: Operation, kind: string) =>
+  'update' in operation && isKind(operation.update, kind) && operation.set?.['touched'] !== undefined;
+
+/** Edges are written after the commit that they should be there for. */
+function lateEdges(): Plant {
+  const late = new WeakMap<Process, readonly Operation[]>();
+  return {
+    operations: (operations, process) => {
+      if (operations.every((operation) => isKind(keyOf(operation), 'E#')) && process.task.is === 'push') {
+        late.set(process, operations);
+        return [];
+      }
+      return operations;
+    },
+    later: (process, operations) => {
+      const edges = operations.some((operation) => isKind(keyOf(operation), 'M#'))
+        ? late.get(process)
+        : undefined;
+      if (edges) late.delete(process);
+      return edges;
+    },
+  };
+}
+
+/** A sweep that takes the epoch for one later than it is, and so deletes what is one epoch too young. */
+const farHorizon: Plant = {
+  found: (key, found, { task }) =>
+    isRepository(key) && task.is === 'sweep' ? { ...found, epoch: (found['epoch'] as number) + 1 } : found,
+  operations: (operations, { task }) =>
+    operations.map((operation) => {
+      if (!('update' in operation) || !isRepository(operation.update) || task.is !== 'sweep')
+        return operation;
+      return { ...operation, when: (operation.when ?? []).map(earlier) };
+    }),
+};
+
+const earlier = (condition: Condition): Condition =>
+  condition.is === 'equals' && condition.attribute === 'epoch'
+    ? { ...condition, value: (condition.value as number) - 1 }
+    : condition;
+
+const removes = (operation: Operation, kind: string) =>
+  'remove' in operation && isKind(operation.remove, kind);
+const inTask =
+  (is: string, concerns: (operation: Operation) => boolean) =>
+  (operation: Operation, { task }: Process) =>
+    task.is === is && concerns(operation);
+const updates = (concerns: (key: Key) => boolean) => (operation: Operation) =>
+  'update' in operation && concerns(operation.update);
+const adds = (operation: Operation) => ('update' in operation ? (operation.add ?? {}) : ({} as Attributes));
+
+/** What each is called, and what makes it. */
+export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
+  'a push commits in whatever epoch': () =>
+    without(
+      (operation) => updates(isRepository)(operation),
+      (c) => c.is === 'atMost',
+    ),
+  'a push commits whatever was deleted': () =>
+    without(inTask('push', updates(isRepository)), on('deletions')),
+  'a blob is deleted whatever was committed': () =>
+    without(inTask('delete', updates(isRepository)), on('version')),
+  'a push touches no blob': () => omitting((operation) => isTouch(operation, 'B#')),
+  'edges are written after the commit': lateEdges,
+  'edges that exist are not touched': () => omitting((operation) => isTouch(operation, 'E#')),
+  'a sweep deletes what is one epoch too young': () => farHorizon,
+  'a sweep unlinks whatever was touched meanwhile': () =>
+    without(
+      inTask('sweep', (operation) => removes(operation, 'B#')),
+      on('touched'),
+    ),
+  'a sweep removes edges whatever was touched meanwhile': () =>
+    without(
+      inTask('sweep', (operation) => removes(operation, 'E#')),
+      on('touched'),
+    ),
+  'a sweep misses the last edge of a page': () => ({
+    items: ({ prefix }, items, { task }) =>
+      prefix === 'E#' && task.is === 'sweep' ? items.slice(0, -1) : items,
+  }),
+  'object keys are used again': () => ({
+    id: (random) => `00000000-0000-0000-0000-00000000000${random.below(6)}`,
+  }),
+  'the last link goes whoever links meanwhile': () =>
+    without((operation) => isDigest(keyOf(operation)), on('links')),
+  'a digest is linked whatever its object is': () =>
+    without((operation) => adds(operation)['links'] === 1, on('objectKey')),
+  'the drain deletes without a claim': () => without(inTask('drain', updates(isOutbox)), on('state')),
+  'an object is linked that is being deleted': () =>
+    without((operation) => 'remove' in operation && isOutbox(operation.remove), on('state')),
+  'the object of the last link is forgotten': () =>
+    omitting((operation) => 'put' in operation && isOutbox(operation.put) && operation.put.sort !== ''),
+  'a deleted manifest takes along tags that have moved': () =>
+    without(
+      inTask('delete', (operation) => removes(operation, 'T#')),
+      on('digest'),
+    ),
+  'a manifest that is there is taken for granted': () =>
+    without(
+      (operation) => 'check' in operation && isKind(operation.check, 'M#'),
+      (c) => c.is === 'present',
+    ),
+  'an upload is finished twice': () =>
+    without(
+      (operation) => 'put' in operation && operation.put.partition.startsWith('U#'),
+      () => true,
+    ),
+};
