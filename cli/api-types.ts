@@ -93,3 +93,19 @@ export interface Me {
   readonly admin: boolean;
   readonly user?: User;
 }
+
+export interface Finding {
+  readonly action: string;
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly size?: number;
+  readonly reason: string;
+}
+
+export interface SweepResult {
+  readonly remaining: boolean;
+  readonly findings: readonly Finding[];
+  readonly deleted: Readonly<Record<string, number>>;
+  readonly bytes: number;
+}

@@ -11,6 +11,7 @@ import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRobotCommands } from './commands/robots.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addSweepCommand } from './commands/sweep.ts';
 import { addTagCommands } from './commands/tags.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
@@ -54,6 +55,7 @@ export function createProgram(): Command {
   addIssuerCommands(program);
   addRepositoryCommands(program);
   addTagCommands(program);
+  addSweepCommand(program);
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);

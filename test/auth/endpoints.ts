@@ -94,6 +94,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/issuers': admin('/issuers'),
   'PUT /api/v1/issuers/<issuer>': admin('/issuers/nobody', {}),
   'DELETE /api/v1/issuers/<issuer>': admin('/issuers/nobody'),
+  'POST /api/v1/repositories/<name>/-/sweep': managed('repositoryAdmin', '/-/sweep', { dryRun: true }),
   'GET /api/v1/repositories/<name>/-/tags': managed('viewer', '/-/tags'),
   'GET /api/v1/repositories/<name>/-/tags/<tag>': managed('viewer', '/-/tags/v1'),
   'DELETE /api/v1/repositories/<name>/-/tags/<tag>': managed('deleter', '/-/tags/v1'),
