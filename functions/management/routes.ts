@@ -17,6 +17,7 @@ const grants = () => import('./grants.ts');
 const issuers = () => import('./issuers.ts');
 const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
+const restore = () => import('./restore.ts');
 const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
@@ -70,6 +71,8 @@ export const MANAGEMENT_ROUTES = [
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),
   change('DELETE', `${TAGS}/<tag>`, 'tag.delete', tags),
+  read(`${TAGS}/<tag>/history`, 'tag.history', tags),
+  change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),

@@ -95,6 +95,14 @@ export const historyOf = (name: RepositoryName, tag: Tag) => ({
   partition: repositoryPartition(name),
   prefix: `H#${tag}#`,
 });
+/** Between the moves of a tag until `milliseconds` and those after it; behind all moves of a tag. */
+export const afterMovesUntil = (tag: Tag, milliseconds: number) => `H#${tag}#${timestamp(milliseconds)}$`;
+export const afterHistoryOf = (tag: string) => `H#${tag}$`;
+export const historiesOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'H#',
+});
+export const movedTagIn = ({ key }: Item) => key.sort.split('#')[1] as Tag;
 /** When the tag was moved, as the sort key of a history item says. */
 export const movedAtIn = ({ key }: Item) => key.sort.split('#')[2] ?? '';
 
