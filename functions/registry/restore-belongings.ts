@@ -62,8 +62,9 @@ async function tagsNamedAfter(
   const found = await registry.table.getMany(tags.map((tag) => tagKey(name, tag)));
   const belongings: Belonging[] = [];
   for (const tag of tags.filter((_, index) => !found[index])) {
-    const [last, ...before] = await tagHistory(registry, name, tag);
-    const wasOn = before.find((move) => move.digest !== undefined)?.digest;
+    const moves = await tagHistory(registry, name, tag);
+    const [last] = moves;
+    const wasOn = moves.find((move) => move.digest !== undefined)?.digest;
     if (last && wasOn && Date.parse(last.at) >= since) belongings.push({ digest: wasOn, tag });
   }
   return belongings;
