@@ -14,8 +14,8 @@ Examples:
 export function addRestoreCommand(program: Command): void {
   program
     .command('restore')
-    .description('bring back what was deleted or moved, until its quarantine is over')
-    .argument('<repository[:tag|@digest]>', '', restorableValue)
+    .description('bring back what was deleted or moved')
+    .argument('<what>', 'REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST', restorableValue)
     .option('--at <time>', "as it was then: '24h' ago, '7d' ago, or a date or time", timeValue)
     .option('--dry-run', 'only say what would come back')
     .addHelpText('after', EXAMPLES)
