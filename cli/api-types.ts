@@ -74,7 +74,27 @@ export interface Tag {
   readonly size: number;
   readonly taggedAt: string;
   readonly by?: string;
-  readonly history?: readonly { readonly digest?: string; readonly at: string; readonly by?: string }[];
+  readonly history?: readonly TagMove[];
+}
+
+export interface TagMove {
+  readonly digest?: string;
+  readonly at: string;
+  readonly by?: string;
+}
+
+export interface Restored {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface Restoration {
+  readonly entries: readonly Restored[];
+  readonly remaining: boolean;
+  readonly next?: string;
 }
 
 export interface AuditRecord {

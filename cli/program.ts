@@ -9,6 +9,7 @@ import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
+import { addRestoreCommand } from './commands/restore.ts';
 import { addRobotCommands } from './commands/robots.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
@@ -56,6 +57,7 @@ export function createProgram(): Command {
   addRepositoryCommands(program);
   addTagCommands(program);
   addSweepCommand(program);
+  addRestoreCommand(program);
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);

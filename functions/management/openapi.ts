@@ -6,6 +6,7 @@ import { endpoints as groups } from './groups.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as repositories } from './repositories.ts';
+import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
@@ -35,6 +36,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
+  ...restore,
   ...audit,
 };
 
