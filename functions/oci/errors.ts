@@ -133,6 +133,19 @@ export const manifestInUse = (digest: Digest, indexes: readonly Digest[]) =>
     detail: { digest, indexes },
   });
 
+/** `policy` is the name of the one that holds it there. */
+export const tagImmutable = (
+  { repository, tag, digest, policy }: Readonly<Record<'repository' | 'tag' | 'digest' | 'policy', string>>,
+  wish: 'moved' | 'deleted',
+) => {
+  const advice = wish === 'moved' ? 'push under another tag' : 'it cannot be deleted';
+  return new RegistryError(
+    'DENIED',
+    `tag ${tag} of ${repository} is immutable by the policy "${policy}": it stays on ${digest}; ${advice}`,
+    { detail: { tag, digest, policy } },
+  );
+};
+
 export const referenceInvalid = (text: string) =>
   text.includes(':')
     ? digestMalformed(text)

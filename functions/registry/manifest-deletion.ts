@@ -4,6 +4,7 @@ import { manifestInUse, manifestUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, equals, type Operation, present } from '../storage/table.ts';
+import { refuseImmutableOn } from './immutable-tags.ts';
 import {
   lastPartOf,
   manifestKey,
@@ -24,7 +25,7 @@ import { removeTag } from './tags.ts';
 const TAGS_PER_WRITE = 30;
 
 /** Deletes the manifest, its tags and its entry among referrers (end-9). Refused while an index of the
- *  repository lists it. A manifest with over 30 tags loses those beyond first; its edges are left to the sweep. */
+ *  repository lists it, or a policy holds one of its tags. A manifest with over 30 tags loses those beyond first; its edges are left to the sweep. */
 export async function deleteManifest(
   registry: Registry,
   name: RepositoryName,
@@ -36,6 +37,7 @@ export async function deleteManifest(
     if (!repository || !found) throw manifestUnknown(digest);
     const indexes = await manifestsUsing(registry, name, digest);
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
+    await refuseImmutableOn(registry, name, digest);
     const lastTags = await removeTagsBeyond(registry, name, digest);
     const { committed } = await registry.table.write([
       ...manifestOperations(registry, repository, digest, found),

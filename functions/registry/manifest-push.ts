@@ -12,7 +12,7 @@ import { LOST, untilWon } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
-import { openRepository, type Repository } from './repositories.ts';
+import { openForPush, type PushTarget, type Repository } from './repositories.ts';
 import { moveTag } from './tags.ts';
 
 export interface ManifestPush {
@@ -25,7 +25,7 @@ export interface ManifestPush {
 }
 
 /** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the
- *  repository lacks what it refers to; a missing subject is accepted. */
+ *  repository lacks what it refers to, DENIED where a policy holds a tag elsewhere; a missing subject is accepted. */
 export async function putManifest(
   registry: Registry,
   push: ManifestPush,
@@ -35,7 +35,7 @@ export async function putManifest(
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
   await untilWon(registry, async () => {
-    const repository = await openRepository(registry, push.repository);
+    const repository = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
       repository,
@@ -67,7 +67,7 @@ async function holdAll(
 }
 
 interface Commit {
-  readonly repository: Repository;
+  readonly repository: PushTarget;
   readonly digest: Digest;
   readonly manifest: Manifest;
   readonly size: number;
@@ -87,7 +87,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
   const found = await registry.table.get(manifestKey(name, digest));
   const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
-  const moves = await Promise.all(tags.map((tag) => moveTag(registry, name, tag, { digest, ...item })));
+  const moves = await Promise.all(tags.map((tag) => moveTag(registry, repository, tag, { digest, ...item })));
   const { committed } = await registry.table.write([
     {
       update: repositoryKey(name),
@@ -99,7 +99,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
       ? keepManifest(repository, digest, found)
       : addManifest(registry, repository, digest, manifest, item),
     ...operations,
-    ...moves.flat(),
+    ...moves.flatMap((move) => move.operations),
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);

@@ -151,9 +151,23 @@ export function policiesFor(policies: readonly Policy[], name: RepositoryName): 
   return policies.filter(({ repositories }) => anyMatcherOf(repositories)(name));
 }
 
-/** Whether any of the policies holds the tag where it is. */
-export function isImmutable(policies: readonly Policy[], tag: Tag): boolean {
-  return policies.some(
+/** What holds for one repository. */
+export interface Rules {
+  /** Those that cover it. */
+  readonly policies: readonly Policy[];
+  /** As in `StoredPolicies`. */
+  readonly quotasSince: number;
+}
+
+/** Of the attributes of the item of all policies. */
+export function rulesIn(found: Attributes | undefined, name: RepositoryName): Rules {
+  const { policies, quotasSince } = policiesIn(found);
+  return { policies: policiesFor(policies, name), quotasSince };
+}
+
+/** The first of the policies that holds the tag where it is. */
+export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
+  return policies.find(
     ({ immutable }) =>
       immutable && anyMatcherOf(immutable.tags)(tag) && !anyMatcherOf(immutable.except ?? [])(tag),
   );
