@@ -146,6 +146,35 @@ export const tagImmutable = (
   );
 };
 
+/** `used` may be more than there is, by what was deleted of late; `scope` says where. */
+export const quotaExceeded = (
+  detail: {
+    readonly policy: string;
+    readonly kind: 'bytes' | 'tags';
+    readonly limit: number;
+    readonly used: number;
+    readonly more: number;
+  },
+  scope: string,
+) => {
+  const { policy, kind, limit, used, more } = detail;
+  const amount = (n: number) => (kind === 'bytes' ? sizeText(n) : `${n}`);
+  const allowed = kind === 'bytes' ? `${amount(limit)} of blobs` : `${limit} tags`;
+  return new RegistryError(
+    'DENIED',
+    `the quota of the policy "${policy}" allows ${allowed} ${scope}; ` +
+      `${amount(used)} are in use, which leaves no room for ${amount(more)} more`,
+    { detail },
+  );
+};
+
+/** More than a push can count in one transaction. */
+export const quotasOverlap = (repository: string, limit: number) =>
+  new RegistryError(
+    'DENIED',
+    `more than ${limit} policies have a quota together that covers ${repository}; an admin must make them fewer`,
+  );
+
 export const referenceInvalid = (text: string) =>
   text.includes(':')
     ? digestMalformed(text)
@@ -193,6 +222,9 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
+/** Whether it is a refusal, such as that of a quota. */
+export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
+
 export const loginRefused = (why: string) => new RegistryError('UNAUTHORIZED', why);
 
 export const tooManyLogins = (retryAfterSeconds: number) =>
@@ -223,4 +255,12 @@ export const tooBusy = () =>
 function list(digests: readonly Digest[]): string {
   const more = digests.length - 1;
   return more > 0 ? `${digests[0]} and ${more} more` : `${digests[0]}`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+function sizeText(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;
 }

@@ -8,9 +8,10 @@ import {
   equals,
   type Item,
   MAX_OPERATIONS,
+  present,
 } from '../storage/table.ts';
 import { lastPartOf, policiesKey, tagIn, tagIndexOf, tagKey, tagsOf } from './keys.ts';
-import { immutableBy, type Rules, rulesIn } from './policies.ts';
+import { countsTags, immutableBy, type Rules, rulesIn } from './policies.ts';
 import type { Registry } from './registry.ts';
 
 /** A repository and what holds for it. */
@@ -19,16 +20,18 @@ interface Ruled {
   readonly rules: Rules;
 }
 
-/** What must hold of a tag that is put on `digest`; none where any writer may move it. DENIED where a policy holds it on
- *  another manifest. Of two first pushes one finds the tag there, reads again and is refused. */
+/** What must hold of a tag that is put on `digest`; nothing where any writer may move it. DENIED where a policy holds it on
+ *  another manifest. Of two first pushes one finds the tag there, reads again and is refused. Where tags are counted, a
+ *  tag that was there must still be: a new one is counted by its own push. */
 export function moveConditions(
   { name, rules }: Ruled,
   tag: Tag,
   { before, digest }: { readonly before: Attributes | undefined; readonly digest: Digest },
 ): readonly Condition[] {
   const policy = immutableBy(rules.policies, tag);
-  if (!policy) return [];
+  if (!policy && !countsTags(rules.policies)) return [];
   if (!before) return [absent];
+  if (!policy) return [present];
   if (before['digest'] === digest) return [equals('digest', digest)];
   const stays = { repository: name, tag, digest: before['digest'] as Digest, policy: policy.name };
   throw tagImmutable(stays, 'moved');

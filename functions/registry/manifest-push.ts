@@ -8,6 +8,7 @@ import { type Attributes, absent, atMost, equals, type Operation, present } from
 import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
+import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
@@ -25,7 +26,7 @@ export interface ManifestPush {
 }
 
 /** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the
- *  repository lacks what it refers to, DENIED where a policy holds a tag elsewhere; a missing subject is accepted. */
+ *  repository lacks what it refers to, DENIED where a policy holds a tag elsewhere or has no room for it; a missing subject is accepted. */
 export async function putManifest(
   registry: Registry,
   push: ManifestPush,
@@ -88,6 +89,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
   const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = await Promise.all(tags.map((tag) => moveTag(registry, repository, tag, { digest, ...item })));
+  const charges = await charge(registry, repository, { tags: moves.filter(({ isNew }) => isNew).length });
   const { committed } = await registry.table.write([
     {
       update: repositoryKey(name),
@@ -100,6 +102,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
       : addManifest(registry, repository, digest, manifest, item),
     ...operations,
     ...moves.flatMap((move) => move.operations),
+    ...charges,
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);

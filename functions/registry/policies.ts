@@ -165,6 +165,13 @@ export function rulesIn(found: Attributes | undefined, name: RepositoryName): Ru
   return { policies: policiesFor(policies, name), quotasSince };
 }
 
+/** Whether any of the policies limits the number of tags. */
+export function countsTags(policies: readonly Policy[]): boolean {
+  return policies.some(({ quota }) =>
+    [quota?.each, quota?.together].some((limits) => limits?.tags !== undefined),
+  );
+}
+
 /** The first of the policies that holds the tag where it is. */
 export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
   return policies.find(
