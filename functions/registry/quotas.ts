@@ -119,12 +119,12 @@ async function chargeMeter(
   known: Usage | undefined,
   taken: Partial<Totals>,
 ): Promise<Operation> {
-  const { registry, meter, since } = metering;
+  const { meter } = metering;
   const limits = meter.limits.filter(({ kind }) => taken[kind]);
   const exceeded = ({ totals }: Usage) =>
     limits.find(({ kind, most }) => totals[kind] + (taken[kind] ?? 0) > most);
   let usage = isValid(metering, known) ? known : await count(metering);
-  if (exceeded(usage) && isOld(registry, usage)) usage = await count(metering);
+  if (exceeded(usage)) usage = await count(metering);
   const limit = exceeded(usage);
   if (limit) {
     const { kind, most, policy } = limit;
@@ -134,14 +134,10 @@ async function chargeMeter(
   return {
     update: meter.key,
     add: Object.fromEntries(limits.map(({ kind }) => [kind, taken[kind] ?? 0])),
-    when: [
-      equals('since', since),
-      ...limits.map(({ kind, most }) => atMost(kind, most - (taken[kind] ?? 0))),
-    ],
+    // Fails where there is no item, too: a policy that goes takes its own along.
+    when: limits.map(({ kind, most }) => atMost(kind, most - (taken[kind] ?? 0))),
   };
 }
-
-const isOld = ({ now }: Registry, { countedAt }: Usage) => countedAt + RECOUNT_MS <= now();
 
 /** What was counted under these policies, and not so soon after they were set that it may lack something for ever. */
 function isValid({ registry, since }: Metering, usage: Usage | undefined): usage is Usage {
@@ -150,7 +146,9 @@ function isValid({ registry, since }: Metering, usage: Usage | undefined): usage
   return usage.countedAt >= settled || registry.now() < settled;
 }
 
-/** Counts afresh. What is raised meanwhile may count twice, never not at all: the difference is added to what is there
+const isOld = ({ now }: Registry, { countedAt }: Usage) => countedAt + RECOUNT_MS <= now();
+
+/** Counts afresh, where that was not done of late. What is raised meanwhile may count twice, never not at all: the difference is added to what is there
  *  then. Of two who count at once one takes the other's outcome. */
 async function count(metering: Metering): Promise<Usage> {
   const { registry, meter, since } = metering;

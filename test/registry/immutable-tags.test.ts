@@ -149,6 +149,15 @@ describe('a delete is DENIED', () => {
     expect(await on('v1')).toBeUndefined();
   });
 
+  it('not of a manifest that an immutable tag has left before it was one', async () => {
+    const { registry } = fixture;
+    await push(registry, second, 'v0.1');
+    await push(registry, first, 'v0.1');
+    await putPolicy(registry, { ...POLICY, immutable: { tags: ['*'] } });
+    await deleteManifest(registry, REPOSITORY, digest(second));
+    expect(await on('v0.1')).toBe(digest(first));
+  });
+
   it('not of a manifest that an immutable tag never was on', async () => {
     const { registry } = fixture;
     const other: Digest = await push(registry, second, 'nightly');

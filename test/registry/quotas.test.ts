@@ -107,6 +107,7 @@ describe('a quota of bytes of each repository', () => {
     await upload();
     await setQuota({ each: { bytes: 200 } });
     await upload();
+    expect(await fixture.table.get(usageKey(REPOSITORY))).toMatchObject({ counts: 1 });
     await setQuota({ each: { bytes: 50 } });
     expect(await refusal(startUpload(fixture.registry, REPOSITORY))).toBe('DENIED');
     expect(await bytesIn(REPOSITORY)).toBe(200);
@@ -145,6 +146,28 @@ describe('at the same moment', () => {
     justBefore('B#', () => upload());
     expect(await refusal(upload())).toBe('DENIED');
     expect(await bytesIn(REPOSITORY)).toBe(100);
+  });
+
+  it('two uploads, the first ones under a quota, of which one fits: the other is DENIED', async () => {
+    const { justBefore } = fixture;
+    await setQuota({ each: { bytes: 150 } });
+    justBefore('Q#', () => upload());
+    expect(await refusal(upload())).toBe('DENIED');
+    expect(await bytesIn(REPOSITORY)).toBe(100);
+  });
+
+  it('two that count afresh do not both take what was deleted for room', async () => {
+    const { registry, justBefore } = fixture;
+    await setQuota({ each: { bytes: 250 } });
+    later();
+    const { digest } = await upload();
+    await upload();
+    await deleteBlob(registry, REPOSITORY, digest);
+    later();
+    justBefore('Q#', () => upload(REPOSITORY, 150)); // another has counted, and has taken all the room there is
+    expect(await refusal(upload(REPOSITORY, 100))).toBe('DENIED');
+    expect(await bytesIn(REPOSITORY)).toBe(250);
+    expect(await fixture.table.get(usageKey(REPOSITORY))).toMatchObject({ counts: 2, bytes: 250 });
   });
 
   it('forty uploads into two repositories: as many get in as fit together', async () => {
