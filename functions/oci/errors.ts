@@ -159,11 +159,11 @@ export const quotaExceeded = (
 ) => {
   const { policy, kind, limit, used, more } = detail;
   const amount = (n: number) => (kind === 'bytes' ? sizeText(n) : `${n}`);
-  const allowed = kind === 'bytes' ? `${amount(limit)} of blobs` : `${limit} tags`;
+  const allowed = kind === 'bytes' ? `${amount(limit)} of blobs` : `${limit} ${limit === 1 ? 'tag' : 'tags'}`;
   return new RegistryError(
     'DENIED',
     `the quota of the policy "${policy}" allows ${allowed} ${scope}; ` +
-      `${amount(used)} are in use, which leaves no room for ${amount(more)} more`,
+      `with ${amount(used)} in use there is no room for ${amount(more)} more`,
     { detail },
   );
 };

@@ -67,7 +67,7 @@ export interface QuotaLimits {
 }
 
 /** What the item of all policies holds. */
-export interface StoredPolicies {
+interface StoredPolicies {
   /** In the order of their names. */
   readonly policies: readonly Policy[];
   /** Raised by each change; 0 where there was never a policy. */
@@ -78,7 +78,7 @@ export interface StoredPolicies {
 }
 
 /** Of the attributes of the item, as `table.get` answers them. */
-export function policiesIn(found: Attributes | undefined): StoredPolicies {
+function policiesIn(found: Attributes | undefined): StoredPolicies {
   if (!found) return { policies: [], version: 0, quotasSince: 0 };
   return {
     policies: JSON.parse(found['policies'] as string) as Policy[],
@@ -179,3 +179,6 @@ export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | und
       immutable && anyMatcherOf(immutable.tags)(tag) && !anyMatcherOf(immutable.except ?? [])(tag),
   );
 }
+
+/** Whether any of the policies holds the tag where it is. */
+export const isImmutable = (policies: readonly Policy[], tag: Tag) => immutableBy(policies, tag) !== undefined;

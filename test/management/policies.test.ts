@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { policiesKey } from '../../functions/registry/keys.ts';
-import { openApi } from './fixture.ts';
+import { imageOf, push, pushBlob } from '../registry/fixture.ts';
+import { openApi, PASSWORD, tokenFor } from './fixture.ts';
 
 const KEEP = {
   repositories: ['team-a/*'],
@@ -88,5 +89,44 @@ describe('policies', () => {
     expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining('64 KiB') } });
     expect((await root('GET /policies')).body['policies']).toHaveLength(3);
     expect((await root('PUT /policies/c', KEEP)).status).toBe(200);
+  });
+});
+
+describe('what a policy refuses', () => {
+  it('is a 403 whose one error is DENIED, and says why: pushes, deletes and uploads', async () => {
+    const api = await openApi();
+    const root = await api.as('root');
+    const [first, second] = [imageOf(await pushBlob(api.registry)), imageOf(await pushBlob(api.registry))];
+    await push(api.registry, first, 'v1');
+    await root('PUT /policies/strict', {
+      repositories: ['team/*'],
+      immutable: { tags: ['v*'] },
+      quota: { each: { bytes: 200, tags: 1 } },
+    });
+    const scope = 'repository:team/app:pull,push,delete';
+    const authorization = `Bearer ${await tokenFor(api.send, { username: 'root', password: PASSWORD }, scope)}`;
+    const refusals: string[] = [];
+    const send = async (method: string, path: string, body?: Buffer<ArrayBuffer>) => {
+      const headers = { authorization, 'content-type': 'application/vnd.oci.image.manifest.v1+json' };
+      const url = `http://registry.test/v2/team/app/${path}`;
+      const response = await api.send(new Request(url, { method, headers, ...(body && { body }) }));
+      const { errors } = (await response.json()) as { errors: { code: string; message: string }[] };
+      refusals.push(`${response.status} ${errors.map(({ code, message }) => `${code} ${message}`)}`);
+    };
+    await send('PUT', 'manifests/v1', Buffer.from(second));
+    await send('DELETE', 'manifests/v1');
+    await send('PUT', 'manifests/latest', Buffer.from(first));
+    await send('POST', 'blobs/uploads/');
+    expect(refusals).toEqual([
+      expect.stringMatching(/^403 DENIED tag v1 of team\/app is immutable by the policy "strict"/),
+      expect.stringMatching(/^403 DENIED tag v1 of team\/app .* it cannot be deleted$/),
+      expect.stringMatching(/^403 DENIED the quota of the policy "strict" allows 1 tag in/),
+      expect.stringMatching(/^403 DENIED the quota of the policy "strict" allows 200 B of blobs/),
+    ]);
+    expect(await root('DELETE /repositories/team/app/-/tags/v1')).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining('immutable') },
+    });
+    expect((await root('DELETE /repositories/team/app')).status).toBe(403);
   });
 });

@@ -52,7 +52,7 @@ describe('a quota of bytes of each repository', () => {
     await upload(REPOSITORY, 2 * 1024 * 1024);
     expect(await messageOf(upload(REPOSITORY, 1.5 * 1024 * 1024))).toBe(
       'the quota of the policy "small" allows 3.0 MiB of blobs in the repository team/app; ' +
-        '2.0 MiB are in use, which leaves no room for 1.5 MiB more',
+        'with 2.0 MiB in use there is no room for 1.5 MiB more',
     );
   });
 
@@ -212,7 +212,7 @@ describe('a quota of repositories together', () => {
     await setQuota({ together: { bytes: 300 } });
     await upload(REPOSITORY, 100);
     expect(await messageOf(upload(OTHER, 51))).toContain(
-      'in all its repositories together; 250 B are in use',
+      'in all its repositories together; with 250 B in use',
     );
     await upload(OTHER, 50);
   });

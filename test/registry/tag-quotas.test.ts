@@ -28,7 +28,7 @@ describe('a quota of tags', () => {
     const refused = push(registry, other, 'b', 'c');
     await expect(refused).rejects.toThrow(
       'the quota of the policy "few" allows 2 tags in the repository team/app; ' +
-        '1 are in use, which leaves no room for 2 more',
+        'with 1 in use there is no room for 2 more',
     );
     expect(await tags()).toEqual(['a']);
     await push(registry, other, 'b');
