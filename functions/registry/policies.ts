@@ -47,7 +47,7 @@ export interface TagRule {
 }
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
-export interface ImmutableTags {
+interface ImmutableTags {
   readonly tags: readonly string[];
   /** Patterns of tags that may be moved all the same. */
   readonly except?: readonly string[];
@@ -181,4 +181,5 @@ export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | und
 }
 
 /** Whether any of the policies holds the tag where it is. */
-export const isImmutable = (policies: readonly Policy[], tag: Tag) => immutableBy(policies, tag) !== undefined;
+export const isImmutable = (policies: readonly Policy[], tag: Tag) =>
+  immutableBy(policies, tag) !== undefined;
