@@ -1,0 +1,102 @@
+import { runAlone } from './explorer.ts';
+import type { Protocol } from './protocol.ts';
+import { sweep } from './sweep.ts';
+import type { World } from './world.ts';
+
+/** What is wrong with a table, if anything is; and what would be left if everybody stopped here for ever. */
+export const checks = (protocol: Protocol) => (world: World) =>
+  wrongWith(protocol, world) ?? leftBehind(protocol, world);
+
+function wrongWith(protocol: Protocol, world: World): string | undefined {
+  const { shape } = protocol.layout;
+  for (let blob = 0; blob < shape.blobs; blob += 1) {
+    const wrong = wrongDigest(protocol, world, blob);
+    if (wrong) return wrong;
+  }
+  for (let r = 0; r < shape.repositories; r += 1) {
+    if (world.get(protocol.layout.robbed(r))) return 'a grave goes before its time';
+    for (const m of shape.manifests.keys()) {
+      const wrong = wrongManifest(protocol, world, r, m) ?? wrongGrave(protocol, world, r, m);
+      if (wrong) return wrong;
+    }
+  }
+  return undefined;
+}
+
+function wrongDigest({ layout }: Protocol, world: World, blob: number): string | undefined {
+  const object = world.get(layout.object(blob));
+  let [links, linkers] = [0, 0];
+  for (let r = 0; r < layout.shape.repositories; r += 1) {
+    if (world.get(layout.linker(r, blob))) linkers += 1;
+    if (!world.get(layout.link(r, blob))) continue;
+    links += 1;
+    const linked = world.get(layout.linkObject(r, blob));
+    if (world.get(layout.discarded(blob)) & (1 << linked))
+      return 'an object is freed that a repository links';
+    if (linked !== object) return 'a repository links another object than the digest has';
+  }
+  if (world.get(layout.links(blob)) !== links) return 'a digest counts other links than there are';
+  return links === linkers ? undefined : 'a digest knows other linkers than there are';
+}
+
+function wrongManifest({ layout }: Protocol, world: World, r: number, m: number): string | undefined {
+  if (!world.get(layout.manifest(r, m))) {
+    return world.get(layout.tag(r, m)) ? 'a tag is on a manifest that is not there' : undefined;
+  }
+  for (const target of layout.targetsOf(m)) {
+    if (world.get(layout.target(r, target))) continue;
+    return target < layout.shape.blobs ? 'a manifest lacks a blob' : 'an index lacks a child';
+  }
+  return undefined;
+}
+
+/** While its quarantine lasts, all that a manifest needs to come back is there, but for what was deleted by somebody
+ *  who wanted it gone. */
+function wrongGrave({ layout }: Protocol, world: World, r: number, m: number): string | undefined {
+  const grave = world.get(layout.grave(r, m));
+  if (grave === 0 || grave <= world.get(layout.over(r))) return undefined;
+  for (const target of layout.targetsOf(m)) {
+    const isThere =
+      world.get(layout.target(r, target)) ||
+      world.get(layout.unwanted(r, target)) ||
+      (target >= layout.shape.blobs && world.get(layout.grave(r, target - layout.shape.blobs)));
+    if (!isThere) return 'a grave lacks what it would take to restore it';
+  }
+  return undefined;
+}
+
+/** Everybody has stopped, wherever they were; quarantines are over, and each repository is swept twice, after whatever a
+ *  sweep has left to do. */
+function leftBehind(protocol: Protocol, before: World): string | undefined {
+  const { layout } = protocol;
+  const world = before.copy();
+  for (let r = 0; r < layout.shape.repositories; r += 1) {
+    world.set(layout.over(r), world.get(layout.dug(r)));
+    while (world.get(layout.progress(r)) > 0)
+      runAlone(world, sweep(protocol, { repository: r, stops: true }));
+    for (const _ of ['first', 'second']) runAlone(world, sweep(protocol, { repository: r }));
+  }
+  return wrongWith(protocol, world) ?? unreachable(protocol, world);
+}
+
+function unreachable({ layout }: Protocol, world: World): string | undefined {
+  for (let r = 0; r < layout.shape.repositories; r += 1) {
+    for (const m of layout.shape.manifests.keys()) {
+      if (world.get(layout.grave(r, m))) return 'two sweeps leave a grave';
+    }
+    for (let target = 0; target < layout.targets; target += 1) {
+      const edges = [...layout.shape.manifests.keys()].filter((m) => world.get(layout.edge(r, target, m)));
+      if (edges.some((m) => !world.get(layout.manifest(r, m))))
+        return 'two sweeps leave an edge without a manifest';
+      const isLink = target < layout.shape.blobs && world.get(layout.link(r, target));
+      if (isLink && edges.length === 0) return 'two sweeps leave a blob that nothing uses';
+    }
+  }
+  for (let blob = 0; blob < layout.shape.blobs; blob += 1) {
+    for (let object = 1; object <= world.get(layout.written(blob)); object += 1) {
+      const isDiscarded = world.get(layout.discarded(blob)) & (1 << object);
+      if (!isDiscarded && world.get(layout.object(blob)) !== object) return 'two sweeps leave an object';
+    }
+  }
+  return undefined;
+}
