@@ -1,4 +1,4 @@
-import { type Actor, go, type Part, type Phase } from './explorer.ts';
+import { type Actor, go, type Next, type Part, type Phase } from './explorer.ts';
 import { bury, looksForUsers, type Protocol, reads, unlink, writes } from './protocol.ts';
 import { become, type Change, equals, plus, present } from './world.ts';
 
@@ -36,37 +36,54 @@ export function deleteBlob(
 }
 
 /** Somebody who deletes a manifest with its tag; as `deleteManifest`. With `beyond`, the tag is one of more than thirty. */
-export function deleteManifest(protocol: Protocol, options: DeletionOptions & { beyond?: boolean }): Actor {
-  const { layout, omits } = protocol;
+export function deleteManifest(
+  protocol: Protocol,
+  options: DeletionOptions & { readonly beyond?: boolean },
+): Actor {
+  const { layout } = protocol;
   const { repository: r = 0, manifest: m, beyond = false } = options;
-  const attempt: Phase = function* () {
+  const attempt: Phase = function* (): Part<Next> {
     const [version = 0] = yield reads('#', 'reads the version', (world) => [world.get(layout.version(r))]);
-    const [found = 0] = yield reads('M#', 'looks for the manifest', (world) => [
+    const [found] = yield reads('M#', 'looks for the manifest', (world) => [
       world.get(layout.manifest(r, m)),
     ]);
     if (!found) return 'end';
     const isUsed = yield* looksForUsers(protocol, r, layout.shape.blobs + m);
     if (isUsed) return 'end';
-    const unchanged = { cell: layout.version(r), when: equals(version) };
-    if (beyond) {
-      const changes = yield* untag(protocol, r, m);
-      const guard = omits('tags beyond thirty go whatever was pushed meanwhile') ? [] : [unchanged];
-      const [gone] =
-        changes.length > 0 ? yield writes('T# I#', 'removes some tags', () => [...guard, ...changes]) : [1];
-      if (!gone) return go(attempt);
-    }
-    const changes = yield* untag(protocol, r, m);
-    const [committed] = yield writes('# M#', 'moves the manifest into its grave', (world) => [
-      ...(omits('a manifest is deleted whatever was pushed meanwhile') ? [] : [unchanged]),
-      { cell: layout.version(r), to: plus(1) },
-      { cell: layout.deletions(r), to: plus(omits('a manifest is deleted without a count') ? 0 : 1) },
-      ...bury(protocol, world, r, m, present),
+    const isAlone = !beyond || (yield* removeTagsBeyond(protocol, r, m, version));
+    if (!isAlone) return go(attempt);
+    const tags = yield* untag(protocol, r, m);
+    const [grave = 0] = yield reads('G#', 'looks into its grave', (world) => [world.get(layout.grave(r, m))]);
+    const [committed] = yield writes('# M# G#', 'moves the manifest into its grave', (world) => [
+      ...counts(protocol, r, version),
+      ...bury(protocol, world, { repository: r, manifest: m, grave }, present),
       { cell: layout.unwanted(r, layout.shape.blobs + m), to: become(1) },
-      ...changes,
+      ...tags,
     ]);
     return committed ? 'end' : go(attempt);
   };
   return { name: 'delete of the manifest', start: go(attempt) };
+}
+
+function counts({ layout, omits }: Protocol, r: number, version: number): Change[] {
+  const blind = omits('a manifest is deleted whatever was pushed meanwhile');
+  return [
+    { cell: layout.version(r), ...(!blind && { when: equals(version) }), to: plus(1) },
+    { cell: layout.deletions(r), to: plus(omits('a manifest is deleted without a count') ? 0 : 1) },
+  ];
+}
+
+/** Tells whether it won. */
+function* removeTagsBeyond(protocol: Protocol, r: number, m: number, version: number): Part<boolean> {
+  const { layout, omits } = protocol;
+  const changes = yield* untag(protocol, r, m);
+  if (changes.length === 0) return true;
+  const blind = omits('tags beyond thirty go whatever was pushed meanwhile');
+  const [gone] = yield writes('T# I#', 'removes some tags', () => [
+    { cell: layout.version(r), ...(!blind && { when: equals(version) }) },
+    ...changes,
+  ]);
+  return gone === 1;
 }
 
 /** What takes the tag off the manifest, and only its entry in the index where it is on it no more; as `tagOperations`. */
@@ -75,11 +92,16 @@ function* untag({ layout }: Protocol, r: number, m: number): Part<Change[]> {
   if (!hint) return [];
   const [tag = 0] = yield reads('T#', 'reads them', (world) => [world.get(layout.tag(r, m))]);
   const forget = { cell: layout.hint(r, m), to: become(0) };
-  return tag ? [{ cell: layout.tag(r, m), when: present, to: become(0) }, forget] : [forget];
+  return tag
+    ? [
+        { cell: layout.tag(r, m), when: present, to: become(0) },
+        { cell: layout.tagContent(r, m), to: become(0) },
+        forget,
+      ]
+    : [forget];
 }
 
-/** Somebody who moves the tag to something else: another manifest's push, or `deleteTag` that dies before it has
- *  removed the entry of the index. */
+/** Somebody who moves the tag to another manifest; the entry of the index stays. */
 export function moveTagAway(
   { layout }: Protocol,
   { repository: r = 0, manifest: m }: DeletionOptions,
@@ -88,6 +110,7 @@ export function moveTagAway(
     yield writes('# T#', 'moves the tag to another manifest', () => [
       { cell: layout.version(r), to: plus(1) },
       { cell: layout.tag(r, m), to: become(0) },
+      { cell: layout.tagContent(r, m), to: become(0) },
     ]);
     return 'end';
   };
@@ -100,7 +123,6 @@ export function retention(protocol: Protocol, { repository: r = 0, manifest: m }
   const { layout, omits } = protocol;
   const attempt: Phase = function* () {
     const [epoch = 0] = yield reads('#', 'reads the epoch', (world) => [world.get(layout.epoch(r))]);
-    const [version = 0] = yield reads('#', 'reads the version', (world) => [world.get(layout.version(r))]);
     const [touched = 0] = yield reads('M#', 'looks for the manifest', (world) => [
       world.get(layout.manifest(r, m)),
     ]);
@@ -110,12 +132,11 @@ export function retention(protocol: Protocol, { repository: r = 0, manifest: m }
     if (tag) return 'end';
     const isUsed = yield* looksForUsers(protocol, r, layout.shape.blobs + m);
     if (isUsed) return 'end';
+    const [grave = 0] = yield reads('G#', 'looks into its grave', (world) => [world.get(layout.grave(r, m))]);
     const blind = omits('retention removes whatever was touched');
-    const late = omits('retention removes whatever was pushed meanwhile');
-    yield writes('# M#', 'moves the manifest into its grave', (world) => [
-      { cell: layout.version(r), ...(!late && { when: equals(version) }) },
-      ...bury(protocol, world, r, m, blind ? present : equals(touched)),
-    ]);
+    yield writes('# M# G#', 'moves the manifest into its grave', (world) =>
+      bury(protocol, world, { repository: r, manifest: m, grave }, blind ? present : equals(touched)),
+    );
     return 'end';
   };
   return { name: 'retention', start: go(attempt) };

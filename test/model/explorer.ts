@@ -28,6 +28,10 @@ export interface Actor {
   readonly start: Next;
 }
 
+/** The same program several times. */
+export const twins = ({ name, start }: Actor, count: number): Actor[] =>
+  [...'ABCDEF'.slice(0, count)].map((letter) => ({ name: `${name} ${letter}`, start }));
+
 export const go = (phase: Phase, ...args: number[]): Next => ({ phase, args });
 
 /** What to look for. */
@@ -122,12 +126,13 @@ export function explore({ world, actors, check }: Model): Outcome {
   const positions = new Positions();
   const checked = new Map<string, string | undefined>();
   const seen = new Set<string>();
+  const groups = twinsAmong(actors);
   const [parents, movers]: [number[], number[]] = [[], []];
   const first = { world, positions: actors.map(({ start }) => positions.begin(start)) };
   let [frontier, ids]: [State[], number[]] = [[], []];
   const add = (state: State, parent: number, mover: number): string | undefined => {
     const text = state.world.text;
-    const key = text + String.fromCharCode(...state.positions.flatMap(({ id }) => [id >> 12, id & 0xfff]));
+    const key = text + keyOf(state.positions, groups);
     if (seen.has(key)) return undefined;
     seen.add(key);
     ids.push(parents.length);
@@ -147,6 +152,23 @@ export function explore({ world, actors, check }: Model): Outcome {
   }
   const timeline = violation ? replay(positions, first, actors, path(parents, movers)) : [];
   return { states: seen.size, timeline, ...(violation && { violation }) };
+}
+
+/** Groups of actors that run the same program: which of them stands where makes no difference. */
+function twinsAmong(actors: readonly Actor[]): readonly (readonly number[])[] {
+  const indexes = [...actors.keys()];
+  const programs = new Set(actors.map(({ start }) => start));
+  return [...programs].map((program) => indexes.filter((index) => actors[index]?.start === program));
+}
+
+function keyOf(positions: readonly Position[], groups: readonly (readonly number[])[]): string {
+  let key = '';
+  for (const group of groups) {
+    const ids = group.map((index) => positions[index]?.id ?? 0);
+    if (ids.length > 1) ids.sort((a, b) => a - b);
+    for (const id of ids) key += String.fromCharCode(id >> 12, id & 0xfff);
+  }
+  return key;
 }
 
 function advanceAll(

@@ -40,9 +40,13 @@ function wrongDigest({ layout }: Protocol, world: World, blob: number): string |
 }
 
 function wrongManifest({ layout }: Protocol, world: World, r: number, m: number): string | undefined {
-  if (!world.get(layout.manifest(r, m))) {
-    return world.get(layout.tag(r, m)) ? 'a tag is on a manifest that is not there' : undefined;
-  }
+  const isTagged = world.get(layout.tag(r, m));
+  if (!world.get(layout.manifest(r, m)))
+    return isTagged ? 'a tag is on a manifest that is not there' : undefined;
+  const object = world.get(layout.content(r, m));
+  if (world.get(layout.discardedContents(r, m)) & (1 << object)) return 'the object of a manifest is freed';
+  if (isTagged && world.get(layout.tagContent(r, m)) !== object)
+    return 'a tag names an object that its manifest has not';
   for (const target of layout.targetsOf(m)) {
     if (world.get(layout.target(r, target))) continue;
     return target < layout.shape.blobs ? 'a manifest lacks a blob' : 'an index lacks a child';
@@ -79,24 +83,51 @@ function leftBehind(protocol: Protocol, before: World): string | undefined {
   return wrongWith(protocol, world) ?? unreachable(protocol, world);
 }
 
-function unreachable({ layout }: Protocol, world: World): string | undefined {
-  for (let r = 0; r < layout.shape.repositories; r += 1) {
-    for (const m of layout.shape.manifests.keys()) {
-      if (world.get(layout.grave(r, m))) return 'two sweeps leave a grave';
-    }
-    for (let target = 0; target < layout.targets; target += 1) {
-      const edges = [...layout.shape.manifests.keys()].filter((m) => world.get(layout.edge(r, target, m)));
-      if (edges.some((m) => !world.get(layout.manifest(r, m))))
-        return 'two sweeps leave an edge without a manifest';
-      const isLink = target < layout.shape.blobs && world.get(layout.link(r, target));
-      if (isLink && edges.length === 0) return 'two sweeps leave a blob that nothing uses';
-    }
+function unreachable(protocol: Protocol, world: World): string | undefined {
+  const { shape } = protocol.layout;
+  for (let r = 0; r < shape.repositories; r += 1) {
+    const left = leftInRepository(protocol, world, r) ?? leftOfManifests(protocol, world, r);
+    if (left) return left;
   }
-  for (let blob = 0; blob < layout.shape.blobs; blob += 1) {
-    for (let object = 1; object <= world.get(layout.written(blob)); object += 1) {
-      const isDiscarded = world.get(layout.discarded(blob)) & (1 << object);
-      if (!isDiscarded && world.get(layout.object(blob)) !== object) return 'two sweeps leave an object';
-    }
+  return leftOfBlobs(protocol, world);
+}
+
+function leftInRepository({ layout }: Protocol, world: World, r: number): string | undefined {
+  const all = [...layout.shape.manifests.keys()];
+  for (let target = 0; target < layout.targets; target += 1) {
+    const users = all.filter((m) => world.get(layout.edge(r, target, m)));
+    if (users.some((m) => !world.get(layout.manifest(r, m))))
+      return 'two sweeps leave an edge without a manifest';
+    const isLink = target < layout.shape.blobs && world.get(layout.link(r, target));
+    if (isLink && users.length === 0) return 'two sweeps leave a blob that nothing uses';
   }
   return undefined;
+}
+
+function leftOfManifests({ layout }: Protocol, world: World, r: number): string | undefined {
+  for (const m of layout.shape.manifests.keys()) {
+    if (world.get(layout.grave(r, m))) return 'two sweeps leave a grave';
+    const discarded = world.get(layout.discardedContents(r, m));
+    const own = world.get(layout.content(r, m));
+    if (isLost(world.get(layout.contents(r, m)), discarded, own))
+      return 'two sweeps leave the object of a manifest';
+  }
+  return undefined;
+}
+
+function leftOfBlobs({ layout }: Protocol, world: World): string | undefined {
+  for (let blob = 0; blob < layout.shape.blobs; blob += 1) {
+    const own = world.get(layout.object(blob));
+    if (isLost(world.get(layout.written(blob)), world.get(layout.discarded(blob)), own))
+      return 'two sweeps leave an object';
+  }
+  return undefined;
+}
+
+/** Whether one of the objects that were ever written is neither in the outbox nor in use. */
+function isLost(written: number, discarded: number, used: number): boolean {
+  for (let object = 1; object <= written; object += 1) {
+    if (object !== used && !(discarded & (1 << object))) return true;
+  }
+  return false;
 }

@@ -49,14 +49,7 @@ export class Merge {
     if (this.#options.edgesFirst) yield* this.#peek();
     for (let from = after; ; ) {
       const links = yield* this.#links(from);
-      const unused: Link[] = [];
-      for (const link of links) {
-        const isHeld = yield* this.#hold(link.blob);
-        if (!isHeld) unused.push(link);
-      }
-      yield* this.#raiseLate(from === after);
-      if (links.length > 0) yield* this.#flush();
-      yield* this.#remove(unused);
+      yield* this.#sift(links, from === after);
       const last = links.at(-1);
       if (last && this.#options.stops) return last.blob + 1;
       if (!last || links.length < this.#page) break;
@@ -65,6 +58,17 @@ export class Merge {
     yield* this.#hold(this.#protocol.layout.targets);
     yield* this.#flush();
     return 0;
+  }
+
+  *#sift(links: readonly Link[], isFirst: boolean): Part<void> {
+    const unused: Link[] = [];
+    for (const link of links) {
+      const isHeld = yield* this.#hold(link.blob);
+      if (!isHeld) unused.push(link);
+    }
+    yield* this.#raiseLate(isFirst);
+    if (links.length > 0) yield* this.#flush();
+    yield* this.#remove(unused);
   }
 
   *#raiseLate(isFirst: boolean): Part<void> {

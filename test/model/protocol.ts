@@ -1,5 +1,5 @@
 import type { Part, Step } from './explorer.ts';
-import { become, type Change, equals, type Layout, plus, present, type World } from './world.ts';
+import { become, type Change, equals, including, type Layout, plus, present, type World } from './world.ts';
 
 /** What is left out of the protocol, to see that the search finds out. */
 export type Omission =
@@ -29,7 +29,8 @@ export type Omission =
   | 'a grave goes whatever lies in it now'
   | 'a restore is no push'
   | 'retention removes whatever was touched'
-  | 'retention removes whatever was pushed meanwhile';
+  | 'a push takes whatever object a manifest has'
+  | 'a grave is dug over another';
 
 /** What all programs of a model have in common. */
 export interface Protocol {
@@ -63,18 +64,24 @@ export function* looksForUsers({ layout }: Protocol, r: number, target: number):
   return users.length > 0;
 }
 
-/** The changes that move a manifest into its grave, on condition of when it was touched. */
+/** The changes that move a manifest into its grave, on condition of when it was touched and of what lay in the grave when
+ *  that was read. The object of what lay there goes. */
 export function bury(
-  { layout }: Protocol,
+  { layout, omits }: Protocol,
   world: World,
-  r: number,
-  m: number,
+  { repository: r, manifest: m, grave }: { repository: number; manifest: number; grave: number },
   when: (touched: number) => boolean,
 ): Change[] {
+  const object = world.get(layout.content(r, m));
+  const replaced = world.get(layout.graveContent(r, m));
+  const forgets = omits('a grave is dug over another');
   return [
     { cell: layout.manifest(r, m), when, to: become(0) },
-    { cell: layout.grave(r, m), to: become(world.get(layout.dug(r)) + 1) },
+    { cell: layout.content(r, m), to: become(0) },
+    { cell: layout.grave(r, m), when: equals(grave), to: become(world.get(layout.dug(r)) + 1) },
+    { cell: layout.graveContent(r, m), to: become(object) },
     { cell: layout.dug(r), to: plus(1) },
+    ...(grave && !forgets ? [{ cell: layout.discardedContents(r, m), to: including(replaced) }] : []),
   ];
 }
 
@@ -100,7 +107,7 @@ export function unlink(
       : [
           { cell: layout.links(blob), when: counted, to: become(0) },
           { cell: layout.object(blob), when: same, to: become(0) },
-          { cell: layout.discarded(blob), to: (found: number) => found | (1 << object) },
+          { cell: layout.discarded(blob), to: including(object) },
         ]),
   ];
 }

@@ -1,59 +1,52 @@
 import { deleteBlob, deleteManifest, moveTagAway, retention } from './deletions.ts';
-import { mountAndPush, push } from './push.ts';
+import { twins } from './explorer.ts';
+import { askAndPush, mountAndPush, push } from './push.ts';
 import { quarantineEnds, restore } from './restore.ts';
 import type { Scenario } from './start.ts';
 import { sweep } from './sweep.ts';
 
 const image = { blobs: [0], manifests: [] };
-const other = { blobs: [0], manifests: [] };
 const index = { blobs: [], manifests: [0] };
 
-/** A blob that nothing uses yet, and what may happen to it while a client that has asked for it pushes its manifest. */
-const oneBlob = { repositories: 1, blobs: 1, manifests: [image] };
+const oneImage = { repositories: 1, blobs: 1, manifests: [image] };
+const imageAndIndex = { repositories: 1, blobs: 1, manifests: [image, index] };
+/** Blob 0 in repository 0, that nothing uses. */
+const aBlob = { links: [[0, 0]] } as const;
+const anImage = { ...aBlob, manifests: [[0, 0]] } as const;
 
+/** Each is small enough that every order of all its steps can be looked at. All blobs and manifests were last touched in
+ *  epoch 0; where they begin in epoch 1, one sweep is enough to make them old. */
 export const SCENARIOS = {
-  'a push, three sweeps': {
-    shape: oneBlob,
-    start: { links: [[0, 0]] },
-    actors: (p) => [
-      push(p, { manifest: 0, head: true }),
-      sweep(p, { name: 'sweep A' }),
-      sweep(p, { name: 'sweep B' }),
-      sweep(p, { name: 'sweep C' }),
-    ],
+  'a push and three sweeps': {
+    shape: oneImage,
+    start: aBlob,
+    actors: (p) => [askAndPush(p, { manifest: 0 }), ...twins(sweep(p), 3)],
   },
-  'a push, two sweeps that read edges first, a delete of the blob': {
-    shape: oneBlob,
-    start: { links: [[0, 0]], epoch: 1 },
+  'a push, a delete of its blob, and two sweeps that read edges first': {
+    shape: oneImage,
+    start: { ...aBlob, epoch: 1 },
     actors: (p) => [
-      push(p, { manifest: 0, head: true }),
-      sweep(p, { name: 'sweep A', edgesFirst: true }),
-      sweep(p, { name: 'sweep B', edgesFirst: true }),
+      askAndPush(p, { manifest: 0 }),
       deleteBlob(p, { blob: 0 }),
+      ...twins(sweep(p, { edgesFirst: true }), 2),
     ],
   },
-  'two pushes of images that share a blob, two sweeps': {
-    shape: { repositories: 1, blobs: 1, manifests: [image, other] },
-    start: { links: [[0, 0]], epoch: 1 },
+  'two pushes of images that share a blob, and two sweeps': {
+    shape: { repositories: 1, blobs: 1, manifests: [image, image] },
+    start: { ...aBlob, epoch: 1 },
     actors: (p) => [
-      push(p, { name: 'push 1', manifest: 0, head: true }),
+      askAndPush(p, { name: 'push 1', manifest: 0 }),
       push(p, { name: 'push 2', manifest: 1 }),
-      sweep(p, { name: 'sweep A' }),
-      sweep(p, { name: 'sweep B' }),
+      ...twins(sweep(p), 2),
     ],
   },
-  'two repositories: a push that mounts, a sweep of each and a delete': {
+  'an upload of a blob that another client deletes and a sweep may take': {
+    shape: oneImage,
+    start: { ...aBlob, epoch: 1 },
+    actors: (p) => [...twins(askAndPush(p, { manifest: 0 }), 2), deleteBlob(p, { blob: 0 }), sweep(p)],
+  },
+  'a push that mounts, and a sweep of either repository': {
     shape: { repositories: 2, blobs: 1, manifests: [image] },
-    start: { links: [[0, 0]], epoch: 1 },
-    actors: (p) => [
-      mountAndPush(p, { manifest: 0, blob: 0, from: 0 }),
-      sweep(p, { name: 'sweep of the first', repository: 0 }),
-      sweep(p, { name: 'sweep of the second', repository: 1 }),
-      deleteBlob(p, { repository: 0, blob: 0 }),
-    ],
-  },
-  'two repositories: two links of one blob, a sweep of each, a mount': {
-    shape: { repositories: 3, blobs: 1, manifests: [image] },
     start: {
       links: [
         [0, 0],
@@ -62,72 +55,83 @@ export const SCENARIOS = {
       epoch: 1,
     },
     actors: (p) => [
-      sweep(p, { name: 'sweep of the first', repository: 0 }),
-      sweep(p, { name: 'sweep of the second', repository: 1 }),
-      mountAndPush(p, { repository: 2, manifest: 0, blob: 0, from: 0 }),
+      mountAndPush(p, { manifest: 0, blob: 0, from: 0 }),
+      push(p, { name: 'push to the source', manifest: 0 }),
+      sweep(p, { name: 'sweep of the source' }),
+      sweep(p, { name: 'sweep of the target', repository: 1 }),
     ],
   },
-  'a manifest is deleted while an index over it is pushed': {
-    shape: { repositories: 1, blobs: 1, manifests: [image, index] },
-    start: { links: [[0, 0]], manifests: [[0, 0]], tags: [[0, 0]], epoch: 1 },
+  'a push that mounts a blob whose source is deleted, and a sweep of either repository': {
+    shape: { repositories: 2, blobs: 1, manifests: [image] },
+    start: { ...aBlob, epoch: 1 },
     actors: (p) => [
-      push(p, { name: 'push of the index', manifest: 1, head: true }),
+      mountAndPush(p, { manifest: 0, blob: 0, from: 0 }),
+      deleteBlob(p, { blob: 0 }),
+      sweep(p, { name: 'sweep of the source' }),
+      ...twins(sweep(p, { name: 'sweep of the target', repository: 1 }), 2),
+    ],
+  },
+  'a push of an index whose child is deleted, and two sweeps': {
+    shape: imageAndIndex,
+    start: { ...anImage, tags: [[0, 0]], epoch: 1 },
+    actors: (p) => [
+      askAndPush(p, { name: 'push of the index', manifest: 1 }),
       deleteManifest(p, { manifest: 0 }),
-      sweep(p, { name: 'sweep A' }),
+      ...twins(sweep(p), 2),
       quarantineEnds(p),
     ],
   },
-  'a deleted image is restored as its grave expires': {
-    shape: oneBlob,
-    start: { links: [[0, 0]], graves: [[0, 0]], epoch: 1 },
+  'a restore as the quarantine ends, and two sweeps': {
+    shape: oneImage,
+    start: { ...aBlob, graves: [[0, 0]], epoch: 1 },
     actors: (p) => [
       restore(p, { manifest: 0 }),
       quarantineEnds(p),
-      sweep(p, { name: 'sweep A' }),
-      sweep(p, { name: 'sweep B' }),
+      ...twins(sweep(p), 2),
+      deleteBlob(p, { blob: 0 }),
     ],
   },
-  'an image is deleted, restored and deleted again': {
-    shape: oneBlob,
-    start: { links: [[0, 0]], manifests: [[0, 0]], epoch: 1 },
+  'two deletes of an image, a restore between them, and a sweep': {
+    shape: oneImage,
+    start: { ...anImage, epoch: 1 },
     actors: (p) => [
-      deleteManifest(p, { manifest: 0 }),
+      ...twins(deleteManifest(p, { manifest: 0 }), 2),
       restore(p, { manifest: 0 }),
-      deleteManifest(p, { manifest: 0 }),
       quarantineEnds(p),
-      sweep(p, { name: 'sweep A' }),
+      sweep(p),
     ],
   },
-  'retention removes an untagged image while an index over it is pushed': {
-    shape: { repositories: 1, blobs: 1, manifests: [image, index] },
-    start: { links: [[0, 0]], manifests: [[0, 0]], epoch: 1 },
+  'a push of an index whose child retention removes, and two sweeps': {
+    shape: imageAndIndex,
+    start: { ...anImage, epoch: 1 },
     actors: (p) => [
-      push(p, { name: 'push of the index', manifest: 1, head: true }),
+      askAndPush(p, { name: 'push of the index', manifest: 1 }),
       retention(p, { manifest: 0 }),
-      sweep(p, { name: 'sweep A' }),
-      sweep(p, { name: 'sweep B' }),
+      ...twins(sweep(p), 2),
+      quarantineEnds(p),
     ],
   },
-  'retention removes an untagged image as it is tagged': {
-    shape: oneBlob,
-    start: { links: [[0, 0]], manifests: [[0, 0]], epoch: 2 },
+  'two pushes of an image that retention removes, and a sweep': {
+    shape: oneImage,
+    start: { ...anImage, epoch: 2 },
     actors: (p) => [
-      push(p, { name: 'push of the tag', manifest: 0, head: true }),
+      ...twins(push(p, { manifest: 0 }), 2),
       retention(p, { manifest: 0 }),
       quarantineEnds(p),
-      sweep(p, { name: 'sweep A' }),
+      sweep(p),
     ],
   },
-  'an image of many tags is deleted as one of them moves away and back': {
-    shape: oneBlob,
-    start: { links: [[0, 0]], manifests: [[0, 0]], tags: [[0, 0]] },
+  'a delete of an image with many tags, one of which moves away and back': {
+    shape: oneImage,
+    start: { ...anImage, tags: [[0, 0]] },
     actors: (p) => [
       deleteManifest(p, { manifest: 0, beyond: true }),
       moveTagAway(p, { manifest: 0 }),
-      push(p, { name: 'push', manifest: 0 }),
+      push(p, { manifest: 0 }),
+      sweep(p),
     ],
   },
-  'two images of two blobs, and sweeps that go on where the last one stopped': {
+  'a push of an image of two blobs, and three sweeps of a page each': {
     shape: { repositories: 1, blobs: 2, manifests: [{ blobs: [0, 1], manifests: [] }] },
     start: {
       links: [
@@ -136,12 +140,18 @@ export const SCENARIOS = {
       ],
       epoch: 1,
     },
-    actors: (p) => [
-      push(p, { manifest: 0, head: true }),
-      sweep(p, { name: 'sweep A', page: 1, stops: true }),
-      sweep(p, { name: 'sweep B', page: 1, stops: true }),
-      sweep(p, { name: 'sweep C', page: 1, stops: true }),
-    ],
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1, stops: true }), 3)],
+  },
+  'a push of an image of two blobs, and two sweeps page by page': {
+    shape: { repositories: 1, blobs: 2, manifests: [{ blobs: [0, 1], manifests: [] }] },
+    start: {
+      links: [
+        [0, 0],
+        [0, 1],
+      ],
+      epoch: 1,
+    },
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1 }), 2)],
   },
 } satisfies Record<string, Scenario>;
 

@@ -15,8 +15,6 @@ interface Start {
   readonly graves?: readonly (readonly [number, number])[];
   /** The epochs of all repositories. @default 0 */
   readonly epoch?: number;
-  /** @default false */
-  readonly quarantineIsOver?: boolean;
 }
 
 /** A small registry and who is at work in it. */
@@ -36,28 +34,37 @@ export function modelOf({ shape, start, actors }: Scenario, omission?: Omission)
 function worldOf(layout: Layout, start: Start): World {
   const world = new World(new Uint8Array(layout.size));
   for (let r = 0; r < layout.shape.repositories; r += 1) world.set(layout.epoch(r), start.epoch ?? 0);
-  for (const [r, blob] of start.links ?? []) {
-    world.set(layout.link(r, blob), 1);
-    world.set(layout.linkObject(r, blob), 1);
-    world.set(layout.linker(r, blob), 1);
-    world.set(layout.links(blob), world.get(layout.links(blob)) + 1);
-    world.set(layout.object(blob), 1);
-    world.set(layout.written(blob), 1);
-  }
+  for (const [r, blob] of start.links ?? []) addLink(layout, world, r, blob);
   for (const [r, m] of start.manifests ?? []) {
     world.set(layout.manifest(r, m), 1);
-    for (const target of layout.targetsOf(m)) world.set(layout.edge(r, target, m), 1);
+    world.set(layout.content(r, m), 1);
+    addEdges(layout, world, r, m);
   }
   for (const [r, m] of start.tags ?? []) {
     world.set(layout.tag(r, m), 1);
+    world.set(layout.tagContent(r, m), 1);
     world.set(layout.hint(r, m), 1);
   }
   for (const [r, m] of start.graves ?? []) {
     const dug = world.get(layout.dug(r)) + 1;
     world.set(layout.dug(r), dug);
     world.set(layout.grave(r, m), dug);
-    if (start.quarantineIsOver) world.set(layout.over(r), dug);
-    for (const target of layout.targetsOf(m)) world.set(layout.edge(r, target, m), 1);
+    world.set(layout.graveContent(r, m), 1);
+    addEdges(layout, world, r, m);
   }
   return world;
+}
+
+function addLink(layout: Layout, world: World, r: number, blob: number): void {
+  world.set(layout.link(r, blob), 1);
+  world.set(layout.linkObject(r, blob), 1);
+  world.set(layout.linker(r, blob), 1);
+  world.set(layout.links(blob), world.get(layout.links(blob)) + 1);
+  world.set(layout.object(blob), 1);
+  world.set(layout.written(blob), 1);
+}
+
+function addEdges(layout: Layout, world: World, r: number, m: number): void {
+  world.set(layout.contents(r, m), 1);
+  for (const target of layout.targetsOf(m)) world.set(layout.edge(r, target, m), 1);
 }

@@ -1,7 +1,7 @@
 import { type Actor, go, type Part, type Phase } from './explorer.ts';
 import { Merge, raise } from './merge.ts';
 import { type Protocol, reads, writes } from './protocol.ts';
-import { become, equals, present } from './world.ts';
+import { become, equals, including, present } from './world.ts';
 
 export interface SweepOptions {
   readonly name?: string;
@@ -64,6 +64,8 @@ function* expireGraves({ layout, omits }: Protocol, r: number): Part<void> {
       // Its time has not come: that this happened is what there is to see.
       { cell: layout.robbed(r), to: (robbed) => (world.get(cell) > world.get(layout.over(r)) ? 1 : robbed) },
       { cell, when, to: become(0) },
+      { cell: layout.discardedContents(r, m), to: including(world.get(layout.graveContent(r, m))) },
+      { cell: layout.graveContent(r, m), to: become(0) },
     ]);
   }
 }

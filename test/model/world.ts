@@ -53,6 +53,13 @@ export class Layout {
   /** How many objects were ever written, and which of them are in the outbox: deleted some day. */
   readonly written: (blob: number) => Cell;
   readonly discarded: (blob: number) => Cell;
+  /** The objects of manifests too large for an item: which one it is that manifest, grave and tag name, how many were ever
+   *  written, and which of them are in the outbox. */
+  readonly content: (r: Repository, manifest: number) => Cell;
+  readonly graveContent: (r: Repository, manifest: number) => Cell;
+  readonly tagContent: (r: Repository, manifest: number) => Cell;
+  readonly contents: (r: Repository, manifest: number) => Cell;
+  readonly discardedContents: (r: Repository, manifest: number) => Cell;
   /** How many graves were ever dug, and how many of them have had their quarantine. */
   readonly dug: (r: Repository) => Cell;
   readonly over: (r: Repository) => Cell;
@@ -83,6 +90,8 @@ export class Layout {
     [this.link, this.linkObject, this.linker] = [each(blobs), each(blobs), each(blobs)];
     [this.manifest, this.grave] = [each(manifests), each(manifests)];
     [this.tag, this.hint] = [each(manifests), each(manifests)];
+    [this.content, this.graveContent, this.tagContent] = [each(manifests), each(manifests), each(manifests)];
+    [this.contents, this.discardedContents] = [each(manifests), each(manifests)];
     [this.links, this.object, this.written, this.discarded] = [
       eachBlob(),
       eachBlob(),
@@ -158,3 +167,4 @@ export const present = (found: number) => found > 0;
 export const absent = (found: number) => found === 0;
 export const become = (value: number) => () => value;
 export const plus = (value: number) => (found: number) => found + value;
+export const including = (object: number) => (found: number) => found | (1 << object);
