@@ -29,8 +29,13 @@ async function expire({ registry, dryRun, report }: Sweep, grave: Item): Promise
     reason: `deleted on ${new Date(deletedAt as number).toISOString()}, and its quarantine is over`,
   });
   if (dryRun) return;
+  // Two deletes in one millisecond are two graves.
+  const unchanged = [
+    equals('deletedAt', deletedAt as number),
+    ...(objectKey ? [equals('objectKey', objectKey as string)] : []),
+  ];
   await registry.table.write([
-    { remove: grave.key, when: [equals('deletedAt', deletedAt as number)] },
+    { remove: grave.key, when: unchanged },
     ...(objectKey ? [discard(objectKey as ObjectKey, registry.now())] : []),
   ]);
 }
