@@ -46,7 +46,9 @@ export class Merge {
   /** Goes on past the first `after` blobs. Answers how many it has passed where its time is over, 0 at the end. */
   *run(after: number): Part<number> {
     this.#edgesFrom = after * this.#protocol.layout.shape.manifests.length;
-    if (this.#options.edgesFirst) yield* this.#peek();
+    const { edgesFirst, manifestsLast } = this.#options;
+    if (!manifestsLast) yield* this.#look([...this.#protocol.layout.shape.manifests.keys()]);
+    if (edgesFirst) yield* this.#peek();
     for (let from = after; ; ) {
       const links = yield* this.#links(from);
       yield* this.#sift(links, from === after);
@@ -138,10 +140,10 @@ export class Merge {
     const { layout, omits } = this.#protocol;
     const wanted = [...new Set(manifests)].filter((m) => !this.#known.has(m));
     if (wanted.length === 0) return;
-    const present = reads('M#', 'looks for their manifests', (world) =>
+    const present = reads('M#', 'reads which manifests are there', (world) =>
       wanted.map((m) => world.get(layout.manifest(this.#r, m))),
     );
-    const buried = reads('G#', 'looks for their graves', (world) =>
+    const buried = reads('G#', 'reads which are in graves', (world) =>
       wanted.map((m) => world.get(layout.grave(this.#r, m))),
     );
     const isReversed = omits('graves are looked for before manifests');

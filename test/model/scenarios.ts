@@ -1,5 +1,6 @@
 import { deleteBlob, deleteManifest, moveTagAway, retention } from './deletions.ts';
 import { twins } from './explorer.ts';
+import type { Protocol } from './protocol.ts';
 import { askAndPush, mountAndPush, push } from './push.ts';
 import { quarantineEnds, restore } from './restore.ts';
 import type { Scenario } from './start.ts';
@@ -13,6 +14,16 @@ const imageAndIndex = { repositories: 1, blobs: 1, manifests: [image, index] };
 /** Blob 0 in repository 0, that nothing uses. */
 const aBlob = { links: [[0, 0]] } as const;
 const anImage = { ...aBlob, manifests: [[0, 0]] } as const;
+
+const twoBlobs = { repositories: 1, blobs: 2, manifests: [{ blobs: [0, 1], manifests: [] }] };
+const bothBlobs = {
+  links: [
+    [0, 0],
+    [0, 1],
+  ],
+  epoch: 1,
+} as const;
+const shortSweep = (p: Protocol) => sweep(p, { name: 'short sweep', page: 1, stops: true });
 
 /** Each is small enough that every order of all its steps can be looked at. All blobs and manifests were last touched in
  *  epoch 0; where they begin in epoch 1, one sweep is enough to make them old. */
@@ -28,7 +39,7 @@ export const SCENARIOS = {
     actors: (p) => [
       askAndPush(p, { manifest: 0 }),
       deleteBlob(p, { blob: 0 }),
-      ...twins(sweep(p, { edgesFirst: true }), 2),
+      ...twins(sweep(p, { edgesFirst: true, manifestsLast: true }), 2),
     ],
   },
   'two pushes of images that share a blob, and two sweeps': {
@@ -131,27 +142,34 @@ export const SCENARIOS = {
       sweep(p),
     ],
   },
-  'a push of an image of two blobs, and three sweeps of a page each': {
-    shape: { repositories: 1, blobs: 2, manifests: [{ blobs: [0, 1], manifests: [] }] },
-    start: {
-      links: [
-        [0, 0],
-        [0, 1],
-      ],
-      epoch: 1,
-    },
-    actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1, stops: true }), 3)],
+  'a push of an image of two blobs, and a sweep that goes on where the last one stopped': {
+    shape: twoBlobs,
+    start: bothBlobs,
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2)],
+  },
+  'a push, and three sweeps that stop and go on': {
+    shape: oneImage,
+    start: { ...aBlob, epoch: 1 },
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 3)],
   },
   'a push of an image of two blobs, and two sweeps page by page': {
-    shape: { repositories: 1, blobs: 2, manifests: [{ blobs: [0, 1], manifests: [] }] },
-    start: {
-      links: [
-        [0, 0],
-        [0, 1],
-      ],
-      epoch: 1,
-    },
+    shape: twoBlobs,
+    start: bothBlobs,
     actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1 }), 2)],
+  },
+} satisfies Record<string, Scenario>;
+
+/** Minutes each. */
+export const LARGE_SCENARIOS = {
+  'a push of an image of two blobs, and three sweeps that stop and go on': {
+    shape: twoBlobs,
+    start: bothBlobs,
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 3)],
+  },
+  'a push of an image of two blobs, a sweep, and two that stop and go on': {
+    shape: twoBlobs,
+    start: bothBlobs,
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2), sweep(p)],
   },
 } satisfies Record<string, Scenario>;
 

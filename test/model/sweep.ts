@@ -10,8 +10,10 @@ export interface SweepOptions {
   readonly page?: number;
   /** Whether its time is over after each page of links, so that the next sweep goes on there. */
   readonly stops?: boolean;
-  /** Whether it reads all edges before the first link; it reads links first, a page of each at a time. */
+  /** Whether it reads the first page of edges before that of links; the code reads links first. */
   readonly edgesFirst?: boolean;
+  /** Whether it looks for the manifest of an edge once it has read the edge; the code reads all of them first. */
+  readonly manifestsLast?: boolean;
 }
 
 /** A sweep of a repository; as `sweepRepository`. Each phase is given the epoch that it sweeps in. */
