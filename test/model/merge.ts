@@ -1,7 +1,7 @@
-import type { Part, Step } from './explorer.ts';
+import type { Part } from './explorer.ts';
 import { type Protocol, reads, unlink, writes } from './protocol.ts';
 import type { SweepOptions } from './sweep.ts';
-import { become, equals, type Layout, plus, present } from './world.ts';
+import { become, equals, present } from './world.ts';
 
 interface Edge {
   readonly target: number;
@@ -17,11 +17,6 @@ interface Link {
 /** One more than any sweep of the model comes to read at once. */
 const ALL = 100;
 
-export const raise = (layout: Layout, r: number, epoch: number): Step =>
-  writes('#', `raises the epoch to ${epoch + 1}`, () => [
-    { cell: layout.epoch(r), when: equals(epoch), to: plus(1) },
-  ]);
-
 /** Edges and links side by side; as `sweepLinks` and `Edges`. */
 export class Merge {
   readonly #protocol: Protocol;
@@ -29,18 +24,21 @@ export class Merge {
   readonly #r: number;
   readonly #page: number;
   readonly #known = new Map<number, boolean>();
-  #epoch: number;
+  readonly #epoch: number;
   #edges: Edge[] = [];
   #orphans: Edge[] = [];
   /** Where the next page of edges begins; `undefined` past the last. */
   #edgesFrom: number | undefined;
 
-  constructor(protocol: Protocol, options: SweepOptions, epoch: number) {
+  /** `known`: which manifests there are, where that is known already, a bit for each and one more. */
+  constructor(protocol: Protocol, options: SweepOptions, epoch: number, known = 0) {
     this.#protocol = protocol;
     this.#options = options;
     this.#r = options.repository ?? 0;
     this.#page = options.page ?? ALL;
     this.#epoch = epoch;
+    for (const m of known ? protocol.layout.shape.manifests.keys() : [])
+      this.#known.set(m, Boolean(known & (2 << m)));
   }
 
   /** Goes on past the first `after` blobs. Answers how many it has passed where its time is over, 0 at the end. */
@@ -51,7 +49,7 @@ export class Merge {
     if (edgesFirst) yield* this.#peek();
     for (let from = after; ; ) {
       const links = yield* this.#links(from);
-      yield* this.#sift(links, from === after);
+      yield* this.#sift(links);
       const last = links.at(-1);
       if (last && this.#options.stops) return last.blob + 1;
       if (!last || links.length < this.#page) break;
@@ -62,25 +60,14 @@ export class Merge {
     return 0;
   }
 
-  *#sift(links: readonly Link[], isFirst: boolean): Part<void> {
+  *#sift(links: readonly Link[]): Part<void> {
     const unused: Link[] = [];
     for (const link of links) {
       const isHeld = yield* this.#hold(link.blob);
       if (!isHeld) unused.push(link);
     }
-    yield* this.#raiseLate(isFirst);
     if (links.length > 0) yield* this.#flush();
     yield* this.#remove(unused);
-  }
-
-  *#raiseLate(isFirst: boolean): Part<void> {
-    const { layout, omits } = this.#protocol;
-    if (!isFirst || !omits('the sweep raises the epoch after it has read')) return;
-    yield raise(layout, this.#r, this.#epoch);
-    const [epoch = 0] = yield reads('#', 'reads the epoch again', (world) => [
-      world.get(layout.epoch(this.#r)),
-    ]);
-    this.#epoch = epoch;
   }
 
   *#links(from: number): Part<Link[]> {

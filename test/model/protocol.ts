@@ -19,7 +19,7 @@ export type Omission =
   | 'a manifest is deleted without a count'
   | 'tags beyond thirty go whatever was pushed meanwhile'
   | 'the sweep takes what was touched an epoch ago'
-  | 'the sweep raises the epoch after it has read'
+  | 'the sweep reads which manifests are there before it raises the epoch'
   | 'the sweep removes links whoever has touched them'
   | 'the sweep removes edges whoever has touched them'
   | 'the sweep lets young edges hold nothing'

@@ -27,7 +27,7 @@ const shortSweep = (p: Protocol) => sweep(p, { name: 'short sweep', page: 1, sto
 
 /** Each is small enough that every order of all its steps can be looked at. All blobs and manifests were last touched in
  *  epoch 0; where they begin in epoch 1, one sweep is enough to make them old. */
-export const SCENARIOS = {
+export const OF_BLOBS = {
   'a push and three sweeps': {
     shape: oneImage,
     start: aBlob,
@@ -82,6 +82,20 @@ export const SCENARIOS = {
       ...twins(sweep(p, { name: 'sweep of the target', repository: 1 }), 2),
     ],
   },
+  'a push of an image of two blobs, and a sweep that goes on where the last one stopped': {
+    shape: twoBlobs,
+    start: bothBlobs,
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2)],
+  },
+  'a push of an image of two blobs, and two sweeps page by page': {
+    shape: twoBlobs,
+    start: bothBlobs,
+    actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1 }), 2)],
+  },
+} satisfies Record<string, Scenario>;
+
+/** Likewise. */
+export const OF_MANIFESTS = {
   'a push of an index whose child is deleted, and two sweeps': {
     shape: imageAndIndex,
     start: { ...anImage, tags: [[0, 0]], epoch: 1 },
@@ -142,25 +156,15 @@ export const SCENARIOS = {
       sweep(p),
     ],
   },
-  'a push of an image of two blobs, and a sweep that goes on where the last one stopped': {
-    shape: twoBlobs,
-    start: bothBlobs,
-    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2)],
-  },
-  'a push, and three sweeps that stop and go on': {
-    shape: oneImage,
-    start: { ...aBlob, epoch: 1 },
-    actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 3)],
-  },
-  'a push of an image of two blobs, and two sweeps page by page': {
-    shape: twoBlobs,
-    start: bothBlobs,
-    actors: (p) => [push(p, { manifest: 0 }), ...twins(sweep(p, { page: 1 }), 2)],
-  },
 } satisfies Record<string, Scenario>;
 
 /** Minutes each. */
-export const LARGE_SCENARIOS = {
+export const LARGE = {
+  'a push, and three sweeps that stop and go on': {
+    shape: oneImage,
+    start: { ...aBlob, epoch: 1 },
+    actors: (p) => [askAndPush(p, { manifest: 0 }), ...twins(shortSweep(p), 3)],
+  },
   'a push of an image of two blobs, and three sweeps that stop and go on': {
     shape: twoBlobs,
     start: bothBlobs,
@@ -172,5 +176,3 @@ export const LARGE_SCENARIOS = {
     actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2), sweep(p)],
   },
 } satisfies Record<string, Scenario>;
-
-export type ScenarioName = keyof typeof SCENARIOS;

@@ -13,6 +13,8 @@ interface Start {
   readonly tags?: readonly (readonly [number, number])[];
   /** Repository and manifest: deleted ones, with their edges. */
   readonly graves?: readonly (readonly [number, number])[];
+  /** Repository and manifest: edges that a manifest has left. */
+  readonly edges?: readonly (readonly [number, number])[];
   /** The epochs of all repositories. @default 0 */
   readonly epoch?: number;
 }
@@ -38,8 +40,10 @@ function worldOf(layout: Layout, start: Start): World {
   for (const [r, m] of start.manifests ?? []) {
     world.set(layout.manifest(r, m), 1);
     world.set(layout.content(r, m), 1);
+    world.set(layout.contents(r, m), 1);
     addEdges(layout, world, r, m);
   }
+  for (const [r, m] of start.edges ?? []) addEdges(layout, world, r, m);
   for (const [r, m] of start.tags ?? []) {
     world.set(layout.tag(r, m), 1);
     world.set(layout.tagContent(r, m), 1);
@@ -50,6 +54,7 @@ function worldOf(layout: Layout, start: Start): World {
     world.set(layout.dug(r), dug);
     world.set(layout.grave(r, m), dug);
     world.set(layout.graveContent(r, m), 1);
+    world.set(layout.contents(r, m), 1);
     addEdges(layout, world, r, m);
   }
   return world;
@@ -65,6 +70,5 @@ function addLink(layout: Layout, world: World, r: number, blob: number): void {
 }
 
 function addEdges(layout: Layout, world: World, r: number, m: number): void {
-  world.set(layout.contents(r, m), 1);
   for (const target of layout.targetsOf(m)) world.set(layout.edge(r, target, m), 1);
 }

@@ -1,7 +1,7 @@
 import { type Actor, go, type Part, type Phase } from './explorer.ts';
-import { Merge, raise } from './merge.ts';
+import { Merge } from './merge.ts';
 import { type Protocol, reads, writes } from './protocol.ts';
-import { become, equals, including, present } from './world.ts';
+import { become, equals, including, type Layout, plus, present } from './world.ts';
 
 export interface SweepOptions {
   readonly name?: string;
@@ -22,25 +22,29 @@ export function sweep(protocol: Protocol, options: SweepOptions = {}): Actor {
   const { repository: r = 0, stops = false } = options;
 
   const begin: Phase = function* () {
+    const known = omits('the sweep reads which manifests are there before it raises the epoch')
+      ? yield* readManifests(layout, r)
+      : 0;
     const [epoch = 0] = yield reads('#', 'reads the epoch', (world) => [world.get(layout.epoch(r))]);
     const [after = 0] = stops
       ? yield reads('Z#', 'reads how far the last one came', (world) => [world.get(layout.progress(r))])
       : [0];
-    if (after > 0) return go(merge, epoch, after);
-    if (omits('the sweep raises the epoch after it has read')) return go(merge, epoch, 0);
-    const [raised] = yield raise(layout, r, epoch);
-    if (raised) return go(graves, epoch + 1);
+    if (after > 0) return go(merge, epoch, known, after);
+    const [raised] = yield writes('#', 'raises the epoch', () => [
+      { cell: layout.epoch(r), when: equals(epoch), to: plus(1) },
+    ]);
+    if (raised) return go(graves, epoch + 1, known);
     const [won = 0] = yield reads('#', 'reads the epoch again', (world) => [world.get(layout.epoch(r))]);
-    return go(graves, won);
+    return go(graves, won, known);
   };
 
-  const graves: Phase = function* (epoch = 0) {
+  const graves: Phase = function* (epoch = 0, known = 0) {
     yield* expireGraves(protocol, r);
-    return go(merge, epoch, 0);
+    return go(merge, epoch, known, 0);
   };
 
-  const merge: Phase = function* (epoch = 0, after = 0) {
-    const reached = yield* new Merge(protocol, options, epoch).run(after);
+  const merge: Phase = function* (epoch = 0, known = 0, after = 0) {
+    const reached = yield* new Merge(protocol, options, epoch, known).run(after);
     const says = reached === 0 ? 'forgets how far it came' : 'notes how far it came';
     if (stops) yield writes('Z#', says, () => [{ cell: layout.progress(r), to: become(reached) }]);
     return 'end';
@@ -70,4 +74,17 @@ function* expireGraves({ layout, omits }: Protocol, r: number): Part<void> {
       { cell: layout.graveContent(r, m), to: become(0) },
     ]);
   }
+}
+
+/** A bit for each manifest that is there or in its grave, and one more. */
+function* readManifests(layout: Layout, r: number): Part<number> {
+  const all = layout.shape.manifests.map((_, m) => m);
+  const [known = 0] = yield reads('M# G#', 'reads which manifests are there', (world) => [
+    all.reduce(
+      (bits, m) =>
+        world.get(layout.manifest(r, m)) || world.get(layout.grave(r, m)) ? bits | (2 << m) : bits,
+      1,
+    ),
+  ]);
+  return known;
 }

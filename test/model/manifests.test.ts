@@ -1,0 +1,4 @@
+import { isSafe } from './exhaustive.ts';
+import { OF_MANIFESTS } from './scenarios.ts';
+
+isSafe(OF_MANIFESTS, {});
