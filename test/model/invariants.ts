@@ -80,7 +80,8 @@ function leftBehind(protocol: Protocol, before: World): string | undefined {
       runAlone(world, sweep(protocol, { repository: r, stops: true }));
     for (const _ of ['first', 'second']) runAlone(world, sweep(protocol, { repository: r }));
   }
-  return wrongWith(protocol, world) ?? unreachable(protocol, world);
+  const wrong = wrongWith(protocol, world);
+  return wrong ? `${wrong}, two sweeps after everybody has stopped` : unreachable(protocol, world);
 }
 
 function unreachable(protocol: Protocol, world: World): string | undefined {
