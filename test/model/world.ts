@@ -6,7 +6,7 @@ export interface Shape {
 }
 
 /** What a manifest refers to. */
-export interface Uses {
+interface Uses {
   readonly blobs: readonly number[];
   readonly manifests: readonly number[];
 }
