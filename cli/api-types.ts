@@ -74,7 +74,27 @@ export interface Tag {
   readonly size: number;
   readonly taggedAt: string;
   readonly by?: string;
-  readonly history?: readonly { readonly digest?: string; readonly at: string; readonly by?: string }[];
+  readonly history?: readonly TagMove[];
+}
+
+export interface TagMove {
+  readonly digest?: string;
+  readonly at: string;
+  readonly by?: string;
+}
+
+export interface Restored {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface Restoration {
+  readonly entries: readonly Restored[];
+  readonly remaining: boolean;
+  readonly next?: string;
 }
 
 export interface AuditRecord {
@@ -92,4 +112,20 @@ export interface Me {
   readonly principal: string;
   readonly admin: boolean;
   readonly user?: User;
+}
+
+export interface Finding {
+  readonly action: string;
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly size?: number;
+  readonly reason: string;
+}
+
+export interface SweepResult {
+  readonly remaining: boolean;
+  readonly findings: readonly Finding[];
+  readonly deleted: Readonly<Record<string, number>>;
+  readonly bytes: number;
 }

@@ -38,6 +38,7 @@ const ACTIONS: Record<DataDuty, readonly string[]> = {
   serve: SERVE,
   stream: SERVE,
   commit: ['s3:GetObject'], // asks what was received
+  sweep: ['s3:GetObject'], // reads the manifests that are objects
   expire: ['s3:DeleteObject'],
 };
 

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Lease } from '../functions/upkeep/lease.ts';
+import { sweepDue } from '../functions/upkeep/round.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { SqliteTable } from './sqlite-table.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
 export interface Embedded {
   readonly registry: Registry;
-  /** Deletes what is due: objects without a link, uploads that were given up, expired items. */
-  tidy(): Promise<void>;
+  /** Deletes what is due: what nothing uses any more, objects without a link, uploads that were given up, expired items. */
+  tidy(lease: Lease): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +34,8 @@ export async function openEmbedded({ data }: { data: string }): Promise<Embedded
   };
   return {
     registry,
-    async tidy() {
+    async tidy(lease) {
+      await sweepDue(registry, { ...lease, until: Number.POSITIVE_INFINITY });
       await drainOutbox(registry);
       table.removeExpired(registry.now());
     },

@@ -6,8 +6,10 @@ import { endpoints as groups } from './groups.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as repositories } from './repositories.ts';
+import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
+import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
 import { endpoints as users } from './users.ts';
@@ -33,6 +35,8 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...issuers,
   ...repositories,
   ...tags,
+  ...sweep,
+  ...restore,
   ...audit,
 };
 

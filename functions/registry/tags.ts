@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, equals, type Operation } from '../storage/table.ts';
-import { afterTag, historyKey, historyOf, movedAtIn, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
+import { afterTag, historyKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
@@ -92,30 +92,6 @@ export async function findTag(
 ): Promise<TagDetails | undefined> {
   const found = await table.get(tagKey(name, tag));
   return found && detailsOf(tag, found);
-}
-
-/** One move of a tag; without a digest, its deletion. */
-export interface TagMove {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly digest?: Digest;
-  readonly by?: string;
-}
-
-const MAX_MOVES = 100;
-
-/** The last moves of a tag, the newest first. */
-export async function tagHistory({ table }: Registry, name: RepositoryName, tag: Tag): Promise<TagMove[]> {
-  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
-  const items = await table.query(range);
-  return items.map((item) => {
-    const { digest, by } = item.attributes;
-    return {
-      at: movedAtIn(item),
-      ...(digest !== undefined && { digest: digest as Digest }),
-      ...(by !== undefined && { by: by as string }),
-    };
-  });
 }
 
 function detailsOf(name: Tag, found: Attributes): TagDetails {

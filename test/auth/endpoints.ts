@@ -94,9 +94,12 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/issuers': admin('/issuers'),
   'PUT /api/v1/issuers/<issuer>': admin('/issuers/nobody', {}),
   'DELETE /api/v1/issuers/<issuer>': admin('/issuers/nobody'),
+  'POST /api/v1/repositories/<name>/-/sweep': managed('repositoryAdmin', '/-/sweep', { dryRun: true }),
   'GET /api/v1/repositories/<name>/-/tags': managed('viewer', '/-/tags'),
   'GET /api/v1/repositories/<name>/-/tags/<tag>': managed('viewer', '/-/tags/v1'),
   'DELETE /api/v1/repositories/<name>/-/tags/<tag>': managed('deleter', '/-/tags/v1'),
+  'GET /api/v1/repositories/<name>/-/tags/<tag>/history': managed('viewer', '/-/tags/v1/history'),
+  'POST /api/v1/repositories/<name>/-/restore': managed('repositoryAdmin', '/-/restore', { tag: 'v1' }),
   'GET /api/v1/audit': {
     rule: 'repositoryAdmin',
     hides: false,

@@ -201,6 +201,39 @@ it('lists, publishes and deletes repositories and tags', async () => {
   expect(gone).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^stowage: .+\n$/) });
 });
 
+it('shows the history of a tag, rolls it back, and restores what was deleted', async () => {
+  const { admin, registry } = host;
+  const secret = (await admin.print('robot create shipper --grant ship/*:push')).trim();
+  const login = { username: 'robot/shipper', password: secret };
+  const first = await pushImage(registry.url, login, 'ship/app:v1');
+  const second = await pushImage(registry.url, login, 'ship/app:v1', 'second');
+  const dry = await admin.print('tag rollback ship/app:v1 --dry-run');
+  expect(lines(dry)[0]).toMatch(/^OUTCOME +TAG +DIGEST +WHY$/);
+  expect(dry).toMatch(new RegExp(`^restored +v1 +${first} +it was on ${second}$`, 'm'));
+  expect(await admin.print('tag show ship/app:v1')).toMatch(new RegExp(`^digest: +${second}$`, 'm'));
+  await admin.print('tag rollback ship/app:v1');
+  await admin.print('tag delete ship/app:v1');
+  const rows = lines(await admin.print('tag history ship/app:v1'));
+  expect(rows.map((row) => row.split(/ {2,}/)[1])).toEqual(['DIGEST', 'deleted', first, second, first]);
+  expect(await admin.json('restore ship/app:v1')).toMatchObject({
+    entries: [{ outcome: 'restored', digest: first }],
+  });
+  await admin.print(`tag rollback ship/app:v1 --to ${second}`);
+  expect(await admin.print('restore ship/app --at 1h --dry-run')).toBe('');
+  expect(await admin.run('restore ship/app')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--at'),
+  });
+  const none = `sha256:${'0'.repeat(64)}`;
+  const gone = await admin.run(`restore ship/app@${none}`);
+  expect(gone).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('its quarantine is over'),
+  });
+  expect((await admin.run(`tag rollback ship/app:v1 --to ${none}`)).stderr).toContain('was never on');
+});
+
 it('shows the audit trail, filtered, and says where there is more', async () => {
   const { admin, registry } = host;
   const secret = (await admin.print('robot create auditor --grant audited/*:push')).trim();

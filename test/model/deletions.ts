@@ -47,13 +47,13 @@ export function deleteManifest(
     const [found] = yield reads('M#', 'looks for the manifest', (world) => [
       world.get(layout.manifest(r, m)),
     ]);
+    const [grave = 0] = yield reads('G#', 'looks into its grave', (world) => [world.get(layout.grave(r, m))]);
     if (!found) return 'end';
     const isUsed = yield* looksForUsers(protocol, r, layout.shape.blobs + m);
     if (isUsed) return 'end';
     const isAlone = !beyond || (yield* removeTagsBeyond(protocol, r, m, version));
     if (!isAlone) return go(attempt);
     const tags = yield* untag(protocol, r, m);
-    const [grave = 0] = yield reads('G#', 'looks into its grave', (world) => [world.get(layout.grave(r, m))]);
     const [committed] = yield writes('# M# G#', 'moves the manifest into its grave', (world) => [
       ...counts(protocol, r, version),
       ...bury(protocol, world, { repository: r, manifest: m, grave }, present),

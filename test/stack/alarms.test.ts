@@ -46,6 +46,7 @@ describe.each(alarms.map((properties) => ({ name: properties.AlarmName as string
 
 describe.each([
   { name: 'expire', every: 3600 },
+  { name: 'sweep', every: 3600 },
   { name: 'rotate-keys', every: 86_400 },
 ])('the job $name', ({ name, every }) => {
   it('alarms at its first error, a timeout too, until a run without one', () => {
