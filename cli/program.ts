@@ -11,6 +11,7 @@ import { addPolicyCommands } from './commands/policies.ts';
 import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
+import { addRetentionCommand } from './commands/retention.ts';
 import { addRobotCommands } from './commands/robots.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
@@ -59,6 +60,7 @@ export function createProgram(): Command {
   addTagCommands(program);
   addSweepCommand(program);
   addRestoreCommand(program);
+  addRetentionCommand(program);
   addPolicyCommands(program);
   addAuditCommand(program);
   addAdminCommands(program);

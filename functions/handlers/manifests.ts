@@ -12,6 +12,7 @@ import {
   requireManifestForPush,
   type StoredManifest,
 } from '../registry/manifests.ts';
+import { recordPull } from '../registry/pulls.ts';
 import { deleteTag } from '../registry/tags.ts';
 import { type Call, referenceOf, repositoryOf } from './call.ts';
 
@@ -19,6 +20,7 @@ import { type Call, referenceOf, repositoryOf } from './call.ts';
  *  leave out: a gateway that recomputes Content-Length then comes to the true one. */
 export async function getManifest(call: Call): Promise<Response> {
   const manifest = await manifestFor(call);
+  await recordPull(call.registry, repositoryOf(call), referenceOf(call));
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
   if (isKnown(call.request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });

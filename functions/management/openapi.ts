@@ -8,6 +8,7 @@ import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
+import { endpoints as retention } from './retention.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
@@ -38,6 +39,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
+  ...retention,
   ...restore,
   ...audit,
 };

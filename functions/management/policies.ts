@@ -11,6 +11,7 @@ import { GrantPattern, named, PolicyName } from './schemas.ts';
 const MAX_PATTERNS = 100;
 const MAX_TAG_RULES = 50;
 const MAX_DAYS = 36_500;
+const MAX_PULLED_DAYS = 365;
 const MAX_COUNT = 1_000_000;
 
 const RepositoryPatterns = z
@@ -23,6 +24,8 @@ const TagPattern = z
   .describe('A tag in which `*` stands for any characters.');
 const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);
 const Days = z.int().min(1).max(MAX_DAYS);
+/** How long pulls are remembered, and a margin. */
+const PulledDays = z.int().min(1).max(MAX_PULLED_DAYS);
 
 /** Fields of which at least one must be there: an object without any of them is a mistake. */
 function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string & keyof S)[]) {
@@ -42,7 +45,7 @@ const TagRule = oneOf(
       .optional()
       .describe('The last so many of the tags that match, by the time they were put where they are.'),
     keepNewerThanDays: Days.optional().describe('Those put where they are within so many days.'),
-    keepPulledWithinDays: Days.optional().describe('Those pulled within so many days.'),
+    keepPulledWithinDays: PulledDays.optional().describe('Those pulled within so many days.'),
   },
   ['keepLast', 'keepNewerThanDays', 'keepPulledWithinDays'],
 ).describe('A tag that matches stays while one of these, or another rule that matches, keeps it.');

@@ -20,6 +20,7 @@ const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
+const retention = () => import('./retention.ts');
 const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
@@ -81,6 +82,7 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep),
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore),
+  read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),

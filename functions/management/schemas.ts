@@ -91,6 +91,23 @@ export const Next = z
   .optional()
   .describe('The `last` of the page that follows; absent on the last page.');
 
+/** What a sweep or retention has decided about one thing, and why. */
+export const FindingOut = named(
+  'Finding',
+  z.strictObject({
+    action: z.enum(['delete', 'keep']),
+    kind: z
+      .enum(['blob', 'manifest', 'tag', 'grave', 'edge'])
+      .describe(
+        'A `grave` is a deleted manifest in quarantine; an `edge` is what is left of a manifest that is gone.',
+      ),
+    tag: z.string().optional(),
+    digest: z.string(),
+    size: z.int().optional().describe('Bytes of a blob.'),
+    reason: z.string(),
+  }),
+);
+
 /** What a path names, by parameter. */
 export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   user: SubjectName,

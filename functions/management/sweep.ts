@@ -4,7 +4,7 @@ import type { Finding } from '../upkeep/finding.ts';
 import { sweepRepository } from '../upkeep/sweep.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { permitRepository } from './rights.ts';
-import { named } from './schemas.ts';
+import { FindingOut, named } from './schemas.ts';
 
 /** What one call does at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const SWEEP_MS = 10_000;
@@ -14,22 +14,6 @@ const DRY_RUN_MS = 20_000;
 
 /** Findings of one answer, which stays below a megabyte; a sweep does not stop for them. */
 const MAX_FINDINGS = 2000;
-
-export const FindingOut = named(
-  'Finding',
-  z.strictObject({
-    action: z.enum(['delete', 'keep']),
-    kind: z
-      .enum(['blob', 'manifest', 'tag', 'grave', 'edge'])
-      .describe(
-        'A `grave` is a deleted manifest in quarantine; an `edge` is what is left of a manifest that is gone.',
-      ),
-    tag: z.string().optional(),
-    digest: z.string(),
-    size: z.int().optional().describe('Bytes of a blob.'),
-    reason: z.string(),
-  }),
-);
 
 const Sweep = named(
   'Sweep',

@@ -15,6 +15,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
 //                    M#<digest>              manifest
+//                    P#<tag or digest>       when that was last pulled
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
@@ -61,6 +62,8 @@ export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) 
 export const graveKey = (name: RepositoryName, digest: Digest) => inRepository(name, `G#${digest}`);
 export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `J#${subject}#${digest}`);
+export const pullKey = (name: RepositoryName, reference: Tag | Digest) =>
+  inRepository(name, `P#${reference}`);
 export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
@@ -114,7 +117,7 @@ export const blobsOf = (name: RepositoryName) => ({ partition: repositoryPartiti
 /** What hangs on manifests and tags and is of no use without them: tag index, referrers and their graves, history, edges,
  *  and what quotas and a sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['I#', 'S#', 'J#', 'H#', 'E#', 'Q#', 'Z#'].map((prefix) => ({
+  ['I#', 'S#', 'J#', 'H#', 'E#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
     partition: repositoryPartition(name),
     prefix,
   }));
@@ -167,6 +170,7 @@ export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
   prefix: `J#${subject}#`,
 });
 export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
+export const pullsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'P#' });
 export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;

@@ -65,10 +65,10 @@ export const countRemoval = ({ name, version }: Repository): Operation => ({
 /** Five operations at most, which go with one `countRemoval` for all manifests of the transaction. `manifest` and `grave`
  *  are what was read after its `version`. The manifest stays restorable, and its object with it. */
 export function removeManifest(registry: Registry, name: RepositoryName, burial: Burial): Operation[] {
-  const { digest, manifest } = burial;
+  const { digest, manifest, when = [present] } = burial;
   const subject = manifest['subject'] as Digest | undefined;
   return [
-    { remove: manifestKey(name, digest), when: [present] },
+    { remove: manifestKey(name, digest), when },
     ...(subject ? [{ remove: referrerKey(name, subject, digest) }] : []),
     ...bury(registry, name, burial),
   ];

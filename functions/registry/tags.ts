@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { type Attributes, equals, type Operation } from '../storage/table.ts';
+import { type Attributes, type Condition, equals, type Operation } from '../storage/table.ts';
 import { moveConditions, refuseImmutable } from './immutable-tags.ts';
 import { afterTag, historyKey, policiesKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
@@ -34,10 +34,20 @@ export async function moveTag(
 /** The operations that take a tag off a manifest, on condition that it is still on it. */
 export function removeTag(registry: Registry, name: RepositoryName, tag: Tag, digest: Digest): Operation[] {
   return [
-    { remove: tagKey(name, tag), when: [equals('digest', digest)] },
+    ...untag(registry, name, tag, [equals('digest', digest)]),
     { remove: tagIndexKey(name, digest, tag) },
-    history(registry, name, tag, {}),
   ];
+}
+
+/** As `removeTag`, where the manifest stays: its entry in the tag index does, too, and tells retention since when the
+ *  manifest has had no tag. */
+export function untag(
+  registry: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  when: readonly Condition[],
+): Operation[] {
+  return [{ remove: tagKey(name, tag), when }, history(registry, name, tag, {})];
 }
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
@@ -47,7 +57,7 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
     if (!found) throw manifestUnknown(tag);
     const digest = found['digest'] as Digest;
     refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
-    const { committed } = await registry.table.write(removeTag(registry, name, tag, digest));
+    const { committed } = await registry.table.write(untag(registry, name, tag, [equals('digest', digest)]));
     return committed ? undefined : LOST;
   });
 }
