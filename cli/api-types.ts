@@ -61,6 +61,28 @@ export interface Issuer {
   readonly rules: readonly ClaimRule[];
 }
 
+export interface QuotaLimits {
+  readonly bytes?: number;
+  readonly tags?: number;
+}
+
+export interface Policy {
+  readonly name: string;
+  readonly repositories: readonly string[];
+  readonly retention?: {
+    readonly pins?: readonly string[];
+    readonly tags?: readonly {
+      readonly match: readonly string[];
+      readonly keepLast?: number;
+      readonly keepNewerThanDays?: number;
+      readonly keepPulledWithinDays?: number;
+    }[];
+    readonly untaggedAfterDays?: number;
+  };
+  readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
+  readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };
+}
+
 export interface Repository {
   readonly name: string;
   readonly visibility: string;

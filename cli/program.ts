@@ -7,6 +7,7 @@ import { addGrantCommands } from './commands/grants.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
+import { addPolicyCommands } from './commands/policies.ts';
 import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   addTagCommands(program);
   addSweepCommand(program);
   addRestoreCommand(program);
+  addPolicyCommands(program);
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);

@@ -9,7 +9,7 @@ import { repositoryValue } from '../values.ts';
 export function addSweepCommand(program: Command): void {
   program
     .command('sweep')
-    .description('delete what nothing uses any more; the registry does so by itself, once a day')
+    .description('delete what nothing uses any more')
     .argument('[repository]', 'one repository (default: all, for an admin of the registry)', repositoryValue)
     .option('--dry-run', 'only tell what would go, and why')
     .action(onRegistry(sweep));

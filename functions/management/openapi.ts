@@ -5,6 +5,7 @@ import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
+import { endpoints as policies } from './policies.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
@@ -33,6 +34,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...groups,
   ...grants,
   ...issuers,
+  ...policies,
   ...repositories,
   ...tags,
   ...sweep,
@@ -78,7 +80,8 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
     info: {
       title: 'Stowage management API',
       version: '1',
-      description: 'Users and what they may do, repositories and what they hold, and the audit trail.',
+      description:
+        'Users and what they may do, repositories and what they hold, policies, and the audit trail.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

@@ -15,6 +15,7 @@ const robots = () => import('./robots.ts');
 const groups = () => import('./groups.ts');
 const grants = () => import('./grants.ts');
 const issuers = () => import('./issuers.ts');
+const policies = () => import('./policies.ts');
 const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
@@ -25,6 +26,7 @@ const USER = `${BASE}/users/<user>`;
 const ROBOT = `${BASE}/robots/<robot>`;
 const GROUP = `${BASE}/groups/<group>`;
 const ISSUER = `${BASE}/issuers/<issuer>`;
+const POLICY = `${BASE}/policies/<policy>`;
 const REPOSITORY = `${BASE}/repositories/<name>`;
 /** No part of a repository's name is a hyphen alone: what follows it is no longer the name. */
 const TAGS = `${REPOSITORY}/-/tags`;
@@ -68,6 +70,10 @@ export const MANAGEMENT_ROUTES = [
   read(`${BASE}/issuers`, 'issuer.list', issuers),
   change('PUT', ISSUER, 'issuer.set', issuers),
   change('DELETE', ISSUER, 'issuer.delete', issuers),
+  read(`${BASE}/policies`, 'policy.list', policies),
+  read(POLICY, 'policy.get', policies),
+  change('PUT', POLICY, 'policy.set', policies),
+  change('DELETE', POLICY, 'policy.delete', policies),
   read(`${BASE}/repositories`, 'repository.list', repositories),
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { GRANT_ACTIONS, GRANT_PATTERN } from '../identity/grants.ts';
 import { SUBJECT_NAME } from '../identity/principal.ts';
 import { MAX_GRANTS } from '../identity/subject-grants.ts';
+import { POLICY_NAME } from '../registry/policies.ts';
 
 /** The schemas that the OpenAPI document names. */
 export const components = z.registry<{ readonly id: string }>();
@@ -16,6 +17,11 @@ export const SubjectName = z
   .string()
   .regex(SUBJECT_NAME)
   .describe('Lower case letters, digits, `.`, `_` and `-`; 1 to 64 characters.');
+
+export const PolicyName = z
+  .string()
+  .regex(POLICY_NAME)
+  .describe('Lower case letters, digits, `.`, `_` and `-`, the first a letter or digit; 1 to 64 characters.');
 
 export const Principal = z
   .string()
@@ -91,6 +97,7 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   robot: SubjectName,
   group: SubjectName,
   issuer: SubjectName,
+  policy: PolicyName,
   token: z.string().describe('The id of an access token.'),
   tag: z.string(),
   name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),

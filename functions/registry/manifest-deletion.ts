@@ -3,6 +3,7 @@ import { manifestInUse, manifestUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { equals, type Operation, present } from '../storage/table.ts';
 import { type Burial, bury } from './graves.ts';
+import { refuseImmutableOn } from './immutable-tags.ts';
 import {
   graveKey,
   lastPartOf,
@@ -23,8 +24,8 @@ import { removeTag } from './tags.ts';
 const TAGS_PER_WRITE = 30;
 
 /** Deletes the manifest, its tags and its entry among referrers (end-9); until the end of its quarantine it can be
- *  restored. Refused while an index of the repository lists it. A manifest with over 30 tags loses those beyond first; its
- *  edges are left to the sweep. */
+ *  restored. Refused while an index of the repository lists it, or a policy holds one of its tags. A manifest with over 30
+ *  tags loses those beyond first; its edges are left to the sweep. */
 export async function deleteManifest(
   registry: Registry,
   name: RepositoryName,
@@ -36,6 +37,7 @@ export async function deleteManifest(
     if (!repository || !manifest) throw manifestUnknown(digest);
     const indexes = await manifestsUsing(registry, name, digest);
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
+    await refuseImmutableOn(registry, name, digest);
     const lastTags = await removeTagsBeyond(registry, name, digest);
     const { committed } = await registry.table.write([
       countRemoval(repository),

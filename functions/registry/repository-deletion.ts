@@ -13,6 +13,7 @@ import {
 } from '../storage/table.ts';
 import { unlinkOperations } from './blobs.ts';
 import { endGrave } from './graves.ts';
+import { refuseImmutableIn } from './immutable-tags.ts';
 import {
   blobsOf,
   digestKey,
@@ -42,13 +43,15 @@ const BLOBS_AT_ONCE = 20;
 const ITEMS_AT_ONCE = MAX_OPERATIONS - 1;
 
 /** Deletes what a repository holds, for good, and then its entry in the catalog; `remaining` where one call is not enough.
- *  NAME_UNKNOWN where there is nothing to delete. Uploads end by themselves, and so does a push that is under way: it
- *  is refused, or what it commits later is a new repository. docs/concurrency.md tells why. */
+ *  NAME_UNKNOWN where there is nothing to delete, DENIED while a policy holds one of its tags. Uploads end by themselves,
+ *  and so does a push that is under way: it is refused, or what it commits later is a new repository.
+ *  docs/concurrency.md tells why. */
 export async function deleteRepository(
   registry: Registry,
   name: RepositoryName,
   { transactions = MAX_TRANSACTIONS }: { readonly transactions?: number } = {},
 ): Promise<'done' | 'remaining'> {
+  await refuseImmutableIn(registry, name);
   const until = registry.now() + MAX_MS;
   const deletion = new Deletion(registry);
   for (let written = 0; written < transactions && registry.now() < until; written += 1) {

@@ -9,6 +9,7 @@ import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import type { AwsClient } from '../../functions/aws-clients.ts';
+import { deletePolicy, putPolicy } from '../../functions/registry/policies.ts';
 import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { PRINCIPALS, type Seed, tokenFor } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
@@ -145,6 +146,15 @@ const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
   },
 };
 
+/** Where a quota covers the repository, after its first push. */
+const UNDER_A_QUOTA: Readonly<Record<string, Operation>> = {
+  'POST upload, under a quota': reading('POST /v2/calls/image/blobs/uploads/', 202),
+  'PUT upload, with the whole blob, under a quota': uploading([], { put: 4 }),
+  'PUT manifest with a new tag, under a quota': pushingManifest(2),
+};
+
+const QUOTA = { each: { bytes: 1e9, tags: 100 }, together: { bytes: 1e9 } };
+
 const PULL_AND_PUSH = [{ pattern: 'calls/*', actions: ['pull', 'push'] }] as const;
 
 /** A login for a pull, after `before` others of the same principal. */
@@ -223,6 +233,10 @@ describe.runIf(stores)('docs/aws-calls.md', () => {
     await count(app, OPERATIONS);
     await pushImage(app, 'calls/front', image);
     await count(appBehind, BEHIND_A_FRONT_DOOR);
+    await putPolicy(registry, { name: 'quota', repositories: ['calls/*'], quota: QUOTA });
+    await pushImage(app, 'calls/image', newImage(1, 10));
+    await count(app, UNDER_A_QUOTA);
+    await deletePolicy(registry, 'quota');
     const ring = [newSigningKey(Date.now())];
     const keys = { keys: async () => ring, reload: async () => ring };
     const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });

@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { scratch } from '../scratch.ts';
 import { type Host, startHost } from './program.ts';
 import { pushImage } from './push.ts';
 
@@ -170,6 +173,37 @@ it('trusts the CI of GitHub by one rule, and an issuer of ones own by a file of 
   expect(bare).toMatchObject({ code: 1, stderr: expect.stringContaining('\n  issuer: ') });
   await admin.print('issuer remove github');
   expect((await admin.run('issuer list')).stderr).toBe('no issuers\n');
+});
+
+it('sets policies from a file or standard input, shows what they say, and deletes them', async () => {
+  const { admin } = host;
+  const teamA = {
+    name: 'team-a',
+    repositories: ['team-a/*'],
+    retention: { tags: [{ match: ['dev-*'], keepLast: 3, keepNewerThanDays: 7 }] },
+    quota: { each: { bytes: 2 ** 30, tags: 5 } },
+  };
+  const teamB = { name: 'team-b', repositories: ['team-b/*'], immutable: { tags: ['v*'] } };
+  const set = await admin.run('policy set -', JSON.stringify([teamA, teamB]));
+  expect(set).toEqual({ code: 0, stdout: '', stderr: 'set policy team-a\nset policy team-b\n' });
+  const listed = await admin.json('policy list');
+  expect(listed).toEqual({ policies: [teamA, teamB] });
+  const file = join(await scratch(), 'policies.json');
+  await writeFile(file, JSON.stringify(listed));
+  expect(await admin.json(`policy set ${file}`)).toEqual(listed);
+  expect(lines(await admin.print('policy list'))[1]).toMatch(
+    /^team-a +team-a\/\* +yes +- +1.0 GiB, 5 tags each$/,
+  );
+  expect(await admin.print('policy show team-a')).toMatch(
+    /^keeps: +of dev-\*: the last 3, or newer than 7 days$/m,
+  );
+  const bad = await admin.run('policy set -', JSON.stringify({ ...teamB, immutable: { tag: ['v*'] } }));
+  expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('immutable.tag') });
+  const nameless = await admin.run('policy set -', '{"repositories": ["a"]}');
+  expect(nameless).toMatchObject({ code: 1, stderr: expect.stringContaining('needs a "name"') });
+  for (const name of ['team-a', 'team-b']) await admin.print(`policy delete ${name}`);
+  expect((await admin.run('policy list')).stderr).toBe('no policies\n');
+  expect(await admin.run('policy show team-a')).toMatchObject({ code: 1, stdout: '' });
 });
 
 it('lists, publishes and deletes repositories and tags', async () => {
