@@ -12,6 +12,7 @@ import { addPushCommand } from './commands/push.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRobotCommands } from './commands/robots.ts';
+import { addScanCommand } from './commands/scan.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
 import { addTagCommands } from './commands/tags.ts';
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   addRepositoryCommands(program);
   addTagCommands(program);
   addSweepCommand(program);
+  addScanCommand(program);
   addRestoreCommand(program);
   addPolicyCommands(program);
   addAuditCommand(program);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -43,6 +44,15 @@ export async function openEmbedded({ data }: { data: string }): Promise<Embedded
       table.close();
     },
   };
+}
+
+/** As `openEmbedded`, but makes none: a mistyped path must not become a new registry. */
+export async function openExisting(data: string): Promise<Embedded> {
+  process.umask(0o077);
+  if (!existsSync(join(data, 'registry.sqlite'))) {
+    throw new Error(`there is no registry in ${data}; one is made, with its first admin, by: stowage serve`);
+  }
+  return openEmbedded({ data });
 }
 
 function openTable(path: string, data: string): SqliteTable {

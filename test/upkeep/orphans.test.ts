@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
-import { startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload, startUpload } from '../../functions/registry/uploads.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
+import { knownObjects } from '../../functions/upkeep/known-objects.ts';
 import { type Mismatch, scanObjects } from '../../functions/upkeep/orphans.ts';
 import {
   bodyOf,
@@ -34,6 +36,19 @@ const objectOf = async ({ registry }: Fixture, digest: Parameters<typeof require
 /** An image whose manifest is an object of its own. */
 const largeImage = (config: Parameters<typeof imageOf>[0]) =>
   imageOf(config, { annotations: { text: randomBytes(20_000).toString('base64') } });
+
+/** Runs `act` once, just before the table is read for the first item that begins so. */
+function beforeReading({ registry }: Fixture, prefix: string, act: () => Promise<unknown>): void {
+  const query = registry.table.query.bind(registry.table);
+  const spy = vi.spyOn(registry.table, 'query');
+  spy.mockImplementation(async (range) => {
+    if (range.prefix === prefix) {
+      spy.mockImplementation(query);
+      await act();
+    }
+    return query(range);
+  });
+}
 
 describe('the scan of a registry where all is well', () => {
   it('tells of nothing: blobs, large manifests, deleted ones, uploads under way and what waits for its end are known', async () => {
@@ -101,19 +116,6 @@ describe('the scan tells of', () => {
 });
 
 describe('while the registry is in use, the scan tells of nothing', () => {
-  /** Runs `act` once, just before the table is read for the first item that begins so. */
-  function beforeReading({ registry }: Fixture, prefix: string, act: () => Promise<unknown>): void {
-    const query = registry.table.query.bind(registry.table);
-    const spy = vi.spyOn(registry.table, 'query');
-    spy.mockImplementation(async (range) => {
-      if (range.prefix === prefix) {
-        spy.mockImplementation(query);
-        await act();
-      }
-      return query(range);
-    });
-  }
-
   it('when a blob is pushed after the objects were listed', async () => {
     const fixture = await openFixture();
     await pushBlob(fixture.registry);
@@ -156,5 +158,54 @@ describe('while the registry is in use, the scan tells of nothing', () => {
     await pushBlob(fixture.registry);
     beforeReading(fixture, 'B#', () => fixture.registry.blobs.delete(key));
     expect(await scan(fixture)).toEqual([]);
+  });
+
+  it('when a blob that was just pushed is deleted with its object before it is looked at once more', async () => {
+    const fixture = await openFixture();
+    const { registry } = fixture;
+    await pushBlob(registry);
+    const query = registry.table.query.bind(registry.table);
+    const spy = vi.spyOn(registry.table, 'query');
+    spy.mockImplementation(async (range) => {
+      if (range.prefix !== 'B#') return query(range);
+      spy.mockImplementation(query);
+      const { digest } = await pushBlob(registry);
+      const read = await query(range);
+      const key = await objectOf(fixture, digest);
+      await deleteBlob(registry, REPOSITORY, digest);
+      await registry.blobs.delete(key);
+      return read;
+    });
+    expect(await scan(fixture)).toEqual([]);
+  });
+});
+
+describe('what the table knows, read once, has', () => {
+  async function knownKeys({ registry }: Fixture): Promise<ReadonlySet<string>> {
+    const keys = new Set<string>();
+    for await (const page of knownObjects(registry.table))
+      for (const { objectKey } of page) keys.add(objectKey);
+    return keys;
+  }
+
+  it('an upload that is finished after the links were read', async () => {
+    const fixture = await openFixture();
+    const { registry } = fixture;
+    await pushBlob(registry);
+    const bytes = randomBytes(9);
+    const { id, upload } = await startUpload(registry, REPOSITORY);
+    const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined };
+    beforeReading(fixture, 'M#', () =>
+      finishUpload(registry, { ...finish, digest: digestOf('sha256', bytes) }),
+    );
+    expect(await knownKeys(fixture)).toContain(upload.objectKey);
+  });
+
+  it('a blob that is deleted before the links are read', async () => {
+    const fixture = await openFixture();
+    const { digest } = await pushBlob(fixture.registry);
+    const key = await objectOf(fixture, digest);
+    beforeReading(fixture, 'B#', () => deleteBlob(fixture.registry, REPOSITORY, digest));
+    expect(await knownKeys(fixture)).toContain(key);
   });
 });
