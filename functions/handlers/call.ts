@@ -48,7 +48,7 @@ export function digestOf({ params }: Call): Digest {
   return requireDigest(params['digest'] ?? '');
 }
 
-export function referenceOf({ params }: Call): Reference {
+export function referenceOf({ params }: Pick<Call, 'params'>): Reference {
   const text = params['reference'] ?? '';
   return parseReference(text) ?? refuse(referenceInvalid(text));
 }

@@ -38,7 +38,8 @@ export async function deleteManifest(
     const indexes = await manifestsUsing(registry, name, digest);
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
     await refuseImmutableOn(registry, name, digest);
-    const lastTags = await removeTagsBeyond(registry, name, digest);
+    const lastTags = await removeTagsBeyond(registry, repository, digest);
+    if (lastTags === LOST) return LOST;
     const { committed } = await registry.table.write([
       countRemoval(repository),
       ...removeManifest(registry, name, { digest, manifest, grave }),
@@ -76,13 +77,16 @@ export function removeManifest(registry: Registry, name: RepositoryName, burial:
 /** Removes tags until those left fit into the transaction that removes the manifest, and returns theirs. */
 async function removeTagsBeyond(
   registry: Registry,
-  name: RepositoryName,
+  { name, version }: Repository,
   digest: Digest,
-): Promise<Operation[]> {
+): Promise<Operation[] | typeof LOST> {
+  // A tag that was put back since `version` was read would lose its entry, and outlive the manifest.
+  const unchanged = { check: repositoryKey(name), when: [equals('version', version)] };
   for (;;) {
     const { operations, more } = await tagOperations(registry, name, digest);
     if (!more) return operations;
-    await registry.table.write(operations); // a lost race shows in the next reading
+    const { committed } = await registry.table.write([unchanged, ...operations]);
+    if (!committed) return LOST;
   }
 }
 

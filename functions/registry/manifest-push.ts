@@ -122,11 +122,14 @@ function addManifest(
   return { put: manifestKey(name, digest), attributes, when: [absent] };
 }
 
+/** The tag that is put on it names its object: on condition that it is still that one. */
 function keepManifest({ name, epoch }: Repository, digest: Digest, found: Attributes): Operation {
   const key = manifestKey(name, digest);
-  return (found['touched'] as number) < epoch
-    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch)] }
-    : { check: key, when: [present] };
+  const { objectKey, touched } = found;
+  const same = objectKey === undefined ? [present] : [equals('objectKey', objectKey as string)];
+  return (touched as number) < epoch
+    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch), ...same] }
+    : { check: key, when: same };
 }
 
 /** Small manifests lie in their items; larger ones are written as an object once, before the first commit. */
