@@ -7,6 +7,7 @@ import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
+import { considerate } from './considerate-table.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { SqliteTable } from './sqlite-table.ts';
 
@@ -36,7 +37,10 @@ export async function openEmbedded({ data }: { data: string }): Promise<Embedded
   return {
     registry,
     async tidy(lease) {
-      await sweepDue(registry, { ...lease, until: Number.POSITIVE_INFINITY });
+      await sweepDue(
+        { ...registry, table: considerate(table) },
+        { ...lease, until: Number.POSITIVE_INFINITY },
+      );
       await drainOutbox(registry);
       table.removeExpired(registry.now());
     },
