@@ -53,7 +53,7 @@ describe('the app', () => {
       expect(stderr).toBe('');
       expect(stdout).toBe('function\n');
     }
-    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(5);
+    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(6);
   });
 });
 
