@@ -13,6 +13,7 @@ import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRetentionCommand } from './commands/retention.ts';
 import { addRobotCommands } from './commands/robots.ts';
+import { addScanCommand } from './commands/scan.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
 import { addTagCommands } from './commands/tags.ts';
@@ -59,6 +60,7 @@ export function createProgram(): Command {
   addRepositoryCommands(program);
   addTagCommands(program);
   addSweepCommand(program);
+  addScanCommand(program);
   addRestoreCommand(program);
   addRetentionCommand(program);
   addPolicyCommands(program);

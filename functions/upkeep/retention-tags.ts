@@ -1,3 +1,4 @@
+import { PULL_RECORD_SECONDS } from '../limits.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import type { Policy, TagRule } from '../registry/policies.ts';
 import type { Graph, TagNode } from './retention-graph.ts';
@@ -82,7 +83,8 @@ function whyKept(
 ): string | undefined {
   if (keepLast !== undefined && rank < keepLast) return `among the last ${keepLast}`;
   if (newer !== undefined && now - taggedAt < newer * DAY_MS) return `newer than ${newer} days`;
-  if (pulled !== undefined && now - pulledAt < pulled * DAY_MS) return `pulled within ${pulled} days`;
+  if (pulled !== undefined && now - pulledAt < pulled * DAY_MS + PULL_RECORD_SECONDS * 1000)
+    return `pulled within ${pulled} days`;
   return undefined;
 }
 

@@ -9,7 +9,7 @@ import { sweepRepository } from './sweep.ts';
 const BATCH = 100;
 
 /** Repositories that could not be swept; the others were. */
-export class RoundFailed extends Error {
+class RoundFailed extends Error {
   override readonly name = 'RoundFailed';
 
   constructor(failures: readonly (readonly [RepositoryName, unknown])[]) {

@@ -101,6 +101,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT upload, after one chunk': uploading([4], { put: 0 }),
   'PUT upload, with the whole blob': uploading([], { put: 4 }),
   'PUT upload, after three chunks of 4 MiB': uploading([4, 4, 4], { put: 0 }),
+  'PUT upload, with the whole blob, into a new repository': async (app) => {
+    const { location } = await openUpload(app, `calls/${randomBytes(4).toString('hex')}`);
+    const bytes = bytesOf(10);
+    return () => put(app, `${location}?digest=${sha256(bytes)}`, bytes);
+  },
   'PUT manifest, 1 layer': pushingManifest(1),
   'PUT manifest, 49 layers': pushingManifest(49),
   'PUT manifest, 120 layers': pushingManifest(120),

@@ -142,6 +142,6 @@ describe('the topic', () => {
   it('is not made where nobody is to be told', () => {
     const silent = synthesize();
     silent.resourceCountIs('AWS::SNS::Topic', 0);
-    silent.resourceCountIs('AWS::CloudWatch::Alarm', 7);
+    silent.resourceCountIs('AWS::CloudWatch::Alarm', 9);
   });
 });

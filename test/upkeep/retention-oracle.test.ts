@@ -230,7 +230,7 @@ function rulesKeep(
     return (
       newer.length < (each.keepLast ?? 0) ||
       NOW - node.taggedAt < (each.keepNewerThanDays ?? 0) * DAY ||
-      NOW - pulled < (each.keepPulledWithinDays ?? 0) * DAY
+      (each.keepPulledWithinDays !== undefined && NOW - pulled < (each.keepPulledWithinDays + 1) * DAY)
     );
   });
   return matching.length === 0 || keeps;

@@ -117,7 +117,7 @@ describe('retention', () => {
   });
 
   it('keeps what was pulled of late, by tag or by digest', async () => {
-    await setPolicy({ tags: [{ match: ['*'], keepPulledWithinDays: 5 }], untaggedAfterDays: 1 });
+    await setPolicy({ tags: [{ match: ['*'], keepPulledWithinDays: 4 }], untaggedAfterDays: 1 });
     const [byTag, byDigest, never] = [await pushImage('a'), await pushImage('b'), await pushImage('c')];
     const { registry } = fixture;
     await recordPull(registry, REPOSITORY, { kind: 'tag', tag: 'a' as Tag });
