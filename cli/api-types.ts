@@ -61,6 +61,28 @@ export interface Issuer {
   readonly rules: readonly ClaimRule[];
 }
 
+export interface QuotaLimits {
+  readonly bytes?: number;
+  readonly tags?: number;
+}
+
+export interface Policy {
+  readonly name: string;
+  readonly repositories: readonly string[];
+  readonly retention?: {
+    readonly pins?: readonly string[];
+    readonly tags?: readonly {
+      readonly match: readonly string[];
+      readonly keepLast?: number;
+      readonly keepNewerThanDays?: number;
+      readonly keepPulledWithinDays?: number;
+    }[];
+    readonly untaggedAfterDays?: number;
+  };
+  readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
+  readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };
+}
+
 export interface Repository {
   readonly name: string;
   readonly visibility: string;
@@ -74,7 +96,27 @@ export interface Tag {
   readonly size: number;
   readonly taggedAt: string;
   readonly by?: string;
-  readonly history?: readonly { readonly digest?: string; readonly at: string; readonly by?: string }[];
+  readonly history?: readonly TagMove[];
+}
+
+export interface TagMove {
+  readonly digest?: string;
+  readonly at: string;
+  readonly by?: string;
+}
+
+export interface Restored {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface Restoration {
+  readonly entries: readonly Restored[];
+  readonly remaining: boolean;
+  readonly next?: string;
 }
 
 export interface AuditRecord {
@@ -92,4 +134,20 @@ export interface Me {
   readonly principal: string;
   readonly admin: boolean;
   readonly user?: User;
+}
+
+export interface Finding {
+  readonly action: string;
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly size?: number;
+  readonly reason: string;
+}
+
+export interface SweepResult {
+  readonly remaining: boolean;
+  readonly findings: readonly Finding[];
+  readonly deleted: Readonly<Record<string, number>>;
+  readonly bytes: number;
 }

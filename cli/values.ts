@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { type Digest, parseDigest } from '../functions/oci/digest.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../functions/oci/reference.ts';
 import type { Grant } from './api-types.ts';
 import { misuse } from './failure.ts';
@@ -57,6 +58,26 @@ export function imageValue(text: string): Image {
   const tag = parseTag(tagText);
   if (!tag) throw new InvalidArgumentError("It looks like 'team-a/app:v1'.");
   return { repository: repositoryValue(name), tag };
+}
+
+export interface Restorable {
+  readonly repository: RepositoryName;
+  readonly tag?: Tag;
+  readonly digest?: Digest;
+}
+
+/** `team-a/app`, `team-a/app:v1` or `team-a/app@sha256:…` */
+export function restorableValue(text: string): Restorable {
+  const [name = '', digestText] = text.split('@');
+  if (digestText === undefined)
+    return /:[^/]*$/.test(text) ? imageValue(text) : { repository: repositoryValue(text) };
+  return { repository: repositoryValue(name), digest: digestValue(digestText) };
+}
+
+export function digestValue(text: string): Digest {
+  const digest = parseDigest(text);
+  if (digest) return digest;
+  throw new InvalidArgumentError("It looks like 'sha256:' and 64 hexadecimal digits.");
 }
 
 const MILLISECONDS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;

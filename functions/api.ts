@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { type Answered, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
-import { createAwsRegistry } from './aws.ts';
+import { createAwsRegistry, leaseOf } from './aws.ts';
 import { CHALLENGE_HEADER, ENV } from './environment.ts';
 import { errorResponse } from './http/error-response.ts';
 import { requestOf, resultOf } from './http/lambda.ts';
@@ -29,6 +29,7 @@ const app = createApp({
   registry,
   authentication: authenticationFrom(process.env),
   front,
+  lease: leaseOf(process.env),
   onAnswer: (answered) => known.set(answered.request, answered),
 });
 

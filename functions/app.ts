@@ -10,6 +10,7 @@ import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from '
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
+import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 
 export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
@@ -38,6 +39,8 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** How long sweeps leave things alone. @default DEFAULT_LEASE */
+  readonly lease?: Lease;
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
@@ -45,7 +48,13 @@ interface AppOptions {
 const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
 /** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
-export function createApp({ registry, authentication, front, onAnswer }: AppOptions): App {
+export function createApp({
+  registry,
+  authentication,
+  front,
+  lease = DEFAULT_LEASE,
+  onAnswer,
+}: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
   return async (request, hostsSender = NOWHERE) => {
     const started = registry.now();
@@ -55,6 +64,7 @@ export function createApp({ registry, authentication, front, onAnswer }: AppOpti
       registry,
       authentication,
       front,
+      lease,
       request,
       sender,
       isAdmitted: told !== undefined,
@@ -81,6 +91,7 @@ interface VisitOptions {
   readonly registry: Registry;
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
+  readonly lease: Lease;
   readonly request: Request;
   readonly sender: Sender;
   /** Whether it came through the front door, where there is one. */
@@ -122,9 +133,9 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { authentication, sender } = this.#options;
+    const { authentication, sender, lease } = this.#options;
     const registry = { ...this.#options.registry, actor: caller.principal };
-    const call = { request, params, query: url.searchParams, registry, caller, authentication };
+    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
     const about = (target: string) => {
       this.#target = target;
     };

@@ -12,6 +12,7 @@ import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 import type { CdnUrls } from './storage/s3/cdn-urls.ts';
+import { type Lease, leaseFrom } from './upkeep/lease.ts';
 
 /** A registry on DynamoDB and S3. */
 export interface AwsRegistry {
@@ -66,6 +67,15 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
+}
+
+/** How long whoever sweeps leaves things alone, as the environment says. */
+export function leaseOf(environment: Environment): Lease {
+  return leaseFrom({
+    epochSeconds: environment[ENV.epochSeconds],
+    quarantineSeconds: environment[ENV.quarantineSeconds],
+    unsafe: environment[ENV.unsafeShortEpochs],
+  });
 }
 
 /** The private key is read when the first download is signed. */

@@ -12,6 +12,12 @@ export const ENV = {
   publicUrl: 'STOWAGE_PUBLIC_URL',
   /** `1`: no users, whoever can connect may do everything. Only for a registry that nobody else can reach. */
   open: 'STOWAGE_OPEN',
+  /** How long an epoch lasts, which is how long a client may rely on what it was told. @default a day */
+  epochSeconds: 'STOWAGE_EPOCH_SECONDS',
+  /** How long a deleted manifest can be brought back. @default seven days */
+  quarantineSeconds: 'STOWAGE_QUARANTINE_SECONDS',
+  /** `1`: epochs may be shorter than real clients need. For tests. */
+  unsafeShortEpochs: 'STOWAGE_UNSAFE_SHORT_EPOCHS',
   /** Where DynamoDB is, for tests on one machine. @default AWS's own of the region */
   tableEndpoint: 'STOWAGE_DYNAMODB_ENDPOINT',
   /** Where S3 is, for tests on one machine; path-style then. @default AWS's own of the region */

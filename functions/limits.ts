@@ -72,5 +72,11 @@ export const EPOCH_SECONDS = 24 * 60 * 60;
 /** Ours: the shortest epoch that can be configured; a slow client takes this long from its first layer to its manifest. */
 export const MIN_EPOCH_SECONDS = 60 * 60;
 
+/** Ours: when something was pulled is known to this much; so a process writes it once a day at most. */
+export const PULL_RECORD_SECONDS = 24 * 60 * 60;
+
+/** Ours: how long it is known; longer than any policy may ask for. */
+export const PULL_MEMORY_SECONDS = 400 * 24 * 60 * 60;
+
 /** Ours: how long a manifest that was deleted can be brought back, by default. */
 export const QUARANTINE_SECONDS = 7 * 24 * 60 * 60;

@@ -38,6 +38,7 @@ const ACTIONS: Record<DataDuty, readonly string[]> = {
   serve: SERVE,
   stream: SERVE,
   commit: ['s3:GetObject'], // asks what was received
+  sweep: ['s3:GetObject'], // reads the manifests that are objects
   expire: ['s3:DeleteObject'],
 };
 
@@ -102,7 +103,7 @@ export class BlobBucket extends Construct {
     const resources = patterns.map((pattern) => this.#bucket.arnForObjects(pattern));
     worker.allow(new PolicyStatement({ actions: [...ACTIONS[worker.duty]], resources }));
     if (worker.duty !== 'expire') {
-      // Nothing is ever listed. But S3 tells only those who may that an object is missing; others get a 403.
+      // No function lists objects; `stowage scan` does, with the credentials of whoever runs it. But S3 tells only those who may that an object is missing; others get a 403.
       const list = new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] });
       worker.allow(list);
     }

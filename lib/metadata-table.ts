@@ -28,6 +28,7 @@ const ACTIONS: Record<DataDuty, readonly string[]> = {
   serve: SERVE,
   stream: SERVE,
   commit: SERVE, // finishes an upload as the API does
+  sweep: SERVE,
   expire: ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
 };
 

@@ -11,7 +11,7 @@ import { BUNDLING } from './bundle.ts';
 export type Duty = DataDuty | 'rotate' | 'make-front-keys';
 
 /** Duties that concern images. `stream` serves too, as a host that reaches nothing but table and bucket. */
-export type DataDuty = 'serve' | 'stream' | 'commit' | 'expire';
+export type DataDuty = 'serve' | 'stream' | 'commit' | 'sweep' | 'expire';
 
 /** Something that runs, and that table, bucket and keys let do its duty. */
 export interface Worker<D extends Duty = Duty> extends IConstruct {

@@ -6,6 +6,7 @@ import { RegistryFunction } from './registry-function.ts';
 export interface RegistryFunctions {
   readonly api: RegistryFunction<'serve'>;
   readonly expire: RegistryFunction<'expire'>;
+  readonly sweep: RegistryFunction<'sweep'>;
   readonly rotateKeys: RegistryFunction<'rotate'>;
   readonly commitUploads: RegistryFunction<'commit'>;
 }
@@ -27,6 +28,13 @@ export function registryFunctions(stack: Construct): RegistryFunctions {
       entry: 'functions/expire.ts',
       description: 'Stowage: deletes the objects whose time has come',
       memoryMegabytes: 256, // it waits for DynamoDB and S3, and holds a hundred items at a time
+      timeout: Duration.minutes(15), // Lambda's longest; what is left then, the next run takes
+    }),
+    sweep: new RegistryFunction(stack, 'Sweep', {
+      duty: 'sweep',
+      entry: 'functions/sweep.ts',
+      description: 'Stowage: deletes what nothing uses any more',
+      memoryMegabytes: 512, // it holds a page of items, and with a policy the manifests of one repository
       timeout: Duration.minutes(15), // Lambda's longest; what is left then, the next run takes
     }),
     rotateKeys: new RegistryFunction(stack, 'RotateKeys', {

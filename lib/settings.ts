@@ -39,6 +39,8 @@ const OPTIONS = {
   streamHost: oneOf('none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
   frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),
+  epochHours: { read: wholeFrom(1, 168), is: 'a number of hours, 1 to 168' },
+  quarantineDays: { read: wholeFrom(0, 365), is: 'a number of days, 0 to 365' },
   monthlyBudgetUsd: { read: amountFrom, is: 'an amount above 0' },
   budgetEmail: email,
 } satisfies { readonly [N in keyof StowageStackProps]?: Option };
@@ -112,6 +114,15 @@ function matching(pattern: RegExp, is: string): Option {
 /** A number in cdk.json is as good as text. */
 function oneOf(...values: readonly string[]): Option {
   return { read: (value) => values.find((known) => known === String(value)), is: values.join(' or ') };
+}
+
+function wholeFrom(least: number, most: number): Option['read'] {
+  return (value) => {
+    const number = typeof value === 'string' && /^\d{1,4}$/.test(value) ? Number(value) : value;
+    return Number.isInteger(number) && (number as number) >= least && (number as number) <= most
+      ? number
+      : undefined;
+  };
 }
 
 function amountFrom(value: unknown): number | undefined {

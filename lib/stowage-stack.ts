@@ -58,6 +58,10 @@ export interface StowageStackProps extends StackProps {
   readonly streamHostGeneration?: string;
   /** Another name is another secret between the front door and what is behind it. @default - the first one */
   readonly frontRotation?: string;
+  /** How long an epoch lasts: who was told that a blob exists has one whole epoch to use it. @default 24 */
+  readonly epochHours?: number;
+  /** How long a deleted manifest can be brought back. @default 7 */
+  readonly quarantineDays?: number;
   /** What the account's bill for a month should not pass. @default - no budget */
   readonly monthlyBudgetUsd?: number;
   /** Who is told when it is about to. @default - whoever is told of alarms */
@@ -111,6 +115,7 @@ export class StowageStack extends Stack {
     };
     const functions = registryFunctions(this);
     bind(functions, stores, keys);
+    tellLease(functions, props);
     const domain = this.#domain(props);
     const stream = this.#stream(props, stores, keys, domain);
     const http = new RegistryApi(this, 'Http', { api: functions.api, accessLogs: props.accessLogs ?? false });
@@ -180,7 +185,8 @@ export class StowageStack extends Stack {
   }
 
   #runJobs(functions: RegistryFunctions, bucket: BlobBucket, opened: readonly Construct[]): void {
-    const { expire, rotateKeys, commitUploads } = functions;
+    const { expire, sweep, rotateKeys, commitUploads } = functions;
+    new ScheduledJob(this, 'SweepEveryHour', { job: sweep, every: HOURLY });
     new ScheduledJob(this, 'ExpireEveryHour', { job: expire, every: HOURLY });
     new ScheduledJob(this, 'RotateKeysEveryDay', { job: rotateKeys, every: DAILY });
     new DeploymentRun(this, 'FirstKeys', { job: rotateKeys, before: opened });
@@ -193,6 +199,7 @@ export class StowageStack extends Stack {
       const alarms = new Alarms(this, 'Alarms', { ...(email && { email }), ...(topic && { topic }) });
       alarms.watchApi(http, functions.api);
       alarms.watchJob({ name: 'expire', job: functions.expire, every: HOURLY });
+      alarms.watchJob({ name: 'sweep', job: functions.sweep, every: HOURLY });
       alarms.watchJob({ name: 'rotate-keys', job: functions.rotateKeys, every: DAILY });
       alarms.watchUploads(functions.commitUploads);
       if (stream) alarms.watchStreamHost(stream);
@@ -202,12 +209,13 @@ export class StowageStack extends Stack {
   }
 
   #outputFunctions(
-    { api, expire, rotateKeys, commitUploads }: RegistryFunctions,
+    { api, expire, sweep, rotateKeys, commitUploads }: RegistryFunctions,
     frontKeys: FrontKeys,
   ): void {
     const functions = {
       Api: api,
       Expire: expire,
+      Sweep: sweep,
       RotateKeys: rotateKeys,
       CommitUploads: commitUploads,
       FrontKeys: frontKeys.function,
@@ -222,11 +230,22 @@ export class StowageStack extends Stack {
   }
 }
 
+/** Whoever sweeps: the schedule, and people by the management API. */
+function tellLease(
+  { api, sweep }: RegistryFunctions,
+  { epochHours, quarantineDays }: StowageStackProps,
+): void {
+  for (const worker of [api, sweep]) {
+    if (epochHours !== undefined) worker.tell(ENV.epochSeconds, `${epochHours * 60 * 60}`);
+    if (quarantineDays !== undefined) worker.tell(ENV.quarantineSeconds, `${quarantineDays * 24 * 60 * 60}`);
+  }
+}
+
 /** Who may do what with the stores and the keys. */
 function bind(functions: RegistryFunctions, { table, bucket }: Stores, { signing, front }: Keys): void {
-  const { api, expire, commitUploads, rotateKeys } = functions;
+  const { api, expire, sweep, commitUploads, rotateKeys } = functions;
   for (const store of [table, bucket]) {
-    for (const worker of [api, expire, commitUploads]) store.bind(worker);
+    for (const worker of [api, expire, sweep, commitUploads]) store.bind(worker);
   }
   signing.bind(api);
   signing.bind(rotateKeys);

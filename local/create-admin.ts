@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ENV } from '../functions/environment.ts';
 import { recordAudit } from '../functions/identity/audit.ts';
@@ -7,7 +6,7 @@ import { createFirstAdmin, newPassword } from '../functions/identity/first-admin
 import { RESERVED_NAMES, SUBJECT_NAME } from '../functions/identity/principal.ts';
 import { findUser, setPassword } from '../functions/identity/users.ts';
 import type { Registry } from '../functions/registry/registry.ts';
-import { openEmbedded } from './embedded.ts';
+import { openExisting } from './embedded.ts';
 
 // `stowage admin`: whoever may write to the store may make its first admin, and give a user a new password. Prints
 // the password alone on standard output; it is kept nowhere.
@@ -54,23 +53,16 @@ interface OpenStore {
 
 async function open(): Promise<OpenStore> {
   const { table, region, data } = options;
-  if (data !== undefined) return openDirectory(resolve(data));
+  if (data !== undefined) {
+    const { registry, close } = await openExisting(resolve(data));
+    return { registry, owner: 'machine', close };
+  }
   if (table === undefined) throw new Error('name one store: --table or --data');
   // Loaded only here: a directory needs no AWS SDK.
   const { createAwsMetadata } = await import('../functions/aws.ts');
   if (region !== undefined) process.env['AWS_REGION'] = region;
   const registry = createAwsMetadata({ ...process.env, [ENV.table]: table });
   return { registry, owner: 'aws', close: async () => undefined };
-}
-
-/** A mistyped path must not become a new registry. */
-async function openDirectory(data: string): Promise<OpenStore> {
-  process.umask(0o077);
-  if (!existsSync(join(data, 'registry.sqlite'))) {
-    throw new Error(`there is no registry in ${data}; one is made, with its first admin, by: stowage serve`);
-  }
-  const { registry, close } = await openEmbedded({ data });
-  return { registry, owner: 'machine', close };
 }
 
 async function createAdmin(registry: Registry, name: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import type {
@@ -9,6 +9,7 @@ import type {
   BlobStore,
   Body,
   ByteRange,
+  ListedObject,
   ObjectKey,
   Upload,
 } from '../functions/storage/blob-store.ts';
@@ -24,6 +25,9 @@ interface LiveHash {
   readonly offset: number;
   readonly hash: Hash;
 }
+
+/** Keys are ASCII: the order of their code units is that of their bytes. */
+const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
 
 /** More uploads than this at once, and the eldest are hashed from the file when they finish. */
 const MAX_LIVE_HASHES = 1024;
@@ -106,6 +110,16 @@ export class DirectoryBlobStore implements BlobStore {
     return streamFile(this.#path(objectKey), range);
   }
 
+  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    const keys = await this.#firstKeys(after, limit);
+    const listed = await Promise.all(keys.map((objectKey) => this.#listed(objectKey)));
+    // One that was deleted since its name was read leaves a page short, which would end the list: the rest is read.
+    const present = listed.filter((object) => object !== undefined);
+    const last = keys.at(-1);
+    if (keys.length < limit || present.length === limit || last === undefined) return present;
+    return [...present, ...(await this.list(last, limit - present.length))];
+  }
+
   async delete(objectKey: ObjectKey): Promise<void> {
     this.#live.delete(objectKey);
     await rm(this.#path(objectKey), { force: true });
@@ -161,6 +175,28 @@ export class DirectoryBlobStore implements BlobStore {
       await directory.sync();
     } finally {
       await directory.close();
+    }
+  }
+
+  /** A directory has no order: all names are read, and no more than twice `limit` are held. */
+  async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
+    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
+    let found: ObjectKey[] = [];
+    for await (const { name } of await opendir(join(this.#root, 'blobs'))) {
+      const objectKey = `blobs/${name}` as ObjectKey;
+      if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
+      if (found.length >= 2 * limit) found = first(found);
+    }
+    return first(found);
+  }
+
+  async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
+    try {
+      const { size, mtimeMs } = await stat(this.#path(objectKey));
+      return { objectKey, size, writtenAt: Math.floor(mtimeMs) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
     }
   }
 

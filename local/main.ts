@@ -24,6 +24,7 @@ async function main(): Promise<void> {
     registry: stores.registry,
     authentication: settings.open ? undefined : authenticationOf(stores, settings),
     front: stores.front,
+    lease: settings.lease,
     onAnswer: createLog(process.stdout),
   });
   const onError = (error: unknown) =>
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
   const password = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin') : undefined;
   const url = settings.publicUrl ?? server.url;
   process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
-  stopOnSignal(server, stores, tidyRegularly(stores));
+  stopOnSignal(server, stores, tidyRegularly(stores, settings));
 }
 
 function authenticationOf({ registry, keys }: OpenRegistry, { publicUrl }: Settings): Authentication {
@@ -50,9 +51,9 @@ function explain(error: unknown, port: number): unknown {
 }
 
 /** Tidying that fails must not stop the registry; the next one tries again. */
-function tidyRegularly(stores: OpenRegistry): NodeJS.Timeout {
+function tidyRegularly(stores: OpenRegistry, { lease }: Settings): NodeJS.Timeout {
   const tidy = () => {
-    stores.tidy().catch((error) => process.stderr.write(`stowage: tidying failed: ${error}\n`));
+    stores.tidy(lease).catch((error) => process.stderr.write(`stowage: tidying failed: ${error}\n`));
   };
   tidy();
   return setInterval(tidy, TIDY_INTERVAL_MS);

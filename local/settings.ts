@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ENV } from '../functions/environment.ts';
+import { type Lease, leaseFrom } from '../functions/upkeep/lease.ts';
 
 /** What the environment tells a Node host; `stores.ts` reads what its stores need. */
 export interface Settings {
@@ -15,6 +16,8 @@ export interface Settings {
   readonly behindProxy: boolean;
   /** Whether everybody may do everything. */
   readonly open: boolean;
+  /** How long sweeps leave things alone. */
+  readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
   readonly behindFront: boolean;
 }
@@ -33,6 +36,7 @@ export function settingsFrom(environment: Environment): Settings {
     behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
     open: flagFrom(environment, ENV.open),
     behindFront: behindFrontFrom(environment),
+    lease: leaseFromEnvironment(environment),
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl: publicUrlFrom(publicUrl) }),
   };
@@ -72,6 +76,20 @@ function flagFrom(environment: Environment, name: string): boolean {
   const text = environment[name] || '0';
   if (text === '0' || text === '1') return text === '1';
   throw new Error(`${name} is 1 or 0, not ${JSON.stringify(text)}`);
+}
+
+function leaseFromEnvironment(environment: Environment): Lease {
+  try {
+    return leaseFrom({
+      epochSeconds: environment[ENV.epochSeconds],
+      quarantineSeconds: environment[ENV.quarantineSeconds],
+      unsafe: environment[ENV.unsafeShortEpochs],
+    });
+  } catch (error) {
+    throw new Error(`${ENV.epochSeconds}, ${ENV.quarantineSeconds}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Only on S3 can a front door do what it is for. */

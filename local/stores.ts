@@ -4,6 +4,7 @@ import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Lease } from '../functions/upkeep/lease.ts';
 import { openEmbedded } from './embedded.ts';
 
 /** A registry on whichever stores the environment chose. */
@@ -17,8 +18,9 @@ export interface OpenRegistry {
   readonly place: string;
   /** Whether it is this host's to make the first admin: on AWS, somebody with AWS credentials does. */
   readonly makesAdmin: boolean;
-  /** Deletes what is due: objects without a link, uploads that were given up, expired items. */
-  tidy(): Promise<void>;
+  /** Deletes what is due: what nothing uses any more, objects without a link, uploads that were given up, expired items. On
+   *  AWS scheduled functions sweep, and do not need this host for it. */
+  tidy(lease: Lease): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,8 +39,8 @@ export async function openStores(environment: Environment): Promise<OpenRegistry
     keys,
     place: data,
     makesAdmin: true,
-    async tidy() {
-      await embedded.tidy();
+    async tidy(lease) {
+      await embedded.tidy(lease);
       await keys.rotateWhenDue();
     },
   };

@@ -9,7 +9,7 @@ fish:  stowage completion fish > ~/.config/fish/completions/stowage.fish`;
 export function addCompletionCommand(program: Command): void {
   program
     .command('completion')
-    .description('print a script that completes commands and options in your shell')
+    .description('print a script for completion in your shell')
     .addArgument(new Argument('<shell>').choices(SHELLS))
     .addHelpText('after', HELP)
     .action((shell: (typeof SHELLS)[number]) => {

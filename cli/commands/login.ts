@@ -12,7 +12,7 @@ import { grantsText, registryUrl } from '../values.ts';
 export function addLoginCommands(program: Command): void {
   program
     .command('login [url]')
-    .description('log in, and make this the registry that commands are about')
+    .description('log in; from then on commands are about this one')
     .option('-u, --username <name>', 'a user, or robot/NAME')
     .option('--password-stdin', 'take the password from standard input')
     .action(logIn);

@@ -24,7 +24,7 @@ const DEFAULT_JOBS = 4;
 export function addPushCommand(program: Command): void {
   program
     .command('push <source> [reference]')
-    .description('push an image, each layer in one request and only what the registry lacks')
+    .description('push an image, each layer in one request')
     .addOption(new Option('--from <kind>', 'what SOURCE is, where that is not clear').choices(KINDS))
     .option('--image <name>', 'which image, where an archive or layout has several')
     .option(

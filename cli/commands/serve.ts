@@ -5,7 +5,7 @@ const PROGRAM = new URL('../../local/main.ts', import.meta.url);
 export function addServeCommand(program: Command): void {
   program
     .command('serve')
-    .description('run a registry on this machine until it is interrupted')
+    .description('run a registry on this machine')
     .option('--port <number>', 'the port (default: 5000)')
     .option('--data <directory>', 'where everything is kept (default: ./data)')
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')

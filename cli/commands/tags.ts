@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { Tag } from '../api-types.ts';
+import type { Tag, TagMove } from '../api-types.ts';
+import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, sizeText, table, timeText } from '../text.ts';
-import { type Image, imageValue, repositoryValue } from '../values.ts';
+import { digestValue, type Image, imageValue, repositoryValue } from '../values.ts';
+import { restoreAll, showRestored } from './restore.ts';
 
 export function addTagCommands(program: Command): void {
   const tag = program.command('tag').description('tags of a repository, and what they were');
@@ -17,6 +19,18 @@ export function addTagCommands(program: Command): void {
     .description('show a tag and its history')
     .argument('<repository:tag>', '', imageValue)
     .action(onRegistry(showTag));
+  tag
+    .command('history')
+    .description('show where a tag was, also a deleted one')
+    .argument('<repository:tag>', '', imageValue)
+    .action(onRegistry(showHistory));
+  tag
+    .command('rollback')
+    .description('put a tag back to where it was before its last move')
+    .argument('<repository:tag>', '', imageValue)
+    .option('--to <digest>', 'put it on this manifest, one of its history', digestValue)
+    .option('--dry-run', 'only say what would come back')
+    .action(onRegistry(rollBack));
   tag
     .command('delete')
     .description('delete a tag; what it names stays until nothing needs it')
@@ -46,19 +60,47 @@ function typeOf({ mediaType }: Tag): string {
 async function showTag({ api, output }: Session, { repository, tag }: Image): Promise<void> {
   const found = await api.get<Tag>(`/repositories/${repository}/-/tags/${tag}`);
   output.result(found, () => {
-    const moves = (found.history ?? []).map(({ at, digest = 'deleted', by = '' }) => [
-      timeText(at),
-      digest,
-      by,
-    ]);
     return `${facts([
       ['tag', `${repository}:${found.name}`],
       ['digest', found.digest],
       ['media type', found.mediaType],
       ['manifest', sizeText(found.size)],
-    ])}\n${table(['TAGGED', 'DIGEST', 'BY'], moves)}`;
+    ])}\n${historyTable(found.history ?? [])}`;
   });
 }
+
+const historyTable = (history: readonly TagMove[]) =>
+  table(
+    ['TAGGED', 'DIGEST', 'BY'],
+    history.map(({ at, digest = 'deleted', by = '' }) => [timeText(at), digest, by]),
+  );
+
+async function showHistory({ api, output }: Session, { repository, tag }: Image): Promise<void> {
+  const { history } = await historyOf(api, { repository, tag });
+  output.result({ history }, () => historyTable(history));
+}
+
+const historyOf = (api: Session['api'], { repository, tag }: Image) =>
+  api.get<{ history: readonly TagMove[] }>(`/repositories/${repository}/-/tags/${tag}/history`);
+
+async function rollBack(
+  session: Session,
+  image: Image,
+  { to, dryRun = false }: { readonly to?: string; readonly dryRun?: boolean },
+): Promise<void> {
+  const { repository, tag } = image;
+  const { history } = await historyOf(session.api, image);
+  const digest = to ?? before(history);
+  if (digest === undefined) throw new Failure(`${repository}:${tag} was never on another manifest`);
+  if (!history.some((move) => move.digest === digest)) {
+    throw new Failure(`${repository}:${tag} was never on ${digest}`);
+  }
+  showRestored(session, await restoreAll(session, repository, { tag, digest, dryRun }));
+}
+
+/** What a tag was on before its last move, or before it was deleted. */
+const before = ([last, ...moves]: readonly TagMove[]) =>
+  moves.find(({ digest }) => digest !== undefined && digest !== last?.digest)?.digest;
 
 async function deleteTag({ api, output }: Session, { repository, tag }: Image): Promise<void> {
   await api.delete(`/repositories/${repository}/-/tags/${tag}`);

@@ -13,6 +13,7 @@ import {
   type RepositoryName,
 } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Lease } from '../upkeep/lease.ts';
 
 /** A request that has found its endpoint. */
 export interface Call {
@@ -25,6 +26,8 @@ export interface Call {
   readonly authentication?: Authentication | undefined;
   /** Absent where every upload goes through the registry. */
   readonly uploads?: UploadTokens | undefined;
+  /** How long sweeps leave things alone. */
+  readonly lease: Lease;
   /** The network address that the request comes from. */
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */
@@ -45,7 +48,7 @@ export function digestOf({ params }: Call): Digest {
   return requireDigest(params['digest'] ?? '');
 }
 
-export function referenceOf({ params }: Call): Reference {
+export function referenceOf({ params }: Pick<Call, 'params'>): Reference {
   const text = params['reference'] ?? '';
   return parseReference(text) ?? refuse(referenceInvalid(text));
 }

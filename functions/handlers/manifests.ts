@@ -1,3 +1,4 @@
+import { may } from '../auth/access.ts';
 import { readAtMost } from '../http/body.ts';
 import { isKnown } from '../http/conditional.ts';
 import { MAX_MANIFEST_BYTES, MAX_TAGS_PER_PUT } from '../limits.ts';
@@ -5,14 +6,21 @@ import { manifestTooLarge, referenceInvalid, tooManyTags } from '../oci/errors.t
 import { parseTag, type Tag } from '../oci/reference.ts';
 import { deleteManifest } from '../registry/manifest-deletion.ts';
 import { putManifest } from '../registry/manifest-push.ts';
-import { readManifest, requireManifest } from '../registry/manifests.ts';
+import {
+  readManifest,
+  requireManifest,
+  requireManifestForPush,
+  type StoredManifest,
+} from '../registry/manifests.ts';
+import { recordPull } from '../registry/pulls.ts';
 import { deleteTag } from '../registry/tags.ts';
 import { type Call, referenceOf, repositoryOf } from './call.ts';
 
 /** `GET` and `HEAD /v2/<name>/manifests/<tag-or-digest>` (end-3). HEAD is answered with the body of GET, which hosts
  *  leave out: a gateway that recomputes Content-Length then comes to the true one. */
 export async function getManifest(call: Call): Promise<Response> {
-  const manifest = await requireManifest(call.registry, repositoryOf(call), referenceOf(call));
+  const manifest = await manifestFor(call);
+  await recordPull(call.registry, repositoryOf(call), referenceOf(call));
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
   if (isKnown(call.request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });
@@ -24,6 +32,16 @@ export async function getManifest(call: Call): Promise<Response> {
     'X-Content-Type-Options': 'nosniff',
   };
   return new Response(await readManifest(call.registry, manifest), { headers });
+}
+
+/** Clients ask by HEAD whether an index still lacks a child. Told to a caller who may push, "exists" is a promise, as it is
+ *  of a blob. */
+function manifestFor({ caller, registry, request, ...call }: Call): Promise<StoredManifest> {
+  const [repository, reference] = [repositoryOf(call), referenceOf(call)];
+  const isPromise = request.method === 'HEAD' && may(caller, 'push', repository);
+  return isPromise && reference.kind === 'digest'
+    ? requireManifestForPush(registry, repository, reference.digest)
+    : requireManifest(registry, repository, reference);
 }
 
 /** `PUT /v2/<name>/manifests/<tag-or-digest>?tag=` (end-7a, 7b). */

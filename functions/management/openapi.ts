@@ -5,9 +5,13 @@ import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
+import { endpoints as policies } from './policies.ts';
 import { endpoints as repositories } from './repositories.ts';
+import { endpoints as restore } from './restore.ts';
+import { endpoints as retention } from './retention.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
+import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
 import { endpoints as users } from './users.ts';
@@ -31,8 +35,12 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...groups,
   ...grants,
   ...issuers,
+  ...policies,
   ...repositories,
   ...tags,
+  ...sweep,
+  ...retention,
+  ...restore,
   ...audit,
 };
 
@@ -74,7 +82,8 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
     info: {
       title: 'Stowage management API',
       version: '1',
-      description: 'Users and what they may do, repositories and what they hold, and the audit trail.',
+      description:
+        'Users and what they may do, repositories and what they hold, policies, and the audit trail.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

@@ -15,14 +15,19 @@ const robots = () => import('./robots.ts');
 const groups = () => import('./groups.ts');
 const grants = () => import('./grants.ts');
 const issuers = () => import('./issuers.ts');
+const policies = () => import('./policies.ts');
 const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
+const sweep = () => import('./sweep.ts');
+const restore = () => import('./restore.ts');
+const retention = () => import('./retention.ts');
 const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
 const ROBOT = `${BASE}/robots/<robot>`;
 const GROUP = `${BASE}/groups/<group>`;
 const ISSUER = `${BASE}/issuers/<issuer>`;
+const POLICY = `${BASE}/policies/<policy>`;
 const REPOSITORY = `${BASE}/repositories/<name>`;
 /** No part of a repository's name is a hyphen alone: what follows it is no longer the name. */
 const TAGS = `${REPOSITORY}/-/tags`;
@@ -66,10 +71,18 @@ export const MANAGEMENT_ROUTES = [
   read(`${BASE}/issuers`, 'issuer.list', issuers),
   change('PUT', ISSUER, 'issuer.set', issuers),
   change('DELETE', ISSUER, 'issuer.delete', issuers),
+  read(`${BASE}/policies`, 'policy.list', policies),
+  read(POLICY, 'policy.get', policies),
+  change('PUT', POLICY, 'policy.set', policies),
+  change('DELETE', POLICY, 'policy.delete', policies),
   read(`${BASE}/repositories`, 'repository.list', repositories),
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),
   change('DELETE', `${TAGS}/<tag>`, 'tag.delete', tags),
+  change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep),
+  read(`${TAGS}/<tag>/history`, 'tag.history', tags),
+  change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore),
+  read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),

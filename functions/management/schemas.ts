@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { GRANT_ACTIONS, GRANT_PATTERN } from '../identity/grants.ts';
 import { SUBJECT_NAME } from '../identity/principal.ts';
 import { MAX_GRANTS } from '../identity/subject-grants.ts';
+import { POLICY_NAME } from '../registry/policies.ts';
 
 /** The schemas that the OpenAPI document names. */
 export const components = z.registry<{ readonly id: string }>();
@@ -16,6 +17,11 @@ export const SubjectName = z
   .string()
   .regex(SUBJECT_NAME)
   .describe('Lower case letters, digits, `.`, `_` and `-`; 1 to 64 characters.');
+
+export const PolicyName = z
+  .string()
+  .regex(POLICY_NAME)
+  .describe('Lower case letters, digits, `.`, `_` and `-`, the first a letter or digit; 1 to 64 characters.');
 
 export const Principal = z
   .string()
@@ -85,12 +91,30 @@ export const Next = z
   .optional()
   .describe('The `last` of the page that follows; absent on the last page.');
 
+/** What a sweep or retention has decided about one thing, and why. */
+export const FindingOut = named(
+  'Finding',
+  z.strictObject({
+    action: z.enum(['delete', 'keep']),
+    kind: z
+      .enum(['blob', 'manifest', 'tag', 'grave', 'edge'])
+      .describe(
+        'A `grave` is a deleted manifest in quarantine; an `edge` is what is left of a manifest that is gone.',
+      ),
+    tag: z.string().optional(),
+    digest: z.string(),
+    size: z.int().optional().describe('Bytes of a blob.'),
+    reason: z.string(),
+  }),
+);
+
 /** What a path names, by parameter. */
 export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   user: SubjectName,
   robot: SubjectName,
   group: SubjectName,
   issuer: SubjectName,
+  policy: PolicyName,
   token: z.string().describe('The id of an access token.'),
   tag: z.string(),
   name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),

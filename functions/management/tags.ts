@@ -3,14 +3,8 @@ import type { Call } from '../handlers/call.ts';
 import { repositoryOf } from '../handlers/call.ts';
 import { manifestUnknown } from '../oci/errors.ts';
 import { parseTag, type Tag as TagName } from '../oci/reference.ts';
-import {
-  deleteTag,
-  findTag,
-  listTagDetails,
-  MAX_TAG_DETAILS,
-  type TagDetails,
-  tagHistory,
-} from '../registry/tags.ts';
+import { tagHistory } from '../registry/tag-history.ts';
+import { deleteTag, findTag, listTagDetails, MAX_TAG_DETAILS, type TagDetails } from '../registry/tags.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
@@ -38,10 +32,9 @@ const TagMove = named(
     by: By,
   }),
 );
-const TagWithHistory = named(
-  'TagWithHistory',
-  z.strictObject({ ...fields, history: z.array(TagMove).describe('The last 100 moves, the newest first.') }),
-);
+const history = z.array(TagMove).describe('The last 100 moves, the newest first.');
+const TagWithHistory = named('TagWithHistory', z.strictObject({ ...fields, history }));
+const TagHistory = named('TagHistory', z.strictObject({ history }));
 
 const tagOut = ({ taggedAt, ...tag }: TagDetails): z.infer<typeof Tag> => ({
   ...tag,
@@ -72,6 +65,17 @@ export const endpoints = {
       ]);
       if (!found) throw manifestUnknown(tag);
       return { ...tagOut(found), history };
+    },
+  }),
+  'tag.history': endpoint({
+    summary: 'Where a tag was and is, also of one that is deleted',
+    answer: TagHistory,
+    allow: visibleRepository,
+    async handle(call) {
+      const tag = tagOf(call);
+      const history = await tagHistory(call.registry, repositoryOf(call), tag);
+      if (history.length === 0) throw manifestUnknown(tag);
+      return { history };
     },
   }),
   'tag.delete': endpoint({

@@ -133,6 +133,48 @@ export const manifestInUse = (digest: Digest, indexes: readonly Digest[]) =>
     detail: { digest, indexes },
   });
 
+/** `policy` is the name of the one that holds it there. */
+export const tagImmutable = (
+  { repository, tag, digest, policy }: Readonly<Record<'repository' | 'tag' | 'digest' | 'policy', string>>,
+  wish: 'moved' | 'deleted',
+) => {
+  const advice = wish === 'moved' ? 'push under another tag' : 'it cannot be deleted';
+  return new RegistryError(
+    'DENIED',
+    `tag ${tag} of ${repository} is immutable by the policy "${policy}": it stays on ${digest}; ${advice}`,
+    { detail: { tag, digest, policy } },
+  );
+};
+
+/** `used` may be more than there is, by what was deleted of late; `scope` says where. */
+export const quotaExceeded = (
+  detail: {
+    readonly policy: string;
+    readonly kind: 'bytes' | 'tags';
+    readonly limit: number;
+    readonly used: number;
+    readonly more: number;
+  },
+  scope: string,
+) => {
+  const { policy, kind, limit, used, more } = detail;
+  const amount = (n: number) => (kind === 'bytes' ? sizeText(n) : `${n}`);
+  const allowed = kind === 'bytes' ? `${amount(limit)} of blobs` : `${limit} ${limit === 1 ? 'tag' : 'tags'}`;
+  return new RegistryError(
+    'DENIED',
+    `the quota of the policy "${policy}" allows ${allowed} ${scope}; ` +
+      `with ${amount(used)} in use there is no room for ${amount(more)} more`,
+    { detail },
+  );
+};
+
+/** More than a push can count in one transaction. */
+export const quotasOverlap = (repository: string, limit: number) =>
+  new RegistryError(
+    'DENIED',
+    `more than ${limit} policies have a quota together that covers ${repository}; an admin must make them fewer`,
+  );
+
 export const referenceInvalid = (text: string) =>
   text.includes(':')
     ? digestMalformed(text)
@@ -180,6 +222,9 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
+/** Whether it is a refusal, such as that of a quota. */
+export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
+
 export const loginRefused = (why: string) => new RegistryError('UNAUTHORIZED', why);
 
 export const tooManyLogins = (retryAfterSeconds: number) =>
@@ -210,4 +255,12 @@ export const tooBusy = () =>
 function list(digests: readonly Digest[]): string {
   const more = digests.length - 1;
   return more > 0 ? `${digests[0]} and ${more} more` : `${digests[0]}`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+function sizeText(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;
 }

@@ -14,10 +14,11 @@ import {
 } from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { discard } from './outbox.ts';
+import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
-import { findRepository, openRepository, type Repository } from './repositories.ts';
+import { findRepository, openForPush, type PushTarget, type Repository } from './repositories.ts';
 import { touchAll } from './touch.ts';
 
 /** A blob that may be read through the repository it was asked of. */
@@ -47,15 +48,15 @@ export async function requireBlobForPush(
 }
 
 /** The operations that link `object` as `digest` in the repository, and whether the digest keeps that object
- *  or already has one. Each is conditional on what was just read: in a transaction that fails, read anew. */
+ *  or already has one. DENIED where a quota has no room for it. Each is conditional on what was just read: in a transaction that fails, read anew. */
 export async function linkOperations(
-  { table }: Registry,
-  repository: Repository,
+  registry: Registry,
+  repository: PushTarget,
   digest: Digest,
   object: StoredObject,
 ): Promise<{ operations: Operation[]; keeps: boolean }> {
   const link = blobKey(repository.name, digest);
-  const [linked, stored] = await table.getMany([link, digestKey(digest)]);
+  const [linked, stored] = await registry.table.getMany([link, digestKey(digest)]);
   if (linked) return { operations: [keepLink(repository, digest, linked)], keeps: false };
   const target = stored ? storedObjectOf(stored) : object;
   const operations: Operation[] = [
@@ -64,6 +65,7 @@ export async function linkOperations(
     stored
       ? { update: digestKey(digest), add: { links: 1 }, when: [equals('objectKey', target.objectKey)] }
       : { put: digestKey(digest), attributes: { ...object, links: 1 }, when: [absent] },
+    ...(await charge(registry, repository, { bytes: target.size })),
   ];
   return { operations, keeps: !stored };
 }
@@ -92,7 +94,7 @@ export async function mountBlob(
   return untilWon(registry, async () => {
     const linked = await registry.table.get(blobKey(source, mount.digest));
     if (!linked) return false;
-    const repository = await openRepository(registry, mount.repository);
+    const repository = await openForPush(registry, mount.repository);
     const { operations, keeps } = await linkOperations(
       registry,
       repository,

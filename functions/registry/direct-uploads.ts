@@ -1,6 +1,6 @@
 import { OUTBOX_DELAY_SECONDS, UPLOAD_TOKEN_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { isDenied, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { ReceivedObject } from '../storage/blob-store.ts';
 import { type Blob, requireBlob } from './blobs.ts';
@@ -8,13 +8,19 @@ import type { Registry } from './registry.ts';
 import { findUpload, linkUpload, type UploadSession, uploadsSince } from './uploads.ts';
 
 /** Finishes the upload whose object a client has written to the store itself: its bytes are checked, only the link
- *  is missing. Answers whether it did. May be told of an object late, twice, or of one that is none of its business:
+ *  is missing. Answers whether it did; where a quota has no room, the client's own next request is told so. May be told of an object late, twice, or of one that is none of its business:
  *  an upload that is finished, cancelled, expired, or written by the registry stays as it is. */
 export async function commitDirectUpload(registry: Registry, id: string): Promise<boolean> {
   const session = await findUpload(registry, id);
   if (!session) return false;
   const received = await receivedBy(registry, session);
-  return received !== undefined && linkUpload(registry, session, received, received.digest);
+  if (!received) return false;
+  try {
+    return await linkUpload(registry, session, received, received.digest);
+  } catch (error) {
+    if (isDenied(error)) return false;
+    throw error;
+  }
 }
 
 /** As `find`, for a caller who may push: a blob that they have sent to the store a moment ago is there, whether the

@@ -13,7 +13,9 @@ import type { Item, Key } from '../storage/table.ts';
 //                    G#<digest>              grave: a manifest that was deleted and may be brought back
 //                    H#<tag>#<time>#<id>     tag history
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
+//                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
 //                    M#<digest>              manifest
+//                    P#<tag or digest>       when that was last pulled
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
@@ -58,6 +60,10 @@ export const historyKey = (name: RepositoryName, tag: Tag, milliseconds: number,
 export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) =>
   inRepository(name, `E#${target}#${manifest}`);
 export const graveKey = (name: RepositoryName, digest: Digest) => inRepository(name, `G#${digest}`);
+export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
+  inRepository(name, `J#${subject}#${digest}`);
+export const pullKey = (name: RepositoryName, reference: Tag | Digest) =>
+  inRepository(name, `P#${reference}`);
 export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
@@ -92,6 +98,14 @@ export const historyOf = (name: RepositoryName, tag: Tag) => ({
   partition: repositoryPartition(name),
   prefix: `H#${tag}#`,
 });
+/** Between the moves of a tag until `milliseconds` and those after it; behind all moves of a tag. */
+export const afterMovesUntil = (tag: Tag, milliseconds: number) => `H#${tag}#${timestamp(milliseconds)}$`;
+export const afterHistoryOf = (tag: string) => `H#${tag}$`;
+export const historiesOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'H#',
+});
+export const movedTagIn = ({ key }: Item) => key.sort.split('#')[1] as Tag;
 /** When the tag was moved, as the sort key of a history item says. */
 export const movedAtIn = ({ key }: Item) => key.sort.split('#')[2] ?? '';
 
@@ -100,9 +114,13 @@ export const manifestsOf = (name: RepositoryName) => ({
   prefix: 'M#',
 });
 export const blobsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'B#' });
-/** What hangs on manifests and tags and is of no use without them: tag index, referrers, history, edges. */
+/** What hangs on manifests and tags and is of no use without them: tag index, referrers and their graves, history, edges,
+ *  and what quotas and a sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['I#', 'S#', 'H#', 'E#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['I#', 'S#', 'J#', 'H#', 'E#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
+    partition: repositoryPartition(name),
+    prefix,
+  }));
 
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
@@ -147,7 +165,12 @@ export const sweptRepositoryIn = ({ key }: Item) =>
 export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
 export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
 
+export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
+  partition: repositoryPartition(name),
+  prefix: `J#${subject}#`,
+});
 export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
+export const pullsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'P#' });
 export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;

@@ -1,10 +1,11 @@
-import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { manifestInUse, manifestUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import type { ObjectKey } from '../storage/blob-store.ts';
-import { type Attributes, equals, type Operation, present } from '../storage/table.ts';
+import { equals, type Operation, present } from '../storage/table.ts';
+import { type Burial, bury } from './graves.ts';
+import { refuseImmutableOn } from './immutable-tags.ts';
 import {
+  graveKey,
   lastPartOf,
   manifestKey,
   referrerKey,
@@ -13,18 +14,18 @@ import {
   tagIndexOf,
   tagKey,
 } from './keys.ts';
-import { discard } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type Repository } from './repositories.ts';
 import { removeTag } from './tags.ts';
 
-/** Three operations a tag, and four others, in 100 operations a transaction. */
+/** Three operations a tag, and six others, in 100 operations a transaction. */
 const TAGS_PER_WRITE = 30;
 
-/** Deletes the manifest, its tags and its entry among referrers (end-9). Refused while an index of the
- *  repository lists it. A manifest with over 30 tags loses those beyond first; its edges are left to the sweep. */
+/** Deletes the manifest, its tags and its entry among referrers (end-9); until the end of its quarantine it can be
+ *  restored. Refused while an index of the repository lists it, or a policy holds one of its tags. A manifest with over 30
+ *  tags loses those beyond first; its edges are left to the sweep. */
 export async function deleteManifest(
   registry: Registry,
   name: RepositoryName,
@@ -32,26 +33,25 @@ export async function deleteManifest(
 ): Promise<void> {
   await untilWon(registry, async () => {
     const repository = await findRepository(registry, name);
-    const found = await registry.table.get(manifestKey(name, digest));
-    if (!repository || !found) throw manifestUnknown(digest);
+    const [manifest, grave] = await readDoomed(registry, name, digest);
+    if (!repository || !manifest) throw manifestUnknown(digest);
     const indexes = await manifestsUsing(registry, name, digest);
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
-    const lastTags = await removeTagsBeyond(registry, name, digest);
+    await refuseImmutableOn(registry, name, digest);
+    const lastTags = await removeTagsBeyond(registry, repository, digest);
+    if (lastTags === LOST) return LOST;
     const { committed } = await registry.table.write([
-      ...manifestOperations(registry, repository, digest, found),
+      countRemoval(repository),
+      ...removeManifest(registry, name, { digest, manifest, grave }),
       ...lastTags,
     ]);
     return committed ? undefined : LOST;
   });
 }
 
-function manifestOperations(
-  registry: Registry,
-  repository: Repository,
-  digest: Digest,
-  found: Attributes,
-): Operation[] {
-  return [countRemoval(repository), ...removeManifest(registry, repository.name, digest, found)];
+/** The manifest, and what is left of an earlier one of this digest; read them after the repository's `version`. */
+async function readDoomed({ table }: Registry, name: RepositoryName, digest: Digest) {
+  return table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
 }
 
 /** A push that was committed since `version` was read may use the manifest; one that commits later finds `deletions`
@@ -62,30 +62,31 @@ export const countRemoval = ({ name, version }: Repository): Operation => ({
   when: [equals('version', version)],
 });
 
-/** Three operations at most, which go with `countRemoval`. */
-export function removeManifest(
-  registry: Registry,
-  name: RepositoryName,
-  digest: Digest,
-  { subject, objectKey }: Attributes,
-): Operation[] {
+/** Five operations at most, which go with one `countRemoval` for all manifests of the transaction. `manifest` and `grave`
+ *  are what was read after its `version`. The manifest stays restorable, and its object with it. */
+export function removeManifest(registry: Registry, name: RepositoryName, burial: Burial): Operation[] {
+  const { digest, manifest, when = [present] } = burial;
+  const subject = manifest['subject'] as Digest | undefined;
   return [
-    { remove: manifestKey(name, digest), when: [present] },
-    ...(subject ? [{ remove: referrerKey(name, subject as Digest, digest) }] : []),
-    ...(objectKey ? [discard(objectKey as ObjectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
+    { remove: manifestKey(name, digest), when },
+    ...(subject ? [{ remove: referrerKey(name, subject, digest) }] : []),
+    ...bury(registry, name, burial),
   ];
 }
 
 /** Removes tags until those left fit into the transaction that removes the manifest, and returns theirs. */
 async function removeTagsBeyond(
   registry: Registry,
-  name: RepositoryName,
+  { name, version }: Repository,
   digest: Digest,
-): Promise<Operation[]> {
+): Promise<Operation[] | typeof LOST> {
+  // A tag that was put back since `version` was read would lose its entry, and outlive the manifest.
+  const unchanged = { check: repositoryKey(name), when: [equals('version', version)] };
   for (;;) {
     const { operations, more } = await tagOperations(registry, name, digest);
     if (!more) return operations;
-    await registry.table.write(operations); // a lost race shows in the next reading
+    const { committed } = await registry.table.write([unchanged, ...operations]);
+    if (!committed) return LOST;
   }
 }
 

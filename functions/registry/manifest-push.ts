@@ -8,11 +8,12 @@ import { type Attributes, absent, atMost, equals, type Operation, present } from
 import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
+import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
-import { openRepository, type Repository } from './repositories.ts';
+import { openForPush, type PushTarget, type Repository } from './repositories.ts';
 import { moveTag } from './tags.ts';
 
 export interface ManifestPush {
@@ -25,7 +26,7 @@ export interface ManifestPush {
 }
 
 /** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the
- *  repository lacks what it refers to; a missing subject is accepted. */
+ *  repository lacks what it refers to, DENIED where a policy holds a tag elsewhere or has no room for it; a missing subject is accepted. */
 export async function putManifest(
   registry: Registry,
   push: ManifestPush,
@@ -35,7 +36,7 @@ export async function putManifest(
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
   await untilWon(registry, async () => {
-    const repository = await openRepository(registry, push.repository);
+    const repository = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
       repository,
@@ -67,7 +68,7 @@ async function holdAll(
 }
 
 interface Commit {
-  readonly repository: Repository;
+  readonly repository: PushTarget;
   readonly digest: Digest;
   readonly manifest: Manifest;
   readonly size: number;
@@ -87,7 +88,8 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
   const found = await registry.table.get(manifestKey(name, digest));
   const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
-  const moves = await Promise.all(tags.map((tag) => moveTag(registry, name, tag, { digest, ...item })));
+  const moves = await Promise.all(tags.map((tag) => moveTag(registry, repository, tag, { digest, ...item })));
+  const charges = await charge(registry, repository, { tags: moves.filter(({ isNew }) => isNew).length });
   const { committed } = await registry.table.write([
     {
       update: repositoryKey(name),
@@ -99,7 +101,8 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
       ? keepManifest(repository, digest, found)
       : addManifest(registry, repository, digest, manifest, item),
     ...operations,
-    ...moves.flat(),
+    ...moves.flatMap((move) => move.operations),
+    ...charges,
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);
@@ -119,11 +122,14 @@ function addManifest(
   return { put: manifestKey(name, digest), attributes, when: [absent] };
 }
 
+/** The tag that is put on it names its object: on condition that it is still that one. */
 function keepManifest({ name, epoch }: Repository, digest: Digest, found: Attributes): Operation {
   const key = manifestKey(name, digest);
-  return (found['touched'] as number) < epoch
-    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch)] }
-    : { check: key, when: [present] };
+  const { objectKey, touched } = found;
+  const same = objectKey === undefined ? [present] : [equals('objectKey', objectKey as string)];
+  return (touched as number) < epoch
+    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch), ...same] }
+    : { check: key, when: same };
 }
 
 /** Small manifests lie in their items; larger ones are written as an object once, before the first commit. */

@@ -5,6 +5,8 @@ import type { Body, ObjectKey } from '../storage/blob-store.ts';
 import type { Attributes } from '../storage/table.ts';
 import { manifestKey, tagKey } from './keys.ts';
 import type { Registry } from './registry.ts';
+import { findRepository } from './repositories.ts';
+import { touchAll } from './touch.ts';
 
 /** A manifest as it is served: exactly the bytes that were pushed. */
 export interface StoredManifest {
@@ -39,6 +41,19 @@ export async function requireManifest(
   const found = await findManifest(registry, repository, reference);
   if (!found) throw manifestUnknown(reference.kind === 'tag' ? reference.tag : reference.digest);
   return found;
+}
+
+/** As `requireManifest`, for a caller who may push: being told that a manifest exists, it has one whole epoch to send the
+ *  index that lists it. */
+export async function requireManifestForPush(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<StoredManifest> {
+  const { epoch } = (await findRepository(registry, repository)) ?? { epoch: 0 };
+  const [found] = await touchAll(registry, { keys: [manifestKey(repository, digest)], epoch });
+  if (!found) throw manifestUnknown(digest);
+  return storedManifestOf(digest, found);
 }
 
 function storedManifestOf(digest: Digest, found: Attributes): StoredManifest {

@@ -1,13 +1,18 @@
+import { conflict } from '../oci/errors.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { policiesKey } from './keys.ts';
+import { type Attributes, absent, equals } from '../storage/table.ts';
+import { policiesKey, sharedUsageKey } from './keys.ts';
+import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+
+export const POLICY_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** What an operator wants of the repositories that a policy covers. All policies that cover a repository hold for it
  *  together: what one of them keeps, none deletes; what one of them refuses, is refused. In every pattern `*` stands for any
  *  characters. */
 export interface Policy {
-  /** Its own: `[a-z0-9]` first, then also `._-`, 64 at most. */
+  /** Its own; `POLICY_NAME`. */
   readonly name: string;
   /** Patterns of repository names: `team-a/*`. */
   readonly repositories: readonly string[];
@@ -42,7 +47,7 @@ export interface TagRule {
 }
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
-export interface ImmutableTags {
+interface ImmutableTags {
   readonly tags: readonly string[];
   /** Patterns of tags that may be moved all the same. */
   readonly except?: readonly string[];
@@ -61,10 +66,84 @@ export interface QuotaLimits {
   readonly tags?: number;
 }
 
+/** What the item of all policies holds. */
+interface StoredPolicies {
+  /** In the order of their names. */
+  readonly policies: readonly Policy[];
+  /** Raised by each change; 0 where there was never a policy. */
+  readonly version: number;
+  /** Milliseconds since 1970, but no two alike: since when the same repositories have had quotas of the same kinds.
+   *  What was counted before holds no longer. */
+  readonly quotasSince: number;
+}
+
+/** Of the attributes of the item, as `table.get` answers them. */
+function policiesIn(found: Attributes | undefined): StoredPolicies {
+  if (!found) return { policies: [], version: 0, quotasSince: 0 };
+  return {
+    policies: JSON.parse(found['policies'] as string) as Policy[],
+    version: found['version'] as number,
+    quotasSince: found['quotasSince'] as number,
+  };
+}
+
 /** All policies, in the order of their names. */
 export async function listPolicies({ table }: Registry): Promise<readonly Policy[]> {
-  const found = await table.get(policiesKey);
-  return found ? (JSON.parse(found['policies'] as string) as Policy[]) : [];
+  return policiesIn(await table.get(policiesKey)).policies;
+}
+
+/** Sets a policy, in place of the one of that name. A request that is under way may end by what held when it began. */
+export async function putPolicy(registry: Registry, policy: Policy): Promise<void> {
+  await change(registry, policy.name, (others) => [...others, policy]);
+}
+
+/** Answers whether it was there. */
+export async function deletePolicy(registry: Registry, name: string): Promise<boolean> {
+  return change(registry, name, (others) => others);
+}
+
+/** Ours, and a sixth of what DynamoDB takes: every push reads them. */
+const MAX_POLICIES_BYTES = 64 * 1024;
+
+/** Of two changes at once the later one reads the earlier one's outcome. Answers whether there was such a policy. */
+async function change(
+  registry: Registry,
+  name: string,
+  changed: (others: readonly Policy[]) => readonly Policy[],
+): Promise<boolean> {
+  return untilWon(registry, async () => {
+    const before = policiesIn(await registry.table.get(policiesKey));
+    const others = before.policies.filter((policy) => policy.name !== name);
+    const policies = changed(others).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const isThere = others.length < before.policies.length;
+    if (!isThere && policies.length === others.length) return false;
+    const attributes = { policies: JSON.stringify(policies), ...nextOf(registry, before, policies) };
+    if (Buffer.byteLength(attributes.policies) > MAX_POLICIES_BYTES)
+      throw conflict(`all policies together would take more than ${MAX_POLICIES_BYTES / 1024} KiB`);
+    const when = before.version === 0 ? absent : equals('version', before.version);
+    const isShared = policies.some((policy) => policy.name === name && policy.quota?.together);
+    const { committed } = await registry.table.write([
+      { put: policiesKey, attributes, when: [when] },
+      ...(isShared ? [] : [{ remove: sharedUsageKey(name) }]),
+    ]);
+    return committed ? isThere : LOST;
+  });
+}
+
+function nextOf({ now }: Registry, before: StoredPolicies, policies: readonly Policy[]) {
+  const isSame = JSON.stringify(metered(before.policies)) === JSON.stringify(metered(policies));
+  return {
+    version: before.version + 1,
+    quotasSince: isSame ? before.quotasSince : Math.max(now(), before.quotasSince + 1),
+  };
+}
+
+/** What the quotas count, whatever their limits: as long as it is the same, so is what was counted. */
+function metered(policies: readonly Policy[]): unknown {
+  const kinds = (limits: QuotaLimits = {}) => [limits.bytes !== undefined, limits.tags !== undefined];
+  return policies
+    .filter(({ quota }) => quota)
+    .map(({ name, repositories, quota }) => [name, repositories, kinds(quota?.each), kinds(quota?.together)]);
 }
 
 /** Those that cover the repository. */
@@ -72,10 +151,35 @@ export function policiesFor(policies: readonly Policy[], name: RepositoryName): 
   return policies.filter(({ repositories }) => anyMatcherOf(repositories)(name));
 }
 
-/** Whether any of the policies holds the tag where it is. */
-export function isImmutable(policies: readonly Policy[], tag: Tag): boolean {
-  return policies.some(
+/** What holds for one repository. */
+export interface Rules {
+  /** Those that cover it. */
+  readonly policies: readonly Policy[];
+  /** As in `StoredPolicies`. */
+  readonly quotasSince: number;
+}
+
+/** Of the attributes of the item of all policies. */
+export function rulesIn(found: Attributes | undefined, name: RepositoryName): Rules {
+  const { policies, quotasSince } = policiesIn(found);
+  return { policies: policiesFor(policies, name), quotasSince };
+}
+
+/** Whether any of the policies limits the number of tags. */
+export function countsTags(policies: readonly Policy[]): boolean {
+  return policies.some(({ quota }) =>
+    [quota?.each, quota?.together].some((limits) => limits?.tags !== undefined),
+  );
+}
+
+/** The first of the policies that holds the tag where it is. */
+export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
+  return policies.find(
     ({ immutable }) =>
       immutable && anyMatcherOf(immutable.tags)(tag) && !anyMatcherOf(immutable.except ?? [])(tag),
   );
 }
+
+/** Whether any of the policies holds the tag where it is. */
+export const isImmutable = (policies: readonly Policy[], tag: Tag) =>
+  immutableBy(policies, tag) !== undefined;

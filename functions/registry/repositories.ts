@@ -1,8 +1,16 @@
 import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, absent, type Item, MAX_OPERATIONS, present } from '../storage/table.ts';
-import { directoryKey, repositories, repositoryIn, repositoryKey, sweepEntryKey } from './keys.ts';
+import {
+  directoryKey,
+  policiesKey,
+  repositories,
+  repositoryIn,
+  repositoryKey,
+  sweepEntryKey,
+} from './keys.ts';
 import type { Page, PageRequest } from './pages.ts';
+import { type Rules, rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 
@@ -50,6 +58,18 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
     ]);
     return committed ? repositoryOf(name, attributes) : LOST;
   });
+}
+
+/** A repository as a push finds it. */
+export interface PushTarget extends Repository {
+  readonly rules: Rules;
+}
+
+/** As `openRepository`, with the policies that hold for it, in one read where it exists. */
+export async function openForPush(registry: Registry, name: RepositoryName): Promise<PushTarget> {
+  const [attributes, stored] = await registry.table.getMany([repositoryKey(name), policiesKey]);
+  const repository = attributes ? repositoryOf(name, attributes) : await openRepository(registry, name);
+  return { ...repository, rules: rulesIn(stored, name) };
 }
 
 /** What the catalog knows of a repository. */

@@ -1,20 +1,34 @@
+import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { equals, type Item, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
+import type { ObjectKey } from '../storage/blob-store.ts';
+import {
+  type Attributes,
+  equals,
+  type Item,
+  MAX_OPERATIONS,
+  type Operation,
+  present,
+} from '../storage/table.ts';
 import { unlinkOperations } from './blobs.ts';
+import { endGrave } from './graves.ts';
+import { refuseImmutableIn } from './immutable-tags.ts';
 import {
   blobsOf,
   digestKey,
   directoryKey,
+  gravesOf,
   lastPartOf,
   manifestKey,
   manifestsOf,
+  referrerKey,
   remaindersOf,
   repositoryKey,
   tagsOf,
 } from './keys.ts';
-import { countRemoval, removeManifest } from './manifest-deletion.ts';
+import { countRemoval } from './manifest-deletion.ts';
+import { discard } from './outbox.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type Repository } from './repositories.ts';
@@ -28,14 +42,16 @@ const MANIFESTS_AT_ONCE = 30;
 const BLOBS_AT_ONCE = 20;
 const ITEMS_AT_ONCE = MAX_OPERATIONS - 1;
 
-/** Deletes what a repository holds and then its entry in the catalog; `remaining` where one call is not enough.
- *  NAME_UNKNOWN where there is nothing to delete. Uploads end by themselves, and so does a push that is under way: it
- *  is refused, or what it commits later is a new repository. docs/concurrency.md tells why. */
+/** Deletes what a repository holds, for good, and then its entry in the catalog; `remaining` where one call is not enough.
+ *  NAME_UNKNOWN where there is nothing to delete, DENIED while a policy holds one of its tags. Uploads end by themselves,
+ *  and so does a push that is under way: it is refused, or what it commits later is a new repository.
+ *  docs/concurrency.md tells why. */
 export async function deleteRepository(
   registry: Registry,
   name: RepositoryName,
   { transactions = MAX_TRANSACTIONS }: { readonly transactions?: number } = {},
 ): Promise<'done' | 'remaining'> {
+  await refuseImmutableIn(registry, name);
   const until = registry.now() + MAX_MS;
   const deletion = new Deletion(registry);
   for (let written = 0; written < transactions && registry.now() < until; written += 1) {
@@ -67,6 +83,7 @@ class Deletion {
     this.#stages = [
       (repository) => this.#tags(repository),
       (repository) => this.#manifests(repository),
+      (repository) => this.#graves(repository),
       (repository) => this.#remainders(repository),
       (repository) => this.#blobs(repository),
     ];
@@ -103,10 +120,20 @@ class Deletion {
       const found = await this.#registry.table.getMany(unused.map((digest) => manifestKey(name, digest)));
       const removals = unused.flatMap((digest, index) => {
         const manifest = found[index];
-        return manifest ? removeManifest(this.#registry, name, digest, manifest) : [];
+        return manifest ? eraseManifest(this.#registry, name, digest, manifest) : [];
       });
       if (removals.length > 0) return [countRemoval(repository), ...removals];
     }
+  }
+
+  async #graves(repository: Repository): Promise<readonly Operation[]> {
+    const { name } = repository;
+    const graves = await this.#registry.table.query({ ...gravesOf(name), limit: MANIFESTS_AT_ONCE });
+    if (graves.length === 0) return [];
+    const ends = graves.flatMap((item) =>
+      endGrave(this.#registry, name, lastPartOf(item) as Digest, item.attributes),
+    );
+    return [countDeletion(repository), ...ends];
   }
 
   async #remainders(repository: Repository): Promise<readonly Operation[]> {
@@ -134,6 +161,20 @@ class Deletion {
     const items = await this.#registry.table.query({ ...range, limit, keysOnly: true });
     return items.map((item: Item) => lastPartOf(item) as Digest);
   }
+}
+
+/** Three operations at most; nothing is left to restore. */
+function eraseManifest(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+  { subject, objectKey }: Attributes,
+): Operation[] {
+  return [
+    { remove: manifestKey(name, digest), when: [present] },
+    ...(subject ? [{ remove: referrerKey(name, subject as Digest, digest) }] : []),
+    ...(objectKey ? [discard(objectKey as ObjectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
+  ];
 }
 
 /** A push that was committed since `version` was read may use what is removed, and one that commits later finds

@@ -1,47 +1,63 @@
 import type { Digest } from '../oci/digest.ts';
 import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { type Attributes, equals, type Operation } from '../storage/table.ts';
-import { afterTag, historyKey, historyOf, movedAtIn, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
+import { type Attributes, type Condition, equals, type Operation } from '../storage/table.ts';
+import { moveConditions, refuseImmutable } from './immutable-tags.ts';
+import { afterTag, historyKey, policiesKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
+import { rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
-import { findRepository } from './repositories.ts';
+import { findRepository, type PushTarget } from './repositories.ts';
 
-/** The operations that put a tag on a manifest. The last of several writers wins, as with any registry; each
- *  move is kept in the tag's history. */
+/** The operations that put a tag on a manifest, and whether there was none of that name. The last of several writers
+ *  wins, as with any registry, unless a policy holds the tag where it is: then DENIED. Each move is kept in its history. */
 export async function moveTag(
   registry: Registry,
-  name: RepositoryName,
+  { name, rules }: PushTarget,
   tag: Tag,
   manifest: Attributes & { readonly digest: Digest },
-): Promise<Operation[]> {
+): Promise<{ readonly operations: Operation[]; readonly isNew: boolean }> {
+  const { digest } = manifest;
   const before = await registry.table.get(tagKey(name, tag));
-  const moved = before?.['digest'] !== manifest.digest;
-  return [
-    { put: tagKey(name, tag), attributes: { ...manifest, taggedAt: registry.now(), ...takenBy(registry) } },
-    { put: tagIndexKey(name, manifest.digest, tag), attributes: {} },
-    ...(moved ? [history(registry, name, tag, { digest: manifest.digest })] : []),
+  const when = moveConditions({ name, rules }, tag, { before, digest });
+  const attributes = { ...manifest, taggedAt: registry.now(), ...takenBy(registry) };
+  const moved = before?.['digest'] !== digest;
+  const operations = [
+    { put: tagKey(name, tag), attributes, ...(when.length > 0 && { when }) },
+    { put: tagIndexKey(name, digest, tag), attributes: {} },
+    ...(moved ? [history(registry, name, tag, { digest })] : []),
   ];
+  return { operations, isNew: !before };
 }
 
 /** The operations that take a tag off a manifest, on condition that it is still on it. */
 export function removeTag(registry: Registry, name: RepositoryName, tag: Tag, digest: Digest): Operation[] {
   return [
-    { remove: tagKey(name, tag), when: [equals('digest', digest)] },
+    ...untag(registry, name, tag, [equals('digest', digest)]),
     { remove: tagIndexKey(name, digest, tag) },
-    history(registry, name, tag, {}),
   ];
 }
 
-/** Deletes the tag and leaves its manifest (end-9). */
+/** As `removeTag`, where the manifest stays: its entry in the tag index does, too, and tells retention since when the
+ *  manifest has had no tag. */
+export function untag(
+  registry: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  when: readonly Condition[],
+): Operation[] {
+  return [{ remove: tagKey(name, tag), when }, history(registry, name, tag, {})];
+}
+
+/** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
   await untilWon(registry, async () => {
-    const found = await registry.table.get(tagKey(name, tag));
+    const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
     if (!found) throw manifestUnknown(tag);
-    const { committed } = await registry.table.write(
-      removeTag(registry, name, tag, found['digest'] as Digest),
-    );
+    const digest = found['digest'] as Digest;
+    refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
+    const { committed } = await registry.table.write(untag(registry, name, tag, [equals('digest', digest)]));
     return committed ? undefined : LOST;
   });
 }
@@ -92,30 +108,6 @@ export async function findTag(
 ): Promise<TagDetails | undefined> {
   const found = await table.get(tagKey(name, tag));
   return found && detailsOf(tag, found);
-}
-
-/** One move of a tag; without a digest, its deletion. */
-export interface TagMove {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly digest?: Digest;
-  readonly by?: string;
-}
-
-const MAX_MOVES = 100;
-
-/** The last moves of a tag, the newest first. */
-export async function tagHistory({ table }: Registry, name: RepositoryName, tag: Tag): Promise<TagMove[]> {
-  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
-  const items = await table.query(range);
-  return items.map((item) => {
-    const { digest, by } = item.attributes;
-    return {
-      at: movedAtIn(item),
-      ...(digest !== undefined && { digest: digest as Digest }),
-      ...(by !== undefined && { by: by as string }),
-    };
-  });
 }
 
 function detailsOf(name: Tag, found: Attributes): TagDetails {

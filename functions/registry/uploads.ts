@@ -1,15 +1,16 @@
 import { FINISHED_UPLOAD_SECONDS, OUTBOX_DELAY_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { type Algorithm, CANONICAL, type Digest } from '../oci/digest.ts';
-import { digestMismatch, uploadUnknown } from '../oci/errors.ts';
+import { digestMismatch, isDenied, uploadUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, StoredObject, Upload } from '../storage/blob-store.ts';
 import { type Attributes, equals, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import { linkOperations } from './blobs.ts';
 import { lastPartOf, uploadDueIn, uploadEntryKey, uploadKey, uploadsOf } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
+import { requireRoom } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
-import { openRepository } from './repositories.ts';
+import { openForPush } from './repositories.ts';
 
 /** An upload that is neither finished nor cancelled. */
 export interface UploadSession {
@@ -40,12 +41,14 @@ export interface FinishRequest {
 /** Where the caller says its chunk begins; `undefined` for "wherever the session stands". */
 type Start = number | undefined;
 
-/** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet. */
+/** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet.
+ *  DENIED where a quota has no room for any blob. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
   algorithm: Algorithm = CANONICAL,
 ): Promise<UploadSession> {
+  await requireRoom(registry, repository);
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
@@ -110,7 +113,7 @@ export async function appendChunk(
 }
 
 /** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6).
- *  A client that lost the answer may repeat this for an hour. After DIGEST_INVALID the session is gone. */
+ *  A client that lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
 export async function finishUpload(
   registry: Registry,
   { repository, id, body, start, digest }: FinishRequest,
@@ -155,11 +158,16 @@ async function commitUpload(
     await cancelUpload(registry, session);
     throw digestMismatch(digest);
   }
-  return linkUpload(registry, session, { objectKey: upload.objectKey, size: upload.offset }, digest);
+  try {
+    return await linkUpload(registry, session, { objectKey: upload.objectKey, size: upload.offset }, digest);
+  } catch (error) {
+    if (isDenied(error)) await cancelUpload(registry, session); // its bytes would lie there for a week
+    throw error;
+  }
 }
 
 /** The transaction itself: the object becomes a blob of the session's repository, or another one of the same digest
- *  does and the object is discarded. */
+ *  does and the object is discarded. DENIED where a quota has no room; then all is as it was. */
 export async function linkUpload(
   registry: Registry,
   session: UploadSession,
@@ -167,7 +175,7 @@ export async function linkUpload(
   digest: Digest,
 ): Promise<boolean> {
   return untilWon(registry, async () => {
-    const repository = await openRepository(registry, session.repository);
+    const repository = await openForPush(registry, session.repository);
     const { operations, keeps } = await linkOperations(registry, repository, digest, object);
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),

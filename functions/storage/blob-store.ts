@@ -19,6 +19,12 @@ export interface StoredObject {
   readonly size: number;
 }
 
+/** An object as a list has it: finished, or in the middle of being written. */
+export interface ListedObject extends StoredObject {
+  /** Milliseconds since 1970: when it was last written. */
+  readonly writtenAt: number;
+}
+
 /** An object that a client has written to the store itself, past the registry. */
 export interface ReceivedObject extends StoredObject {
   /** The SHA-256 that the store has checked while it took the bytes. */
@@ -69,6 +75,9 @@ export interface BlobStore {
   downloadUrl(object: StoredObject, digest: Digest): Promise<string | undefined>;
   /** The object's bytes, or those of `range`; `undefined` where there is no such object. */
   read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined>;
+  /** Up to `limit` objects in the order of their keys, past `after` or from the first; fewer only where there are no more.
+   *  `limit` is at most 1,000 (S3). */
+  list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]>;
   /** Removes the object; harmless where there is none. */
   delete(objectKey: ObjectKey): Promise<void>;
 }

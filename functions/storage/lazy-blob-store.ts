@@ -4,6 +4,7 @@ import type {
   BlobStore,
   Body,
   ByteRange,
+  ListedObject,
   ObjectKey,
   ReceivedObject,
   Upload,
@@ -49,6 +50,10 @@ export class LazyBlobStore implements BlobStore {
 
   async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
     return (await this.#opened()).read(objectKey, range);
+  }
+
+  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    return (await this.#opened()).list(after, limit);
   }
 
   async delete(objectKey: ObjectKey): Promise<void> {

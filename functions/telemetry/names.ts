@@ -16,6 +16,8 @@ export const METRICS = {
     failures: 'failures',
     /** Of every run of `expire` that did not fail. */
     objectsDeleted: 'objectsDeleted',
+    /** Of every run of `sweep` that did not fail. */
+    repositoriesSwept: 'repositoriesSwept',
     /** Of every run of `commit-uploads` that did not fail: 0 or 1. */
     uploadsCommitted: 'uploadsCommitted',
     /** Of every run of `rotate-keys` that did not fail: 0 or 1. */
@@ -28,6 +30,7 @@ export const METRICS = {
 /** Values of the dimension `job`. */
 export const JOBS = {
   expire: 'expire',
+  sweep: 'sweep',
   commitUploads: 'commit-uploads',
   rotateKeys: 'rotate-keys',
   frontKeys: 'front-keys',

@@ -1,46 +1,42 @@
 import type { Digest } from '../oci/digest.ts';
-import { graveKey, lastPartOf, manifestKey, targetOf } from '../registry/keys.ts';
+import { lastPartOf, targetOf } from '../registry/keys.ts';
 import { equals, type Item, MAX_OPERATIONS } from '../storage/table.ts';
+import type { ManifestSet } from './manifest-set.ts';
 import type { Sweep } from './stage.ts';
 
-/** How many manifests are remembered: a page's worth of images shares most of its layers. About 2 MB. */
-const REMEMBERED = 10_000;
+/** How many orphans are held until they are removed. */
+const HELD = 10_000;
 
 /** The edges of a repository on their way past a sweep, in the order of what they point at. Those whose manifest is neither
  *  there nor in quarantine are removed, unless somebody may be about to commit it. */
 export class Edges {
   readonly #sweep: Sweep;
   readonly #pages: AsyncIterator<readonly Item[]>;
-  readonly #known = new Map<Digest, boolean>();
+  readonly #manifests: ManifestSet;
   #page: readonly Item[] = [];
-  /** Of the page, what is neither orphaned nor passed. */
   #next = 0;
   #orphans: Item[] = [];
   #isOver = false;
 
-  constructor(sweep: Sweep, pages: AsyncGenerator<readonly Item[]>) {
+  constructor(sweep: Sweep, pages: AsyncGenerator<readonly Item[]>, manifests: ManifestSet) {
     this.#sweep = sweep;
     this.#pages = pages;
+    this.#manifests = manifests;
   }
 
   /** Passes all edges up to those to `target`, and tells whether any of these stays. */
   async hold(target: Digest): Promise<boolean> {
     let isHeld = false;
     for (let edge = await this.#peek(); edge && targetOf(edge) <= target; edge = await this.#peek()) {
-      this.#next += 1;
-      const stays = this.#stays(edge);
+      const stays = this.#pass(edge);
       if (stays && targetOf(edge) === target) isHeld = true;
-      if (!stays) this.#orphans.push(edge);
     }
     return isHeld;
   }
 
   /** Passes the rest. */
   async end(): Promise<void> {
-    for (let edge = await this.#peek(); edge; edge = await this.#peek()) {
-      this.#next += 1;
-      if (!this.#stays(edge)) this.#orphans.push(edge);
-    }
+    for (let edge = await this.#peek(); edge; edge = await this.#peek()) this.#pass(edge);
     await this.flush();
   }
 
@@ -57,41 +53,23 @@ export class Edges {
     }
   }
 
-  #stays(edge: Item): boolean {
-    const isYoung = touchedOf(edge) > this.#sweep.horizon;
-    return isYoung || this.#known.get(manifestOf(edge)) !== false;
+  /** Whether the edge stays. */
+  #pass(edge: Item): boolean {
+    this.#next += 1;
+    const stays = touchedOf(edge) > this.#sweep.horizon || this.#manifests.has(manifestOf(edge));
+    if (!stays) this.#orphans.push(edge);
+    return stays;
   }
 
   async #peek(): Promise<Item | undefined> {
     while (this.#next >= this.#page.length && !this.#isOver) {
-      if (this.#orphans.length >= REMEMBERED) await this.flush();
+      if (this.#orphans.length >= HELD) await this.flush();
       const { value, done } = await this.#pages.next();
       this.#isOver = done === true;
       this.#page = done ? [] : value;
       this.#next = 0;
-      await this.#look(this.#page.map(manifestOf));
     }
     return this.#page[this.#next];
-  }
-
-  /** Learns which manifests are there or in quarantine. One that goes after it was looked at is the next sweep's. */
-  async #look(manifests: readonly Digest[]): Promise<void> {
-    const { registry, name } = this.#sweep;
-    const wanted = [...new Set(manifests)].filter((digest) => !this.#known.has(digest));
-    if (this.#known.size + wanted.length > REMEMBERED) {
-      this.#known.clear();
-      wanted.splice(0, wanted.length, ...new Set(manifests));
-    }
-    for (let start = 0; start < wanted.length; start += MAX_OPERATIONS) {
-      const batch = wanted.slice(start, start + MAX_OPERATIONS);
-      const [present, buried] = [
-        await registry.table.getMany(batch.map((digest) => manifestKey(name, digest))),
-        await registry.table.getMany(batch.map((digest) => graveKey(name, digest))),
-      ];
-      for (const [index, digest] of batch.entries()) {
-        this.#known.set(digest, (present[index] ?? buried[index]) !== undefined);
-      }
-    }
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
+import { endGrave } from '../registry/graves.ts';
 import { gravesOf, lastPartOf } from '../registry/keys.ts';
-import { discard } from '../registry/outbox.ts';
-import type { ObjectKey } from '../storage/blob-store.ts';
-import { equals, type Item } from '../storage/table.ts';
+import type { Item } from '../storage/table.ts';
 import type { Position, Sweep } from './stage.ts';
 
 /** Graves hold manifests of up to 16 KiB. */
@@ -20,17 +19,10 @@ export async function expireGraves(sweep: Sweep, after: Position) {
   return { done: graves.length < GRAVES_AT_ONCE, ...(last !== undefined && { after: last }) };
 }
 
-async function expire({ registry, dryRun, report }: Sweep, grave: Item): Promise<void> {
-  const { deletedAt, objectKey } = grave.attributes;
-  report?.({
-    action: 'delete',
-    kind: 'grave',
-    digest: lastPartOf(grave) as Digest,
-    reason: `deleted on ${new Date(deletedAt as number).toISOString()}, and its quarantine is over`,
-  });
-  if (dryRun) return;
-  await registry.table.write([
-    { remove: grave.key, when: [equals('deletedAt', deletedAt as number)] },
-    ...(objectKey ? [discard(objectKey as ObjectKey, registry.now())] : []),
-  ]);
+async function expire({ registry, name, dryRun, report }: Sweep, grave: Item): Promise<void> {
+  const digest = lastPartOf(grave) as Digest;
+  const deletedAt = new Date(grave.attributes['deletedAt'] as number).toISOString();
+  const reason = `deleted on ${deletedAt}, and its quarantine is over`;
+  report?.({ action: 'delete', kind: 'grave', digest, reason });
+  if (!dryRun) await registry.table.write(endGrave(registry, name, digest, grave.attributes));
 }

@@ -3,6 +3,7 @@ import { unlinkOperations } from '../registry/blobs.ts';
 import { afterBlob, afterEdgesTo, blobsOf, digestKey, edgesOf, lastPartOf } from '../registry/keys.ts';
 import { equals, type Item, type Operation } from '../storage/table.ts';
 import { Edges } from './edges.ts';
+import { ManifestSet } from './manifest-set.ts';
 import { sortedPages } from './sorted-pages.ts';
 import type { Position, Sweep } from './stage.ts';
 
@@ -14,7 +15,7 @@ const LINKS_AT_ONCE = 25;
 export async function sweepLinks(sweep: Sweep, after: Position) {
   const { registry, name, until } = sweep;
   const start = after as Digest | undefined;
-  const edges = new Edges(sweep, edgePages(sweep, start));
+  const edges = new Edges(sweep, edgePages(sweep, start), await ManifestSet.load(sweep));
   const from = start === undefined ? {} : { after: afterBlob(start) };
   for await (const page of sortedPages(registry.table, { ...blobsOf(name), ...from })) {
     const unused: Item[] = [];

@@ -6,12 +6,16 @@ type Range = Pick<Query, 'partition' | 'prefix' | 'after' | 'keysOnly'>;
 const PAGE = 1000;
 
 /** The items of a range, a page at a time, in the order of their sort keys. */
-export async function* sortedPages(table: Table, range: Range): AsyncGenerator<readonly Item[]> {
+export async function* sortedPages(
+  table: Table,
+  range: Range,
+  size: number = PAGE,
+): AsyncGenerator<readonly Item[]> {
   let { after } = range;
   for (;;) {
-    const page = await table.query({ ...range, limit: PAGE, ...(after !== undefined && { after }) });
+    const page = await table.query({ ...range, limit: size, ...(after !== undefined && { after }) });
     if (page.length > 0) yield page;
-    if (page.length < PAGE) return;
+    if (page.length < size) return;
     after = page.at(-1)?.key.sort;
   }
 }

@@ -5,13 +5,14 @@ import { findRepository, type Repository } from '../registry/repositories.ts';
 import { equals } from '../storage/table.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
+import { retain } from './retention.ts';
 import type { Position, Stage, Sweep, SweepOptions } from './stage.ts';
 
 /** `remaining` where its time was not enough. */
 export type SweepOutcome = 'done' | 'remaining';
 
 /** In this order: what one stage lets go, the next finds unused. */
-const STAGES: readonly Stage[] = [expireGraves, sweepLinks];
+const STAGES: readonly Stage[] = [retain, expireGraves, sweepLinks];
 
 /** Deletes what nothing in the repository uses any more and nobody can be about to use. Needs no pause: pushes,
  *  deletes and other sweeps may run meanwhile, and it may die at any step and be run again. A repository that does not

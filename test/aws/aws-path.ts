@@ -4,7 +4,7 @@ import { ENV, FRONT_HEADERS, FRONT_STORE_KEY, ORIGINS } from '../../functions/en
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
-import { makeFirstAdmin } from './first-admin.ts';
+import { keptFirstAdmin, makeFirstAdmin } from './first-admin.ts';
 import { startControl } from './front/control.ts';
 import { Counters } from './front/counters.ts';
 import { S3Events } from './front/events.ts';
@@ -66,7 +66,8 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const url = process.env[ENV.publicUrl] || `http://127.0.0.1:${port}`; // the real front door speaks HTTPS only
   process.env[ENV.publicUrl] = url;
   const parts = await deployFront(stores, { stream: host === 'instance', url }, downloads);
-  const admin = await makeFirstAdmin(stores.environment);
+  const { data } = options;
+  const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
   const { api, events } = await loadFunctions(stores, options, state);
   const gateway = await startGateway({
     handler: (event, context) =>

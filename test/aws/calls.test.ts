@@ -9,6 +9,7 @@ import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import type { AwsClient } from '../../functions/aws-clients.ts';
+import { deletePolicy, putPolicy } from '../../functions/registry/policies.ts';
 import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { PRINCIPALS, type Seed, tokenFor } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
@@ -100,6 +101,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT upload, after one chunk': uploading([4], { put: 0 }),
   'PUT upload, with the whole blob': uploading([], { put: 4 }),
   'PUT upload, after three chunks of 4 MiB': uploading([4, 4, 4], { put: 0 }),
+  'PUT upload, with the whole blob, into a new repository': async (app) => {
+    const { location } = await openUpload(app, `calls/${randomBytes(4).toString('hex')}`);
+    const bytes = bytesOf(10);
+    return () => put(app, `${location}?digest=${sha256(bytes)}`, bytes);
+  },
   'PUT manifest, 1 layer': pushingManifest(1),
   'PUT manifest, 49 layers': pushingManifest(49),
   'PUT manifest, 120 layers': pushingManifest(120),
@@ -144,6 +150,15 @@ const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
     return () => send(app, 'PUT /v2/calls/front/manifests/late', 201, { body: manifestOf(image), headers });
   },
 };
+
+/** Where a quota covers the repository, after its first push. */
+const UNDER_A_QUOTA: Readonly<Record<string, Operation>> = {
+  'POST upload, under a quota': reading('POST /v2/calls/image/blobs/uploads/', 202),
+  'PUT upload, with the whole blob, under a quota': uploading([], { put: 4 }),
+  'PUT manifest with a new tag, under a quota': pushingManifest(2),
+};
+
+const QUOTA = { each: { bytes: 1e9, tags: 100 }, together: { bytes: 1e9 } };
 
 const PULL_AND_PUSH = [{ pattern: 'calls/*', actions: ['pull', 'push'] }] as const;
 
@@ -223,6 +238,10 @@ describe.runIf(stores)('docs/aws-calls.md', () => {
     await count(app, OPERATIONS);
     await pushImage(app, 'calls/front', image);
     await count(appBehind, BEHIND_A_FRONT_DOOR);
+    await putPolicy(registry, { name: 'quota', repositories: ['calls/*'], quota: QUOTA });
+    await pushImage(app, 'calls/image', newImage(1, 10));
+    await count(app, UNDER_A_QUOTA);
+    await deletePolicy(registry, 'quota');
     const ring = [newSigningKey(Date.now())];
     const keys = { keys: async () => ring, reload: async () => ring };
     const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ENV } from '../../functions/environment.ts';
 import { createFirstAdmin } from '../../functions/identity/first-admin.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
@@ -8,11 +10,26 @@ import { clientOf } from './dynamodb/table.ts';
 
 const USERNAME = 'admin';
 
+type Environment = Readonly<Record<string, string>>;
+
+interface Admin {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** As `makeFirstAdmin`, or the one of an earlier start: its password stays in `directory`, beside the data. */
+export async function keptFirstAdmin(environment: Environment, directory: string): Promise<Admin> {
+  const file = join(directory, 'admin-password');
+  const kept = await readFile(file, 'utf8').catch(() => undefined);
+  if (kept !== undefined) return { username: USERNAME, password: kept };
+  const admin = await makeFirstAdmin(environment);
+  await writeFile(file, admin.password, { mode: 0o600 });
+  return admin;
+}
+
 /** Makes the first admin in the table that the environment names, as somebody with AWS credentials does; a host on AWS
  *  makes none. */
-export async function makeFirstAdmin(
-  environment: Readonly<Record<string, string>>,
-): Promise<{ readonly username: string; readonly password: string }> {
+export async function makeFirstAdmin(environment: Environment): Promise<Admin> {
   const client = clientOf(environment[ENV.tableEndpoint] ?? '');
   const registry: Registry = {
     table: new DynamoDbTable({ client, tableName: environment[ENV.table] ?? '' }),

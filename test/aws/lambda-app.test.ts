@@ -11,14 +11,15 @@ import { type Gateway, startGateway } from './gateway/gateway.ts';
 
 const embedded = vi.hoisted(() => ({}) as { registry: Registry; close(): Promise<void>; data: string });
 
-vi.mock('../../functions/aws.ts', async () => {
+vi.mock('../../functions/aws.ts', async (importOriginal) => {
   const { mkdtemp } = await import('node:fs/promises');
   const { tmpdir } = await import('node:os');
   const { openEmbedded } = await import('../../local/embedded.ts');
   const data = await mkdtemp(`${tmpdir()}/stowage-lambda-`);
   Object.assign(process.env, { STOWAGE_OPEN: '1', STOWAGE_DYNAMODB_ENDPOINT: 'none' });
   Object.assign(embedded, await openEmbedded({ data }), { data });
-  return { createAwsRegistry: () => ({ registry: embedded.registry, callsMade: () => 0 }) };
+  const actual = await importOriginal<object>();
+  return { ...actual, createAwsRegistry: () => ({ registry: embedded.registry, callsMade: () => 0 }) };
 });
 
 let stdout: Mock<typeof process.stdout.write>;

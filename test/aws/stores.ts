@@ -45,7 +45,7 @@ export async function startAwsStores(
   const s3 = await startS3Server({ ...extras, ...where, before });
   const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
-  const table = await createTable(client);
+  const table = await createTable(client, directory && 'stowage');
   client.destroy();
   return {
     environment: {

@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { scratch } from '../scratch.ts';
 import { type Host, startHost } from './program.ts';
 import { pushImage } from './push.ts';
 
@@ -172,6 +175,37 @@ it('trusts the CI of GitHub by one rule, and an issuer of ones own by a file of 
   expect((await admin.run('issuer list')).stderr).toBe('no issuers\n');
 });
 
+it('sets policies from a file or standard input, shows what they say, and deletes them', async () => {
+  const { admin } = host;
+  const teamA = {
+    name: 'team-a',
+    repositories: ['team-a/*'],
+    retention: { tags: [{ match: ['dev-*'], keepLast: 3, keepNewerThanDays: 7 }] },
+    quota: { each: { bytes: 2 ** 30, tags: 5 } },
+  };
+  const teamB = { name: 'team-b', repositories: ['team-b/*'], immutable: { tags: ['v*'] } };
+  const set = await admin.run('policy set -', JSON.stringify([teamA, teamB]));
+  expect(set).toEqual({ code: 0, stdout: '', stderr: 'set policy team-a\nset policy team-b\n' });
+  const listed = await admin.json('policy list');
+  expect(listed).toEqual({ policies: [teamA, teamB] });
+  const file = join(await scratch(), 'policies.json');
+  await writeFile(file, JSON.stringify(listed));
+  expect(await admin.json(`policy set ${file}`)).toEqual(listed);
+  expect(lines(await admin.print('policy list'))[1]).toMatch(
+    /^team-a +team-a\/\* +yes +- +1.0 GiB, 5 tags each$/,
+  );
+  expect(await admin.print('policy show team-a')).toMatch(
+    /^keeps: +of dev-\*: the last 3, or newer than 7 days$/m,
+  );
+  const bad = await admin.run('policy set -', JSON.stringify({ ...teamB, immutable: { tag: ['v*'] } }));
+  expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('immutable.tag') });
+  const nameless = await admin.run('policy set -', '{"repositories": ["a"]}');
+  expect(nameless).toMatchObject({ code: 1, stderr: expect.stringContaining('needs a "name"') });
+  for (const name of ['team-a', 'team-b']) await admin.print(`policy delete ${name}`);
+  expect((await admin.run('policy list')).stderr).toBe('no policies\n');
+  expect(await admin.run('policy show team-a')).toMatchObject({ code: 1, stdout: '' });
+});
+
 it('lists, publishes and deletes repositories and tags', async () => {
   const { admin, registry, password } = host;
   const login = { username: 'admin', password };
@@ -199,6 +233,39 @@ it('lists, publishes and deletes repositories and tags', async () => {
   expect(await admin.run('repo delete shop/web --yes')).toMatchObject({ code: 0, stdout: '' });
   const gone = await admin.run('repo show shop/web');
   expect(gone).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^stowage: .+\n$/) });
+});
+
+it('shows the history of a tag, rolls it back, and restores what was deleted', async () => {
+  const { admin, registry } = host;
+  const secret = (await admin.print('robot create shipper --grant ship/*:push')).trim();
+  const login = { username: 'robot/shipper', password: secret };
+  const first = await pushImage(registry.url, login, 'ship/app:v1');
+  const second = await pushImage(registry.url, login, 'ship/app:v1', 'second');
+  const dry = await admin.print('tag rollback ship/app:v1 --dry-run');
+  expect(lines(dry)[0]).toMatch(/^OUTCOME +TAG +DIGEST +WHY$/);
+  expect(dry).toMatch(new RegExp(`^restored +v1 +${first} +it was on ${second}$`, 'm'));
+  expect(await admin.print('tag show ship/app:v1')).toMatch(new RegExp(`^digest: +${second}$`, 'm'));
+  await admin.print('tag rollback ship/app:v1');
+  await admin.print('tag delete ship/app:v1');
+  const rows = lines(await admin.print('tag history ship/app:v1'));
+  expect(rows.map((row) => row.split(/ {2,}/)[1])).toEqual(['DIGEST', 'deleted', first, second, first]);
+  expect(await admin.json('restore ship/app:v1')).toMatchObject({
+    entries: [{ outcome: 'restored', digest: first }],
+  });
+  await admin.print(`tag rollback ship/app:v1 --to ${second}`);
+  expect(await admin.print('restore ship/app --at 1h --dry-run')).toBe('');
+  expect(await admin.run('restore ship/app')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--at'),
+  });
+  const none = `sha256:${'0'.repeat(64)}`;
+  const gone = await admin.run(`restore ship/app@${none}`);
+  expect(gone).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('its quarantine is over'),
+  });
+  expect((await admin.run(`tag rollback ship/app:v1 --to ${none}`)).stderr).toContain('was never on');
 });
 
 it('shows the audit trail, filtered, and says where there is more', async () => {

@@ -6,14 +6,19 @@ interface Login {
 }
 
 /** Pushes a small image as clients do, and answers its digest; rejects with the registry's words. */
-export async function pushImage(url: string, { username, password }: Login, image: string): Promise<string> {
+export async function pushImage(
+  url: string,
+  { username, password }: Login,
+  image: string,
+  content = image,
+): Promise<string> {
   const [repository = '', tag = ''] = image.split(':');
   const basic = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   const scope = encodeURIComponent(`repository:${repository}:pull,push`);
   const login = await sent(`${url}/token?scope=${scope}`, { headers: { Authorization: basic } });
   const { token } = (await login.json()) as { token: string };
   const Authorization = `Bearer ${token}`;
-  const config = blob(`{"image":"${image}"}`);
+  const config = blob(`{"image":"${content}"}`);
   await sent(`${url}/v2/${repository}/blobs/uploads/?digest=${config.digest}`, {
     method: 'POST',
     headers: { Authorization, 'Content-Type': 'application/octet-stream' },

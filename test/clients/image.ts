@@ -137,6 +137,47 @@ export async function makeTestImages({ directory, cache, sizes }: ImagesOptions)
   };
 }
 
+/** How many layers images of a source have in common. */
+const SHARED_LAYERS = 3;
+
+/** Makes one small image after another: a shell, one of a few layers that they share, and one of its own. */
+export class ImageSource {
+  readonly #directory: string;
+  readonly #maker: LayerMaker;
+  readonly #shell: Layer;
+  readonly #shared: readonly Layer[];
+  #made = 0;
+
+  private constructor(
+    directory: string,
+    maker: LayerMaker,
+    [shell, ...shared]: readonly [Layer, ...Layer[]],
+  ) {
+    this.#directory = directory;
+    this.#maker = maker;
+    this.#shell = shell;
+    this.#shared = shared;
+  }
+
+  static async open(directory: string): Promise<ImageSource> {
+    await mkdir(directory);
+    const maker = new LayerMaker(directory);
+    const shared: Layer[] = [];
+    for (let number = 0; number < SHARED_LAYERS; number += 1) {
+      shared.push((await maker.random(`shared-${number}`, 2 * MEGABYTE)).layer);
+    }
+    return new ImageSource(directory, maker, [await maker.shell(SHELL), ...shared]);
+  }
+
+  async next(): Promise<Layout> {
+    this.#made += 1;
+    const name = `image-${this.#made}`;
+    const shared = this.#shared[this.#made % SHARED_LAYERS];
+    const own = (await this.#maker.random(`${name}-layer`, MEGABYTE)).layer;
+    return imageLayout(join(this.#directory, name), [this.#shell, ...(shared ? [shared] : []), own]);
+  }
+}
+
 class LayerMaker {
   readonly #directory: string;
 

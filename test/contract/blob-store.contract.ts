@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Digest, digestOf } from '../../functions/oci/digest.ts';
-import type { BlobStore, Body, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
+import type { BlobStore, Body, ListedObject, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
 
 const accept = { commit: async () => true, last: false };
 const fresh = () => `blobs/${randomUUID()}` as ObjectKey;
@@ -169,6 +169,38 @@ function objects(open: () => Promise<BlobStore>): void {
     await store.put(key, Buffer.from('x'));
     await store.delete(key);
     expect(await store.read(key)).toBeUndefined();
+  });
+
+  it('lists its objects in the order of their keys, a page at a time, each once, with its size and when it was written', async () => {
+    const store = await open();
+    const begun = Date.now() - 2000; // S3 tells whole seconds, and a file system may round
+    const keys = Array.from({ length: 25 }, fresh);
+    for (const [index, key] of keys.entries()) await store.put(key, randomBytes(index));
+    const listed: ListedObject[] = [];
+    for (let isOver = false; !isOver; ) {
+      const page = await store.list(listed.at(-1)?.objectKey, 7);
+      listed.push(...page);
+      isOver = page.length < 7;
+    }
+    const all = listed.map(({ objectKey }) => objectKey);
+    expect(all).toEqual([...new Set(all)].sort());
+    const ours = listed.filter(({ objectKey }) => keys.includes(objectKey));
+    expect(new Map(ours.map(({ objectKey, size }) => [objectKey, size]))).toEqual(
+      new Map(keys.map((key, index) => [key, index])),
+    );
+    for (const { writtenAt } of ours) {
+      expect(writtenAt).toBeGreaterThan(begun);
+      expect(writtenAt).toBeLessThan(Date.now() + 2000);
+    }
+  });
+
+  it('lists no object that was deleted', async () => {
+    const store = await open();
+    const key = fresh();
+    await store.put(key, Buffer.from('x'));
+    await store.delete(key);
+    const near = await store.list(key.slice(0, -1) as ObjectKey, 1000);
+    expect(near.map(({ objectKey }) => objectKey)).not.toContain(key);
   });
 
   it('lets go of a download that the client gives up', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
 import { settingsFrom } from '../../local/settings.ts';
 
 const TLS = {
@@ -9,7 +10,7 @@ const TLS = {
 
 describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
-    const defaults = { behindProxy: false, open: false, behindFront: false };
+    const defaults = { behindProxy: false, open: false, behindFront: false, lease: DEFAULT_LEASE };
     expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, ...defaults });
   });
 });

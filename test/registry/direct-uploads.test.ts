@@ -6,6 +6,7 @@ import { requireBlob, requireBlobForPush } from '../../functions/registry/blobs.
 import { commitDirectUpload, requireArrivedBlob } from '../../functions/registry/direct-uploads.ts';
 import { digestKey } from '../../functions/registry/keys.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
+import { putPolicy } from '../../functions/registry/policies.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import {
   appendChunk,
@@ -288,5 +289,21 @@ describe('the look for it', () => {
     expect(await callsOf(counted, digest)).toEqual(['get']);
     expect(await callsOf(counted, missing)).toEqual(['get', 'query', 'get']);
     expect(await callsOf({ ...counted, direct: false }, missing)).toEqual(['get']);
+  });
+});
+
+describe('where a quota has no room', () => {
+  it('the event is no failure, and the client is told by its next request, or let through once there is', async () => {
+    const fixture = await openDirect();
+    const { registry } = fixture;
+    const policy = (bytes: number) => ({ name: 'q', repositories: ['*'], quota: { each: { bytes } } });
+    await putPolicy(registry, policy(150));
+    const [config, layer] = [await sendOne(fixture), await sendOne(fixture)];
+    expect([await fixture.event(config.session), await fixture.event(layer.session)]).toEqual([true, false]);
+    const image = imageOf(config, { layers: [layer] });
+    expect(await refusal(push(registry, image, 'v1'))).toBe('DENIED');
+    await putPolicy(registry, policy(200));
+    await push(registry, image, 'v1');
+    expect(await requireBlob(registry, REPOSITORY, layer.digest)).toMatchObject({ size: layer.size });
   });
 });

@@ -91,6 +91,21 @@ describe('a push of a manifest', () => {
   });
 });
 
+describe('a delete of a manifest', () => {
+  it('with very many tags takes one of them along that comes back just before they go', async () => {
+    const { registry, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    const tags = Array.from({ length: 40 }, (_, index) => `v${10 + index}`);
+    await push(registry, imageOf(config), ...tags.slice(0, 20));
+    const digest = await push(registry, imageOf(config), ...tags.slice(20));
+    await push(registry, imageOf(config, { annotations: { version: '2' } }), 'v10'); // its entry in the index stays
+    justBefore('I#', () => push(registry, imageOf(config), 'v10'));
+    await deleteManifest(registry, REPOSITORY, digest);
+    expect(await findManifest(registry, REPOSITORY, { kind: 'digest', digest })).toBeUndefined();
+    expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag: 'v10' as Tag })).toBeUndefined();
+  });
+});
+
 describe('an upload', () => {
   it('and another of the same content share one object; the other is discarded', async () => {
     const fixture = await openFixture();

@@ -46,6 +46,7 @@ describe.each(alarms.map((properties) => ({ name: properties.AlarmName as string
 
 describe.each([
   { name: 'expire', every: 3600 },
+  { name: 'sweep', every: 3600 },
   { name: 'rotate-keys', every: 86_400 },
 ])('the job $name', ({ name, every }) => {
   it('alarms at its first error, a timeout too, until a run without one', () => {
@@ -141,6 +142,6 @@ describe('the topic', () => {
   it('is not made where nobody is to be told', () => {
     const silent = synthesize();
     silent.resourceCountIs('AWS::SNS::Topic', 0);
-    silent.resourceCountIs('AWS::CloudWatch::Alarm', 7);
+    silent.resourceCountIs('AWS::CloudWatch::Alarm', 9);
   });
 });

@@ -36,7 +36,7 @@ describe('the app', () => {
 
   it('bundles entry points that Node can load, each with its source map beside it', () => {
     const bundles = globSync('asset.*/index.mjs', { cwd: outputs });
-    expect(bundles).toHaveLength(5);
+    expect(bundles).toHaveLength(6);
     for (const bundle of bundles) {
       const load = `import('./${bundle}').then((entry) => console.log(typeof entry.handler))`;
       const env = {
@@ -53,7 +53,7 @@ describe('the app', () => {
       expect(stderr).toBe('');
       expect(stdout).toBe('function\n');
     }
-    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(5);
+    expect(globSync('asset.*/index.mjs.map', { cwd: outputs })).toHaveLength(6);
   });
 });
 

@@ -9,6 +9,7 @@ const withEverything = synthesize(EVERYTHING);
 
 const api = functionThat(/answers every request/, template);
 const expire = functionThat(/time has come/, template);
+const sweep = functionThat(/nothing uses any more/, template);
 const rotateKeys = functionThat(/access tokens are signed/, template);
 const commitUploads = functionThat(/went past the registry/, template);
 const frontKeys = functionThat(/secret of the front door/, template);
@@ -16,6 +17,7 @@ const frontKeys = functionThat(/secret of the front door/, template);
 describe.each([
   ['the API', api.properties, [ENV.table, ENV.bucket, ENV.signingKeys, ENV.frontSecret], 29],
   ['the hourly job', expire.properties, [ENV.table, ENV.bucket], 900],
+  ['the sweep', sweep.properties, [ENV.table, ENV.bucket], 900],
   [
     'the job that rotates keys',
     rotateKeys.properties,
@@ -35,6 +37,18 @@ describe.each([
 
   it('has time enough, and Lambda grants it', () => {
     expect(Timeout).toBe(seconds);
+  });
+});
+
+describe('how long sweeps leave things alone', () => {
+  it('is told to whoever sweeps, the schedule and the API', () => {
+    const of = synthesize({ epochHours: 2, quarantineDays: 30 });
+    for (const does of [/nothing uses any more/, /answers every request/]) {
+      expect(functionThat(does, of).properties.Environment.Variables).toMatchObject({
+        [ENV.epochSeconds]: '7200',
+        [ENV.quarantineSeconds]: '2592000',
+      });
+    }
   });
 });
 

@@ -86,9 +86,9 @@ describe('what is billed', () => {
     expect(Ebs).toMatchObject({ VolumeSize: 8, VolumeType: 'gp3', DeleteOnTermination: true });
   });
 
-  it('has no more alarms than are free, and they can be left out', () => {
-    template.resourceCountIs('AWS::CloudWatch::Alarm', 7);
-    withEverything.resourceCountIs('AWS::CloudWatch::Alarm', 10);
+  it('has no more alarms than are free, two more with a stream host, and they can be left out', () => {
+    template.resourceCountIs('AWS::CloudWatch::Alarm', 9);
+    withEverything.resourceCountIs('AWS::CloudWatch::Alarm', 12);
     synthesize({ ...EVERYTHING, alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
   });
 
@@ -124,8 +124,8 @@ describe('what is billed', () => {
 
 describe('logs', () => {
   it.each([
-    { of: withEverything, count: 7, options: 'with the gateway writing one' },
-    { of: template, count: 6, options: 'by default' },
+    { of: withEverything, count: 8, options: 'with the gateway writing one' },
+    { of: template, count: 7, options: 'by default' },
   ])('are $count $options, and each forgets after 30 days', ({ of, count }) => {
     const groups = [...resourcesOf(of, 'AWS::Logs::LogGroup').values()];
     expect(groups.map(({ Properties }) => Properties.RetentionInDays)).toEqual(Array(count).fill(30));

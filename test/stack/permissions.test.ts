@@ -14,6 +14,7 @@ const template = synthesize({ alarmEmail: 'ops@example.com' });
 const withEverything = synthesize(EVERYTHING);
 
 const api = functionThat(/answers every request/, template);
+const sweep = functionThat(/nothing uses any more/, template);
 const expire = functionThat(/time has come/, template);
 const rotateKeys = functionThat(/access tokens are signed/, template);
 const commitUploads = functionThat(/went past the registry/, template);
@@ -78,6 +79,12 @@ describe('permissions', () => {
     expect(actionsOn(expire.statements, 's3')).toEqual(['s3:DeleteObject']);
   });
 
+  it('of the sweep are to change the table and to read manifests: it deletes no object itself', () => {
+    expect(actionsOn(sweep.statements, 's3').sort()).toEqual(['s3:GetObject', 's3:ListBucket']);
+    expect(actionsOn(sweep.statements, 'dynamodb')).toContain('dynamodb:DeleteItem');
+    expect(servicesOf(sweep.statements)).toEqual(new Set(['dynamodb', 'logs', 's3']));
+  });
+
   it('of the job that rotates keys are for one parameter and one store at the edge: it knows no table and no bucket', () => {
     expect(actionsOn(rotateKeys.statements, 'ssm').sort()).toEqual(['ssm:GetParameter', 'ssm:PutParameter']);
     expect(servicesOf(rotateKeys.statements)).toEqual(new Set(['logs', 'ssm', 'cloudfront-keyvaluestore']));
@@ -131,6 +138,7 @@ describe('permissions', () => {
     ['the API', api],
     ['the hourly job', expire],
     ['the function that finishes uploads', commitUploads],
+    ['the sweep', sweep],
   ])('of %s to change what the audit trail says are none', (_, { statements }) => {
     expect(statements.filter(({ Effect }) => Effect === 'Deny')).toEqual([
       {

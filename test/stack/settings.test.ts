@@ -35,6 +35,14 @@ describe('settings', () => {
     });
   });
 
+  it('say how long sweeps leave things alone', () => {
+    expect(settings({ epochHours: '1', quarantineDays: 0 })).toEqual({ epochHours: 1, quarantineDays: 0 });
+    expect(settings({ epochHours: 168, quarantineDays: '365' })).toEqual({
+      epochHours: 168,
+      quarantineDays: 365,
+    });
+  });
+
   it('choose downloads, a stream host with its zone, and a web ACL', () => {
     const given = {
       downloads: 'cdn',
@@ -57,6 +65,8 @@ describe('refused is', () => {
   it.each([
     [{ keepData: 'no' }, 'keepData is true or false, not "no"'],
     [{ alarmEmail: 'ops' }, 'alarmEmail is an address, not "ops"'],
+    [{ epochHours: '0.5' }, 'epochHours is a number of hours, 1 to 168, not "0.5"'],
+    [{ quarantineDays: 366 }, 'quarantineDays is a number of days, 0 to 365, not 366'],
     [{ streamHost: 'yes' }, 'streamHost is none or instance, not "yes"'],
     [{ streamHost: true }, 'streamHost is none or instance, not true'],
     [{ downloads: 'cloudfront' }, 'downloads is s3 or cdn, not "cloudfront"'],

@@ -6,12 +6,13 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { tooBusy } from '../../oci/errors.ts';
-import type { Body, ByteRange } from '../blob-store.ts';
+import type { Body, ByteRange, ListedObject, ObjectKey } from '../blob-store.ts';
 import type { Multipart, Part } from './upload-state.ts';
 
 /** What a conditional write to S3 came to: `conflict` where another object is there already. */
@@ -120,6 +121,25 @@ export class ObjectClient {
 
   async delete(key: string): Promise<void> {
     await this.#send(() => this.#s3.send(new DeleteObjectCommand(this.#at(key))));
+  }
+
+  /** Up to `limit` objects whose keys begin with `prefix`, past `after`. S3 may answer with fewer than there are. */
+  async list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListedObject[]> {
+    const objects: ListedObject[] = [];
+    for (let past = after; ; ) {
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: prefix,
+        MaxKeys: limit - objects.length,
+        ...(past !== undefined && { StartAfter: past }),
+      });
+      const { Contents = [], IsTruncated } = await this.#send(() => this.#s3.send(command));
+      for (const { Key = '', Size = 0, LastModified } of Contents) {
+        objects.push({ objectKey: Key as ObjectKey, size: Size, writtenAt: LastModified?.getTime() ?? 0 });
+      }
+      past = objects.at(-1)?.objectKey ?? past;
+      if (!IsTruncated || objects.length >= limit) return objects;
+    }
   }
 
   async abortMultipart(key: string, id: string): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   BlobStore,
   Body,
   ByteRange,
+  ListedObject,
   ObjectKey,
   ReceivedObject,
   StoredObject,
@@ -114,6 +115,10 @@ export class S3BlobStore implements BlobStore {
 
   async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
     return this.#objects.read(objectKey, range);
+  }
+
+  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    return this.#objects.list('blobs/', after, limit);
   }
 
   async delete(objectKey: ObjectKey): Promise<void> {

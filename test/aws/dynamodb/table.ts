@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   CreateTableCommand,
   DynamoDBClient,
+  ListTablesCommand,
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
@@ -16,11 +17,14 @@ export function clientOf(endpoint: string): DynamoDBClient {
   });
 }
 
-/** Makes a table as the stack does, and answers its name, which is new where none is given. */
+/** Makes a table as the stack does, and answers its name, which is new where none is given. One that is there already
+ *  stays as it is. */
 export async function createTable(
   client: DynamoDBClient,
   tableName: string = `stowage-${randomUUID()}`,
 ): Promise<string> {
+  const { TableNames = [] } = await client.send(new ListTablesCommand({}));
+  if (TableNames.includes(tableName)) return tableName;
   const table = { TableName: tableName };
   await client.send(
     new CreateTableCommand({

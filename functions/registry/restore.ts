@@ -1,0 +1,196 @@
+import type { Digest } from '../oci/digest.ts';
+import { conflict, manifestUnknown, RegistryError } from '../oci/errors.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { graveKey, manifestKey, tagKey } from './keys.ts';
+import { putManifest } from './manifest-push.ts';
+import { isImmutable, listPolicies, policiesFor } from './policies.ts';
+import { LOST, untilWon } from './races.ts';
+import type { Registry } from './registry.ts';
+import { entriesOf, type Goal, type Restored, rootEntries } from './restore-entries.ts';
+import { bytesOf, type Piece, planRestore } from './restore-plan.ts';
+import { moveBefore, tagHistory, tagsEver } from './tag-history.ts';
+
+export type { Restored } from './restore-entries.ts';
+
+export interface RestoreOptions {
+  /** Milliseconds since 1970, after which it begins nothing further; whoever asks again goes on. */
+  readonly until: number;
+  /** Only tells what would come back. @default false */
+  readonly dryRun?: boolean;
+}
+
+/** `remaining` where its time was not enough: the same request goes on. */
+export interface RestoreResult {
+  readonly entries: readonly Restored[];
+  readonly remaining: boolean;
+}
+
+/** What is to come back; `at` in milliseconds since 1970. */
+export type Wanted =
+  | { readonly tag: Tag; readonly digest?: Digest; readonly at?: number }
+  | { readonly tag?: undefined; readonly digest: Digest; readonly at?: number };
+
+/** Brings back a manifest, or a tag: as it was at a time, on the manifest that is named, or before it was deleted. All that a
+ *  manifest lists comes first, then what belonged to it when it was deleted; the tag comes last. It is pushed as any
+ *  push: it may die at any step and be run again, and the last of several writers of a tag wins. A conflict where
+ *  it cannot be done, with the reason. */
+export async function restore(
+  registry: Registry,
+  name: RepositoryName,
+  wanted: Wanted,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  const goal = wanted.tag === undefined ? wanted : await goalOf(registry, name, wanted.tag, wanted);
+  if ('outcome' in goal) return { entries: [goal], remaining: false };
+  return reach(registry, name, goal, options);
+}
+
+/** Where a tag is to be put; without a time, one that exists stays where it is. */
+async function goalOf(
+  registry: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  { digest, at }: { readonly digest?: Digest; readonly at?: number },
+): Promise<Goal | Restored> {
+  const time = at === undefined ? {} : { at };
+  if (digest) return { tag, digest, ...time };
+  if (at !== undefined) {
+    const was = (await moveBefore(registry, name, tag, at))?.digest;
+    if (was) return { tag, digest: was, at };
+    throw conflict(
+      `there was no tag ${tag} on ${new Date(at).toISOString()}; its history says when there was`,
+    );
+  }
+  const found = await registry.table.get(tagKey(name, tag));
+  if (found) {
+    const reason = 'it is not deleted; name a time to move it back';
+    return { kind: 'tag', tag, digest: found['digest'] as Digest, outcome: 'unchanged', reason };
+  }
+  const was = (await tagHistory(registry, name, tag)).find((move) => move.digest !== undefined)?.digest;
+  if (!was) throw manifestUnknown(tag);
+  return { tag, digest: was };
+}
+
+/** A page that a client need not wait for longer, nor hold more of. */
+const MAX_ENTRIES = 1000;
+
+/** Puts all tags of a repository back to where they were at a time (milliseconds), also those that were deleted since; tags
+ *  that came later stay. What cannot come back does not stop the others. Goes on behind the tag `last`; `next` is the
+ *  `last` of the request that goes on. */
+export async function restoreTags(
+  registry: Registry,
+  name: RepositoryName,
+  { at, last }: { readonly at: number; readonly last?: string },
+  options: RestoreOptions,
+): Promise<RestoreResult & { readonly next?: Tag }> {
+  const entries: Restored[] = [];
+  const seen = new Set<Digest>();
+  /** Manifests that several tags need are told once. */
+  const isNews = ({ kind, digest, outcome }: Restored) => {
+    if (outcome === 'unchanged') return false;
+    if (kind === 'tag' || !digest) return true;
+    const isNew = !seen.has(digest);
+    seen.add(digest);
+    return isNew;
+  };
+  let done: Tag | undefined;
+  for await (const tag of tagsEver(registry, name, last)) {
+    const isOver = registry.now() >= options.until || entries.length >= MAX_ENTRIES;
+    if (done !== undefined && isOver) return { entries, remaining: true, next: done };
+    const was = (await moveBefore(registry, name, tag, at))?.digest;
+    if (was) {
+      const result = await reachOrTell(registry, name, { tag, digest: was, at }, options);
+      entries.push(...result.entries.filter(isNews));
+      if (result.remaining) return { entries, remaining: true, ...(done !== undefined && { next: done }) };
+    }
+    done = tag;
+  }
+  return { entries, remaining: false };
+}
+
+/** A refusal of one tag, by a policy for example, is told with the others. */
+async function reachOrTell(
+  registry: Registry,
+  name: RepositoryName,
+  goal: Goal & { readonly tag: Tag },
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  try {
+    return await reach(registry, name, goal, options);
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.status === 429) throw error;
+    const { tag, digest } = goal;
+    const entry = { kind: 'tag', tag, digest, outcome: 'lost', reason: error.message } as const;
+    return { entries: [entry], remaining: false };
+  }
+}
+
+/** Plans, and pushes what is planned; where something is deleted meanwhile, both again. */
+async function reach(
+  registry: Registry,
+  name: RepositoryName,
+  goal: Goal,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  return untilWon(registry, async () => {
+    const before = await digestOn(registry, name, goal.tag);
+    const plan = await planRestore(registry, name, goal.digest, goal.at);
+    if (plan.missing.length > 0) throw conflict(plan.missing.join('; '));
+    await requireMovable(registry, name, goal, before);
+    const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
+    if (isDone === LOST) return LOST;
+    const moves = goal.tag !== undefined && before !== goal.digest && !options.dryRun;
+    if (isDone && moves && (await pushAgain(registry, name, goal.digest, [goal.tag])) === LOST) return LOST;
+    return isDone
+      ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
+      : { entries: [], remaining: true };
+  });
+}
+
+async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | undefined) {
+  const found = tag === undefined ? undefined : await table.get(tagKey(name, tag));
+  return found?.['digest'] as Digest | undefined;
+}
+
+/** Whether there was time for all. */
+async function pushAll(
+  registry: Registry,
+  name: RepositoryName,
+  pieces: readonly Piece[],
+  { until }: RestoreOptions,
+): Promise<boolean | typeof LOST> {
+  for (const [index, { digest, tags }] of pieces.entries()) {
+    // One at least, so that whoever asks again and again comes to an end.
+    if (index > 0 && registry.now() >= until) return false;
+    if ((await pushAgain(registry, name, digest, tags)) === LOST) return LOST;
+  }
+  return true;
+}
+
+/** A conflict where a policy keeps the tag where it is. */
+async function requireMovable(
+  registry: Registry,
+  name: RepositoryName,
+  { tag, digest }: Goal,
+  before: Digest | undefined,
+): Promise<void> {
+  if (tag === undefined || before === undefined || before === digest) return;
+  const isHeld = isImmutable(policiesFor(await listPolicies(registry), name), tag);
+  if (isHeld) throw conflict(`the tag ${tag} is immutable, and on ${before}`);
+}
+
+/** Loses where something it needs was deleted, or its quarantine ended, since it was planned. */
+async function pushAgain(registry: Registry, name: RepositoryName, digest: Digest, tags: readonly Tag[]) {
+  const [manifest, grave] = await registry.table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
+  const found = manifest ?? grave;
+  const bytes = found && (await bytesOf(registry, found));
+  if (!found || !bytes) return LOST;
+  const contentType = found['mediaType'] as string;
+  try {
+    await putManifest(registry, { repository: name, bytes, contentType, digest, tags });
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN') return LOST;
+    throw error;
+  }
+  return true;
+}

@@ -1,0 +1,23 @@
+import middy from '@middy/core';
+import type { Context, ScheduledEvent } from 'aws-lambda';
+import { createAwsRegistry, leaseOf } from './aws.ts';
+import { jobTelemetry } from './telemetry/job.ts';
+import { JOBS, METRICS } from './telemetry/names.ts';
+import { sweepDue } from './upkeep/round.ts';
+
+/** Kept back from Lambda's timeout, to log that the run did not end by itself. */
+const TIMEOUT_RESERVE_MS = 1000;
+
+/** Kept back for the page that a sweep has begun. */
+const PAGE_RESERVE_MS = 60_000;
+
+const { registry, callsMade } = createAwsRegistry(process.env);
+const lease = leaseOf(process.env);
+
+/** Sweeps the repositories that are due, and answers how many. May be cut off at any step: the next run goes on. */
+export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
+  .use(jobTelemetry({ job: JOBS.sweep, result: METRICS.jobs.repositoriesSwept, callsMade }))
+  .handler(async (_: ScheduledEvent, context: Context) => {
+    const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
+    return await sweepDue(registry, { ...lease, until });
+  });

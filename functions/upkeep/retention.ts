@@ -1,0 +1,114 @@
+import type { Digest } from '../oci/digest.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import { graveKey, manifestKey, tagIndexOf } from '../registry/keys.ts';
+import { removeManifest } from '../registry/manifest-deletion.ts';
+import { listPolicies, type Policy, policiesFor } from '../registry/policies.ts';
+import { manifestsUsing } from '../registry/references.ts';
+import type { Registry } from '../registry/registry.ts';
+import { findRepository } from '../registry/repositories.ts';
+import { untag } from '../registry/tags.ts';
+import { equals, type Operation } from '../storage/table.ts';
+import type { Finding } from './finding.ts';
+import { readGraph, type TagNode } from './retention-graph.ts';
+import { type Plan, planRetention } from './retention-plan.ts';
+import type { Sweep } from './stage.ts';
+
+/** A finding for every tag and manifest of the repository, tags first, in an order that stays while nothing changes; none
+ *  where no policy says what to keep. */
+export async function planOf(registry: Registry, name: RepositoryName): Promise<readonly Finding[]> {
+  const repository = await findRepository(registry, name);
+  const plan = repository && (await findPlan({ registry, name, horizon: repository.epoch - 2 }));
+  return plan ? [...plan.tags.map(([, finding]) => finding), ...plan.manifests] : [];
+}
+
+/** `undefined` where no policy says anything of the repository. */
+async function findPlan(sweep: Pick<Sweep, 'registry' | 'name' | 'horizon'>): Promise<Plan | undefined> {
+  const { registry, name, horizon } = sweep;
+  const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
+  if (policies.length === 0) return undefined;
+  const graph = await readGraph(registry, name, { withUntagged: asksForUntagged(policies) });
+  return planRetention(graph, { policies, now: registry.now(), horizon });
+}
+
+const asksForUntagged = (policies: readonly Policy[]) =>
+  policies.some(({ retention }) => retention?.untaggedAfterDays !== undefined);
+
+/** Deletes what the policies of the repository keep no longer. The plan is made of what was read a while ago; so each removal
+ *  stands on the condition that what it rests on is still so, and whoever pushes, tags or touches meanwhile wins. Manifests
+ *  stay restorable. Reads all of the repository's tags and manifests at once: a stage without pages. */
+export async function retain(sweep: Sweep): Promise<{ readonly done: boolean }> {
+  const plan = await findPlan(sweep);
+  if (!plan) return { done: true };
+  const removal = new Removal(sweep, plan);
+  for (const [node, finding] of plan.tags) await removal.tag(node, finding);
+  for (const finding of plan.manifests) await removal.manifest(finding);
+  return { done: true };
+}
+
+/** Beside the manifest's own operations, of 100 in a transaction. */
+const INDEX_ENTRIES = 80;
+
+class Removal {
+  readonly #sweep: Sweep;
+  readonly #plan: Plan;
+  /** What stays although it was to go; then what belongs to it stays, too. */
+  readonly #stayed = new Set<Digest>();
+
+  constructor(sweep: Sweep, plan: Plan) {
+    this.#sweep = sweep;
+    this.#plan = plan;
+  }
+
+  async tag({ tag, digest, taggedAt }: TagNode, finding: Finding): Promise<void> {
+    const { registry, name, dryRun, report } = this.#sweep;
+    if (finding.action === 'keep') return;
+    if (!dryRun) {
+      // One that was put there again, on the same manifest too, is a new one.
+      const when = [equals('digest', digest), equals('taggedAt', taggedAt)];
+      const { committed } = await registry.table.write(untag(registry, name, tag, when));
+      if (!committed) this.#stayed.add(digest);
+      if (!committed) return;
+    }
+    report?.(finding);
+  }
+
+  async manifest(finding: Finding): Promise<void> {
+    const { digest } = finding;
+    if (finding.action === 'keep') return;
+    const owners = this.#plan.owners.get(digest) ?? [];
+    const isHeld = this.#stayed.has(digest) || owners.some((owner) => this.#stayed.has(owner));
+    const isGone = !isHeld && (this.#sweep.dryRun || (await this.#bury(finding)));
+    if (isGone) this.#sweep.report?.(finding);
+    else this.#stayed.add(digest);
+  }
+
+  /** No push that can still commit relies on a manifest that was touched before the horizon: whoever tags it, pushes it again
+   *  or lists it touches it first. So what is committed was there to be read, or shows in `touched`; neither `version`
+   *  nor `deletions` is counted up, and no push has to start again. */
+  async #bury({ digest, reason }: Finding): Promise<boolean> {
+    const { registry, name, horizon } = this.#sweep;
+    const [manifest, grave] = await registry.table.getMany([
+      manifestKey(name, digest),
+      graveKey(name, digest),
+    ]);
+    if (!manifest || (manifest['touched'] as number) > horizon) return false;
+    if ((await manifestsUsing(registry, name, digest)).length > 0) return false;
+    const when = [equals('touched', manifest['touched'] as number)];
+    const { committed } = await registry.table.write([
+      ...removeManifest(registry, name, { digest, manifest, grave, reason, when }),
+      ...(await this.#tagIndex(digest)),
+    ]);
+    return committed;
+  }
+
+  /** What is left there of tags it once had. */
+  async #tagIndex(digest: Digest): Promise<Operation[]> {
+    const { registry, name } = this.#sweep;
+    const entries = await registry.table.query({
+      ...tagIndexOf(name, digest),
+      limit: INDEX_ENTRIES,
+      keysOnly: true,
+    });
+    return entries.map(({ key }) => ({ remove: key }));
+  }
+}

@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ENV } from '../functions/environment.ts';
+import type { Registry } from '../functions/registry/registry.ts';
+import { type Mismatch, scanObjects } from '../functions/upkeep/orphans.ts';
+import { openExisting } from './embedded.ts';
+
+// `stowage scan`: compares the objects with what the table says of them, and changes nothing. A program on the stores, not
+// an endpoint of the API: it reads all of both, which takes longer than a request may, and is wanted most when something is
+// wrong. One line for each mismatch on standard output.
+
+const { values: options } = parseArgs({
+  options: {
+    /** The DynamoDB table, and the S3 bucket, reached by the usual AWS configuration. */
+    table: { type: 'string' },
+    bucket: { type: 'string' },
+    region: { type: 'string' },
+    /** The data directory of a registry that is stopped. */
+    data: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`stowage: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+});
+
+/** Ends with 1 where the stores do not agree. */
+async function main(): Promise<void> {
+  const { registry, close } = await open();
+  const counts = { unknown: 0, missing: 0, damaged: 0 };
+  let wasted = 0;
+  const report = (mismatch: Mismatch) => {
+    counts[mismatch.is] += 1;
+    if (mismatch.is === 'unknown') wasted += mismatch.size;
+    process.stdout.write(`${options.json ? JSON.stringify(mismatch) : lineOf(mismatch)}\n`);
+  };
+  try {
+    const { objects, bytes } = await scanObjects(registry, { report });
+    const { unknown, missing, damaged } = counts;
+    process.stderr.write(
+      `${objects} objects, ${bytes} bytes: ${unknown} unknown (${wasted} bytes), ${missing} missing, ${damaged} damaged\n`,
+    );
+    if (unknown + missing + damaged > 0) process.exitCode = 1;
+  } finally {
+    await close();
+  }
+}
+
+interface OpenStore {
+  readonly registry: Registry;
+  close(): Promise<void>;
+}
+
+async function open(): Promise<OpenStore> {
+  const { table, bucket, region, data } = options;
+  if (data !== undefined) return openExisting(resolve(data));
+  if (table === undefined || bucket === undefined)
+    throw new Error('name one store: --table with --bucket, or --data');
+  // Loaded only here: a directory needs no AWS SDK.
+  const { createAwsRegistry } = await import('../functions/aws.ts');
+  if (region !== undefined) process.env['AWS_REGION'] = region;
+  const { registry } = createAwsRegistry({ ...process.env, [ENV.table]: table, [ENV.bucket]: bucket });
+  return { registry, close: async () => undefined };
+}
+
+/** `missing  blobs/…  blob sha256:… of team/app` */
+function lineOf(mismatch: Mismatch): string {
+  const { is, objectKey } = mismatch;
+  const start = `${is.padEnd('unknown'.length)}  ${objectKey}  `;
+  if (is === 'unknown') {
+    return `${start}${mismatch.size} bytes, written ${new Date(mismatch.writtenAt).toISOString()}`;
+  }
+  return `${start}${mismatch.kind} ${mismatch.digest} of ${mismatch.repository}`;
+}

@@ -1,0 +1,113 @@
+import type { Part, Step } from './explorer.ts';
+import { become, type Change, equals, including, type Layout, plus, present, type World } from './world.ts';
+
+/** What is left out of the protocol, to see that the search finds out. */
+export type Omission =
+  | 'a push commits in whatever epoch'
+  | 'a push commits two epochs late'
+  | 'a push commits over deletions'
+  | 'a push does not touch'
+  | 'a push lowers what others have touched'
+  | 'a push writes its edges after its commit'
+  | 'HEAD does not touch'
+  | 'HEAD of a manifest does not touch'
+  | 'a mount does not touch'
+  | 'a mount counts without looking'
+  | 'a blob is deleted whatever was pushed meanwhile'
+  | 'a blob is deleted without a count'
+  | 'a manifest is deleted whatever was pushed meanwhile'
+  | 'a manifest is deleted without a count'
+  | 'tags beyond thirty go whatever was pushed meanwhile'
+  | 'the sweep takes what was touched an epoch ago'
+  | 'the sweep reads which manifests are there before it raises the epoch'
+  | 'the sweep removes links whoever has touched them'
+  | 'the sweep removes edges whoever has touched them'
+  | 'the sweep lets young edges hold nothing'
+  | 'the last link goes without a look at the others'
+  | 'graves hold nothing'
+  | 'graves are looked for before manifests'
+  | 'a grave goes whatever lies in it now'
+  | 'a restore is no push'
+  | 'retention removes whatever was touched'
+  | 'a push takes whatever object a manifest has'
+  | 'a grave is dug over another';
+
+/** What all programs of a model have in common. */
+export interface Protocol {
+  readonly layout: Layout;
+  readonly omits: (omission: Omission) => boolean;
+}
+
+export const reads = (items: string, says: string, run: (world: World) => readonly number[]): Step => ({
+  call: `read ${items}`,
+  says,
+  run,
+});
+
+/** A transaction. */
+export const writes = (items: string, says: string, changes: (world: World) => readonly Change[]): Step => ({
+  call: `write ${items}`,
+  says,
+  run: (world) => [world.write(changes(world)) ? 1 : 0],
+});
+
+/** Reads the manifests whose edges point at a target, and tells whether any of them is there; as `manifestsUsing`. */
+export function* looksForUsers({ layout }: Protocol, r: number, target: number): Part<boolean> {
+  const all = layout.shape.manifests.map((_, m) => m);
+  const edges = yield reads('E#', 'looks for edges to it', (world) =>
+    all.filter((m) => world.get(layout.edge(r, target, m))),
+  );
+  if (edges.length === 0) return false;
+  const users = yield reads('M#', 'looks for their manifests', (world) =>
+    edges.filter((m) => world.get(layout.manifest(r, m))),
+  );
+  return users.length > 0;
+}
+
+/** The changes that move a manifest into its grave, on condition of when it was touched and of what lay in the grave when
+ *  that was read. The object of what lay there goes. */
+export function bury(
+  { layout, omits }: Protocol,
+  world: World,
+  { repository: r, manifest: m, grave }: { repository: number; manifest: number; grave: number },
+  when: (touched: number) => boolean,
+): Change[] {
+  const object = world.get(layout.content(r, m));
+  const replaced = world.get(layout.graveContent(r, m));
+  const forgets = omits('a grave is dug over another');
+  return [
+    { cell: layout.manifest(r, m), when, to: become(0) },
+    { cell: layout.content(r, m), to: become(0) },
+    { cell: layout.grave(r, m), when: equals(grave), to: become(world.get(layout.dug(r)) + 1) },
+    { cell: layout.graveContent(r, m), to: become(object) },
+    { cell: layout.dug(r), to: plus(1) },
+    ...(grave && !forgets ? [{ cell: layout.discardedContents(r, m), to: including(replaced) }] : []),
+  ];
+}
+
+/** The changes that take one link away, of a digest that was read so, and with the last one the object; as `unlinkOperations`. */
+export function unlink(
+  { layout, omits }: Protocol,
+  r: number,
+  blob: number,
+  { links, object }: { links: number; object: number },
+  when: (touched: number) => boolean = present,
+): Change[] {
+  const counted = omits('the last link goes without a look at the others') ? present : equals(links);
+  const same = equals(object);
+  return [
+    { cell: layout.link(r, blob), when, to: become(0) },
+    { cell: layout.linkObject(r, blob), to: become(0) },
+    { cell: layout.linker(r, blob), to: become(0) },
+    ...(links > 1
+      ? [
+          { cell: layout.links(blob), when: counted, to: plus(-1) },
+          { cell: layout.object(blob), when: same },
+        ]
+      : [
+          { cell: layout.links(blob), when: counted, to: become(0) },
+          { cell: layout.object(blob), when: same, to: become(0) },
+          { cell: layout.discarded(blob), to: including(object) },
+        ]),
+  ];
+}
