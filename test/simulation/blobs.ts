@@ -53,6 +53,7 @@ export function scheduledBlobs(world: World, process: Process): BlobStore {
     read: (key) =>
       world.call(process, { label: () => `read ${key}`, run: async () => readObject(objects, key) }),
     delete: (key) => call(`delete ${key}`, () => objects.delete(key)),
+    list: async () => [],
   };
 }
 

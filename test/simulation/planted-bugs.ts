@@ -129,24 +129,6 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
     without((operation) => isDigest(keyOf(operation)), on('links')),
   'a digest is linked whatever its object is': () =>
     without((operation) => adds(operation)['links'] === 1, on('objectKey')),
-  'the drain deletes without a claim': () => without(inTask('drain', updates(isOutbox)), on('state')),
-  'an object is linked that is being deleted': () =>
-    without((operation) => 'remove' in operation && isOutbox(operation.remove), on('state')),
   'the object of the last link is forgotten': () =>
     omitting((operation) => 'put' in operation && isOutbox(operation.put) && operation.put.sort !== ''),
-  'a deleted manifest takes along tags that have moved': () =>
-    without(
-      inTask('delete', (operation) => removes(operation, 'T#')),
-      on('digest'),
-    ),
-  'a manifest that is there is taken for granted': () =>
-    without(
-      (operation) => 'check' in operation && isKind(operation.check, 'M#'),
-      (c) => c.is === 'present',
-    ),
-  'an upload is finished twice': () =>
-    without(
-      (operation) => 'put' in operation && operation.put.partition.startsWith('U#'),
-      () => true,
-    ),
 };

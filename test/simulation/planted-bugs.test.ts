@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { PLANTED_BUGS } from './planted-bugs.ts';
+import type { Plant } from './plants.ts';
+import { shrink, storyOf } from './shrink.ts';
+import { type Outcome, simulate } from './simulate.ts';
+
+/** The rarest of them shows within some two thousand seeds. */
+const SEEDS = 6000;
+
+async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const outcome = await simulate(seed, make());
+    if (outcome.violations.length > 0) return outcome;
+  }
+  return undefined;
+}
+
+describe('the simulation notices that', () => {
+  it.each(Object.entries(PLANTED_BUGS))('%s', { timeout: 120_000 }, async (_, make) => {
+    const failure = await firstFailure(make);
+    expect(failure?.violations.length).toBeGreaterThan(0);
+    // The code as it is keeps its promises with that seed.
+    expect((await simulate(failure?.plan.seed ?? 0)).violations).toEqual([]);
+  });
+});
+
+it('tells of a broken promise the shortest story there is', { timeout: 120_000 }, async () => {
+  const make = PLANTED_BUGS['a push commits whatever was deleted'];
+  const failure = make && (await firstFailure(make));
+  if (!make || !failure) throw new Error('it was not found');
+  const small = await shrink(failure, make());
+  expect(small.violations[0]?.slice(0, 2)).toBe(failure.violations[0]?.slice(0, 2));
+  const tasks = (outcome: Outcome) => outcome.plan.actors.flatMap((actor) => actor.tasks).length;
+  expect(tasks(small)).toBeLessThanOrEqual(5);
+  expect(small.timeline.length).toBeLessThan(60);
+  expect(storyOf(small)).toContain(`SEED=${failure.plan.seed}`);
+});
