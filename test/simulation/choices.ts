@@ -10,7 +10,7 @@ export interface Choice {
 /** What becomes of the call, or happens just before it. */
 export type What = (typeof WHAT)[number];
 
-export const WHAT = [
+const WHAT = [
   'done',
   'crash before it',
   'crash after it',

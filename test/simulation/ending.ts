@@ -1,4 +1,4 @@
-import { sweepProgressKey } from '../../functions/registry/keys.ts';
+import { policiesKey, sweepProgressKey } from '../../functions/registry/keys.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
@@ -13,6 +13,14 @@ const DAY = 24 * 60 * 60 * 1000;
 /** 6: lets all uploads and quarantines run out, sweeps twice, waits out the delay of the outbox, and looks for what is left
  *  of no use. `registry` is scheduled by nobody else any more. */
 export async function windUp(world: World, registry: Registry, quarantineMs: number): Promise<void> {
+  await sweepAll(world, registry, quarantineMs);
+  // Where a policy deletes in these sweeps, that is in quarantine again.
+  if (world.table.peek(policiesKey)) await sweepAll(world, registry, quarantineMs);
+  world.clock += DAY + 2;
+  await drainOutbox(registry);
+}
+
+async function sweepAll(world: World, registry: Registry, quarantineMs: number): Promise<void> {
   world.clock += 9 * DAY;
   expire(world);
   for (const name of REPOSITORIES) {
@@ -24,8 +32,6 @@ export async function windUp(world: World, registry: Registry, quarantineMs: num
       await sweep();
     }
   }
-  world.clock += DAY + 2;
-  await drainOutbox(registry);
 }
 
 /** What nobody can reach any more and is there all the same. */

@@ -2,19 +2,20 @@ import { EPOCH_SECONDS, MIN_EPOCH_SECONDS } from '../../functions/limits.ts';
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { type Blob, deleteBlob, requireBlob } from '../../functions/registry/blobs.ts';
-import { manifestKey } from '../../functions/registry/keys.ts';
+import { blobKey, graveKey, manifestKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest, readManifest } from '../../functions/registry/manifests.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { deleteRepository } from '../../functions/registry/repository-deletion.ts';
+import { restore } from '../../functions/registry/restore.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
 import { appendChunk, cancelUpload, finishUpload, startUpload } from '../../functions/registry/uploads.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { bodyOf, bytesOf } from './blobs.ts';
 import type { Client, Since } from './client.ts';
 import { BLOBS, manifestOf } from './content.ts';
-import { push, upload } from './push.ts';
-import type { Delete, Pull, Sweep, Task, Upload } from './tasks.ts';
+import { acknowledged, push, upload } from './push.ts';
+import type { Delete, Pull, Restore, Sweep, Task, Upload } from './tasks.ts';
 
 /** Milliseconds of an epoch: the shortest there is, so that many pass before an object's day is over. */
 export const EPOCH_MS = MIN_EPOCH_SECONDS * 1000;
@@ -28,6 +29,8 @@ export async function perform(client: Client, task: Task, quarantineMs: number):
       return pull(client, task);
     case 'delete':
       return remove(client, task);
+    case 'restore':
+      return bringBack(client, task, quarantineMs);
     case 'upload':
       return beginUpload(client, task);
     case 'sweep':
@@ -91,6 +94,37 @@ async function remove(client: Client, task: Delete): Promise<void> {
       if ((await deleteRepository(registry, repository)) === 'done') return;
     }
   });
+}
+
+/** What was deleted comes back within its quarantine, unless somebody has deleted a blob of it on purpose. */
+async function bringBack(client: Client, { repository, tag, manifest }: Restore, quarantineMs: number) {
+  const { world, registry } = client;
+  const { digest } = manifest;
+  const grave = world.table.peek(graveKey(repository, digest));
+  const since = client.since(repository);
+  const wanted = tag === undefined ? { digest } : { tag };
+  const outcome = await client.request([...UNKNOWN, 'MANIFEST_BLOB_UNKNOWN'], () =>
+    restore(registry, repository, wanted, { until: Number.POSITIVE_INFINITY }),
+  );
+  if ('answer' in outcome) {
+    const came = outcome.answer.entries.filter(
+      ({ kind, outcome: is }) => kind === 'manifest' && is === 'restored',
+    );
+    for (const entry of came)
+      if (entry.digest) acknowledged(client, repository, entry.digest, undefined, since);
+    return;
+  }
+  if (tag !== undefined || !grave || manifest.children.length > 0) return;
+  const isOver = (grave['deletedAt'] as number) + quarantineMs <= world.clock;
+  const keys = manifest.blobs.map((blob) => blobKey(repository, blob.digest));
+  const wasTaken =
+    keys.some((key) => world.wasDeletedSince(key, 0)) ||
+    world.wasDeletedSince(graveKey(repository, digest), 0);
+  if (!isOver && !wasTaken)
+    client.accuse(
+      5,
+      `${digest} is in quarantine in ${repository}, and cannot be restored: ${outcome.refused.message}`,
+    );
 }
 
 async function beginUpload(client: Client, { repository, end }: Upload): Promise<void> {

@@ -110,7 +110,7 @@ function judge(client: Client, repository: RepositoryName, refused: RegistryErro
   for (const digest of missingIn(refused)) {
     const since = holds.get(digest);
     const keys = [blobKey(repository, digest), manifestKey(repository, digest)];
-    if (!since || keys.some((key) => world.wasDeletedSince(key, since.step))) continue;
+    if (!since || keys.some((key) => world.wasTakenSince(key, since.step))) continue;
     if (world.epochOf(repository) <= since.epoch + 1) {
       client.accuse(
         5,
@@ -120,7 +120,8 @@ function judge(client: Client, repository: RepositoryName, refused: RegistryErro
   }
 }
 
-function acknowledged(
+/** What was acknowledged is there, unless it was deleted on purpose. */
+export function acknowledged(
   client: Client,
   repository: RepositoryName,
   digest: Digest,

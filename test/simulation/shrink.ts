@@ -1,4 +1,5 @@
 import type { Choice } from './choices.ts';
+import { named } from './content.ts';
 import type { Plant } from './plants.ts';
 import { type Outcome, replay } from './simulate.ts';
 import { type Plan, taskText } from './tasks.ts';
@@ -57,11 +58,15 @@ function* smallerThan(best: () => Case): Generator<Case> {
   }
 }
 
+/** The first digits are enough to tell them apart. */
+const UUID = /([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
 /** What somebody needs who is to mend it: who did what, step by step, and how to see it again. */
 export function storyOf({ plan, violations, timeline }: Outcome): string {
   const tasks = [{ name: 'before', tasks: plan.before }, ...plan.actors].flatMap(({ name, tasks: all }) =>
-    all.map((task) => `${name}: ${taskText(task)}`),
+    all.map((task) => named(`${name}: ${taskText(task)}`)),
   );
   const again = `again: SEED=${plan.seed} npx vitest run test/simulation`;
-  return [...violations, '', ...tasks, '', ...timeline, '', again].join('\n');
+  const steps = timeline.map((line) => line.replaceAll(UUID, '$1'));
+  return [...violations, '', ...tasks, '', ...steps, '', again].join('\n');
 }

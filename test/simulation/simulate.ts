@@ -1,4 +1,6 @@
 import type { RepositoryName } from '../../functions/oci/reference.ts';
+import { policiesKey } from '../../functions/registry/keys.ts';
+import type { Retention } from '../../functions/registry/policies.ts';
 import { type Choice, type Choices, RandomChoices, SameChoices } from './choices.ts';
 import { Client } from './client.ts';
 import { named } from './content.ts';
@@ -46,7 +48,8 @@ async function follow(
   choices: Choices,
   { plant = {}, isTold = false }: { plant?: Plant; isTold?: boolean },
 ): Promise<Omit<Outcome, 'choices'>> {
-  const world = new World(plan.seed, plant);
+  const world = new World(plan.seed, { plant, hasPolicy: plan.retention !== undefined });
+  if (plan.retention) await setPolicy(world, plan.retention);
   const timeline: string[] = [];
   const run = new Run(world, plan.quarantineMs, isTold ? timeline : undefined);
   await run.all([{ name: 'before', tasks: plan.before }], new SameChoices([]));
@@ -54,6 +57,12 @@ async function follow(
   const { steps } = world;
   await run.end();
   return { plan, steps, violations: world.violations, timeline };
+}
+
+/** Before anything happens. */
+async function setPolicy({ table }: World, retention: Retention): Promise<void> {
+  const policies = JSON.stringify([{ name: 'few', repositories: ['*'], retention }]);
+  await table.write([{ put: policiesKey, attributes: { policies, version: 1, quotasSince: 0 } }]);
 }
 
 /** What happens in one world, phase after phase, until a promise is broken. */

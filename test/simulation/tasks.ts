@@ -1,5 +1,6 @@
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
+import type { Retention } from '../../functions/registry/policies.ts';
 import { MANIFESTS, REPOSITORIES, type SimulatedBlob, type SimulatedManifest, TAGS } from './content.ts';
 import { Random } from './random.ts';
 
@@ -27,6 +28,14 @@ type Delete = {
   | { readonly what: 'repository' }
 );
 
+/** Brings back a tag that was deleted, or a manifest. */
+interface Restore {
+  readonly is: 'restore';
+  readonly repository: RepositoryName;
+  readonly tag: Tag | undefined;
+  readonly manifest: SimulatedManifest;
+}
+
 /** Begins an upload, sends some of it and cancels it or goes away. */
 interface Upload {
   readonly is: 'upload';
@@ -48,13 +57,15 @@ interface Drain {
 }
 
 /** What one party does from beginning to end. */
-export type Task = Push | Pull | Delete | Upload | Sweep | Drain;
-export type { Delete, Pull, Push, Sweep, Upload };
+export type Task = Push | Pull | Delete | Restore | Upload | Sweep | Drain;
+export type { Delete, Pull, Push, Restore, Sweep, Upload };
 
 /** What every party of a run does, one task after the other; it follows from the seed. */
 export interface Plan {
   readonly seed: number;
   readonly quarantineMs: number;
+  /** What retention keeps, where there is a policy. */
+  readonly retention: Retention | undefined;
   /** One after the other, before the others begin: so there is something old to meet at. */
   readonly before: readonly Task[];
   readonly actors: readonly { readonly name: string; readonly tasks: readonly Task[] }[];
@@ -73,6 +84,10 @@ interface Scene {
   readonly pushes: number;
 }
 
+/** The most that a policy can delete: all tags but the last, and untagged manifests as soon as nobody may be about to use
+ *  them. */
+const RETENTION: Retention = { tags: [{ match: ['*'], keepLast: 1 }], untaggedAfterDays: 0 };
+
 /** The plan that follows from the seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
@@ -89,7 +104,8 @@ export function planOf(seed: number): Plan {
   }));
   const drain = { name: 'drain', tasks: many(random.below(2), () => ({ is: 'drain' })) };
   const quarantineMs = random.pick([0, 0, DAY]);
-  return { seed, quarantineMs, before, actors: [...clients, ...sweepers, drain] };
+  const retention = random.chance(0.3) ? RETENTION : undefined;
+  return { seed, quarantineMs, retention, before, actors: [...clients, ...sweepers, drain] };
 }
 
 function sceneOf(random: Random): Scene {
@@ -123,13 +139,17 @@ function clientTask(scene: Scene): Task {
   const { random } = scene;
   const repository = random.pick(scene.repositories);
   if (random.below(10) < scene.pushes) return pushTask(scene, repository);
-  const kind = random.below(20);
+  const kind = random.below(22);
   if (kind < 4) return { is: 'pull', repository, tag: random.pick(scene.tags) };
   if (kind < 7) return { is: 'delete', what: 'tag', repository, tag: random.pick(scene.tags) };
   if (kind < 13)
     return { is: 'delete', what: 'manifest', repository, digest: random.pick(scene.manifests).digest };
   if (kind < 17) return { is: 'delete', what: 'blob', repository, digest: random.pick(scene.blobs).digest };
   if (kind < 18) return { is: 'delete', what: 'repository', repository };
+  if (kind < 21) {
+    const tag = random.chance(0.5) ? random.pick(scene.tags) : undefined;
+    return { is: 'restore', repository, tag, manifest: random.pick(scene.manifests) };
+  }
   return { is: 'upload', repository, end: random.pick(['cancel', 'leave', 'wrong digest', 'finish']) };
 }
 

@@ -51,12 +51,15 @@ export class World {
   /** Errors that the simulation itself has thrown. */
   readonly injected = new WeakSet<object>();
   readonly #removed = new Map<string, number>();
+  readonly #retired = new Map<string, number>();
   readonly #written = new Map<string, { step: number; by: Process }>();
   readonly #random: Random;
+  readonly #hasPolicy: boolean;
 
-  constructor(seed: number, plant: Plant = {}) {
+  constructor(seed: number, { plant = {}, hasPolicy = false }: { plant?: Plant; hasPolicy?: boolean } = {}) {
     this.#random = new Random(seed);
     this.plant = plant;
+    this.#hasPolicy = hasPolicy;
   }
 
   registryOf(process: Process): Registry {
@@ -92,8 +95,13 @@ export class World {
     return outcome;
   }
 
-  /** Whether somebody has removed the item on purpose, after `step`. */
+  /** Whether somebody has removed the item on purpose after `step`, or a policy has. */
   wasDeletedSince(key: Key, step: number): boolean {
+    return this.wasTakenSince(key, step) || (this.#retired.get(idOf(key)) ?? -1) >= step;
+  }
+
+  /** Whether somebody has removed the item on purpose, after `step`. */
+  wasTakenSince(key: Key, step: number): boolean {
     return (this.#removed.get(idOf(key)) ?? -1) >= step;
   }
 
@@ -111,6 +119,12 @@ export class World {
     this.violations.push(text);
   }
 
+  /** A manifest that nobody can be about to use: the sweep's rule. */
+  #isOld({ partition }: Key, kind: string, { touched }: Readonly<Record<string, unknown>>): boolean {
+    const epoch = this.epochOf(partition.slice('R#'.length) as RepositoryName);
+    return kind === 'M#' && (touched as number) <= epoch - 2;
+  }
+
   #noteRemoval(
     process: Process,
     key: Key,
@@ -120,7 +134,9 @@ export class World {
     const kind = key.partition.startsWith('R#') ? key.sort.slice(0, 2) : '';
     const { task } = process;
     if (task.is === 'delete') this.#removed.set(idOf(key), this.steps);
-    else if (kind === 'M#' || kind === 'T#' || (kind === 'B#' && task.is !== 'sweep')) {
+    else if (task.is === 'sweep' && this.#hasPolicy && (kind === 'T#' || this.#isOld(key, kind, before))) {
+      this.#retired.set(idOf(key), this.steps);
+    } else if (kind === 'M#' || kind === 'T#' || (kind === 'B#' && task.is !== 'sweep')) {
       this.violate(`4: ${task.is} removes ${key.sort} of ${key.partition}`);
     }
     if (
