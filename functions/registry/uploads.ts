@@ -19,7 +19,7 @@ export interface UploadSession {
   readonly upload: Upload;
   /** Who opened it; nobody else may write to it. */
   readonly by?: string;
-  /** Milliseconds; from then on the session is unknown, and the outbox deletes the object. */
+  /** Milliseconds; from then on the session is unknown, and a day later the outbox deletes the object. */
   readonly due: number;
 }
 
@@ -57,7 +57,7 @@ export async function startUpload(
   await registry.table.write([
     { put: uploadKey(id), attributes: attributesOf(session) },
     { put: entryKey(session), attributes: { expiresAt: seconds(due) } },
-    discard(upload.objectKey, due),
+    discard(upload.objectKey, bytesDue(due)),
   ]);
   return session;
 }
@@ -139,7 +139,7 @@ export async function cancelUpload(registry: Registry, session: UploadSession): 
   const { committed } = await registry.table.write([
     { remove: uploadKey(session.id), when: [equals('objectKey', session.upload.objectKey)] },
     { remove: entryKey(session) },
-    rescue(session.upload.objectKey, session.due),
+    rescue(session.upload.objectKey, bytesDue(session.due)),
     discardLater(registry, session),
   ]);
   // Only now is it certain that no other request has finished the upload: its object is nobody's.
@@ -195,16 +195,20 @@ function closeOperations(registry: Registry, session: UploadSession, digest: Dig
   return [
     { put: uploadKey(id), attributes: { repository, finished: digest, expiresAt }, when: unchanged(session) },
     { remove: entryKey(session) },
-    rescue(upload.objectKey, due),
+    rescue(upload.objectKey, bytesDue(due)),
   ];
 }
+
+/** A day after the session has ended by its age: a request that has found it open before may still write, and bytes that
+ *  come after the delete would stay for ever. */
+const bytesDue = (due: number) => due + OUTBOX_DELAY_SECONDS * 1000;
 
 /** A day later, when no token is alive by which the store takes bytes under this key: what is written there after the
  *  delete would stay for ever. */
 function discardLater({ now }: Registry, { upload, due }: UploadSession): Operation {
   const later = now() + OUTBOX_DELAY_SECONDS * 1000;
-  // The same write takes the entry of `due` off the list: it must not be the same item.
-  return discard(upload.objectKey, later === due ? later + 1 : later);
+  // The same write takes the session's own entry off the list: it must not be the same item.
+  return discard(upload.objectKey, later === bytesDue(due) ? later + 1 : later);
 }
 
 const entryKey = ({ repository, by, due, id }: UploadSession) => uploadEntryKey(repository, by, due, id);

@@ -203,6 +203,7 @@ describe('a blob that was sent past the registry', () => {
     fixture.clock += 7 * DAY;
     expect(await fixture.event(session)).toBe(false);
     expect(await refusal(requireBlob(fixture.registry, REPOSITORY, digest))).toBe('BLOB_UNKNOWN');
+    fixture.clock += DAY;
     expect(await drainOutbox(fixture.registry)).toBe(1);
     expect(await isReadable(fixture, session)).toBe(false);
   });

@@ -1,3 +1,4 @@
+import { FINISHED_UPLOAD_SECONDS } from '../../functions/limits.ts';
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { RegistryError } from '../../functions/oci/errors.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
@@ -68,7 +69,9 @@ export async function upload(client: Client, repository: RepositoryName, { bytes
   );
   if ('answer' in finished && finished.answer.is === 'stored')
     return linked(client, repository, digest, since);
-  if ('refused' in finished && client.world.clock < due) {
+  // A finished upload is remembered for an hour, for those who lost the answer.
+  const isRemembered = client.world.clock - since.clock < FINISHED_UPLOAD_SECONDS * 1000;
+  if ('refused' in finished && client.world.clock < due && isRemembered) {
     client.accuse(5, `the upload of ${digest} is unknown before its time`);
   }
   return undefined;
