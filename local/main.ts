@@ -50,23 +50,36 @@ function explain(error: unknown, port: number): unknown {
   return new Error(`port ${port} is taken; choose another with STOWAGE_PORT`, { cause: error });
 }
 
+interface Tidying {
+  /** What is under way is cut off wherever it is; the next start goes on. */
+  stop(): void;
+}
+
 /** Tidying that fails must not stop the registry; the next one tries again. */
-function tidyRegularly(stores: OpenRegistry, { lease }: Settings): NodeJS.Timeout {
-  const tidy = () => {
-    stores.tidy(lease).catch((error) => process.stderr.write(`stowage: tidying failed: ${error}\n`));
+function tidyRegularly(stores: OpenRegistry, { lease }: Settings): Tidying {
+  let isStopped = false;
+  const tell = (error: unknown) => {
+    if (!isStopped) process.stderr.write(`stowage: tidying failed: ${error}\n`);
   };
+  const tidy = () => void stores.tidy(lease).catch(tell);
   tidy();
-  return setInterval(tidy, TIDY_INTERVAL_MS);
+  const timer = setInterval(tidy, TIDY_INTERVAL_MS);
+  return {
+    stop() {
+      isStopped = true;
+      clearInterval(timer);
+    },
+  };
 }
 
 /** The first signal lets requests finish, the second one does not wait for them. */
-function stopOnSignal(server: RunningServer, stores: OpenRegistry, timer: NodeJS.Timeout): void {
+function stopOnSignal(server: RunningServer, stores: OpenRegistry, tidying: Tidying): void {
   let stopping = false;
   const stop = async () => {
     if (stopping) process.exit(1);
     stopping = true;
     process.stderr.write('stowage: finishing requests; once more to stop at once\n');
-    clearInterval(timer);
+    tidying.stop();
     await server.close();
     await stores.close();
   };
