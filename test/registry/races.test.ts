@@ -6,14 +6,7 @@ import { blobKey, digestKey, manifestKey, repositoryKey } from '../../functions/
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
-import type { Registry } from '../../functions/registry/registry.ts';
-import {
-  appendChunk,
-  cancelUpload,
-  finishUpload,
-  requireUpload,
-  startUpload,
-} from '../../functions/registry/uploads.ts';
+import { cancelUpload, finishUpload, requireUpload, startUpload } from '../../functions/registry/uploads.ts';
 import {
   bodyOf,
   imageOf,
@@ -293,43 +286,3 @@ describe('a touch', () => {
     expect(await table.get(link)).toMatchObject({ touched: 5 });
   });
 });
-
-describe('an upload that ends by its age', () => {
-  const WEEK = 7 * DAY;
-
-  it('leaves no byte where a chunk that found it open is written after the end', async () => {
-    const fixture = await openFixture();
-    const { registry } = fixture;
-    const session = await startUpload(registry, REPOSITORY);
-    fixture.clock += WEEK + 60_000;
-    await drainOutbox(registry);
-    await appendChunk(registry, session, bodyOf(Buffer.from('late')), undefined);
-    fixture.clock += 2 * DAY;
-    await drainOutbox(registry);
-    expect(await readdir(registry)).toEqual([]);
-  });
-
-  it('is finished by a request that found it open, or unknown, and never too busy', async () => {
-    const fixture = await openFixture();
-    const { registry } = fixture;
-    const bytes = Buffer.from('just in time');
-    const digest = digestOf('sha256', bytes);
-    const { id } = await startUpload(registry, REPOSITORY);
-    fixture.clock += WEEK - 1;
-    fixture.justBefore(`B#${digest}`, async () => {
-      fixture.clock += 60_000;
-      await drainOutbox(registry);
-    });
-    const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
-    expect(await finishUpload(registry, finish)).toEqual({ is: 'stored' });
-    fixture.clock += 2 * DAY;
-    await drainOutbox(registry);
-    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
-    expect(Buffer.from((await read(await registry.blobs.read(objectKey))) ?? [])).toEqual(bytes);
-  });
-});
-
-/** The keys of all objects there are, finished or not. */
-async function readdir({ blobs }: Registry): Promise<readonly string[]> {
-  return (await blobs.list(undefined, 1000)).map(({ objectKey }) => objectKey);
-}
