@@ -24,7 +24,8 @@ export function storeOptions(command: Command): Command {
     .option('--data <directory>', 'of a registry on this machine, which must be stopped');
 }
 
-/** Runs one of our files on a store. A program of its own: the command line itself knows the API only, neither stores nor AWS. */
+/** Runs one of our files on a store. A program of its own: the command line itself knows the API only, neither stores
+ *  nor AWS. */
 export async function runOnStore(
   program: string,
   { table, bucket, region, data }: StoreOptions,

@@ -103,7 +103,8 @@ export class BlobBucket extends Construct {
     const resources = patterns.map((pattern) => this.#bucket.arnForObjects(pattern));
     worker.allow(new PolicyStatement({ actions: [...ACTIONS[worker.duty]], resources }));
     if (worker.duty !== 'expire') {
-      // No function lists objects; `stowage scan` does, with the credentials of whoever runs it. But S3 tells only those who may that an object is missing; others get a 403.
+      // No function lists objects; `stowage scan` does, with the credentials of whoever runs it. But S3 tells only
+      // those who may that an object is missing; others get a 403.
       const list = new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] });
       worker.allow(list);
     }

@@ -47,8 +47,9 @@ export async function requireBlobForPush(
   return blobOf(digest, found);
 }
 
-/** The operations that link `object` as `digest` in the repository, and whether the digest keeps that object
- *  or already has one. DENIED where a quota has no room for it. Each is conditional on what was just read: in a transaction that fails, read anew. */
+/** The operations that link `object` as `digest` in the repository, and whether the digest keeps that object or already
+ *  has one. DENIED where a quota has no room for it. Each is conditional on what was just read: in a transaction that
+ *  fails, read anew. */
 export async function linkOperations(
   registry: Registry,
   repository: PushTarget,

@@ -7,9 +7,10 @@ import { type Blob, requireBlob } from './blobs.ts';
 import type { Registry } from './registry.ts';
 import { findUpload, linkUpload, type UploadSession, uploadsSince } from './uploads.ts';
 
-/** Finishes the upload whose object a client has written to the store itself: its bytes are checked, only the link
- *  is missing. Answers whether it did; where a quota has no room, the client's own next request is told so. May be told of an object late, twice, or of one that is none of its business:
- *  an upload that is finished, cancelled, expired, or written by the registry stays as it is. */
+/** Finishes the upload whose object a client has written to the store itself: its bytes are checked, only the link is
+ *  missing. Answers whether it did; where a quota has no room, the client's own next request is told so. May be told of
+ *  an object late, twice, or of one that is none of its business: an upload that is finished, cancelled, expired, or
+ *  written by the registry stays as it is. */
 export async function commitDirectUpload(registry: Registry, id: string): Promise<boolean> {
   const session = await findUpload(registry, id);
   if (!session) return false;

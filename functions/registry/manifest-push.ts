@@ -25,8 +25,9 @@ export interface ManifestPush {
   readonly tags: readonly Tag[];
 }
 
-/** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the
- *  repository lacks what it refers to, DENIED where a policy holds a tag elsewhere or has no room for it; a missing subject is accepted. */
+/** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the repository
+ *  lacks what it refers to, DENIED where a policy holds a tag elsewhere or has no room for it; a missing subject is
+ *  accepted. */
 export async function putManifest(
   registry: Registry,
   push: ManifestPush,

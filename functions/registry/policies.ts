@@ -9,8 +9,8 @@ import type { Registry } from './registry.ts';
 export const POLICY_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** What an operator wants of the repositories that a policy covers. All policies that cover a repository hold for it
- *  together: what one of them keeps, none deletes; what one of them refuses, is refused. In every pattern `*` stands for any
- *  characters. */
+ *  together: what one of them keeps, none deletes; what one of them refuses, is refused. In every pattern `*` stands
+ *  for any characters. */
 export interface Policy {
   /** Its own; `POLICY_NAME`. */
   readonly name: string;

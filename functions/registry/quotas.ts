@@ -148,8 +148,8 @@ function isValid({ registry, since }: Metering, usage: Usage | undefined): usage
 
 const isOld = ({ now }: Registry, { countedAt }: Usage) => countedAt + RECOUNT_MS <= now();
 
-/** Counts afresh, where that was not done of late. What is raised meanwhile may count twice, never not at all: the difference is added to what is there
- *  then. Of two who count at once one takes the other's outcome. */
+/** Counts afresh, where that was not done of late. What is raised meanwhile may count twice, never not at all: the
+ *  difference is added to what is there then. Of two who count at once one takes the other's outcome. */
 async function count(metering: Metering): Promise<Usage> {
   const { registry, meter, since } = metering;
   return untilWon(registry, async () => {

@@ -30,9 +30,9 @@ export type Wanted =
   | { readonly tag: Tag; readonly digest?: Digest; readonly at?: number }
   | { readonly tag?: undefined; readonly digest: Digest; readonly at?: number };
 
-/** Brings back a manifest, or a tag: as it was at a time, on the manifest that is named, or before it was deleted. All that a
- *  manifest lists comes first, then what belonged to it when it was deleted; the tag comes last. It is pushed as any
- *  push: it may die at any step and be run again, and the last of several writers of a tag wins. A conflict where
+/** Brings back a manifest, or a tag: as it was at a time, on the manifest that is named, or before it was deleted. All
+ *  that a manifest lists comes first, then what belonged to it when it was deleted; the tag comes last. It is pushed as
+ *  any push: it may die at any step and be run again, and the last of several writers of a tag wins. A conflict where
  *  it cannot be done, with the reason. */
 export async function restore(
   registry: Registry,

@@ -112,8 +112,8 @@ export async function appendChunk(
   return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
 }
 
-/** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6).
- *  A client that lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
+/** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6). A client that
+ *  lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
 export async function finishUpload(
   registry: Registry,
   { repository, id, body, start, digest }: FinishRequest,
@@ -134,7 +134,8 @@ function isFinished(found: Attributes | undefined, repository: RepositoryName, d
   return found?.['repository'] === repository && found['finished'] === digest;
 }
 
-/** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later; BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
+/** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later;
+ *  BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
 export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
   const { committed } = await registry.table.write([
     { remove: uploadKey(session.id), when: [equals('objectKey', session.upload.objectKey)] },

@@ -15,8 +15,8 @@ export interface PlanOptions {
   readonly horizon: number;
 }
 
-/** What retention makes of a repository: a finding for every tag and every manifest. Those that go come in an order in which
- *  nothing goes before what it belongs to: an index before its children, a manifest before its signatures. */
+/** What retention makes of a repository: a finding for every tag and every manifest. Those that go come in an order in
+ *  which nothing goes before what it belongs to: an index before its children, a manifest before its signatures. */
 export interface Plan {
   readonly tags: readonly (readonly [TagNode, Finding])[];
   readonly manifests: readonly Finding[];

@@ -33,9 +33,9 @@ async function findPlan(sweep: Pick<Sweep, 'registry' | 'name' | 'horizon'>): Pr
 const asksForUntagged = (policies: readonly Policy[]) =>
   policies.some(({ retention }) => retention?.untaggedAfterDays !== undefined);
 
-/** Deletes what the policies of the repository keep no longer. The plan is made of what was read a while ago; so each removal
- *  stands on the condition that what it rests on is still so, and whoever pushes, tags or touches meanwhile wins. Manifests
- *  stay restorable. Reads all of the repository's tags and manifests at once: a stage without pages. */
+/** Deletes what the policies of the repository keep no longer. The plan is made of what was read a while ago; so each
+ *  removal stands on the condition that what it rests on is still so, and whoever pushes, tags or touches meanwhile
+ *  wins. Manifests stay restorable. Reads all of the repository's tags and manifests at once: a stage without pages. */
 export async function retain(sweep: Sweep): Promise<{ readonly done: boolean }> {
   const plan = await findPlan(sweep);
   if (!plan) return { done: true };
@@ -82,9 +82,9 @@ class Removal {
     else this.#stayed.add(digest);
   }
 
-  /** No push that can still commit relies on a manifest that was touched before the horizon: whoever tags it, pushes it again
-   *  or lists it touches it first. So what is committed was there to be read, or shows in `touched`; neither `version`
-   *  nor `deletions` is counted up, and no push has to start again. */
+  /** No push that can still commit relies on a manifest that was touched before the horizon: whoever tags it, pushes it
+   *  again or lists it touches it first. So what is committed was there to be read, or shows in `touched`; neither
+   *  `version` nor `deletions` is counted up, and no push has to start again. */
   async #bury({ digest, reason }: Finding): Promise<boolean> {
     const { registry, name, horizon } = this.#sweep;
     const [manifest, grave] = await registry.table.getMany([

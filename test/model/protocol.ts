@@ -85,7 +85,8 @@ export function bury(
   ];
 }
 
-/** The changes that take one link away, of a digest that was read so, and with the last one the object; as `unlinkOperations`. */
+/** The changes that take one link away, of a digest that was read so, and with the last one the object; as
+ *  `unlinkOperations`. */
 export function unlink(
   { layout, omits }: Protocol,
   r: number,

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { shrink, storyOf } from './shrink.ts';
 import { simulate } from './simulate.ts';
 
-// SEED=7 runs that one and tells it step by step; SIMULATION_STEPS=1000000 goes on from SIMULATION_SEED until so many steps are done.
+// SEED=7 runs that one and tells it step by step; SIMULATION_STEPS=1000000 goes on from SIMULATION_SEED until so many
+// steps are done.
 
 const { SEED, SIMULATION_STEPS = '200000', SIMULATION_SEED = '1' } = process.env;
 

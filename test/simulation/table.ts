@@ -8,8 +8,8 @@ import {
 } from '../../functions/storage/table.ts';
 import type { Call, Process, World } from './world.ts';
 
-/** The world's table as one process sees it: every call waits until the scheduler lets it happen. Reads of several items may
- *  come apart, and a write of one item without conditions may happen twice, as on DynamoDB. */
+/** The world's table as one process sees it: every call waits until the scheduler lets it happen. Reads of several
+ *  items may come apart, and a write of one item without conditions may happen twice, as on DynamoDB. */
 export function scheduledTable(world: World, process: Process): Table {
   const { table, plant } = world;
   return {

@@ -6,7 +6,8 @@ import type { Policy, Retention } from '../../functions/registry/policies.ts';
 import type { Graph, ManifestNode, TagNode } from '../../functions/upkeep/retention-graph.ts';
 import { type Plan, planRetention } from '../../functions/upkeep/retention-plan.ts';
 
-// Plans of generated repositories, held against a plain reading of docs/retention.md: by repetition until nothing changes, over all
+// Plans of generated repositories, held against a plain reading of docs/retention.md: by repetition until nothing
+// changes, over all
 // pairs of things, without any index. Small worlds, so that everything happens to everything.
 
 const DAY = 24 * 60 * 60 * 1000;
