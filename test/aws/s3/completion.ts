@@ -44,13 +44,13 @@ export function assemble(
   requireOrder(upload, requested);
   const parts = requested.map((each) => requirePart(upload, each));
   requireSizes(parts);
-  const size = parts.reduce((sum, { file }) => sum + file.size, 0);
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
   requireObjectSize(call, size);
   const md5 = createHash('md5').update(Buffer.from(parts.map((part) => part.eTag).join(''), 'hex'));
   return {
     eTag: `${md5.digest('hex')}-${parts.length}`,
     size,
-    files: parts.map((part) => part.file),
+    files: parts.flatMap((part) => part.files),
     checksum: requireObjectChecksum(call, compositeChecksum(upload, parts)),
   };
 }
@@ -86,10 +86,10 @@ function requirePart(upload: OpenUpload, { number, eTag, checksums }: RequestedP
 }
 
 function requireSizes(parts: readonly Part[]): void {
-  const small = parts.slice(0, -1).find(({ file }) => file.size < MIN_PART_BYTES);
+  const small = parts.slice(0, -1).find(({ size }) => size < MIN_PART_BYTES);
   if (!small) return;
   throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
-    ProposedSize: small.file.size,
+    ProposedSize: small.size,
     MinSizeAllowed: MIN_PART_BYTES,
     PartNumber: small.number,
     ETag: small.eTag,

@@ -1,4 +1,5 @@
 import { queryValue } from './call.ts';
+import { compareKeys, type KeyIndex } from './key-index.ts';
 import { type Context, queryNumber, quoted, type Reply } from './operation.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
 import type { OpenUpload, StoredObject } from './store.ts';
@@ -8,7 +9,6 @@ const PAGE: [number, number, number] = [0, 1000, 2_147_483_647];
 const MAX_PAGE = 1000;
 
 const isoDate = (milliseconds: number) => new Date(milliseconds).toISOString();
-const compareKeys = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 export async function headBucket(): Promise<Reply> {
   return { status: 200 };
@@ -19,29 +19,68 @@ export async function listObjects({ call, store, bucket }: Context): Promise<Rep
     throw new S3Error('NotImplemented', 'This server lists objects with list-type=2 only');
   }
   const prefix = queryValue(call, 'prefix') ?? '';
+  const delimiter = queryValue(call, 'delimiter') || undefined;
   const token = queryValue(call, 'continuation-token');
   const startAfter = queryValue(call, 'start-after');
   const after = token === undefined ? (startAfter ?? '') : keyOfToken(token);
   const size = Math.min(queryNumber(call, 'max-keys', PAGE), MAX_PAGE);
-  const keys = store.keys().filter((key) => key.startsWith(prefix) && compareKeys(key, after) > 0);
-  const page = keys.slice(0, size);
-  const truncated = size > 0 && keys.length > size;
+  const page = pageOf(store.keys, { prefix, delimiter, after, size });
   const encode = keyEncoder(queryValue(call, 'encoding-type'));
   return {
     status: 200,
     body: document('ListBucketResult', {
       Name: bucket,
       Prefix: encode(prefix),
+      Delimiter: delimiter && encode(delimiter),
       StartAfter: startAfter === undefined ? undefined : encode(startAfter),
       ContinuationToken: token,
-      NextContinuationToken: truncated ? tokenOfKey(page.at(-1) ?? '') : undefined,
+      NextContinuationToken: page.next === undefined ? undefined : tokenOfKey(page.next),
       EncodingType: queryValue(call, 'encoding-type'),
-      KeyCount: page.length,
+      KeyCount: page.keys.length + page.prefixes.length,
       MaxKeys: size,
-      IsTruncated: truncated,
-      Contents: page.map((key) => listed(store.get(key), encode)),
+      IsTruncated: page.next !== undefined,
+      Contents: page.keys.map((key) => listed(store.get(key), encode)),
+      CommonPrefixes: page.prefixes.map((common) => ({ Prefix: encode(common) })),
     }),
   };
+}
+
+interface PageRequest {
+  readonly prefix: string;
+  readonly delimiter: string | undefined;
+  readonly after: string;
+  readonly size: number;
+}
+
+interface Page {
+  readonly keys: string[];
+  /** What keys have in common up to the delimiter, in place of these keys. */
+  readonly prefixes: string[];
+  /** Where the next page starts; absent on the last. */
+  readonly next?: string;
+}
+
+/** Behind every key that begins with `prefix`. */
+const pastAll = (prefix: string) => `${prefix}\u{10ffff}`;
+
+/** The part of the key up to and with the first delimiter behind the prefix. */
+function commonOf(key: string, prefix: string, delimiter: string | undefined): string | undefined {
+  const end = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
+  return end < 0 ? undefined : key.slice(0, end + (delimiter?.length ?? 0));
+}
+
+function pageOf(index: KeyIndex, { prefix, delimiter, after, size }: PageRequest): Page {
+  const page: Page = { keys: [], prefixes: [] };
+  let last = after;
+  for (;;) {
+    const key = index.next(prefix, last);
+    if (key === undefined || size === 0) return page;
+    if (page.keys.length + page.prefixes.length === size) return { ...page, next: last };
+    const common = commonOf(key, prefix, delimiter);
+    if (common === undefined) page.keys.push(key);
+    else page.prefixes.push(common);
+    last = common === undefined ? key : pastAll(common);
+  }
 }
 
 function listed(object: StoredObject | undefined, encode: (key: string) => string): Fields | undefined {

@@ -17,7 +17,7 @@ import type { OpenUpload, Part, Store, StoredObject } from './store.ts';
 import { document } from './xml.ts';
 
 const MAX_PART_NUMBER = 10_000;
-const PART_NUMBERS: [number, number, number] = [1, 1, MAX_PART_NUMBER];
+export const PART_NUMBERS: [number, number, number] = [1, 1, MAX_PART_NUMBER];
 
 const noSuchUpload = (id: string) =>
   new S3Error(
@@ -26,7 +26,7 @@ const noSuchUpload = (id: string) =>
     { UploadId: id },
   );
 
-function requireUpload(call: Call, store: Store): OpenUpload {
+export function requireUpload(call: Call, store: Store): OpenUpload {
   const id = queryValue(call, 'uploadId') ?? '';
   const upload = store.upload(id);
   if (upload?.key !== call.key) throw noSuchUpload(id);
@@ -77,14 +77,15 @@ export async function uploadPart({ call, store, body, now }: Context): Promise<R
   const { size, md5, checksum } = body.received;
   const part: Part = {
     number,
-    file: { name, size },
+    size,
+    files: [{ name, size }],
     eTag: md5.toString('hex'),
     modified: now().getTime(),
     // Without an algorithm of the upload, S3 checks a part and then forgets its checksum.
     checksum: algorithm && checksum,
   };
   if (!store.upload(id)) {
-    store.drop([part.file]);
+    store.discard(name);
     throw noSuchUpload(id);
   }
   store.addPart(id, part);
@@ -152,7 +153,7 @@ export async function listParts({ call, store, bucket }: Context): Promise<Reply
         PartNumber: part.number,
         LastModified: new Date(part.modified).toISOString(),
         ETag: quoted(part.eTag),
-        Size: part.file.size,
+        Size: part.size,
         ...(part.checksum && { [`Checksum${part.checksum.algorithm}`]: part.checksum.value }),
       })),
     }),

@@ -133,7 +133,19 @@ it('lists a prefix page by page, in the order of bytes', async () => {
   expect([first.IsTruncated, second.IsTruncated, second.KeyCount]).toEqual([true, false, 1]);
   expect((await list({ StartAfter: 'p/b' })).Contents?.[0]).toMatchObject({ Key: 'p/b&<', Size: 5 });
   expect(await refusal(list({ ContinuationToken: 'made up' }))).toBe('400 InvalidArgument');
-  expect(await refusal(list({ Delimiter: '/' }))).toBe('501 NotImplemented');
+});
+
+it('lists what keys have in common up to a delimiter in their place', async () => {
+  const { s3 } = await openFixture();
+  for (const key of ['p/a/1', 'p/a/2', 'p/b', 'p/c/1', 'p/c\u{10ffff}/1', 'q/1']) await put(s3, key, key);
+  const list = (more: object) =>
+    s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: 'p/', Delimiter: '/', MaxKeys: 2, ...more }));
+  const first = await list({});
+  const second = await list({ ContinuationToken: first.NextContinuationToken });
+  const prefixes = [first, second].map((page) => page.CommonPrefixes?.map(({ Prefix }) => Prefix));
+  expect(prefixes).toEqual([['p/a/'], ['p/c/', 'p/c\u{10ffff}/']]);
+  expect(first.Contents?.map(({ Key }) => Key)).toEqual(['p/b']);
+  expect([first.KeyCount, first.IsTruncated, second.IsTruncated]).toEqual([2, true, false]);
 });
 
 it('deletes many objects at once', async () => {

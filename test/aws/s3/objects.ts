@@ -32,7 +32,7 @@ export async function putObject(context: Context): Promise<Reply> {
   try {
     requireWriteConditions(call, store.get(call.key));
   } catch (error) {
-    store.drop(object.files);
+    store.discard(file);
     throw error;
   }
   store.put(object);

@@ -27,10 +27,16 @@ const KEPT_HEADERS = ['cache-control', 'content-disposition', 'content-language'
 const MAX_METADATA_BYTES = 2048;
 const ENCRYPTIONS = ['AES256', 'aws:kms', 'aws:kms:dsse'];
 
+/** What every object is here. */
+const STANDARD: Readonly<Record<string, string>> = {
+  'x-amz-acl': 'private',
+  'x-amz-storage-class': 'STANDARD',
+};
+
 /** Headers that would change what is stored, and that this server would silently drop. */
 const REFUSED_HEADERS = [
   'x-amz-acl',
-  'x-amz-copy-source',
+  'x-amz-copy-source-if-',
   'x-amz-grant-',
   'x-amz-object-lock-',
   'x-amz-server-side-encryption-customer-',
@@ -45,10 +51,12 @@ const REFUSED_HEADERS = [
 export function storedHeaders({ call, signed }: Context): Record<string, string> {
   const hoisted = signed.presigned ? call.query.map(([name]) => name.toLowerCase()) : [];
   const given = [...Object.keys(call.headers), ...hoisted];
-  const refused = given.find((name) => REFUSED_HEADERS.some((each) => name.startsWith(each)));
-  if (refused !== undefined) throw notImplemented(refused);
   const sent = (name: string) =>
     header(call, name) ?? (name.startsWith('x-amz-') ? queryValue(call, name) : undefined) ?? '';
+  const isRefused = (name: string) =>
+    REFUSED_HEADERS.some((each) => name.startsWith(each)) && sent(name) !== STANDARD[name];
+  const refused = given.find(isRefused);
+  if (refused !== undefined) throw notImplemented(refused);
   const kept = given.filter((name) => KEPT_HEADERS.includes(name) || name.startsWith('x-amz-meta-'));
   const encryption = given.includes('x-amz-server-side-encryption')
     ? sent('x-amz-server-side-encryption')

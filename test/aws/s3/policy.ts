@@ -32,6 +32,9 @@ const ACTIONS: Readonly<Record<Operation, Action>> = {
   ListObjectsV2: 's3:ListBucket',
   ListMultipartUploads: 's3:ListBucket',
   DeleteObjects: 's3:DeleteObject',
+  // The right to read the source is not asked for: no guest copies.
+  CopyObject: 's3:PutObject',
+  UploadPartCopy: 's3:PutObject',
   CreateMultipartUpload: 's3:PutObject',
   CompleteMultipartUpload: 's3:PutObject',
   UploadPart: 's3:PutObject',

@@ -1,5 +1,8 @@
-import { type Call, queryValue } from './call.ts';
+import { type Call, header, queryValue } from './call.ts';
 import { S3Error } from './s3-error.ts';
+
+/** A header, not the query, makes of a write a copy. */
+const COPIES = { PutObject: 'CopyObject', UploadPart: 'UploadPartCopy' } as const;
 
 const ROUTES = [
   { operation: 'HeadBucket', method: 'HEAD', of: 'bucket', query: [] },
@@ -17,11 +20,11 @@ const ROUTES = [
   { operation: 'DeleteObject', method: 'DELETE', of: 'object', query: [] },
 ] as const;
 
-export type Operation = (typeof ROUTES)[number]['operation'];
+export type Operation = (typeof ROUTES)[number]['operation'] | (typeof COPIES)[keyof typeof COPIES];
 
 /** What asks S3 for something else than the operations above; alone, or beside the parameters of one. */
 const NOT_IMPLEMENTED = new Set(
-  'accelerate acl analytics append attributes cors delimiter encryption intelligent-tiering inventory legal-hold lifecycle location logging metrics notification object-lock ownershipControls policy policyStatus publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent versionId versioning versions website'.split(
+  'accelerate acl analytics append attributes cors encryption intelligent-tiering inventory legal-hold lifecycle location logging metrics notification object-lock ownershipControls policy policyStatus publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent versionId versioning versions website'.split(
     ' ',
   ),
 );
@@ -37,8 +40,10 @@ export function operationOf(call: Call): Operation {
   );
   if (!route)
     throw call.method === 'POST' ? methodNotAllowed(call) : unimplemented(`${call.method} ${target}`);
-  if (has(call, 'partNumber') && route.operation !== 'UploadPart') throw unimplemented('?partNumber');
-  return route.operation;
+  const { operation } = route;
+  if (has(call, 'partNumber') && operation !== 'UploadPart') throw unimplemented('?partNumber');
+  const isCopy = header(call, 'x-amz-copy-source') !== undefined;
+  return isCopy && (operation === 'PutObject' || operation === 'UploadPart') ? COPIES[operation] : operation;
 }
 
 const has = (call: Call, name: string) => queryValue(call, name) !== undefined;

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RequestBody } from './body.ts';
 import { type Call, parseCall } from './call.ts';
 import { declaredChecksum } from './checksums.ts';
+import { copyObject, uploadPartCopy } from './copies.ts';
 import { headBucket, listMultipartUploads, listObjects } from './listings.ts';
 import {
   abortMultipartUpload,
@@ -35,7 +36,7 @@ export type Fault =
 
 /** The ETag without quotes, the key as it is, not URL-encoded. */
 export interface ObjectCreated {
-  readonly reason: 'PutObject' | 'CompleteMultipartUpload';
+  readonly reason: 'PutObject' | 'CopyObject' | 'CompleteMultipartUpload';
   readonly key: string;
   readonly size: number;
   readonly eTag: string;
@@ -83,6 +84,8 @@ const OPERATIONS: Record<Operation, (context: Context) => Promise<Reply>> = {
   AbortMultipartUpload: abortMultipartUpload,
   ListParts: listParts,
   PutObject: putObject,
+  CopyObject: copyObject,
+  UploadPartCopy: uploadPartCopy,
   GetObject: getObject,
   HeadObject: headObject,
   DeleteObject: deleteObject,
@@ -193,7 +196,8 @@ class S3Service {
     const checksum = operation === 'CompleteMultipartUpload' ? undefined : declaredChecksum(call);
     const body = new RequestBody(call, signed, checksum);
     if (isBodyless(call)) for await (const _ of body);
-    const reason = operation === 'PutObject' ? operation : 'CompleteMultipartUpload';
+    const isWhole = operation === 'PutObject' || operation === 'CopyObject';
+    const reason = isWhole ? operation : 'CompleteMultipartUpload';
     const created = (object: StoredObject) => this.#tell(object, reason);
     const { bucket } = this.#options;
     return OPERATIONS[operation]({ call, signed, body, store: this.#store, bucket, now: this.#now, created });

@@ -11,11 +11,14 @@ import {
 import { open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Algorithm, Checksum } from './checksums.ts';
+import { KeyIndex } from './key-index.ts';
 
-/** A file of the store; once it is there, its bytes never change. */
+/** A file of the store, or a piece of one; once it is there, its bytes never change. */
 export interface StoredFile {
   readonly name: string;
   readonly size: number;
+  /** How many bytes of the file lie before the piece. @default 0 */
+  readonly skip?: number;
 }
 
 export interface StoredObject {
@@ -32,7 +35,8 @@ export interface StoredObject {
 
 export interface Part {
   readonly number: number;
-  readonly file: StoredFile;
+  readonly size: number;
+  readonly files: readonly StoredFile[];
   readonly eTag: string;
   readonly modified: number;
   readonly checksum?: Checksum | undefined;
@@ -65,10 +69,11 @@ export class Store {
   readonly #directory: string;
   readonly #objects = new Map<string, StoredObject>();
   readonly #uploads = new Map<string, OpenUpload>();
-  readonly #readers = new Map<string, number>();
-  readonly #doomed = new Set<string>();
+  /** How many records and readers each file has. */
+  readonly #users = new Map<string, number>();
   readonly #unlinking = new Set<Promise<void>>();
-  #keys: readonly string[] | undefined;
+  /** Of all objects. */
+  readonly keys = new KeyIndex();
   #journal = -1;
 
   private constructor(directory: string) {
@@ -100,14 +105,6 @@ export class Store {
     return Array.from(this.#uploads.values());
   }
 
-  /** All keys, in the order of their UTF-8 bytes. */
-  keys(): readonly string[] {
-    this.#keys ??= Array.from(this.#objects.keys()).sort((a, b) =>
-      Buffer.compare(Buffer.from(a), Buffer.from(b)),
-    );
-    return this.#keys;
-  }
-
   /** Writes a file; of a body that throws, nothing stays. */
   async write(body: AsyncIterable<Uint8Array>): Promise<string> {
     const name = randomUUID();
@@ -124,16 +121,11 @@ export class Store {
   }
 
   put(object: StoredObject): void {
-    const before = this.#objects.get(object.key)?.files ?? [];
     this.#change({ put: object });
-    this.drop(before);
   }
 
   remove(key: string): void {
-    const object = this.#objects.get(key);
-    if (!object) return;
-    this.#change({ remove: key });
-    this.drop(object.files);
+    if (this.#objects.has(key)) this.#change({ remove: key });
   }
 
   start(upload: Upload): void {
@@ -141,40 +133,29 @@ export class Store {
   }
 
   addPart(id: string, part: Part): void {
-    const before = this.#uploads.get(id)?.parts.get(part.number);
     this.#change({ part: [id, part] });
-    if (before) this.drop([before.file]);
   }
 
-  /** Ends an upload, in favour of `object` if there is one; the files that it does not use are dropped. */
+  /** Ends an upload, in favour of `object` if there is one. */
   end(upload: OpenUpload, object?: StoredObject): void {
-    const before = object ? (this.#objects.get(object.key)?.files ?? []) : [];
-    const used = new Set(object?.files.map((file) => file.name));
     this.#change(object ? { put: object, end: upload.id } : { end: upload.id });
-    const parts = Array.from(upload.parts.values(), (part) => part.file);
-    this.drop([...before, ...parts.filter((file) => !used.has(file.name))]);
   }
 
-  /** Deletes files that no record names any more, each as soon as nobody reads it. */
-  drop(files: readonly StoredFile[]): void {
-    for (const { name } of files) {
-      if (this.#readers.has(name)) this.#doomed.add(name);
-      else this.#discard(name);
-    }
+  /** Deletes a file that was written and is in no record. */
+  discard(name: string): void {
+    if (this.#users.has(name)) return;
+    const unlinking = this.#unlink(name).finally(() => this.#unlinking.delete(unlinking));
+    this.#unlinking.add(unlinking);
   }
 
   /** Bytes `first` to `last`, inclusive, as the object is now, even if it is replaced meanwhile. */
   async *read(object: StoredObject, first: number, last: number): AsyncGenerator<Uint8Array> {
-    for (const { name } of object.files) this.#readers.set(name, (this.#readers.get(name) ?? 0) + 1);
+    this.#hold(object.files);
     try {
-      let start = 0;
-      for (const file of object.files) {
-        const [from, to] = [Math.max(first - start, 0), Math.min(last - start, file.size - 1)];
-        if (from <= to) yield* this.#readFile(file.name, from, to);
-        start += file.size;
-      }
+      for (const { name, size, skip = 0 } of pieces(object.files, first, last))
+        yield* this.#readFile(name, skip, skip + size - 1);
     } finally {
-      for (const { name } of object.files) this.#release(name);
+      this.#letGo(object.files);
     }
   }
 
@@ -182,23 +163,25 @@ export class Store {
     return createReadStream(this.#path(name), { start, end, highWaterMark: READ_CHUNK_BYTES });
   }
 
-  #release(name: string): void {
-    const left = (this.#readers.get(name) ?? 0) - 1;
-    if (left > 0) {
-      this.#readers.set(name, left);
-      return;
+  #hold(files: readonly StoredFile[]): void {
+    for (const { name } of files) this.#users.set(name, (this.#users.get(name) ?? 0) + 1);
+  }
+
+  /** Files go with their last record and reader. */
+  #letGo(files: readonly StoredFile[]): void {
+    for (const { name } of files) {
+      const left = (this.#users.get(name) ?? 0) - 1;
+      if (left > 0) {
+        this.#users.set(name, left);
+        continue;
+      }
+      this.#users.delete(name);
+      this.discard(name);
     }
-    this.#readers.delete(name);
-    if (this.#doomed.delete(name)) this.#discard(name);
   }
 
   #path(name: string): string {
     return join(this.#directory, 'files', name);
-  }
-
-  #discard(name: string): void {
-    const unlinking = this.#unlink(name).finally(() => this.#unlinking.delete(unlinking));
-    this.#unlinking.add(unlinking);
   }
 
   async #unlink(name: string): Promise<void> {
@@ -212,12 +195,33 @@ export class Store {
   }
 
   #apply({ put, remove, start, part, end }: Change): void {
-    if (put && !this.#objects.has(put.key)) this.#keys = undefined;
-    if (put) this.#objects.set(put.key, put);
-    if (remove !== undefined && this.#objects.delete(remove)) this.#keys = undefined;
+    if (put) this.#replace(put);
+    if (remove !== undefined) this.#drop(remove);
     if (start) this.#uploads.set(start.id, { ...start, parts: new Map() });
-    if (part) this.#uploads.get(part[0])?.parts.set(part[1].number, part[1]);
-    if (end !== undefined) this.#uploads.delete(end);
+    if (part) this.#replacePart(...part);
+    if (end === undefined) return;
+    for (const { files } of this.#uploads.get(end)?.parts.values() ?? []) this.#letGo(files);
+    this.#uploads.delete(end);
+  }
+
+  #replace(object: StoredObject): void {
+    this.#hold(object.files);
+    this.#letGo(this.#objects.get(object.key)?.files ?? []);
+    this.#objects.set(object.key, object);
+    this.keys.add(object.key);
+  }
+
+  #replacePart(id: string, part: Part): void {
+    const parts = this.#uploads.get(id)?.parts;
+    this.#hold(part.files);
+    this.#letGo(parts?.get(part.number)?.files ?? []);
+    parts?.set(part.number, part);
+  }
+
+  #drop(key: string): void {
+    this.#letGo(this.#objects.get(key)?.files ?? []);
+    this.#objects.delete(key);
+    this.keys.remove(key);
   }
 
   /** Replays the journal, writes it anew without its history, and deletes the files that no record names. */
@@ -227,7 +231,7 @@ export class Store {
     for (const change of this.#snapshot()) writeSync(fresh, `${JSON.stringify(change)}\n`);
     renameSync(`${path}.new`, path);
     this.#journal = fresh;
-    const files = Array.from(this.#snapshot(), ({ put, part }) => put?.files ?? (part ? [part[1].file] : []));
+    const files = Array.from(this.#snapshot(), ({ put, part }) => put?.files ?? part?.[1].files ?? []);
     const used = new Set(files.flat().map((file) => file.name));
     const present = await readdir(join(this.#directory, 'files'));
     await Promise.all(present.filter((name) => !used.has(name)).map((name) => this.#unlink(name)));
@@ -251,4 +255,14 @@ function* readLines(path: string): Generator<Change> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   for (const line of text.split('\n').slice(0, -1)) yield JSON.parse(line) as Change;
+}
+
+/** The pieces that bytes `first` to `last`, inclusive, of these files consist of. */
+export function pieces(files: readonly StoredFile[], first: number, last: number): StoredFile[] {
+  let start = 0;
+  return files.flatMap(({ name, size, skip = 0 }) => {
+    const [from, to] = [Math.max(first - start, 0), Math.min(last - start, size - 1)];
+    start += size;
+    return from <= to ? [{ name, size: to - from + 1, skip: skip + from }] : [];
+  });
 }
