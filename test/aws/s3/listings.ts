@@ -1,8 +1,8 @@
-import { queryValue } from './call.ts';
+import { type Call, queryValue } from './call.ts';
 import { compareKeys, type KeyIndex } from './key-index.ts';
 import { type Context, queryNumber, quoted, type Reply } from './operation.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
-import type { OpenUpload, StoredObject } from './store.ts';
+import type { OpenUpload, Store, StoredObject } from './store.ts';
 import { document, type Fields } from './xml.ts';
 
 const PAGE: [number, number, number] = [0, 1000, 2_147_483_647];
@@ -14,35 +14,56 @@ export async function headBucket(): Promise<Reply> {
   return { status: 200 };
 }
 
+/** The first version of the operation: a page goes on behind a key, not behind a token. */
 export async function listObjects({ call, store, bucket }: Context): Promise<Reply> {
+  const marker = queryValue(call, 'marker') ?? '';
+  const { page, fields } = listing(call, store, marker);
+  // Without a delimiter clients go on behind the last key.
+  const next = fields.Delimiter === undefined ? undefined : page.next;
+  return {
+    status: 200,
+    body: document('ListBucketResult', { Name: bucket, Marker: marker, NextMarker: next, ...fields }),
+  };
+}
+
+export async function listObjectsV2({ call, store, bucket }: Context): Promise<Reply> {
   if (queryValue(call, 'list-type') !== '2') {
     throw new S3Error('NotImplemented', 'This server lists objects with list-type=2 only');
   }
-  const prefix = queryValue(call, 'prefix') ?? '';
-  const delimiter = queryValue(call, 'delimiter') || undefined;
   const token = queryValue(call, 'continuation-token');
   const startAfter = queryValue(call, 'start-after');
   const after = token === undefined ? (startAfter ?? '') : keyOfToken(token);
-  const size = Math.min(queryNumber(call, 'max-keys', PAGE), MAX_PAGE);
-  const page = pageOf(store.keys, { prefix, delimiter, after, size });
-  const encode = keyEncoder(queryValue(call, 'encoding-type'));
+  const { page, fields, encode } = listing(call, store, after);
   return {
     status: 200,
     body: document('ListBucketResult', {
       Name: bucket,
-      Prefix: encode(prefix),
-      Delimiter: delimiter && encode(delimiter),
       StartAfter: startAfter === undefined ? undefined : encode(startAfter),
       ContinuationToken: token,
       NextContinuationToken: page.next === undefined ? undefined : tokenOfKey(page.next),
-      EncodingType: queryValue(call, 'encoding-type'),
       KeyCount: page.keys.length + page.prefixes.length,
-      MaxKeys: size,
-      IsTruncated: page.next !== undefined,
-      Contents: page.keys.map((key) => listed(store.get(key), encode)),
-      CommonPrefixes: page.prefixes.map((common) => ({ Prefix: encode(common) })),
+      ...fields,
     }),
   };
+}
+
+/** A page, and what both versions answer of it. */
+function listing(call: Call, store: Store, after: string) {
+  const prefix = queryValue(call, 'prefix') ?? '';
+  const delimiter = queryValue(call, 'delimiter') || undefined;
+  const size = Math.min(queryNumber(call, 'max-keys', PAGE), MAX_PAGE);
+  const page = pageOf(store.keys, { prefix, delimiter, after, size });
+  const encode = keyEncoder(queryValue(call, 'encoding-type'));
+  const fields = {
+    Prefix: encode(prefix),
+    Delimiter: delimiter && encode(delimiter),
+    EncodingType: queryValue(call, 'encoding-type'),
+    MaxKeys: size,
+    IsTruncated: page.next !== undefined,
+    Contents: page.keys.map((key) => listed(store.get(key), encode)),
+    CommonPrefixes: page.prefixes.map((common) => ({ Prefix: encode(common) })),
+  };
+  return { page, fields, encode };
 }
 
 interface PageRequest {

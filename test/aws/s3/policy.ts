@@ -29,6 +29,7 @@ type Action =
 /** https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
 const ACTIONS: Readonly<Record<Operation, Action>> = {
   HeadBucket: 's3:ListBucket',
+  ListObjects: 's3:ListBucket',
   ListObjectsV2: 's3:ListBucket',
   ListMultipartUploads: 's3:ListBucket',
   DeleteObjects: 's3:DeleteObject',

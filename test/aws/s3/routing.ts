@@ -8,6 +8,7 @@ const ROUTES = [
   { operation: 'HeadBucket', method: 'HEAD', of: 'bucket', query: [] },
   { operation: 'ListObjectsV2', method: 'GET', of: 'bucket', query: ['list-type'] },
   { operation: 'ListMultipartUploads', method: 'GET', of: 'bucket', query: ['uploads'] },
+  { operation: 'ListObjects', method: 'GET', of: 'bucket', query: [] },
   { operation: 'DeleteObjects', method: 'POST', of: 'bucket', query: ['delete'] },
   { operation: 'CreateMultipartUpload', method: 'POST', of: 'object', query: ['uploads'] },
   { operation: 'CompleteMultipartUpload', method: 'POST', of: 'object', query: ['uploadId'] },

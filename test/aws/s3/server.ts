@@ -8,7 +8,7 @@ import { RequestBody } from './body.ts';
 import { type Call, parseCall } from './call.ts';
 import { declaredChecksum } from './checksums.ts';
 import { copyObject, uploadPartCopy } from './copies.ts';
-import { headBucket, listMultipartUploads, listObjects } from './listings.ts';
+import { headBucket, listMultipartUploads, listObjects, listObjectsV2 } from './listings.ts';
 import {
   abortMultipartUpload,
   completeMultipartUpload,
@@ -75,7 +75,8 @@ export interface S3Server {
 
 const OPERATIONS: Record<Operation, (context: Context) => Promise<Reply>> = {
   HeadBucket: headBucket,
-  ListObjectsV2: listObjects,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
   ListMultipartUploads: listMultipartUploads,
   DeleteObjects: deleteObjects,
   CreateMultipartUpload: createMultipartUpload,
