@@ -2,14 +2,14 @@
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 /** Ours: a manifest up to this size lies in its item and in its tags' items, so that a pull by tag is one
- *  read; above it the bytes are an object. Keeps 30 tags and a manifest far from DynamoDB's 4 MB a transaction. */
+ *  read; above it the bytes are an object. Keeps 20 tags and a manifest far from DynamoDB's 4 MB a transaction. */
 export const MAX_INLINE_MANIFEST_BYTES = 16 * 1024;
 
 /** Ours: annotations up to this size are kept in the referrer's item; above it they are read from the manifest. */
 export const MAX_INLINE_ANNOTATION_BYTES = 16 * 1024;
 
-/** Three items a tag, and five others, in DynamoDB's 100 operations a transaction; the specification asks for 10. */
-export const MAX_TAGS_PER_PUT = 30;
+/** Four items a tag, and ten others, in DynamoDB's 100 operations a transaction; the specification asks for 10. */
+export const MAX_TAGS_PER_PUT = 20;
 
 /** Ours: entries in one answer of tags/list and _catalog; 10,000 names of 128 bytes stay below Lambda's 6 MB. */
 export const MAX_LIST_ENTRIES = 10_000;

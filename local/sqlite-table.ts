@@ -151,6 +151,7 @@ export class SqliteTable implements Table {
       for (const [name, amount] of Object.entries(operation.add ?? {})) {
         attributes[name] = ((attributes[name] as number | undefined) ?? 0) + amount;
       }
+      for (const name of operation.unset ?? []) delete attributes[name];
       this.#put(operation.update, attributes);
     } else if ('remove' in operation) {
       this.#statements.remove.run(operation.remove.partition, operation.remove.sort);

@@ -10,6 +10,7 @@ import {
   tagIndexKey,
   tagKey,
 } from '../../functions/registry/keys.ts';
+import { renameOperations } from '../../functions/registry/tag-names.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import {
   type Attributes,
@@ -57,6 +58,7 @@ function manifestOf(name: RepositoryName, digest: Digest, bytes: Buffer, tag: Ta
   const by = { pushedAt: Date.now(), pushedBy: 'robot:ci' };
   return [
     put(manifestKey(name, digest), { ...item, ...by, touched: 0 }),
+    ...renameOperations(name, { added: [tag] }),
     put(tagKey(name, tag), { ...item, digest, taggedAt: Date.now(), taggedBy: 'robot:ci' }),
     put(tagIndexKey(name, digest, tag), {}),
   ];

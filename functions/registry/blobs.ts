@@ -18,8 +18,8 @@ import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
-import { findRepository, openForPush, type PushTarget, type Repository } from './repositories.ts';
-import { touchAll } from './touch.ts';
+import { findRepository, openForPush, type Repository } from './repositories.ts';
+import { touchOne } from './touch.ts';
 
 /** A blob that may be read through the repository it was asked of. */
 export interface Blob extends StoredObject {
@@ -42,27 +42,26 @@ export async function requireBlobForPush(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<Blob> {
-  const { epoch } = (await findRepository(registry, repository)) ?? { epoch: 0 };
-  const [found] = await touchAll(registry, { keys: [blobKey(repository, digest)], epoch });
-  return blobOf(digest, found);
+  return blobOf(digest, await touchOne(registry, repository, blobKey(repository, digest)));
 }
 
-/** The operations that link `object` as `digest` in the repository, and whether the digest keeps that object or already
- *  has one. DENIED where a quota has no room for it. Each is conditional on what was just read: in a transaction that
- *  fails, read anew. */
+/** The operations that link `object` as `digest` in the repository, which is made where it does not exist, and whether
+ *  the digest keeps that object or already has one. DENIED where a quota has no room for it. Each is conditional on what
+ *  was just read: in a transaction that fails, read anew. */
 export async function linkOperations(
   registry: Registry,
-  repository: PushTarget,
+  name: RepositoryName,
   digest: Digest,
   object: StoredObject,
 ): Promise<{ operations: Operation[]; keeps: boolean }> {
-  const link = blobKey(repository.name, digest);
-  const [linked, stored] = await registry.table.getMany([link, digestKey(digest)]);
+  const link = blobKey(name, digest);
+  const { repository, found } = await openForPush(registry, name, [link, digestKey(digest)]);
+  const [linked, stored] = found;
   if (linked) return { operations: [keepLink(repository, digest, linked)], keeps: false };
   const target = stored ? storedObjectOf(stored) : object;
   const operations: Operation[] = [
     { put: link, attributes: { ...target, touched: repository.epoch }, when: [absent] },
-    { put: linkerKey(digest, repository.name), attributes: {} },
+    { put: linkerKey(digest, name), attributes: {} },
     stored
       ? { update: digestKey(digest), add: { links: 1 }, when: [equals('objectKey', target.objectKey)] }
       : { put: digestKey(digest), attributes: { ...object, links: 1 }, when: [absent] },
@@ -95,10 +94,9 @@ export async function mountBlob(
   return untilWon(registry, async () => {
     const linked = await registry.table.get(blobKey(source, mount.digest));
     if (!linked) return false;
-    const repository = await openForPush(registry, mount.repository);
     const { operations, keeps } = await linkOperations(
       registry,
-      repository,
+      mount.repository,
       mount.digest,
       storedObjectOf(linked),
     );

@@ -15,6 +15,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
 //                    M#<digest>              manifest
+//                    N#<shard>               names of tags: all that a list needs
 //                    P#<tag or digest>       when that was last pulled
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
@@ -55,6 +56,7 @@ export const manifestKey = (name: RepositoryName, digest: Digest) => inRepositor
 export const tagKey = (name: RepositoryName, tag: Tag) => inRepository(name, `T#${tag}`);
 export const tagIndexKey = (name: RepositoryName, digest: Digest, tag: Tag) =>
   inRepository(name, `I#${digest}#${tag}`);
+export const tagNamesKey = (name: RepositoryName, shard: string) => inRepository(name, `N#${shard}`);
 export const historyKey = (name: RepositoryName, tag: Tag, milliseconds: number, id: string) =>
   inRepository(name, `H#${tag}#${timestamp(milliseconds)}#${id}`);
 export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) =>
@@ -94,6 +96,11 @@ export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartitio
 export const afterTag = (tag: string) => `T#${tag}`;
 export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
 
+export const tagNamesOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'N#',
+});
+
 export const historyOf = (name: RepositoryName, tag: Tag) => ({
   partition: repositoryPartition(name),
   prefix: `H#${tag}#`,
@@ -114,10 +121,10 @@ export const manifestsOf = (name: RepositoryName) => ({
   prefix: 'M#',
 });
 export const blobsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'B#' });
-/** What hangs on manifests and tags and is of no use without them: tag index, referrers and their graves, history, edges,
- *  and what quotas and a sweep have noted. */
+/** What hangs on manifests and tags and is of no use without them: tag index, names of tags, referrers and their graves,
+ *  history, edges, and what quotas and a sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['I#', 'S#', 'J#', 'H#', 'E#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
+  ['I#', 'N#', 'S#', 'J#', 'H#', 'E#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
     partition: repositoryPartition(name),
     prefix,
   }));

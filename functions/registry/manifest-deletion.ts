@@ -18,13 +18,13 @@ import { LOST, untilWon } from './races.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type Repository } from './repositories.ts';
-import { removeTag } from './tags.ts';
+import { removeTags } from './tags.ts';
 
-/** Three operations a tag, and six others, in 100 operations a transaction. */
-const TAGS_PER_WRITE = 30;
+/** Four operations a tag, and six others, in 100 operations a transaction. */
+const TAGS_PER_WRITE = 20;
 
 /** Deletes the manifest, its tags and its entry among referrers (end-9); until the end of its quarantine it can be
- *  restored. Refused while an index of the repository lists it, or a policy holds one of its tags. A manifest with over 30
+ *  restored. Refused while an index of the repository lists it, or a policy holds one of its tags. A manifest with over 20
  *  tags loses those beyond first; its edges are left to the sweep. */
 export async function deleteManifest(
   registry: Registry,
@@ -100,10 +100,11 @@ async function tagOperations(
   const entries = await registry.table.query(range);
   const tags = entries.slice(0, TAGS_PER_WRITE).map((entry) => lastPartOf(entry) as Tag);
   const found = await registry.table.getMany(tags.map((tag) => tagKey(name, tag)));
-  const operations = tags.flatMap((tag, index) =>
-    found[index]?.['digest'] === digest
-      ? removeTag(registry, name, tag, digest)
-      : [{ remove: tagIndexKey(name, digest, tag) }],
-  );
+  const isOn = (_: Tag, index: number) => found[index]?.['digest'] === digest;
+  const moved = tags.filter((tag, index) => !isOn(tag, index));
+  const operations = [
+    ...removeTags(registry, name, tags.filter(isOn), digest),
+    ...moved.map((tag) => ({ remove: tagIndexKey(name, digest, tag) })),
+  ];
   return { operations, more: entries.length > TAGS_PER_WRITE };
 }

@@ -6,7 +6,7 @@ import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
 import { commitArrived } from './direct-uploads.ts';
-import { directoryKey, manifestKey, repositoryKey } from './keys.ts';
+import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
 import { discard, rescue } from './outbox.ts';
 import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
@@ -14,6 +14,7 @@ import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { openForPush, type PushTarget, type Repository } from './repositories.ts';
+import { renameOperations } from './tag-names.ts';
 import { moveTag } from './tags.ts';
 
 export interface ManifestPush {
@@ -37,7 +38,7 @@ export async function putManifest(
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
   await untilWon(registry, async () => {
-    const repository = await openForPush(registry, push.repository);
+    const { repository } = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
       repository,
@@ -86,11 +87,16 @@ interface Placement {
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. */
 async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
   const { name, epoch, deletions, listed } = repository;
-  const found = await registry.table.get(manifestKey(name, digest));
+  const [found, ...before] = await registry.table.getMany([
+    manifestKey(name, digest),
+    ...tags.map((tag) => tagKey(name, tag)),
+  ]);
   const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
-  const moves = await Promise.all(tags.map((tag) => moveTag(registry, repository, tag, { digest, ...item })));
-  const charges = await charge(registry, repository, { tags: moves.filter(({ isNew }) => isNew).length });
+  const moves = tags.flatMap((tag, index) =>
+    moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
+  );
+  const charges = await charge(registry, repository, { tags: before.filter((tag) => !tag).length });
   const { committed } = await registry.table.write([
     {
       update: repositoryKey(name),
@@ -102,7 +108,8 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
       ? keepManifest(repository, digest, found)
       : addManifest(registry, repository, digest, manifest, item),
     ...operations,
-    ...moves.flatMap((move) => move.operations),
+    ...moves,
+    ...renameOperations(name, { added: tags }),
     ...charges,
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),

@@ -5,8 +5,7 @@ import type { Body, ObjectKey } from '../storage/blob-store.ts';
 import type { Attributes } from '../storage/table.ts';
 import { manifestKey, tagKey } from './keys.ts';
 import type { Registry } from './registry.ts';
-import { findRepository } from './repositories.ts';
-import { touchAll } from './touch.ts';
+import { touchOne } from './touch.ts';
 
 /** A manifest as it is served: exactly the bytes that were pushed. */
 export interface StoredManifest {
@@ -50,8 +49,7 @@ export async function requireManifestForPush(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<StoredManifest> {
-  const { epoch } = (await findRepository(registry, repository)) ?? { epoch: 0 };
-  const [found] = await touchAll(registry, { keys: [manifestKey(repository, digest)], epoch });
+  const found = await touchOne(registry, repository, manifestKey(repository, digest));
   if (!found) throw manifestUnknown(digest);
   return storedManifestOf(digest, found);
 }

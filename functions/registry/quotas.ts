@@ -18,7 +18,7 @@ const RECOUNT_MS = 60_000;
  *  of a quota yet been committed, and a count sees it. */
 const SETTLE_MS = 60_000;
 
-/** What is left of 100 operations a transaction beside 30 tags and a manifest. */
+/** What is left of 100 operations a transaction beside 20 tags and a manifest. */
 const MAX_METERS = 5;
 
 interface Limit {

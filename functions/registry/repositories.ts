@@ -1,6 +1,6 @@
 import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, absent, type Item, MAX_OPERATIONS, present } from '../storage/table.ts';
+import { type Attributes, absent, type Item, type Key, MAX_OPERATIONS, present } from '../storage/table.ts';
 import {
   directoryKey,
   policiesKey,
@@ -29,6 +29,8 @@ export interface Repository {
   readonly deletions: number;
   /** Whether it has its entry in the catalog. */
   readonly listed: boolean;
+  /** Whether it has had a list of its tags' names from the beginning. */
+  readonly namesTags: boolean;
   /** Whether anybody may pull from it. */
   readonly isPublic: boolean;
   /** Milliseconds since 1970. */
@@ -51,7 +53,8 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
     if (found) return found;
     const now = registry.now();
     const sweepDue = now + MIN_EPOCH_SECONDS * 1000;
-    const attributes = { createdAt: now, epoch: 0, epochAt: now, sweepDue, version: 0, deletions: 0 };
+    const counters = { epoch: 0, epochAt: now, sweepDue, version: 0, deletions: 0 };
+    const attributes = { createdAt: now, ...counters, namesTags: true };
     const { committed } = await registry.table.write([
       { put: repositoryKey(name), attributes, when: [absent] },
       { put: sweepEntryKey(name, sweepDue), attributes: {} },
@@ -65,11 +68,19 @@ export interface PushTarget extends Repository {
   readonly rules: Rules;
 }
 
-/** As `openRepository`, with the policies that hold for it, in one read where it exists. */
-export async function openForPush(registry: Registry, name: RepositoryName): Promise<PushTarget> {
-  const [attributes, stored] = await registry.table.getMany([repositoryKey(name), policiesKey]);
+/** As `openRepository`, with the policies that hold for it and what else is asked for, in one read where it exists. */
+export async function openForPush(
+  registry: Registry,
+  name: RepositoryName,
+  keys: readonly Key[] = [],
+): Promise<{ readonly repository: PushTarget; readonly found: readonly (Attributes | undefined)[] }> {
+  const [attributes, stored, ...found] = await registry.table.getMany([
+    repositoryKey(name),
+    policiesKey,
+    ...keys,
+  ]);
   const repository = attributes ? repositoryOf(name, attributes) : await openRepository(registry, name);
-  return { ...repository, rules: rulesIn(stored, name) };
+  return { repository: { ...repository, rules: rulesIn(stored, name) }, found };
 }
 
 /** What the catalog knows of a repository. */
@@ -158,6 +169,7 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     version: attributes['version'] as number,
     deletions: attributes['deletions'] as number,
     listed: attributes['listed'] === true,
+    namesTags: attributes['namesTags'] === true,
     isPublic: attributes['public'] === true,
     createdAt: attributes['createdAt'] as number,
   };

@@ -25,6 +25,7 @@ import {
   referrerKey,
   remaindersOf,
   repositoryKey,
+  tagIn,
   tagsOf,
 } from './keys.ts';
 import { countRemoval } from './manifest-deletion.ts';
@@ -32,6 +33,7 @@ import { discard } from './outbox.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type Repository } from './repositories.ts';
+import { renameOperations } from './tag-names.ts';
 
 /** Ours: what one call does at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const MAX_TRANSACTIONS = 200;
@@ -101,8 +103,12 @@ class Deletion {
   }
 
   async #tags({ name }: Repository): Promise<readonly Operation[]> {
-    const range = { ...tagsOf(name), limit: MAX_OPERATIONS, keysOnly: true };
-    return (await this.#registry.table.query(range)).map(({ key }) => ({ remove: key }));
+    const range = { ...tagsOf(name), limit: MAX_OPERATIONS / 2, keysOnly: true };
+    const tags = await this.#registry.table.query(range);
+    return [
+      ...tags.map(({ key }) => ({ remove: key })),
+      ...renameOperations(name, { removed: tags.map(tagIn) }),
+    ];
   }
 
   /** Those that no existing index lists; where all are listed, the indexes first. */

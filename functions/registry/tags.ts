@@ -9,37 +9,44 @@ import { rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type PushTarget } from './repositories.ts';
+import { readTagNames, renameOperations } from './tag-names.ts';
 
-/** The operations that put a tag on a manifest, and whether there was none of that name. The last of several writers
- *  wins, as with any registry, unless a policy holds the tag where it is: then DENIED. Each move is kept in its history. */
-export async function moveTag(
+/** The operations that put a tag on a manifest, beside `renameOperations`; `before` is what the tag was on. The last of
+ *  several writers wins, as with any registry, unless a policy holds the tag where it is: then DENIED. Each move is kept in
+ *  its history. */
+export function moveTag(
   registry: Registry,
   { name, rules }: PushTarget,
-  tag: Tag,
+  { tag, before }: { readonly tag: Tag; readonly before: Attributes | undefined },
   manifest: Attributes & { readonly digest: Digest },
-): Promise<{ readonly operations: Operation[]; readonly isNew: boolean }> {
+): Operation[] {
   const { digest } = manifest;
-  const before = await registry.table.get(tagKey(name, tag));
   const when = moveConditions({ name, rules }, tag, { before, digest });
   const attributes = { ...manifest, taggedAt: registry.now(), ...takenBy(registry) };
   const moved = before?.['digest'] !== digest;
-  const operations = [
+  return [
     { put: tagKey(name, tag), attributes, ...(when.length > 0 && { when }) },
     { put: tagIndexKey(name, digest, tag), attributes: {} },
     ...(moved ? [history(registry, name, tag, { digest })] : []),
   ];
-  return { operations, isNew: !before };
 }
 
-/** The operations that take a tag off a manifest, on condition that it is still on it. */
-export function removeTag(registry: Registry, name: RepositoryName, tag: Tag, digest: Digest): Operation[] {
-  return [
-    ...untag(registry, name, tag, [equals('digest', digest)]),
+/** The operations that take tags off a manifest, on condition that they are still on it: four for each at most. */
+export function removeTags(
+  registry: Registry,
+  name: RepositoryName,
+  tags: readonly Tag[],
+  digest: Digest,
+): Operation[] {
+  const removals = tags.flatMap((tag) => [
+    { remove: tagKey(name, tag), when: [equals('digest', digest)] },
     { remove: tagIndexKey(name, digest, tag) },
-  ];
+    history(registry, name, tag, {}),
+  ]);
+  return [...removals, ...renameOperations(name, { removed: tags })];
 }
 
-/** As `removeTag`, where the manifest stays: its entry in the tag index does, too, and tells retention since when the
+/** As `removeTags`, where the manifest stays: its entry in the tag index does, too, and tells retention since when the
  *  manifest has had no tag. */
 export function untag(
   registry: Registry,
@@ -47,7 +54,11 @@ export function untag(
   tag: Tag,
   when: readonly Condition[],
 ): Operation[] {
-  return [{ remove: tagKey(name, tag), when }, history(registry, name, tag, {})];
+  return [
+    { remove: tagKey(name, tag), when },
+    history(registry, name, tag, {}),
+    ...renameOperations(name, { removed: [tag] }),
+  ];
 }
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
@@ -62,11 +73,22 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
   });
 }
 
+/** Ours: a page of so few tags is read from the tags themselves. The names of all tags, which are read at once, would be
+ *  more than that in a large repository. */
+const SHORT_PAGE = 100;
+
 /** Tags in byte order (end-8); NAME_UNKNOWN where nothing was ever pushed under this name. */
 export async function listTags(registry: Registry, name: RepositoryName, page: PageRequest): Promise<Page> {
-  if (!(await findRepository(registry, name))?.listed) throw nameUnknown(name);
+  const { last = '' } = page;
+  const [repository, names] = await Promise.all([
+    findRepository(registry, name),
+    page.limit > SHORT_PAGE ? readTagNames(registry, name) : undefined,
+  ]);
+  if (!repository?.listed) throw nameUnknown(name);
+  const isListed = names !== undefined && repository.namesTags;
   return pageOf(page, async (limit) => {
-    const after = page.last === undefined ? {} : { after: afterTag(page.last) };
+    if (isListed) return names.filter((tag) => tag > last).slice(0, limit);
+    const after = last === '' ? {} : { after: afterTag(last) };
     const items = await registry.table.query({ ...tagsOf(name), ...after, limit, keysOnly: true });
     return items.map(tagIn);
   });

@@ -1,3 +1,4 @@
+import type { RepositoryName } from '../oci/reference.ts';
 import {
   type Attributes,
   absent,
@@ -6,6 +7,7 @@ import {
   MAX_OPERATIONS,
   type Operation,
 } from '../storage/table.ts';
+import { repositoryKey } from './keys.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 
@@ -21,6 +23,20 @@ export async function touchAll(
     found.push(...(await untilWon(registry, () => touchBatch(registry, batch, epoch, create))));
   }
   return found;
+}
+
+/** As `touchAll`, for one item of a repository and the epoch that it is in. What was touched in this epoch already, as
+ *  with every image that is pushed again, costs one read: no sweep until then can have taken it. */
+export async function touchOne(
+  registry: Registry,
+  name: RepositoryName,
+  key: Key,
+): Promise<Attributes | undefined> {
+  const [repository, found] = await registry.table.getMany([repositoryKey(name), key]);
+  const epoch = (repository?.['epoch'] as number | undefined) ?? 0;
+  if (!found || (found['touched'] as number) >= epoch) return found;
+  const [touched] = await touchAll(registry, { keys: [key], epoch });
+  return touched;
 }
 
 async function touchBatch(

@@ -10,7 +10,6 @@ import { discard, rescue } from './outbox.ts';
 import { requireRoom } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
-import { openForPush } from './repositories.ts';
 
 /** An upload that is neither finished nor cancelled. */
 export interface UploadSession {
@@ -176,8 +175,7 @@ export async function linkUpload(
   digest: Digest,
 ): Promise<boolean> {
   return untilWon(registry, async () => {
-    const repository = await openForPush(registry, session.repository);
-    const { operations, keeps } = await linkOperations(registry, repository, digest, object);
+    const { operations, keeps } = await linkOperations(registry, session.repository, digest, object);
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),
       ...(keeps ? [] : [discardLater(registry, session)]),

@@ -39,6 +39,8 @@ export type Operation =
       readonly set?: Attributes;
       /** Added to the number that is there, or to 0. */
       readonly add?: Readonly<Record<string, number>>;
+      /** Taken away, where they are there. */
+      readonly unset?: readonly string[];
       readonly when?: readonly Condition[];
     }
   | { readonly remove: Key; readonly when?: readonly Condition[] }
@@ -99,9 +101,13 @@ export function checkOperations(operations: readonly Operation[]): void {
   if (operations.length === 0 || operations.length > MAX_OPERATIONS) {
     throw new RangeError(`a write takes 1 to ${MAX_OPERATIONS} operations, not ${operations.length}`);
   }
-  if (operations.some(setsAndAdds)) throw new RangeError('an update sets and adds to one attribute');
+  if (operations.some(changesTwice)) throw new RangeError('an update changes one attribute twice');
   if (keys.size < operations.length) throw new RangeError('a write has two operations on one item');
 }
 
-const setsAndAdds = (operation: Operation) =>
-  'update' in operation && Object.keys(operation.add ?? {}).some((name) => name in (operation.set ?? {}));
+function changesTwice(operation: Operation): boolean {
+  if (!('update' in operation)) return false;
+  const { set = {}, add = {}, unset = [] } = operation;
+  const names = [...Object.keys(set), ...Object.keys(add), ...unset];
+  return new Set(names).size < names.length;
+}

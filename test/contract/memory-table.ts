@@ -77,7 +77,9 @@ export class MemoryTable implements Table {
         name,
         ((before[name] as number | undefined) ?? 0) + amount,
       ]);
-      this.#put(operation.update, { ...before, ...operation.set, ...Object.fromEntries(added) });
+      const after = { ...before, ...operation.set, ...Object.fromEntries(added) };
+      for (const name of operation.unset ?? []) delete after[name];
+      this.#put(operation.update, after);
     }
   }
 

@@ -68,7 +68,17 @@ function readsAndWrites(open: () => Promise<Table>): void {
     expect(await table.get(key('a'))).toEqual({ n: 5, name: 'x', fresh: -1 });
   });
 
-  it('refuses no operation, more than 100, two on one item, and a set and an add of one attribute', async () => {
+  it('takes attributes away that are there, and makes an item that is not', async () => {
+    const table = await open();
+    await table.write([{ put: key('a'), attributes: { ':x': true, ':y': true } }]);
+    await table.write([
+      { update: key('a'), set: { ':z': true }, unset: [':x', ':none'] },
+      { update: key('b'), unset: [':x'] },
+    ]);
+    expect(await table.getMany([key('a'), key('b')])).toEqual([{ ':y': true, ':z': true }, {}]);
+  });
+
+  it('refuses no operation, more than 100, two on one item, and two changes of one attribute', async () => {
     const table = await open();
     const put = (sort: string): Operation => ({ put: key(sort), attributes: {} });
     const write = async (operations: Operation[]) => table.write(operations);
@@ -76,6 +86,7 @@ function readsAndWrites(open: () => Promise<Table>): void {
     await expect(write(Array.from({ length: 101 }, (_, n) => put(`${n}`)))).rejects.toThrow(RangeError);
     await expect(write([put('a'), { remove: key('a') }])).rejects.toThrow(RangeError);
     await expect(write([{ update: key('a'), set: { n: 1 }, add: { n: 1 } }])).rejects.toThrow(RangeError);
+    await expect(write([{ update: key('a'), set: { n: 1 }, unset: ['n'] }])).rejects.toThrow(RangeError);
     expect(await table.write(Array.from({ length: 100 }, (_, n) => put(`${n}`)))).toEqual({
       committed: true,
     });
@@ -165,6 +176,7 @@ const when = fc.array(condition, { maxLength: 2 });
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ put: anyKey, attributes, when }),
   fc.record({ update: anyKey, set: attributes, when }),
+  fc.record({ update: anyKey, set: fc.constant({ o: 1 }), unset: fc.subarray(['n', 'm']), when }),
   fc.record({
     update: fc.record({ partition: fc.constant('N'), sort }),
     add: fc.record({ n: number }),

@@ -134,8 +134,8 @@ describe('a delete is DENIED', () => {
   it('of a manifest whose 101st tag is such a one; none of the others has gone', async () => {
     const { registry } = fixture;
     const tags = Array.from({ length: 100 }, (_, n) => `a${String(n).padStart(3, '0')}`);
-    for (let start = 0; start < 100; start += 25)
-      await push(registry, second, ...tags.slice(start, start + 25));
+    for (let start = 0; start < 100; start += 20)
+      await push(registry, second, ...tags.slice(start, start + 20));
     await push(registry, second, 'v2');
     expect(await refusal(deleteManifest(registry, REPOSITORY, digest(second)))).toBe('DENIED');
     expect(await on('a000')).toBe(digest(second));

@@ -67,8 +67,8 @@ describe('a manifest', () => {
     const { registry, table } = await openFixture();
     const bytes = imageOf(await pushBlob(registry));
     let digest = '' as Digest;
-    for (const prefix of ['a', 'b', 'c']) digest = await push(registry, bytes, ...names(prefix, 30));
-    expect((await listTags(registry, REPOSITORY, page)).entries).toHaveLength(90);
+    for (const prefix of ['a', 'b', 'c']) digest = await push(registry, bytes, ...names(prefix, 20));
+    expect((await listTags(registry, REPOSITORY, page)).entries).toHaveLength(60);
     await deleteManifest(registry, REPOSITORY, digest);
     expect(await listTags(registry, REPOSITORY, page)).toEqual({ entries: [] });
     expect(await table.get(manifestKey(REPOSITORY, digest))).toBeUndefined();

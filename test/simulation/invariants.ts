@@ -47,6 +47,7 @@ export function checkInvariants(world: World): void {
     check.manifests(repository);
     check.links(repository);
     check.tags(repository);
+    check.tagNames(repository);
   }
   check.digests();
 }
@@ -102,6 +103,14 @@ class Check {
         this.#found(`3: ${tag} of ${repository} has other bytes than ${digest}`);
       }
     }
+  }
+
+  /** 3: the list of tags names those that there are. */
+  tagNames(repository: string): void {
+    const items = [...this.#inventory.of(repository, 'N#').values()];
+    const named = items.flatMap((names) => Object.keys(names).map((name) => name.slice(1))).sort();
+    const tags = [...this.#inventory.of(repository, 'T#').keys()].sort();
+    if (named.join() !== tags.join()) this.#found(`3: ${repository} has ${tags}, and lists ${named}`);
   }
 
   digests(): void {

@@ -32,7 +32,7 @@ function itemOf(tableName: string, operation: Operation): TransactWriteItem {
 }
 
 function updateOf(
-  { set = {}, add = {} }: Extract<Operation, { update: unknown }>,
+  { set = {}, add = {}, unset = [] }: Extract<Operation, { update: unknown }>,
   expression: Expression,
 ): string {
   const sets = Object.entries(set).map(
@@ -41,9 +41,10 @@ function updateOf(
   const adds = Object.entries(add).map(
     ([name, amount]) => `${expression.name(name)} ${expression.value(amount)}`,
   );
-  if (sets.length + adds.length === 0) return `SET ${EMPTY_UPDATE} = ${expression.value(true)}`;
+  if (sets.length + adds.length === 0) sets.push(`${EMPTY_UPDATE} = ${expression.value(true)}`);
   return [
     ...(sets.length > 0 ? [`SET ${sets.join(', ')}`] : []),
     ...(adds.length > 0 ? [`ADD ${adds.join(', ')}`] : []),
+    ...(unset.length > 0 ? [`REMOVE ${unset.map((name) => expression.name(name)).join(', ')}`] : []),
   ].join(' ');
 }

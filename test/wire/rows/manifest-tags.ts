@@ -8,7 +8,7 @@ import {
   pushManifest,
 } from '../row.ts';
 
-const MAX_TAGS = 30;
+const MAX_TAGS = 20;
 const v1 = image();
 const v2 = image({ annotations: { version: '2' } });
 const inSha512 = image({}, 'sha512');
