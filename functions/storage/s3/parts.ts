@@ -9,13 +9,17 @@ export const MIN_PART_BYTES = 5 * 1024 * 1024;
 /** Ours: of an upload that comes in several requests, so that two chunks of 4 MiB are one part and leave nothing over. */
 const CHUNKED_PART_BYTES = 8 * 1024 * 1024;
 
-/** Ours: 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB; an upload holds two at a time. The
- *  number is bounded because all parts are listed in the session's item. */
+/** Ours: 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is bounded because all parts
+ *  are listed in the session's item. */
 const PART_SIZES = [
   { until: 1000, bytes: MIN_PART_BYTES },
   { until: 2000, bytes: 5 * MIN_PART_BYTES },
   { until: 3500, bytes: 64 * 1024 * 1024 },
 ] as const;
+
+/** Ours: what an upload may have on its way while it gathers the next part, or one part that is larger. One connection
+ *  to S3 is slower than most clients. */
+const MAX_BYTES_IN_FLIGHT = 20 * 1024 * 1024;
 
 interface PartsOptions {
   readonly objects: ObjectClient;
@@ -24,7 +28,7 @@ interface PartsOptions {
   readonly state: UploadState;
 }
 
-/** The parts of an upload, one of them on its way while the next is gathered. */
+/** The parts of an upload, some of them on their way while the next is gathered. */
 export class Parts {
   readonly #objects: ObjectClient;
   readonly #buffers: PartBuffers;
@@ -32,7 +36,9 @@ export class Parts {
   readonly #parts: Part[];
   readonly #leastBytes: number;
   #id: string | undefined;
-  #inFlight: Promise<unknown> = Promise.resolve();
+  /** Those that have failed stay here: whoever waits next is told. */
+  readonly #inFlight = new Set<Promise<void>>();
+  #bytesInFlight = 0;
   #gathered: { readonly buffer: Buffer; length: number } | undefined;
 
   constructor({ objects, buffers, key, state }: PartsOptions) {
@@ -68,25 +74,39 @@ export class Parts {
   async send(): Promise<void> {
     const gathered = this.#gathered;
     if (!gathered) return;
-    await this.#inFlight;
+    while (this.#bytesInFlight + gathered.length > MAX_BYTES_IN_FLIGHT && this.#inFlight.size > 0)
+      await Promise.race(this.#inFlight);
     const number = this.#parts.length + 1;
     this.#partBytes(); // refuses one part too many
     this.#id ??= await this.#objects.createMultipart(this.#key);
     this.#gathered = undefined;
     this.#parts.push({ etag: '', sha256: '' });
     const { buffer, length } = gathered;
-    const sent = this.#objects.uploadPart(this.#key, this.#id, number, buffer.subarray(0, length));
-    this.#inFlight = sent
+    const upload = this.#objects.uploadPart(this.#key, this.#id, number, buffer.subarray(0, length));
+    this.#bytesInFlight += length;
+    const sent = upload
+      .finally(() => {
+        this.#bytesInFlight -= length;
+        this.#buffers.release(buffer);
+      })
       .then((part) => {
         this.#parts[number - 1] = part;
-      })
-      .finally(() => this.#buffers.release(buffer));
-    this.#inFlight.catch(() => undefined); // told by whoever waits for it next
+        this.#inFlight.delete(sent);
+      });
+    this.#inFlight.add(sent);
+    sent.catch(() => undefined); // told by whoever waits next
+  }
+
+  /** Sends what is gathered as if nothing followed, and leaves it to be gathered from: where more comes, the part of the
+   *  next number replaces it. */
+  async sendSpare(): Promise<Part | undefined> {
+    if (this.#id === undefined) return undefined;
+    return this.#objects.uploadPart(this.#key, this.#id, this.#parts.length + 1, this.rest);
   }
 
   /** Waits for what is on its way; answers what S3 has, where it has anything in parts. */
   async finish(): Promise<Multipart | undefined> {
-    await this.#inFlight;
+    await Promise.all(this.#inFlight);
     return this.#id === undefined ? undefined : { id: this.#id, parts: this.#parts };
   }
 
@@ -100,7 +120,7 @@ export class Parts {
   async #room(): Promise<{ readonly buffer: Buffer; readonly length: number }> {
     if (this.#gathered && this.#gathered.length < this.#gathered.buffer.length) return this.#gathered;
     await this.send();
-    if (!this.#buffers.isAmple) await this.#inFlight;
+    if (!this.#buffers.isAmple) await Promise.all(this.#inFlight);
     return { buffer: this.#buffers.take(this.#partBytes()), length: 0 };
   }
 

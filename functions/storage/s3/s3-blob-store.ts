@@ -128,6 +128,10 @@ export class S3BlobStore implements BlobStore {
   /** Makes the object whole; does nothing where it is. */
   async #assemble({ objectKey }: Upload, { whole, multipart, tail }: UploadState): Promise<void> {
     if (whole?.all) return;
+    if (multipart && tail?.part) {
+      const parts = [...multipart.parts, tail.part];
+      if (await this.#objects.completeMultipart(objectKey, { ...multipart, parts }, Buffer.of())) return;
+    }
     const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
     if (multipart) {
       if (await this.#objects.completeMultipart(objectKey, multipart, rest)) return;

@@ -17,6 +17,8 @@ export interface Multipart {
 export interface Tail {
   readonly key: string;
   readonly size: number;
+  /** The same bytes as the last part, where they were sent as one too; void once more bytes come. */
+  readonly part?: Part;
 }
 
 /** What an upload consists of so far. */
@@ -38,9 +40,11 @@ export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadS
     ...(hash && { hash }),
     ...(whole && { whole: { ...whole } }),
     ...(multipart && {
-      multipart: { id: multipart.id, parts: multipart.parts.map(({ etag, sha256 }) => `${etag} ${sha256}`) },
+      multipart: { id: multipart.id, parts: multipart.parts.map(textOf) },
     }),
-    ...(tail && { tail: { ...tail } }),
+    ...(tail && {
+      tail: { key: tail.key, size: tail.size, ...(tail.part && { part: textOf(tail.part) }) },
+    }),
   };
 }
 
@@ -53,7 +57,7 @@ export function decodeState(attributes: Attributes): UploadState {
     ...(hash && { hash }),
     ...(whole && { whole }),
     ...(multipart && { multipart: { id: multipart.id, parts: multipart.parts.map(partOf) } }),
-    ...(tail && { tail }),
+    ...(tail && { tail: tailOf(tail) }),
   };
 }
 
@@ -62,8 +66,16 @@ interface Encoded {
   readonly hash?: Uint8Array;
   readonly whole?: { readonly etag: string; readonly all: boolean };
   readonly multipart?: { readonly id: string; readonly parts: readonly string[] };
-  readonly tail?: Tail;
+  readonly tail?: Omit<Tail, 'part'> & { readonly part?: string };
 }
+
+const tailOf = ({ key, size, part }: NonNullable<Encoded['tail']>): Tail => ({
+  key,
+  size,
+  ...(part !== undefined && { part: partOf(part) }),
+});
+
+const textOf = ({ etag, sha256 }: Part) => `${etag} ${sha256}`;
 
 function partOf(text: string): Part {
   const [etag = '', sha256 = ''] = text.split(' ');

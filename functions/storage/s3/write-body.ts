@@ -66,7 +66,7 @@ async function writeRest(
     return outcome.is === 'stored' ? { algorithm, whole: { etag: outcome.etag, all: true } } : undefined;
   }
   const isPart = rest.length >= MIN_PART_BYTES || (last && parts.begun);
-  const kept = isPart ? await parts.send() : await putTail(objects, write.tailKey, rest);
+  const kept = isPart ? await parts.send() : await putTail(objects, write, parts);
   const multipart = await parts.finish();
   return {
     algorithm,
@@ -76,8 +76,13 @@ async function writeRest(
   };
 }
 
-async function putTail(objects: ObjectClient, key: string, bytes: Uint8Array): Promise<Tail> {
-  const { is } = await objects.put(key, bytes, 'absent');
+/** A layer that came in one request is most likely whole, as from Docker: then its odd bytes are sent as the last part
+ *  too, and to finish it takes one call. */
+async function putTail(objects: ObjectClient, { tailKey: key, upload }: Write, parts: Parts): Promise<Tail> {
+  const [{ is }, part] = await Promise.all([
+    objects.put(key, parts.rest, 'absent'),
+    upload.offset === 0 ? parts.sendSpare() : undefined,
+  ]);
   if (is === 'conflict') throw new Error(`tail key ${key} was used twice`);
-  return { key, size: bytes.length };
+  return { key, size: parts.rest.length, ...(part && { part }) };
 }

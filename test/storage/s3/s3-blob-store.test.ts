@@ -113,6 +113,57 @@ describe('S3BlobStore', () => {
     ]);
   });
 
+  it('finishes a layer that came in one PATCH with one call', async () => {
+    const store = await open();
+    const bytes = randomBytes(12 * MEBIBYTE);
+    const upload = await append(store, await start(store), bytes);
+    firstCall = server.calls.length;
+    expect(await store.finish(upload, digestOf('sha256', bytes))).toBe('stored');
+    expect(calls()).toEqual(['CompleteMultipartUpload']);
+    expect(Buffer.from(await new Response(await store.read(upload.objectKey)).bytes()).equals(bytes)).toBe(
+      true,
+    );
+  });
+
+  it('finishes it too where a further chunk was begun and failed', async () => {
+    const store = await open();
+    const bytes = randomBytes(12 * MEBIBYTE);
+    const upload = await append(store, await start(store), bytes);
+    const lost = { commit: async () => false, last: false };
+    expect(await store.append(upload, bodyOf(randomBytes(9 * MEBIBYTE)), lost)).toEqual({ is: 'lost' });
+    expect(await store.finish(upload, digestOf('sha256', bytes))).toBe('stored');
+    expect(Buffer.from(await new Response(await store.read(upload.objectKey)).bytes()).equals(bytes)).toBe(
+      true,
+    );
+  });
+
+  it('sends parts side by side, no more than 20 MiB at once', async () => {
+    let [now, most] = [0, 0];
+    const slow = await startS3Server({
+      directory: mkdtempSync(join(directory, 'slow-')),
+      credentials,
+      region,
+      bucket,
+      before: async ({ operation }) => {
+        if (operation !== 'UploadPart') return undefined;
+        now += 1;
+        most = Math.max(most, now);
+        setTimeout(() => {
+          now -= 1;
+        }, 100);
+        return { delayMs: 100 };
+      },
+    });
+    const s3 = new S3Client({ endpoint: slow.url, forcePathStyle: true, region, credentials });
+    const store = new S3BlobStore({ client: s3, bucket, newId: randomUUID });
+    const bytes = randomBytes(60 * MEBIBYTE);
+    const upload = await append(store, await start(store), bytes, true);
+    expect(await store.finish(upload, digestOf('sha256', bytes))).toBe('stored');
+    s3.destroy();
+    await slow.close();
+    expect(most).toBe(4);
+  });
+
   it('sends a client to S3 for what is larger than 64 KiB, by a URL that names the content type', async () => {
     const store = await open();
     const bytes = randomBytes(100_000);
