@@ -151,8 +151,7 @@ export class SqliteTable implements Table {
       for (const [name, amount] of Object.entries(operation.add ?? {})) {
         attributes[name] = ((attributes[name] as number | undefined) ?? 0) + amount;
       }
-      for (const name of operation.unset ?? []) delete attributes[name];
-      this.#put(operation.update, attributes);
+      this.#put(operation.update, withSets(attributes, operation));
     } else if ('remove' in operation) {
       this.#statements.remove.run(operation.remove.partition, operation.remove.sort);
     }
@@ -167,6 +166,21 @@ export class SqliteTable implements Table {
     const expiresAt = (attributes['expiresAt'] as number | undefined) ?? null;
     this.#statements.put.run(partition, sort, encode(attributes), expiresAt);
   }
+}
+
+/** The attributes with what their sets gain and lose. */
+function withSets(
+  attributes: Record<string, Attributes[string]>,
+  { include = {}, exclude = {} }: Extract<Operation, { update: unknown }>,
+): Attributes {
+  for (const name of [...Object.keys(include), ...Object.keys(exclude)]) {
+    const texts = new Set(attributes[name] as readonly string[] | undefined);
+    for (const text of include[name] ?? []) texts.add(text);
+    for (const text of exclude[name] ?? []) texts.delete(text);
+    if (texts.size > 0) attributes[name] = [...texts];
+    else delete attributes[name];
+  }
+  return attributes;
 }
 
 /** In the order of sort keys, which is that of UTF-8; JavaScript compares units of UTF-16. */

@@ -39,8 +39,10 @@ export type Operation =
       readonly set?: Attributes;
       /** Added to the number that is there, or to 0. */
       readonly add?: Readonly<Record<string, number>>;
-      /** Taken away, where they are there. */
-      readonly unset?: readonly string[];
+      /** Texts that join the set of that name, which reads as a list in no order and is absent while it is empty. */
+      readonly include?: Readonly<Record<string, readonly string[]>>;
+      /** Texts that leave it, where they are there. */
+      readonly exclude?: Readonly<Record<string, readonly string[]>>;
       readonly when?: readonly Condition[];
     }
   | { readonly remove: Key; readonly when?: readonly Condition[] }
@@ -107,7 +109,7 @@ export function checkOperations(operations: readonly Operation[]): void {
 
 function changesTwice(operation: Operation): boolean {
   if (!('update' in operation)) return false;
-  const { set = {}, add = {}, unset = [] } = operation;
-  const names = [...Object.keys(set), ...Object.keys(add), ...unset];
+  const { set = {}, add = {}, include = {}, exclude = {} } = operation;
+  const names = [set, add, include, exclude].flatMap(Object.keys);
   return new Set(names).size < names.length;
 }

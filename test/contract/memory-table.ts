@@ -78,8 +78,7 @@ export class MemoryTable implements Table {
         ((before[name] as number | undefined) ?? 0) + amount,
       ]);
       const after = { ...before, ...operation.set, ...Object.fromEntries(added) };
-      for (const name of operation.unset ?? []) delete after[name];
-      this.#put(operation.update, after);
+      this.#put(operation.update, changeSets(after, operation));
     }
   }
 
@@ -87,6 +86,21 @@ export class MemoryTable implements Table {
     const items = this.#partitions.get(key.partition) ?? new Map<string, Item>();
     this.#partitions.set(key.partition, items.set(key.sort, { key, attributes }));
   }
+}
+
+function changeSets(
+  attributes: Record<string, Attributes[string]>,
+  { include = {}, exclude = {} }: Extract<Operation, { update: unknown }>,
+): Attributes {
+  const after = { ...attributes };
+  for (const name of [...Object.keys(include), ...Object.keys(exclude)]) {
+    const texts = new Set(attributes[name] as readonly string[] | undefined);
+    for (const text of include[name] ?? []) texts.add(text);
+    for (const text of exclude[name] ?? []) texts.delete(text);
+    if (texts.size > 0) after[name] = [...texts];
+    else delete after[name];
+  }
+  return after;
 }
 
 /** JavaScript's own order is that of UTF-16, which differs from UTF-8's past the surrogates only. */

@@ -86,7 +86,7 @@ it('a repository that was made before there was such a list is listed by its tag
   const { registry, table } = fixture;
   await pushTags(fixture, ['a', 'b']);
   await table.write([
-    { update: repositoryKey(REPOSITORY), unset: ['namesTags'] },
+    { update: repositoryKey(REPOSITORY), set: { namesTags: false } },
     ...(await table.query({ partition: `R#${REPOSITORY}`, prefix: 'N#', limit: 10 })).map(({ key }) => ({
       remove: key,
     })),

@@ -108,7 +108,7 @@ class Check {
   /** 3: the list of tags names those that there are. */
   tagNames(repository: string): void {
     const items = [...this.#inventory.of(repository, 'N#').values()];
-    const named = items.flatMap((names) => Object.keys(names).map((name) => name.slice(1))).sort();
+    const named = items.flatMap(({ names }) => (names as readonly string[] | undefined) ?? []).sort();
     const tags = [...this.#inventory.of(repository, 'T#').keys()].sort();
     if (named.join() !== tags.join()) this.#found(`3: ${repository} has ${tags}, and lists ${named}`);
   }

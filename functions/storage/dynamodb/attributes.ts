@@ -45,6 +45,7 @@ function fromStored(value: Stored): AttributeValue {
   if (value.N !== undefined) return Number(value.N);
   if (value.BOOL !== undefined) return value.BOOL;
   if (value.B !== undefined) return value.B;
+  if (value.SS !== undefined) return value.SS;
   if (value.L !== undefined) return value.L.map(fromStored);
   if (value.M !== undefined) return fromStoredMap(value.M);
   throw new TypeError(`an attribute of a type that is never written: ${Object.keys(value)}`);

@@ -21,9 +21,18 @@ export class Expression {
   }
 
   value(value: AttributeValue): string {
+    return this.#hold(toStored(value));
+  }
+
+  /** A set, which is no value that an attribute is given otherwise. */
+  texts(texts: readonly string[]): string {
+    return this.#hold({ SS: [...texts] });
+  }
+
+  #hold(value: StoredItem[string]): string {
     const placeholder = `:v${this.#count}`;
     this.#count += 1;
-    this.#values[placeholder] = toStored(value);
+    this.#values[placeholder] = value;
     return placeholder;
   }
 

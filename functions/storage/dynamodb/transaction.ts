@@ -32,19 +32,20 @@ function itemOf(tableName: string, operation: Operation): TransactWriteItem {
 }
 
 function updateOf(
-  { set = {}, add = {}, unset = [] }: Extract<Operation, { update: unknown }>,
+  { set = {}, add = {}, include = {}, exclude = {} }: Extract<Operation, { update: unknown }>,
   expression: Expression,
 ): string {
-  const sets = Object.entries(set).map(
-    ([name, value]) => `${expression.name(name)} = ${expression.value(value)}`,
-  );
-  const adds = Object.entries(add).map(
-    ([name, amount]) => `${expression.name(name)} ${expression.value(amount)}`,
-  );
+  const changesOf = <T>(values: Readonly<Record<string, T>>, phrase: (name: string, value: T) => string) =>
+    Object.entries(values).map(([name, value]) => phrase(expression.name(name), value));
+  const sets = changesOf(set, (name, value) => `${name} = ${expression.value(value)}`);
+  const adds = [
+    ...changesOf(add, (name, amount) => `${name} ${expression.value(amount)}`),
+    ...changesOf(include, (name, texts) => `${name} ${expression.texts(texts)}`),
+  ];
+  const deletes = changesOf(exclude, (name, texts) => `${name} ${expression.texts(texts)}`);
   if (sets.length + adds.length === 0) sets.push(`${EMPTY_UPDATE} = ${expression.value(true)}`);
-  return [
-    ...(sets.length > 0 ? [`SET ${sets.join(', ')}`] : []),
-    ...(adds.length > 0 ? [`ADD ${adds.join(', ')}`] : []),
-    ...(unset.length > 0 ? [`REMOVE ${unset.map((name) => expression.name(name)).join(', ')}`] : []),
-  ].join(' ');
+  return Object.entries({ SET: sets, ADD: adds, DELETE: deletes })
+    .filter(([, changes]) => changes.length > 0)
+    .map(([clause, changes]) => `${clause} ${changes.join(', ')}`)
+    .join(' ');
 }
