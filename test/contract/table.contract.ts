@@ -78,7 +78,7 @@ function readsAndWrites(open: () => Promise<Table>): void {
     ]);
     await table.write([{ update: key('a'), exclude: { names: ['x', 'none'], others: ['o'] } }]);
     const [{ names = [], ...rest } = {}, b] = await table.getMany([key('a'), key('b')]);
-    expect([(names as string[]).toSorted(), rest]).toEqual([['y', 'z'], { n: 1 }]);
+    expect([new Set(names as string[]), rest]).toEqual([new Set(['y', 'z']), { n: 1 }]);
     expect(b).toEqual({});
   });
 
