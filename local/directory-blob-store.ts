@@ -88,7 +88,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async abort({ objectKey }: Upload): Promise<void> {
-    await this.delete(objectKey);
+    await this.delete([objectKey]);
   }
 
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
@@ -120,9 +120,11 @@ export class DirectoryBlobStore implements BlobStore {
     return [...present, ...(await this.list(last, limit - present.length))];
   }
 
-  async delete(objectKey: ObjectKey): Promise<void> {
-    this.#live.delete(objectKey);
-    await rm(this.#path(objectKey), { force: true });
+  async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
+    for (const objectKey of objectKeys) {
+      this.#live.delete(objectKey);
+      await rm(this.#path(objectKey), { force: true });
+    }
   }
 
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */

@@ -33,24 +33,34 @@ async function drainShard(registry: Registry, shard: string): Promise<number> {
     const range = { ...outbox(shard), limit: DRAIN_BATCH, ...(after !== undefined && { after }) };
     const items = await registry.table.query(range);
     const due = items.filter((item) => isDue(item, registry.now()));
-    for (const item of due) deleted += await drainItem(registry, item);
+    deleted += await deleteObjects(registry, due);
     after = due.at(-1)?.key.sort;
     if (due.length < DRAIN_BATCH) return deleted;
   }
 }
 
 /** Claims, deletes, forgets, in this order: a claimed object can no longer be rescued. */
-async function drainItem({ table, blobs }: Registry, { key, attributes }: Item): Promise<number> {
-  if (!(await claim(table, key, attributes['state'] as string))) return 0;
-  await blobs.delete(attributes['objectKey'] as ObjectKey);
-  await table.write([{ remove: key }]);
-  return 1;
+async function deleteObjects({ table, blobs }: Registry, items: readonly Item[]): Promise<number> {
+  const claimed = await claim(table, items);
+  if (claimed.length === 0) return 0;
+  await blobs.delete(claimed.map(({ attributes }) => attributes['objectKey'] as ObjectKey));
+  await Promise.all(claimed.map(({ key }) => table.write([{ remove: key }])));
+  return claimed.length;
 }
 
-async function claim(table: Registry['table'], key: Key, state: string): Promise<boolean> {
-  if (state === 'claimed') return true; // by a drain that died; deleting twice does no harm
-  const { committed } = await table.write([
-    { update: key, set: { state: 'claimed' }, when: [equals('state', 'waiting')] },
-  ]);
-  return committed;
+/** Together where nobody is in the way; else each for itself, and who is in the way wins. */
+async function claim(table: Registry['table'], items: readonly Item[]): Promise<readonly Item[]> {
+  const isClaimed = ({ attributes }: Item) => attributes['state'] === 'claimed';
+  const claimed = items.filter(isClaimed); // by a drain that died; deleting twice does no harm
+  const waiting = items.filter((item) => !isClaimed(item));
+  const claims = waiting.map(({ key }) => claimOf(key));
+  if (claims.length === 0 || (await table.write(claims)).committed) return items;
+  for (const item of waiting) if ((await table.write([claimOf(item.key)])).committed) claimed.push(item);
+  return claimed;
 }
+
+const claimOf = (key: Key): Operation => ({
+  update: key,
+  set: { state: 'claimed' },
+  when: [equals('state', 'waiting')],
+});

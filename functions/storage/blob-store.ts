@@ -78,6 +78,6 @@ export interface BlobStore {
   /** Up to `limit` objects in the order of their keys, past `after` or from the first; fewer only where there are no more.
    *  `limit` is at most 1,000 (S3). */
   list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]>;
-  /** Removes the object; harmless where there is none. */
-  delete(objectKey: ObjectKey): Promise<void>;
+  /** Removes up to 1,000 objects (S3); harmless where there are none. Where it fails, some of them may be gone. */
+  delete(objectKeys: readonly ObjectKey[]): Promise<void>;
 }

@@ -56,8 +56,8 @@ export class LazyBlobStore implements BlobStore {
     return (await this.#opened()).list(after, limit);
   }
 
-  async delete(objectKey: ObjectKey): Promise<void> {
-    await (await this.#opened()).delete(objectKey);
+  async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
+    await (await this.#opened()).delete(objectKeys);
   }
 
   #opened(): Promise<BlobStore> {

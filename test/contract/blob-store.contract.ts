@@ -165,9 +165,9 @@ function objects(open: () => Promise<BlobStore>): void {
     const store = await open();
     const key = fresh();
     expect(await store.read(key)).toBeUndefined();
-    await store.delete(key);
+    await store.delete([key]);
     await store.put(key, Buffer.from('x'));
-    await store.delete(key);
+    await store.delete([key]);
     expect(await store.read(key)).toBeUndefined();
   });
 
@@ -198,7 +198,7 @@ function objects(open: () => Promise<BlobStore>): void {
     const store = await open();
     const key = fresh();
     await store.put(key, Buffer.from('x'));
-    await store.delete(key);
+    await store.delete([key]);
     const near = await store.list(key.slice(0, -1) as ObjectKey, 1000);
     expect(near.map(({ objectKey }) => objectKey)).not.toContain(key);
   });

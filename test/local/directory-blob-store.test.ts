@@ -22,7 +22,7 @@ it.each(['../x', 'blobs/../../etc/passwd', 'blobs/', '/etc/passwd', 'blobs/a\0b'
     const store = await DirectoryBlobStore.open(root);
     await expect(store.put(key as ObjectKey, Buffer.of(1))).rejects.toThrow(RangeError);
     await expect(store.read(key as ObjectKey)).rejects.toThrow(RangeError);
-    await expect(store.delete(key as ObjectKey)).rejects.toThrow(RangeError);
+    await expect(store.delete([key as ObjectKey])).rejects.toThrow(RangeError);
     expect(await readdir(root, { recursive: true })).toEqual(['blobs']);
   },
 );

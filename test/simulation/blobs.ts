@@ -52,7 +52,9 @@ export function scheduledBlobs(world: World, process: Process): BlobStore {
     downloadUrl: async () => undefined,
     read: (key) =>
       world.call(process, { label: () => `read ${key}`, run: async () => readObject(objects, key) }),
-    delete: (key) => call(`delete ${key}`, () => objects.delete(key)),
+    delete: async (keys) => {
+      for (const key of keys) await call(`delete ${key}`, () => objects.delete(key));
+    },
     list: async () => [],
   };
 }

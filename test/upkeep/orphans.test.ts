@@ -91,8 +91,8 @@ describe('the scan tells of', () => {
       choose: async () => REPOSITORY,
     });
     const [goneKey, cutKey] = [await objectOf(fixture, gone.digest), await objectOf(fixture, cut.digest)];
-    await registry.blobs.delete(goneKey);
-    await registry.blobs.delete(cutKey);
+    await registry.blobs.delete([goneKey]);
+    await registry.blobs.delete([cutKey]);
     await registry.blobs.put(cutKey, randomBytes(99));
     const found = await scan(fixture, 1);
     expect(found).toHaveLength(3);
@@ -110,7 +110,7 @@ describe('the scan tells of', () => {
     const { registry } = fixture;
     const put = vi.spyOn(registry.blobs, 'put');
     const digest = await push(registry, largeImage(await pushBlob(registry)), 'v1');
-    await registry.blobs.delete(put.mock.calls[0]?.[0] as ObjectKey);
+    await registry.blobs.delete([put.mock.calls[0]?.[0] as ObjectKey]);
     expect(await scan(fixture)).toMatchObject([{ is: 'missing', kind: 'manifest', digest }]);
   });
 });
@@ -156,7 +156,7 @@ describe('while the registry is in use, the scan tells of nothing', () => {
     const key = fresh();
     await fixture.registry.blobs.put(key, randomBytes(7));
     await pushBlob(fixture.registry);
-    beforeReading(fixture, 'B#', () => fixture.registry.blobs.delete(key));
+    beforeReading(fixture, 'B#', () => fixture.registry.blobs.delete([key]));
     expect(await scan(fixture)).toEqual([]);
   });
 
@@ -173,7 +173,7 @@ describe('while the registry is in use, the scan tells of nothing', () => {
       const read = await query(range);
       const key = await objectOf(fixture, digest);
       await deleteBlob(registry, REPOSITORY, digest);
-      await registry.blobs.delete(key);
+      await registry.blobs.delete([key]);
       return read;
     });
     expect(await scan(fixture)).toEqual([]);

@@ -4,6 +4,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -121,6 +122,14 @@ export class ObjectClient {
 
   async delete(key: string): Promise<void> {
     await this.#send(() => this.#s3.send(new DeleteObjectCommand(this.#at(key))));
+  }
+
+  /** Up to 1,000 objects. Fails where S3 could not delete each of them. */
+  async deleteAll(keys: readonly string[]): Promise<void> {
+    const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true };
+    const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete });
+    const { Errors: [failed] = [] } = await this.#send(() => this.#s3.send(command));
+    if (failed) throw new Error(`S3 did not delete ${failed.Key}: ${failed.Code} ${failed.Message}`);
   }
 
   /** Up to `limit` objects whose keys begin with `prefix`, past `after`. S3 may answer with fewer than there are. */

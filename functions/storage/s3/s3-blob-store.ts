@@ -121,8 +121,8 @@ export class S3BlobStore implements BlobStore {
     return this.#objects.list('blobs/', after, limit);
   }
 
-  async delete(objectKey: ObjectKey): Promise<void> {
-    await this.#objects.delete(objectKey);
+  async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
+    await this.#objects.deleteAll(objectKeys);
   }
 
   /** Makes the object whole; does nothing where it is. */
