@@ -42,6 +42,8 @@ function descriptor(mediaType: string, { digest, size }: Blob): object {
   return { mediaType, digest, size };
 }
 
+export const digestOfBytes = (bytes: Buffer) => digestOf(bytes, 1);
+
 function digestOf(block: Buffer, repeat: number): string {
   const hash = createHash('sha256');
   for (let round = 0; round < repeat; round++) {

@@ -31,7 +31,7 @@ export class ServerGroup {
     // Like the registry it is compared with, it asks for no login.
     const settings = { STOWAGE_PORT: String(port), STOWAGE_DATA: data, STOWAGE_OPEN: '1' };
     const command = [process.execPath, join(root, 'local', 'main.ts')];
-    return this.#start({
+    return this.start({
       name: 'Stowage',
       command,
       port,
@@ -48,7 +48,7 @@ export class ServerGroup {
     writeFileSync(config, dockerRegistryConfig(port, makeDirectory(workspace, 'docker-registry')));
     const command = ['docker-registry', 'serve', config];
     const log = join(workspace, 'docker-registry.log');
-    return this.#start({ name: 'docker-registry', command, port, settings: {}, root: workspace, log });
+    return this.start({ name: 'docker-registry', command, port, settings: {}, root: workspace, log });
   }
 
   /** Stops what this group started, by process id, and nothing else. */
@@ -63,7 +63,8 @@ export class ServerGroup {
     }
   }
 
-  async #start({ name, command, port, settings, root, log }: StartOptions): Promise<Server> {
+  /** Starts a program that serves HTTP on `port`, and waits until it answers. */
+  async start({ name, command, port, settings, root, log }: StartOptions): Promise<Server> {
     const [program = '', ...args] = command;
     const output = openSync(log, 'a');
     const child = spawn(program, args, {
@@ -79,7 +80,8 @@ export class ServerGroup {
   }
 }
 
-interface StartOptions {
+/** A program to start; its output goes to `log`. */
+export interface StartOptions {
   readonly name: string;
   readonly command: readonly string[];
   readonly port: number;

@@ -12,7 +12,7 @@ export interface Target {
 }
 
 export interface RequestParts {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly headers?: readonly string[];
   readonly body?: Body;

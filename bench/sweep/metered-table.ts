@@ -9,6 +9,7 @@ import {
   type Query,
   type Table,
 } from '../../functions/storage/table.ts';
+import { itemBytes } from '../item-bytes.ts';
 
 /** What DynamoDB bills: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html */
 export interface Units {
@@ -53,7 +54,7 @@ export class MeteredTable implements Table {
   /** An item is read whole, even where only its key is asked for. */
   async query(query: Query): Promise<readonly Item[]> {
     const whole = await this.#table.query({ ...query, keysOnly: false });
-    const bytes = whole.reduce((sum, { key, attributes }) => sum + itemBytes(key, attributes), 0);
+    const bytes = whole.reduce((sum, { key, attributes }) => sum + storedBytes(key, attributes), 0);
     this.#read(Math.max(1, Math.ceil(bytes / PAGE_BYTES)), Math.max(1, Math.ceil(bytes / READ_BYTES)));
     return query.keysOnly ? whole.map(({ key }) => ({ key, attributes: {} })) : whole;
   }
@@ -66,7 +67,7 @@ export class MeteredTable implements Table {
     const isAlone = operations.length === 1 && first && !('update' in first) && !first.when;
     const units = operations.map((operation, index) => {
       const key = keyOf(operation);
-      const bytes = Math.max(itemBytes(key, before[index]), itemBytes(key, after[index]));
+      const bytes = Math.max(storedBytes(key, before[index]), storedBytes(key, after[index]));
       return Math.max(1, Math.ceil(bytes / WRITE_BYTES));
     });
     this.units.calls += 1;
@@ -81,19 +82,7 @@ export class MeteredTable implements Table {
 }
 
 const readUnits = (key: Key, found: Attributes | undefined) =>
-  Math.max(1, Math.ceil(itemBytes(key, found) / READ_BYTES));
+  Math.max(1, Math.ceil(storedBytes(key, found) / READ_BYTES));
 
-/** Names and values, as DynamoDB counts them. */
-function itemBytes(key: Key, attributes: Attributes | undefined): number {
-  if (!attributes) return 0;
-  const stored = Object.entries(toStoredItem(key, attributes));
-  return stored.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + valueBytes(value), 0);
-}
-
-function valueBytes(value: object): number {
-  const [[type = '', held] = []] = Object.entries(value);
-  if (type === 'S') return Buffer.byteLength(held as string);
-  if (type === 'B') return (held as Uint8Array).length;
-  if (type === 'N') return Math.ceil((held as string).length / 2) + 1;
-  return type === 'BOOL' ? 1 : Buffer.byteLength(JSON.stringify(held));
-}
+const storedBytes = (key: Key, attributes: Attributes | undefined) =>
+  attributes ? itemBytes(toStoredItem(key, attributes)) : 0;

@@ -25,7 +25,8 @@ export async function whyAbsent(
   );
 }
 
-async function goInstall(module: string, directory: string): Promise<void> {
+/** Makes a Go module's program in `directory`. */
+export async function goInstall(module: string, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const env = { ...inheritedEnvironment(), GOBIN: directory };
   await run('go', ['install', module], { env, timeoutSeconds: INSTALL_TIMEOUT_SECONDS });
