@@ -33,6 +33,8 @@ export async function openEmbedded({ data }: { data: string }): Promise<Embedded
     newId: randomUUID,
     // Writers of one process only meet between two turns of the event loop.
     pause: async () => void (await setImmediate()),
+    // The table writes what is pending when it is closed.
+    afterwards: () => undefined,
   };
   return {
     registry,

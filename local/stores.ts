@@ -49,7 +49,13 @@ export async function openStores(environment: Environment): Promise<OpenRegistry
 async function openAws(environment: Environment): Promise<OpenRegistry> {
   // Loaded only here: the embedded registry starts without the AWS SDK.
   const { createAwsRegistry } = await import('../functions/aws.ts');
-  const { registry, place, keys, front } = createAwsRegistry(environment);
+  const { place, keys, front, ...aws } = createAwsRegistry(environment);
+  const unfinished = new Set<Promise<void>>();
+  const afterwards = (work: Promise<void>) => {
+    unfinished.add(work);
+    void work.finally(() => unfinished.delete(work));
+  };
+  const registry = { ...aws.registry, afterwards };
   return {
     registry,
     keys: keys ?? new TableKeys(registry),
@@ -57,6 +63,6 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
     place,
     makesAdmin: false,
     tidy: async () => void (await drainOutbox(registry)),
-    close: async () => undefined,
+    close: async () => void (await Promise.all(unfinished)),
   };
 }

@@ -59,10 +59,16 @@ async function pass(incoming: IncomingMessage, outgoing: ServerResponse, way: Wa
   onward.end();
   const came = performance.now();
   const [answer] = await answered;
-  if (way.distance) await until(came + way.distance.latencyMs);
+  if (way.distance) await until(came + way.distance.latencyMs + copyMs(incoming, way.distance));
   outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
   await carry(answer, outgoing, way.distance);
   outgoing.end();
+}
+
+/** What a store copies by itself goes no faster than what it is sent. */
+function copyMs({ headers }: IncomingMessage, { bytesPerSecond }: Distance): number {
+  const range = /^bytes=(\d+)-(\d+)$/.exec(String(headers['x-amz-copy-source-range'] ?? ''));
+  return range ? ((Number(range[2]) - Number(range[1]) + 1) * 1000) / bytesPerSecond : 0;
 }
 
 interface Sink {

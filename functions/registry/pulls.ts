@@ -10,10 +10,10 @@ const REMEMBERED = 10_000;
 /** When each process recorded what, by the key's sort and partition: a pull reads nothing more for it. */
 const recorded = new WeakMap<Table, Map<string, number>>();
 
-/** Remembers that a tag or a manifest was pulled: once a day for each process that serves it, by one small write that waits
- *  for nobody. A table that fails is no reason for a pull to fail. */
+/** Remembers that a tag or a manifest was pulled: once a day for each process that serves it, by one small write. A table
+ *  that fails is no reason for a pull to fail. */
 export async function recordPull(
-  { table, now }: Registry,
+  { table, now, afterwards }: Registry,
   repository: RepositoryName,
   reference: Reference,
 ): Promise<void> {
@@ -26,5 +26,10 @@ export async function recordPull(
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(id, at);
   const expiresAt = Math.floor(at / 1000) + PULL_MEMORY_SECONDS;
-  await table.write([{ put: key, attributes: { at, expiresAt } }]).catch(() => memory.delete(id));
+  const recording = table.write([{ put: key, attributes: { at, expiresAt } }]).then(
+    () => undefined,
+    () => void memory.delete(id),
+  );
+  if (afterwards) afterwards(recording);
+  else await recording;
 }

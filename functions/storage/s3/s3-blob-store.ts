@@ -40,6 +40,8 @@ export class S3BlobStore implements BlobStore {
   readonly #newId: () => string;
   readonly #cdn: CdnUrls | undefined;
   readonly #buffers = new PartBuffers();
+  /** Tails that are just being removed. */
+  readonly #forgetting = new Map<string, Promise<void>>();
 
   constructor({ client, bucket, newId, cdn }: S3BlobStoreOptions) {
     this.#s3 = client;
@@ -68,7 +70,7 @@ export class S3BlobStore implements BlobStore {
     const next = { ...upload, offset: written.offset, state: encodeState(written.state) };
     if (!(await commit(next))) return { is: 'lost' };
     if (before.tail && (last || before.tail.key !== written.state.tail?.key))
-      await this.#forget(before.tail.key);
+      await (this.#forgetting.get(before.tail.key) ?? this.#forget(before.tail.key));
     return { is: 'appended', upload: next };
   }
 
@@ -130,7 +132,10 @@ export class S3BlobStore implements BlobStore {
     if (whole?.all) return;
     if (multipart && tail?.part) {
       const parts = [...multipart.parts, tail.part];
-      if (await this.#objects.completeMultipart(objectKey, { ...multipart, parts }, Buffer.of())) return;
+      if (await this.#objects.completeMultipart(objectKey, { ...multipart, parts }, Buffer.of())) {
+        void this.#forget(tail.key); // whatever becomes of the upload, its bytes are in the object
+        return;
+      }
     }
     const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
     if (multipart) {
@@ -147,8 +152,10 @@ export class S3BlobStore implements BlobStore {
   }
 
   /** Removes a tail that is no longer needed. Failing does no harm: the bucket lets them go after a week. */
-  async #forget(key: string): Promise<void> {
-    await this.#objects.delete(key).catch(() => undefined);
+  #forget(key: string): Promise<void> {
+    const forgetting = this.#objects.delete(key).then(undefined, () => undefined);
+    this.#forgetting.set(key, forgetting);
+    return forgetting.finally(() => this.#forgetting.delete(key));
   }
 }
 
