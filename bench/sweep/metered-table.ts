@@ -1,4 +1,4 @@
-import { toStoredItem } from '../../functions/storage/dynamodb/attributes.ts';
+import { itemBytes } from '../../functions/storage/item-size.ts';
 import {
   type Attributes,
   type Item,
@@ -66,7 +66,7 @@ export class MeteredTable implements Table {
     const isAlone = operations.length === 1 && first && !('update' in first) && !first.when;
     const units = operations.map((operation, index) => {
       const key = keyOf(operation);
-      const bytes = Math.max(itemBytes(key, before[index]), itemBytes(key, after[index]));
+      const bytes = Math.max(bytesOf(key, before[index]), bytesOf(key, after[index]));
       return Math.max(1, Math.ceil(bytes / WRITE_BYTES));
     });
     this.units.calls += 1;
@@ -81,19 +81,7 @@ export class MeteredTable implements Table {
 }
 
 const readUnits = (key: Key, found: Attributes | undefined) =>
-  Math.max(1, Math.ceil(itemBytes(key, found) / READ_BYTES));
+  Math.max(1, Math.ceil(bytesOf(key, found) / READ_BYTES));
 
-/** Names and values, as DynamoDB counts them. */
-function itemBytes(key: Key, attributes: Attributes | undefined): number {
-  if (!attributes) return 0;
-  const stored = Object.entries(toStoredItem(key, attributes));
-  return stored.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + valueBytes(value), 0);
-}
-
-function valueBytes(value: object): number {
-  const [[type = '', held] = []] = Object.entries(value);
-  if (type === 'S') return Buffer.byteLength(held as string);
-  if (type === 'B') return (held as Uint8Array).length;
-  if (type === 'N') return Math.ceil((held as string).length / 2) + 1;
-  return type === 'BOOL' ? 1 : Buffer.byteLength(JSON.stringify(held));
-}
+const bytesOf = (key: Key, attributes: Attributes | undefined) =>
+  attributes ? itemBytes(key, attributes) : 0;
