@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import list from './prices.json' with { type: 'json' };
 
 /** One thing that AWS bills. */
-export interface Price {
+interface Price {
   readonly what: string;
   /** Dollars for so many units. */
   readonly price: number;

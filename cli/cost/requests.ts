@@ -41,7 +41,7 @@ export interface ImageShape {
   /** MiB of each. */
   readonly layerMb: number;
   /** Whether what is pulled is an index of several platforms. */
-  readonly index: boolean;
+  readonly index?: boolean;
 }
 
 /** functions/limits.ts, MAX_INLINE_BYTES: what is no larger goes through the API, whole. */

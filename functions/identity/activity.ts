@@ -25,18 +25,19 @@ interface Question {
 
 const AT_ONCE = 500;
 
+/** Of the time that the position of a page begins with. */
+const ISO_LENGTH = '2026-01-01T00:00:00.000Z'.length;
+
 /** Counts from now back to `since`, or as far as there is time: the trail is one of the whole registry. */
 export async function activityOf(registry: Registry, question: Question): Promise<Activity> {
-  let [pushes, pullLogins, reached] = [0, 0, registry.now()];
+  let [pushes, pullLogins] = [0, 0];
   for (let after: string | undefined; ; ) {
     const range = { since: question.since, until: registry.now() + 1, limit: AT_ONCE, after };
     const { records, next } = await listAudit(registry, range);
-    for (const record of records) {
-      if (isPush(record, question)) pushes += 1;
-      if (isPullLogin(record, question)) pullLogins += 1;
-      reached = record.time;
-    }
+    pushes += records.filter((record) => isPush(record, question)).length;
+    pullLogins += records.filter((record) => isPullLogin(record, question)).length;
     if (next === undefined) return { pushes, pullLogins, since: question.since };
+    const reached = Date.parse(next.slice(0, ISO_LENGTH));
     if (registry.now() >= question.until) return { pushes, pullLogins, since: reached };
     after = next;
   }

@@ -6,7 +6,7 @@ import { itemBytes } from '../storage/item-size.ts';
 import { type Item, MAX_OPERATIONS } from '../storage/table.ts';
 import { sortedPages } from './sorted-pages.ts';
 
-export interface ManifestEntry {
+interface ManifestEntry {
   readonly subject?: Digest;
   /** What it refers to, be it there or not. */
   readonly targets: Digest[];
@@ -91,21 +91,22 @@ class Reader {
     const { attributes } = item;
     const bytes = itemBytes(item.key, attributes) + OVERHEAD;
     this.#contents.metadata += bytes;
+    const { tags, pulls } = this.#contents;
     switch (kindOf(item)) {
       case 'B':
-        return this.#takeBlob(item, bytes);
+        this.#takeBlob(item, bytes);
+        break;
       case 'E':
-        return this.#takeEdge(item, bytes);
+        this.#takeEdge(item, bytes);
+        break;
       case 'M':
-        return this.#takeManifest(item, bytes);
+        this.#takeManifest(item, bytes);
+        break;
       case 'P':
-        this.#contents.pulls.set(lastPartOf(item), attributes['at'] as number);
-        return;
+        pulls.set(lastPartOf(item), attributes['at'] as number);
+        break;
       case 'T':
-        this.#contents.tags.set(tagIn(item), {
-          manifest: this.#once(attributes['digest'] as string),
-          metadata: bytes,
-        });
+        tags.set(tagIn(item), { manifest: this.#once(attributes['digest'] as string), metadata: bytes });
     }
   }
 
