@@ -1,7 +1,7 @@
 import type { Amount, Repository, TagsAmount, Usage } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import type { Session } from '../session.ts';
-import { facts, sizeText, timeText } from '../text.ts';
+import { facts, sizeText, table, timeText } from '../text.ts';
 import { billFor } from './bill.ts';
 import type { Prices } from './prices.ts';
 import { quantitiesOf, type Workload } from './quantities.ts';
@@ -44,7 +44,10 @@ export async function costOfRepository(session: Session, name: string, options: 
   output.result({ name, usage, cost }, () => {
     const gone = tagged.bytes - tagged.ownBytes;
     const rest = facts([
-      ['they lead to', `${tagged.manifests} manifests and ${tagged.blobs} blobs, ${sizeText(tagged.bytes)}`],
+      [
+        'they lead to',
+        `${counted(tagged.manifests, 'manifest')}, ${counted(tagged.blobs, 'blob')}, ${sizeText(tagged.bytes)}`,
+      ],
       ['stays if they go', gone > 0 ? `${sizeText(gone)}, which other images here use` : undefined],
       ['elsewhere, too', elsewhereText(tagged)],
       ['in the table', `about ${sizeText(tagged.metadataBytes)}`],
@@ -67,6 +70,8 @@ function sentence({ tags }: TagsAmount, { storage, requests, total }: Cost): str
   ];
   return `${those} ${dollarText(total)} a month: ${parts.join(', ')}`;
 }
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function elsewhereText({ elsewhereBytes = 0 }: Amount): string | undefined {
   return elsewhereBytes > 0 ? `${sizeText(elsewhereBytes)}, which S3 holds once for all` : undefined;
@@ -96,21 +101,23 @@ export async function costOfRepositories(session: Session, options: Priced): Pro
     else output.say(`${name}: too large to be read in one request; it is not in the total`);
   }
   const total = rows.reduce((sum, { cost }) => sum + cost.total, 0);
-  output.list('repositories', rows, {
-    REPOSITORY: ({ name }) => name,
-    TAGS: ({ usage }) => `${usage.repository.tags}`,
-    SIZE: ({ usage }) => sizeText(usage.repository.bytes),
-    'ITS PART': ({ usage: { repository } }) =>
-      repository.apportionedBytes === undefined ? undefined : sizeText(repository.apportionedBytes),
-    STORAGE: ({ cost }) => dollarText(cost.storage),
-    REQUESTS: ({ cost }) => (cost.requests === undefined ? undefined : dollarText(cost.requests)),
-    'USD A MONTH': ({ cost }) => dollarText(cost.total),
-  });
   const { region, asOf } = options.prices;
-  output.say(
-    `${rows.length} repositories, ${dollarText(total)} a month at list prices of ${region}, ${asOf}`,
-  );
+  output.result({ repositories: rows, total }, () => {
+    const lines = rows.map(({ name, usage: { repository }, cost }) => [
+      name,
+      `${repository.tags}`,
+      sizeText(repository.bytes),
+      repository.apportionedBytes === undefined ? '' : sizeText(repository.apportionedBytes),
+      dollarText(cost.storage),
+      cost.requests === undefined ? '' : dollarText(cost.requests),
+      dollarText(cost.total),
+    ]);
+    return table(COLUMNS, [...lines, ['total', ' ', ' ', ' ', ' ', ' ', dollarText(total)]]);
+  });
+  output.say(`list prices of ${region} as of ${asOf}, without tax and without anything free`);
 }
+
+const COLUMNS = ['REPOSITORY', 'TAGS', 'SIZE', 'ITS PART', 'STORAGE', 'REQUESTS', 'A MONTH'];
 
 async function usageOf(
   { api }: Session,

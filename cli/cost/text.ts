@@ -1,10 +1,13 @@
 import { table } from '../text.ts';
 import type { Bill, Line } from './bill.ts';
 
-/** `$3.10`; of what is there and would be nothing, that it is there. */
+/** `$3.10`, `$0.0032` */
 export function dollarText(dollars: number): string {
-  if (dollars > 0 && dollars < 0.005) return 'less than $0.01';
-  return `$${dollars.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  const digits =
+    dollars > 0 && dollars < 0.005
+      ? { maximumSignificantDigits: 2 }
+      : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  return `$${dollars.toLocaleString('en', digits)}`;
 }
 
 const amountText = (amount: number) =>
