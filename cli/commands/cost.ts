@@ -31,7 +31,7 @@ export function addCostCommand(program: Command): void {
     .option('--tags <pattern>', "only these tags of the repository: 'v1.*'", patternValue)
     .option('--days <number>', 'price the use of so many days (default: 30)', daysValue)
     .option('--stored-gb <gb>', 'GB of images', amountValue, 0)
-    .option('--table-gb <gb>', 'GB of the table; a million tags are 1', amountValue, 0.1)
+    .option('--table-gb <gb>', 'GB of the table: 14 KB an image', amountValue, 0.1)
     .option('--pushes <number>', 'pushes a month', amountValue, 0)
     .option('--pulls <number>', 'pulls a month', amountValue, 0)
     .option('--layers <number>', 'layers of an image', countValue, 10)

@@ -24,8 +24,8 @@ export type Quantities = Readonly<Record<ItemName, number>>;
 const MB_IN_GB = 1024;
 
 /** lib/registry-functions.ts: GB of memory of the function that answers, and of the one that finishes uploads. */
-const API_GB = 1;
-const COMMIT_GB = 0.5;
+export const API_GB = 1;
+export const COMMIT_GB = 0.5;
 
 /** What one run writes to its log: a line of ours of some 470 bytes, three of Lambda's, and 26 bytes a line that
  *  CloudWatch adds. */

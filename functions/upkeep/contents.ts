@@ -40,8 +40,8 @@ interface Reading {
   readonly withLinks: boolean;
 }
 
-/** Of these, some carry a manifest of up to 16 KiB. */
-const AT_ONCE = 250;
+/** Items, some of which carry a manifest of up to 16 KiB: 16 MB at most. */
+const AT_ONCE = 1000;
 
 /** What DynamoDB bills for each item besides its bytes. */
 const OVERHEAD = 100;
