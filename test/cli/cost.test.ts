@@ -1,10 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { billFor } from '../../cli/cost/bill.ts';
 import { manifestUnits, type OperationName, unitsOf } from '../../cli/cost/measured.ts';
 import { type ItemName, LIST_PRICES } from '../../cli/cost/prices.ts';
 import { ecrQuantities, idle, quantitiesOf, type Workload } from '../../cli/cost/quantities.ts';
+import { dollarText } from '../../cli/cost/text.ts';
 import { scratch } from '../scratch.ts';
 import { Stowage } from './program.ts';
 
@@ -14,6 +15,7 @@ const EMPTY: Workload = {
 };
 
 const MILLION = 1e6;
+const DOCS = join(import.meta.dirname, '../../docs');
 
 /** The dollars of each line, in whole cents. */
 function linesOf(workload: Partial<Workload>, withFree = true): Partial<Record<ItemName, number>> {
@@ -181,5 +183,26 @@ describe('stowage cost', () => {
   ])('refuses %s', async (_, words, message) => {
     const refused = await (await start()).run(words);
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
+  });
+
+  it('is quoted in docs/cost.md and docs/deploy.md as it is', async () => {
+    const [stowage, page] = [await start(), join(DOCS, 'cost.md')];
+    const text = await readFile(page, 'utf8');
+    const [block = '', command = '', quoted] = /^```\n\$ npx stowage (.*)\n([\s\S]*?)```$/m.exec(text) ?? [];
+    const printed = await stowage.print(command);
+    if (process.env['STOWAGE_WRITE_CALLS'])
+      await writeFile(
+        page,
+        text.replace(block, () => `\`\`\`\n$ npx stowage ${command}\n${printed}\`\`\``),
+      );
+    else expect(quoted).toBe(printed);
+    const deploy = await readFile(join(DOCS, 'deploy.md'), 'utf8');
+    const [, ...commands] = deploy.split('npx stowage cost ').map((part) => part.split('\n')[0]);
+    const bills = commands.filter((words) => words?.startsWith('--'));
+    expect(bills).toHaveLength(2);
+    for (const words of bills) {
+      const told = (await stowage.json(`cost ${words}`)) as { total: number; ecr: { total: number } };
+      for (const { total } of [told, told.ecr]) expect(deploy).toContain(dollarText(total));
+    }
   });
 });

@@ -123,15 +123,23 @@ describe('the usage of a repository', () => {
     const api = await openApi();
     await pushImage(api, await blobOf(api, 10), [], 'v1');
     const root = await api.as('root');
-    const table: Table = api.registry.table;
-    const query = table.query.bind(table);
-    Object.assign(table, {
-      query(asked: Parameters<Table['query']>[0]) {
-        if (asked.partition.startsWith('R#')) api.clock += 25_000;
-        return query(asked);
-      },
-    });
+    slowDown(api, 'R#', 25_000);
     expect((await root(USAGE)).body).toEqual({ complete: false });
+  });
+
+  it('counts as many days of the trail as there is time for, and says how many', async () => {
+    const api = await openApi();
+    await api.addUser('dev', grant('team/*', 'push'));
+    await pushByApi(api, 'v1');
+    api.clock += 300 * DAY;
+    await pushByApi(api, 'v2');
+    const root = await api.as('root');
+    const now = api.clock;
+    slowDown(api, 'AUDIT#', 1000); // a second for each day, and 20 there are
+    const activity = (await usageOf(root, '?days=365'))['activity'] as { since: string; pushes: number };
+    expect(activity.pushes).toBe(1);
+    expect(Date.parse(activity.since)).toBeGreaterThan(now - 200 * DAY);
+    expect(Date.parse(activity.since)).toBeLessThan(now - 20 * DAY);
   });
 
   it('refuses what it does not know, and a repository that is not there', async () => {
@@ -143,6 +151,18 @@ describe('the usage of a repository', () => {
     expect((await root('GET /repositories/none/such/-/usage')).status).toBe(404);
   });
 });
+
+/** Lets time pass with each query of a partition that starts so. */
+function slowDown(api: Api, partition: string, milliseconds: number): void {
+  const table: Table = api.registry.table;
+  const query = table.query.bind(table);
+  Object.assign(table, {
+    query(asked: Parameters<Table['query']>[0]) {
+      if (asked.partition.startsWith(partition)) api.clock += milliseconds;
+      return query(asked);
+    },
+  });
+}
 
 const pushToken = (api: Api) =>
   tokenFor(api.send, { username: 'dev', password: PASSWORD }, `repository:${REPOSITORY}:pull,push`);
