@@ -11,5 +11,6 @@ function valueBytes(value: AttributeValue): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value === 'number') return Math.ceil(`${value}`.length / 2) + 1;
   if (typeof value === 'boolean') return 1;
+  if (Array.isArray(value)) return value.reduce((sum: number, one) => sum + valueBytes(one), 0);
   return value instanceof Uint8Array ? value.length : Buffer.byteLength(JSON.stringify(value));
 }
