@@ -151,3 +151,31 @@ export interface SweepResult {
   readonly deleted: Readonly<Record<string, number>>;
   readonly bytes: number;
 }
+
+export interface Amount {
+  readonly tags: number;
+  readonly manifests: number;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly metadataBytes: number;
+  /** To admins of the registry only. */
+  readonly elsewhereBytes?: number;
+  readonly apportionedBytes?: number;
+}
+
+export interface TagsAmount extends Amount {
+  readonly ownBytes: number;
+  readonly blobsPerImage: number;
+}
+
+export interface Usage {
+  readonly complete: boolean;
+  readonly tagged?: TagsAmount;
+  readonly repository?: Amount;
+  readonly activity?: {
+    readonly since: string;
+    readonly pushes: number;
+    readonly pullLogins: number;
+    readonly pulledTags: number;
+  };
+}

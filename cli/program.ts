@@ -2,6 +2,7 @@ import { Command, Help } from 'commander';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommand } from './commands/audit.ts';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addCostCommand } from './commands/cost.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addGroupCommands } from './commands/groups.ts';
@@ -67,6 +68,7 @@ export function createProgram(): Command {
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);
+  addCostCommand(program);
   addCompletionCommand(program);
   return program;
 }

@@ -1,8 +1,9 @@
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { ENV } from '../../functions/environment.ts';
+import { fromStoredItem } from '../../functions/storage/dynamodb/attributes.ts';
+import { itemBytes } from '../../functions/storage/item-size.ts';
 import { clientOf } from '../../test/aws/dynamodb/table.ts';
-import { itemBytes } from '../item-bytes.ts';
 import { BUCKET, CREDENTIALS, REGION } from './settings.ts';
 import type { CloudStores } from './stores.ts';
 
@@ -47,5 +48,7 @@ async function countItems(environment: Readonly<Record<string, string>>) {
   );
   client.destroy();
   if (LastEvaluatedKey) throw new Error('the table has more items than one scan reads');
-  return { items: Items.length, itemBytes: Items.reduce((sum, item) => sum + itemBytes(item), 0) };
+  const stored = Items.map(fromStoredItem);
+  const bytes = stored.reduce((sum, { key, attributes }) => sum + itemBytes(key, attributes), 0);
+  return { items: stored.length, itemBytes: bytes };
 }

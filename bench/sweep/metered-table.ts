@@ -1,4 +1,4 @@
-import { toStoredItem } from '../../functions/storage/dynamodb/attributes.ts';
+import { itemBytes } from '../../functions/storage/item-size.ts';
 import {
   type Attributes,
   type Item,
@@ -9,7 +9,6 @@ import {
   type Query,
   type Table,
 } from '../../functions/storage/table.ts';
-import { itemBytes } from '../item-bytes.ts';
 
 /** What DynamoDB bills: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html */
 export interface Units {
@@ -85,4 +84,4 @@ const readUnits = (key: Key, found: Attributes | undefined) =>
   Math.max(1, Math.ceil(storedBytes(key, found) / READ_BYTES));
 
 const storedBytes = (key: Key, attributes: Attributes | undefined) =>
-  attributes ? itemBytes(toStoredItem(key, attributes)) : 0;
+  attributes ? itemBytes(key, attributes) : 0;

@@ -20,10 +20,7 @@ export function addLoginCommands(program: Command): void {
     .command('logout [url]')
     .description('end a login (default: of the current registry)')
     .action(logOut);
-  program
-    .command('use [url]')
-    .description('choose among the registries you are logged in to, or list them')
-    .action(use);
+  program.command('use [url]').description('choose among your logins, or list them').action(use);
   program.command('whoami').description('show who you are to the registry').action(onRegistry(showMe));
 }
 

@@ -21,6 +21,7 @@ const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
 const retention = () => import('./retention.ts');
+const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
@@ -83,6 +84,7 @@ export const MANAGEMENT_ROUTES = [
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
+  read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),

@@ -158,6 +158,10 @@ function uploadPrefix(caller = ''): string {
   return `U#${createHash('sha256').update(caller).digest('base64url').slice(0, 22)}#`;
 }
 
+/** All items of a repository, and of what kind one is: `T` for a tag. */
+export const everythingIn = (name: RepositoryName) => ({ partition: repositoryPartition(name) });
+export const kindOf = ({ key }: Item) => key.sort.slice(0, key.sort.indexOf('#'));
+
 const SWEEPS = 'SWEEPS';
 
 export const sweepEntryKey = (name: RepositoryName, due: number): Key => ({

@@ -94,6 +94,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/issuers': admin('/issuers'),
   'PUT /api/v1/issuers/<issuer>': admin('/issuers/nobody', {}),
   'DELETE /api/v1/issuers/<issuer>': admin('/issuers/nobody'),
+  'GET /api/v1/repositories/<name>/-/usage': managed('viewer', '/-/usage'),
   'GET /api/v1/repositories/<name>/-/retention': managed('repositoryAdmin', '/-/retention'),
   'POST /api/v1/repositories/<name>/-/sweep': managed('repositoryAdmin', '/-/sweep', { dryRun: true }),
   'GET /api/v1/policies': admin('/policies'),

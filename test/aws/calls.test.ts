@@ -1,6 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
@@ -9,16 +7,19 @@ import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import type { AwsClient } from '../../functions/aws-clients.ts';
+import { recordAudit } from '../../functions/identity/audit.ts';
+import { commitDirectUpload } from '../../functions/registry/direct-uploads.ts';
 import { deletePolicy, putPolicy } from '../../functions/registry/policies.ts';
+import type { Registry } from '../../functions/registry/registry.ts';
 import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { PRINCIPALS, type Seed, tokenFor } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, openUpload, pushImage, send, sha256 } from './client.ts';
-import { observe } from './observe.ts';
+import { measuredInFile, measuredOnPage, pageTable, writeMeasured } from './measured.ts';
+import { type Billed, Meter } from './meter.ts';
 import { startAwsStores } from './stores.ts';
 
-// docs/aws-calls.md says which calls to AWS each operation makes; here they are counted.
-
-const PAGE = join(import.meta.dirname, '../../docs/aws-calls.md');
+// docs/aws-calls.md says which calls to AWS each operation makes, and cli/cost/measured.json what is billed for them;
+// here they are counted. STOWAGE_WRITE_CALLS=1 writes both.
 
 const stores = await startAwsStores();
 if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
@@ -33,20 +34,20 @@ const patch = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
   send(app, `PATCH ${path}`, 202, { body });
 
 /** What is measured, by the words of the page: brings things about, and returns the call to count. */
-type Operation = (app: App, image: Image) => Promise<() => Promise<unknown>>;
+type Operation = (world: { app: App; image: Image }) => Promise<() => Promise<unknown>>;
 
 const MANIFEST = '/v2/calls/image/manifests';
 const BLOB = '/v2/calls/image/blobs';
 
 const reading =
   (call: string, status = 200): Operation =>
-  async (app) =>
+  async ({ app }) =>
   () =>
     send(app, call, status);
 
 const readingBlob =
   (method: string, part: (image: Image) => Uint8Array, status: number): Operation =>
-  async (app, image) =>
+  async ({ app, image }) =>
   () =>
     send(app, `${method} ${BLOB}/${sha256(part(image))}`, status);
 
@@ -56,7 +57,7 @@ const layer = (image: Image) => image.layers[0] ?? Buffer.of();
 /** After chunks of these sizes: a further PATCH, or the closing PUT with a body of that size. */
 const uploading =
   (before: readonly number[], last: { patch: number } | { put: number }): Operation =>
-  async (app) => {
+  async ({ app }) => {
     const { location } = await openUpload(app, 'calls/image');
     const chunks = before.map((size) => bytesOf(size * MEBIBYTE));
     for (const chunk of chunks) await patch(app, location, chunk);
@@ -67,7 +68,7 @@ const uploading =
 
 const pushingManifest =
   (layers: number): Operation =>
-  async (app) => {
+  async ({ app }) => {
     const image = { ...newImage(layers, 10), tag: `n${layers}` };
     await pushImage(app, 'calls/image', { ...image, tag: 'other' });
     const changed = `${manifestOf(image).slice(0, -1)},"annotations":{"n":"${layers}"}}`;
@@ -77,7 +78,7 @@ const pushingManifest =
 
 const mounting =
   (from: string): Operation =>
-  async (app, image) => {
+  async ({ app, image }) => {
     await pushImage(app, 'calls/target', newImage(1, 10));
     const digest = sha256(layer(image));
     return () => send(app, `POST /v2/calls/target/blobs/uploads/?mount=${digest}${from}`, 201);
@@ -86,14 +87,21 @@ const mounting =
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET manifest by tag': reading(`GET ${MANIFEST}/v1`),
   'HEAD manifest by tag': reading(`HEAD ${MANIFEST}/v1`),
-  'GET manifest by digest': async (app, image) => () =>
-    send(app, `GET ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
-  'HEAD manifest by digest': async (app, image) => () =>
-    send(app, `HEAD ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
+  'GET manifest by digest':
+    async ({ app, image }) =>
+    () =>
+      send(app, `GET ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
+  'HEAD manifest by digest':
+    async ({ app, image }) =>
+    () =>
+      send(app, `HEAD ${MANIFEST}/${sha256(Buffer.from(manifestOf(image)))}`, 200),
   'GET blob': readingBlob('GET', layer, 307),
   'GET blob of at most 64 KiB': readingBlob('GET', config, 200),
   'HEAD blob': readingBlob('HEAD', layer, 200),
-  'HEAD blob that is missing': async (app) => () => send(app, `HEAD ${BLOB}/${sha256(bytesOf(9))}`, 404),
+  'HEAD blob that is missing':
+    async ({ app }) =>
+    () =>
+      send(app, `HEAD ${BLOB}/${sha256(bytesOf(9))}`, 404),
   'POST upload': reading('POST /v2/calls/image/blobs/uploads/', 202),
   'PATCH upload, first chunk': uploading([], { patch: 4 }),
   'PATCH upload, second chunk of 4 MiB': uploading([4], { patch: 4 }),
@@ -101,7 +109,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT upload, after one chunk': uploading([4], { put: 0 }),
   'PUT upload, with the whole blob': uploading([], { put: 4 }),
   'PUT upload, after three chunks of 4 MiB': uploading([4, 4, 4], { put: 0 }),
-  'PUT upload, with the whole blob, into a new repository': async (app) => {
+  'PUT upload, with the whole blob, into a new repository': async ({ app }) => {
     const { location } = await openUpload(app, `calls/${randomBytes(4).toString('hex')}`);
     const bytes = bytesOf(10);
     return () => put(app, `${location}?digest=${sha256(bytes)}`, bytes);
@@ -112,36 +120,42 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'mount with from': mounting('&from=calls/image'),
   'mount without from': mounting(''),
   'GET tags/list': reading('GET /v2/calls/image/tags/list'),
-  'GET referrers': async (app, image) => () =>
-    send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
+  'GET referrers':
+    async ({ app, image }) =>
+    () =>
+      send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
 };
 
-/** Has S3 take a blob past the registry, which hears nothing of it. */
-async function sendToS3(app: App, bytes: Uint8Array): Promise<void> {
+/** Has S3 take a blob past the registry, which hears nothing of it; answers which upload it is of. */
+async function sendToS3(app: App, bytes: Uint8Array): Promise<string> {
   const { location } = await openUpload(app, 'calls/front');
+  const id = location.slice(location.lastIndexOf('/') + 1);
   const s3 = s3Client({ endpoint: process.env['STOWAGE_S3_ENDPOINT'], requestHandler: {} });
   const command = new PutObjectCommand({
     Bucket: process.env['STOWAGE_BUCKET'],
-    Key: `blobs/${location.slice(location.lastIndexOf('/') + 1)}`,
+    Key: `blobs/${id}`,
     Body: bytes,
     ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
     Metadata: { 'stowage-lane': 'direct' },
   });
   await s3.send(command);
+  return id;
 }
 
 /** Where uploads may go past the registry. */
 const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
   'HEAD blob, behind a front door': readingBlob('HEAD', layer, 200),
-  'HEAD blob that is missing, behind a front door': async (app) => () =>
-    send(app, `HEAD /v2/calls/front/blobs/${sha256(bytesOf(9))}`, 404),
-  'HEAD blob that S3 has not told of': async (app) => {
+  'HEAD blob that is missing, behind a front door':
+    async ({ app }) =>
+    () =>
+      send(app, `HEAD /v2/calls/front/blobs/${sha256(bytesOf(9))}`, 404),
+  'HEAD blob that S3 has not told of': async ({ app }) => {
     const bytes = bytesOf(9);
     await sendToS3(app, bytes);
     return () => send(app, `HEAD /v2/calls/front/blobs/${sha256(bytes)}`, 200);
   },
   'PUT manifest, 1 layer, behind a front door': pushingManifest(1),
-  'PUT manifest with a layer that S3 has not told of': async (app) => {
+  'PUT manifest with a layer that S3 has not told of': async ({ app }) => {
     const before = newImage(1, 10);
     await pushImage(app, 'calls/front', before);
     const image = { ...before, layers: [bytesOf(10)] };
@@ -197,64 +211,75 @@ const LOGINS: Readonly<Record<string, LoginOperation>> = {
   },
 };
 
-/** `2 GetItem, PutObject` for what was sent. */
-function summary(trace: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const operation of trace) counts.set(operation, (counts.get(operation) ?? 0) + 1);
-  const parts = [...counts].map(([operation, count]) => (count === 1 ? operation : `${count} ${operation}`));
-  return parts.join(', ') || 'none';
+/** What no request of a client does by itself. */
+const WITHOUT_A_REQUEST: Readonly<Record<string, JobOperation>> = {
+  'commit of an upload that S3 has told of': async ({ app, registry }) => {
+    const id = await sendToS3(app, bytesOf(9));
+    return () => commitDirectUpload(registry, id);
+  },
+  'entry of the audit trail':
+    async ({ registry }) =>
+    () =>
+      recordAudit(registry, {
+        time: registry.now(),
+        principal: 'robot:ci',
+        operation: 'manifest.put',
+        outcome: 'allowed',
+        status: 201,
+        repository: 'calls/image',
+        target: '/v2/calls/image/manifests/v1',
+        address: '192.0.2.1',
+        userAgent: 'containerd/2.3.4',
+      }),
+};
+
+type JobOperation = (world: { app: App; registry: Registry }) => Promise<() => Promise<unknown>>;
+
+/** What is prepared with `of`, then run. */
+async function measure<W>(
+  meter: Meter,
+  operations: Readonly<Record<string, (of: W) => Promise<() => Promise<unknown>>>>,
+  of: W,
+): Promise<[name: string, billed: Billed][]> {
+  const found: [string, Billed][] = [];
+  for (const [name, prepare] of Object.entries(operations)) {
+    const run = await prepare(of);
+    found.push([name, await meter.of(run)]);
+  }
+  return found;
 }
 
-/** The page's table as a map from operation to calls. */
-function pageTable(): Map<string, string> {
-  const rows = readFileSync(PAGE, 'utf8').matchAll(/^\| ([^|]+?) +\| ([^|]+?) +\|$/gm);
-  return new Map([...rows].map(([, operation = '', calls = '']) => [operation, calls]));
+async function measureAll(): Promise<Record<string, Billed>> {
+  const meter = new Meter();
+  const onClient = (client: AwsClient) => meter.follow(client);
+  const { registry } = createAwsRegistry(process.env, { onClient });
+  const app = createApp({ registry });
+  const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET: 'secret' }, { onClient });
+  const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
+  const image = newImage(1, 100_000);
+  await pushImage(app, 'calls/image', image);
+  const plain = await measure(meter, OPERATIONS, { app, image });
+  await pushImage(app, 'calls/front', image);
+  const front = await measure(meter, BEHIND_A_FRONT_DOOR, { app: appBehind, image });
+  const jobs = await measure(meter, WITHOUT_A_REQUEST, { app: appBehind, registry: behind.registry });
+  await putPolicy(registry, { name: 'quota', repositories: ['calls/*'], quota: QUOTA });
+  await pushImage(app, 'calls/image', newImage(1, 10));
+  const quota = await measure(meter, UNDER_A_QUOTA, { app, image });
+  await deletePolicy(registry, 'quota');
+  const ring = [newSigningKey(Date.now())];
+  const keys = { keys: async () => ring, reload: async () => ring };
+  const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });
+  const world = { app: createApp({ registry, authentication }), seed: { registry, workloads: new Map() } };
+  const logins = await measure(meter, LOGINS, world);
+  return Object.fromEntries([...plain, ...front, ...jobs, ...quota, ...logins]);
 }
 
-describe.runIf(stores)('docs/aws-calls.md', () => {
-  it('tells the calls that each operation makes', { timeout: 120_000 }, async () => {
+describe.runIf(stores)('docs/aws-calls.md and cli/cost/measured.json', () => {
+  it('tell what each operation asks of AWS, and what is billed for it', { timeout: 120_000 }, async () => {
     for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
-    const trace: string[] = [];
-    const follow = (operation: string) => {
-      trace.push(operation);
-      return undefined;
-    };
-    const onClient = (client: AwsClient) => observe([client], follow);
-    const { registry } = createAwsRegistry(process.env, { onClient });
-    const app = createApp({ registry });
-    const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET: 'secret' }, { onClient });
-    const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
-    const image = newImage(1, 100_000);
-    await pushImage(app, 'calls/image', image);
-    const counted = new Map<string, string>();
-    const count = async (of: App, operations: Readonly<Record<string, Operation>>) => {
-      for (const [name, prepare] of Object.entries(operations)) {
-        const run = await prepare(of, image);
-        trace.length = 0;
-        await run();
-        counted.set(name, summary(trace));
-      }
-    };
-    await count(app, OPERATIONS);
-    await pushImage(app, 'calls/front', image);
-    await count(appBehind, BEHIND_A_FRONT_DOOR);
-    await putPolicy(registry, { name: 'quota', repositories: ['calls/*'], quota: QUOTA });
-    await pushImage(app, 'calls/image', newImage(1, 10));
-    await count(app, UNDER_A_QUOTA);
-    await deletePolicy(registry, 'quota');
-    const ring = [newSigningKey(Date.now())];
-    const keys = { keys: async () => ring, reload: async () => ring };
-    const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });
-    const world = { app: createApp({ registry, authentication }), seed: { registry, workloads: new Map() } };
-    for (const [name, prepare] of Object.entries(LOGINS)) {
-      const run = await prepare(world);
-      trace.length = 0;
-      await run();
-      counted.set(name, summary(trace));
-    }
-    const told = pageTable();
-    expect(Object.fromEntries([...counted].map(([name]) => [name, told.get(name)]))).toEqual(
-      Object.fromEntries(counted),
-    );
+    const operations = await measureAll();
+    if (process.env['STOWAGE_WRITE_CALLS']) writeMeasured(operations);
+    expect(measuredInFile()).toEqual(operations);
+    expect(measuredOnPage()).toBe(pageTable(operations));
   });
 });

@@ -63,6 +63,7 @@ const FORBIDDEN = [
   ['cli/push', '../commands/tags.ts'],
   ['cli/push', '../../functions/limits.ts'],
   ['cli/doctor', '../../functions/limits.ts'],
+  ['cli/cost', '../../functions/limits.ts'],
   ['cli/doctor/probes', '../../../functions/environment.ts'],
 ] as const;
 
@@ -86,6 +87,8 @@ const ALLOWED = [
   ['edge', 'crypto'],
   ['cli/commands', '../push/repository.ts'],
   ['cli/push', '../failure.ts'],
+  ['cli/commands', '../cost/bill.ts'],
+  ['cli/cost', '../failure.ts'],
   ['cli/push', '../../functions/oci/manifest.ts'],
   ['cli/commands', '../doctor/probes.ts'],
   ['cli/doctor', '../../functions/oci/digest.ts'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { API_GB, COMMIT_GB } from '../../cli/cost/quantities.ts';
 import { ENV } from '../../functions/environment.ts';
 import { UPLOAD_EVENTS } from '../aws/front/events.ts';
 import { functionThat, list } from './permissions.ts';
@@ -49,6 +50,13 @@ describe('how long sweeps leave things alone', () => {
         [ENV.quarantineSeconds]: '2592000',
       });
     }
+  });
+});
+
+describe('the memory', () => {
+  it('is what "stowage cost" reckons with', () => {
+    expect(api.properties.MemorySize).toBe(API_GB * 1024);
+    expect(commitUploads.properties.MemorySize).toBe(COMMIT_GB * 1024);
   });
 });
 
