@@ -1,11 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { measureBounds } from './bounds.ts';
+import { boundsReport } from './bounds-report.ts';
 import { describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
+import { memory } from './memory.ts';
 import { type Options, readOptions } from './options.ts';
 import { type Result, ratio, report } from './report.ts';
-import { type Server, ServerGroup } from './servers.ts';
+import { ServerGroup } from './server-group.ts';
+import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
+import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
 const BENCH = import.meta.dirname;
@@ -30,14 +35,29 @@ try {
   removeWorkspace();
 }
 
-async function compare({ names, scale, ours, other }: Options): Promise<string> {
-  const machine = describeMachine(workspace, ROOT);
-  const servers = {
-    ours: ours ?? (await group.startStowage(ROOT, workspace)),
-    other: other ?? (await group.startDockerRegistry(workspace)),
-  };
+/** The machine first and by itself, then start-up, which wants a machine at rest, too. */
+async function compare(chosen: Options): Promise<string> {
+  const { parts, scale } = chosen;
+  const sections = [`${describeMachine(workspace, ROOT)}\n`];
+  const bounds = parts.has('bounds') ? await measureBounds(workspace, scale) : undefined;
+  const place = (name: string) => ({ root: ROOT, workspace: join(workspace, name), group, scale });
+  const starts = parts.has('start-up') ? await startUp(place('start-up')) : undefined;
+  const { results, servers } = await runWorkloads(chosen);
+  if (servers !== undefined) sections.push(report(results, namesOf(servers)));
+  if (bounds !== undefined) sections.push(boundsReport(bounds, results));
+  if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (starts !== undefined) sections.push(starts);
+  return sections.join('\n');
+}
+
+async function runWorkloads({ workloads, scale, ours, other }: Options) {
   const results: Result[] = [];
-  for (const name of names) {
+  if (workloads.length === 0) return { results, servers: undefined };
+  const servers = {
+    ours: ours ?? (await startIn('stowage', stowage(ROOT))),
+    other: other ?? (await startIn('docker-registry', dockerRegistry)),
+  };
+  for (const name of workloads) {
     const workload = WORKLOADS.get(name)?.(scale);
     if (workload !== undefined) {
       const result = { workload, servers: await runWorkload(workload, servers) };
@@ -45,7 +65,11 @@ async function compare({ names, scale, ours, other }: Options): Promise<string> 
       results.push(result);
     }
   }
-  return `${machine}\n\n${report(results, namesOf(servers))}`;
+  return { results, servers };
+}
+
+async function startIn(directory: string, maker: RecipeMaker): Promise<Server> {
+  return group.start(await maker(join(workspace, directory)));
 }
 
 function namesOf({ ours, other }: Pair<Server>): Pair<string> {

@@ -1,0 +1,100 @@
+import { type Bounds, leastSeconds } from './bounds.ts';
+import type { Result } from './report.ts';
+import { digits, mean } from './statistics.ts';
+import { table } from './table.ts';
+import { MIB } from './workloads/figures.ts';
+
+/** From here on a thread is taken to be what a row waits for; a wait for the disk shows as less. */
+const BUSY = 0.7;
+
+/** Shares of the seconds of a round. */
+interface Shares {
+  readonly title: string;
+  /** On a core; ready, while others had the cores; neither. All of Stowage's first thread. */
+  readonly running: number;
+  readonly ready: number;
+  readonly waiting: number;
+  /** The least that each part of the work takes here by itself. */
+  readonly disk: number;
+  readonly hash: number;
+  readonly loopback: number;
+  readonly http: number;
+}
+
+/** What this machine can do, how near each row of Stowage comes to it, and what bounds the row. */
+export function boundsReport(bounds: Bounds, results: readonly Result[]): string {
+  const rows = results.map((result) => sharesOf(result, bounds)).filter((row) => row !== undefined);
+  return [
+    '## What bounds Stowage',
+    '',
+    ...machine(bounds),
+    '',
+    "Shares of a row's seconds. First what Stowage's first thread did, which runs JavaScript, SQLite and SHA-256: it had a",
+    'core, it was ready while others had the cores, or it waited for the disk or the client. Then the least time that each',
+    'part of the work takes on this machine by itself; parts overlap, and need not add up.',
+    '',
+    table(
+      ['workload', 'on a core', 'ready', 'waits', 'disk', 'SHA-256', 'loopback', 'HTTP'],
+      rows.map(cells),
+      1,
+    ),
+    '',
+    ...rows.map((row) => `- ${row.title}: ${boundOf(row)}.`),
+    '',
+  ].join('\n');
+}
+
+function machine({ write, fsync, hash, loopback, request }: Bounds): string[] {
+  return [
+    'This machine by itself, the fastest of three:',
+    '',
+    `- disk: ${digits(1 / MIB / write)} MiB/s of a new file with one fsync at its end; an fsync of 4 KiB takes ${digits(fsync * 1000)} ms`,
+    `- SHA-256 by node:crypto: ${digits(1 / MIB / hash)} MiB/s on one thread`,
+    `- loopback, between two threads of Node.js: ${digits(1 / MIB / loopback)} MiB/s`,
+    `- HTTP: Node's own server answers ${digits(1 / request)} empty requests/s on one thread`,
+  ];
+}
+
+function sharesOf({ workload, servers }: Result, bounds: Bounds): Shares | undefined {
+  const { samples } = servers.ours;
+  const seconds = mean(samples.map((sample) => sample.seconds));
+  const thread = samples.map(({ mainThread }) => mainThread).filter((known) => known !== undefined);
+  if (thread.length === 0) return undefined;
+  const running = mean(thread.map((one) => one.running)) / seconds;
+  const ready = mean(thread.map((one) => one.ready)) / seconds;
+  const { disk, hash, loopback, http } = leastSeconds(workload.demand, bounds);
+  return {
+    title: workload.title,
+    running,
+    ready,
+    waiting: Math.max(0, 1 - running - ready),
+    disk: disk / seconds,
+    hash: hash / seconds,
+    loopback: loopback / seconds,
+    http: http / seconds,
+  };
+}
+
+function cells({ title, running, ready, waiting, disk, hash, loopback, http }: Shares): string[] {
+  return [title, ...[running, ready, waiting, disk, hash, loopback, http].map(percent)];
+}
+
+/** A thread that hardly ever waits is the bound, and what most of its time goes to. One that waits does so for the disk
+ *  where the disk is asked for anything. */
+function boundOf({ running, ready, disk, hash, loopback, http }: Shares): string {
+  const busy = running + ready;
+  if (busy < BUSY) {
+    return disk > 0
+      ? `the disk, for which the thread waits (${percent(1 - busy)})`
+      : `the client, for which the thread waits (${percent(1 - busy)})`;
+  }
+  const parts = { 'SHA-256': hash, 'the loopback': loopback, 'HTTP in Node.js': http };
+  const [[part, share]] = Object.entries(parts).toSorted(([, a], [, b]) => b - a) as [[string, number]];
+  return share >= running / 2
+    ? `${part} (${percent(share)}), on the one thread of JavaScript`
+    : `the one thread of JavaScript: more of it goes to SQLite, JSON and our own code than to any part named here`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
