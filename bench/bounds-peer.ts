@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LOOPBACK } from './servers.ts';
@@ -17,9 +17,14 @@ const piece = Buffer.alloc(MIB);
 
 const ports: Ports = {
   bytes: await listen(createServer((socket) => void send(socket, workerData as number))),
-  http: await listen(createHttpServer((_, response) => response.end())),
+  http: await listen(createHttpServer(drain)),
 };
 parentPort?.postMessage(ports);
+
+function drain(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
+  request.once('end', () => response.end());
+}
 
 async function send(socket: Socket, bytes: number): Promise<void> {
   for (let sent = 0; sent < bytes; sent += piece.length) {

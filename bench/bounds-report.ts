@@ -1,4 +1,6 @@
 import { type Bounds, leastSeconds } from './bounds.ts';
+import type { Profiles } from './profile.ts';
+import { PARTS, type Part } from './profile-parts.ts';
 import type { Result } from './report.ts';
 import { digits, mean } from './statistics.ts';
 import { table } from './table.ts';
@@ -6,6 +8,11 @@ import { MIB } from './workloads/figures.ts';
 
 /** From here on a thread is taken to be what a row waits for; a wait for the disk shows as less. */
 const BUSY = 0.7;
+
+/** Of the parts of a thread's time, the largest. */
+const NAMED = 2;
+
+type Profile = ReadonlyMap<Part, number>;
 
 /** Shares of the seconds of a round. */
 interface Shares {
@@ -22,7 +29,8 @@ interface Shares {
 }
 
 /** What this machine can do, how near each row of Stowage comes to it, and what bounds the row. */
-export function boundsReport(bounds: Bounds, results: readonly Result[]): string {
+export function boundsReport(bounds: Bounds, profiles: Profiles, results: readonly Result[]): string {
+  const profileOf = ({ title }: Shares) => profiles.get(title) ?? new Map<Part, number>();
   const rows = results.map((result) => sharesOf(result, bounds)).filter((row) => row !== undefined);
   return [
     '## What bounds Stowage',
@@ -39,19 +47,29 @@ export function boundsReport(bounds: Bounds, results: readonly Result[]): string
       1,
     ),
     '',
-    ...rows.map((row) => `- ${row.title}: ${boundOf(row)}.`),
+    'Where the first thread spends the time in which it does anything, by a CPU profile of another round:',
+    '',
+    table(
+      ['workload', ...PARTS],
+      rows.map((row) => [row.title, ...profileCells(profileOf(row))]),
+      1,
+    ),
+    '',
+    'So each row is bounded by:',
+    '',
+    ...rows.map((row) => `- ${row.title}: ${boundOf(row, profileOf(row))}.`),
     '',
   ].join('\n');
 }
 
-function machine({ write, fsync, hash, loopback, request }: Bounds): string[] {
+function machine({ write, fsync, hash, loopback, receive, request }: Bounds): string[] {
   return [
     'This machine by itself, the fastest of three:',
     '',
     `- disk: ${digits(1 / MIB / write)} MiB/s of a new file with one fsync at its end; an fsync of 4 KiB takes ${digits(fsync * 1000)} ms`,
     `- SHA-256 by node:crypto: ${digits(1 / MIB / hash)} MiB/s on one thread`,
     `- loopback, between two threads of Node.js: ${digits(1 / MIB / loopback)} MiB/s`,
-    `- HTTP: Node's own server answers ${digits(1 / request)} empty requests/s on one thread`,
+    `- HTTP: Node's own server answers ${digits(1 / request)} empty requests/s on one thread, and takes bodies at\n  ${digits(1 / MIB / receive)} MiB/s`,
   ];
 }
 
@@ -79,20 +97,20 @@ function cells({ title, running, ready, waiting, disk, hash, loopback, http }: S
   return [title, ...[running, ready, waiting, disk, hash, loopback, http].map(percent)];
 }
 
+function profileCells(profile: Profile): string[] {
+  return PARTS.map((part) => percent(profile.get(part) ?? 0));
+}
+
 /** A thread that hardly ever waits is the bound, and what most of its time goes to. One that waits does so for the disk
  *  where the disk is asked for anything. */
-function boundOf({ running, ready, disk, hash, loopback, http }: Shares): string {
+function boundOf({ running, ready, disk }: Shares, profile: Profile): string {
   const busy = running + ready;
   if (busy < BUSY) {
-    return disk > 0
-      ? `the disk, for which the thread waits (${percent(1 - busy)})`
-      : `the client, for which the thread waits (${percent(1 - busy)})`;
+    return `${disk > 0 ? 'the disk' : 'the client'}, for which the thread waits (${percent(1 - busy)})`;
   }
-  const parts = { 'SHA-256': hash, 'the loopback': loopback, 'HTTP in Node.js': http };
-  const [[part, share]] = Object.entries(parts).toSorted(([, a], [, b]) => b - a) as [[string, number]];
-  return share >= running / 2
-    ? `${part} (${percent(share)}), on the one thread of JavaScript`
-    : `the one thread of JavaScript: more of it goes to SQLite, JSON and our own code than to any part named here`;
+  const largest = [...profile].toSorted(([, a], [, b]) => b - a).slice(0, NAMED);
+  const named = largest.map(([part, share]) => `${part} (${percent(share)})`).join(' and ');
+  return `the one thread of JavaScript, most of it ${named}`;
 }
 
 function percent(share: number): string {

@@ -5,7 +5,8 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Ports } from './bounds-peer.ts';
-import { withConnections } from './http/connection.ts';
+import { type Body, wholeBody } from './http/body.ts';
+import { withConnection, withConnections } from './http/connection.ts';
 import { prepare } from './http/request.ts';
 import { settleDisk } from './measure.ts';
 import { expectReply } from './registry-calls.ts';
@@ -32,6 +33,8 @@ export interface Bounds {
   readonly hash: number;
   /** Bytes from one thread to another through plain sockets of Node.js. */
   readonly loopback: number;
+  /** Bytes of a body that Node's own server takes and drops, the loopback included. */
+  readonly receive: number;
   /** A `GET` that Node's own server answers with nothing, 32 at a time, on one thread. */
   readonly request: number;
 }
@@ -48,6 +51,8 @@ export async function measureBounds(directory: string, { blobBytes, manifestGets
       fsync: (await fastest(() => appendToLog(file, piece.subarray(0, LOG_BYTES)))) / FSYNCS,
       hash: (await fastest(() => hash(piece, blobBytes))) / blobBytes,
       loopback: (await fastest(() => receive(ports.bytes, blobBytes))) / blobBytes,
+      receive:
+        (await fastest(() => sendBody(ports.http, wholeBody(piece, blobBytes / PIECE_BYTES)))) / blobBytes,
       request: (await fastest(() => request(ports.http, manifestGets))) / manifestGets,
     };
   } finally {
@@ -57,12 +62,12 @@ export async function measureBounds(directory: string, { blobBytes, manifestGets
 
 /** The least seconds that each part of a demand takes by itself. */
 export function leastSeconds(demand: Demand, bounds: Bounds) {
-  const { storedBytes = 0, hashedBytes = 0, sentBytes = 0, requests, fsyncs = 0 } = demand;
+  const { storedBytes = 0, hashedBytes = 0, receivedBytes = 0, sentBytes = 0, requests, fsyncs = 0 } = demand;
   return {
     disk: storedBytes * bounds.write + fsyncs * bounds.fsync,
     hash: hashedBytes * bounds.hash,
-    loopback: sentBytes * bounds.loopback,
-    http: requests * bounds.request,
+    loopback: (receivedBytes + sentBytes) * bounds.loopback,
+    http: requests * bounds.request + receivedBytes * bounds.receive,
   };
 }
 
@@ -121,6 +126,12 @@ async function receive(port: number, bytes: number): Promise<void> {
   if (received !== bytes) {
     throw new Error(`${received} of ${bytes} bytes came through the loopback`);
   }
+}
+
+async function sendBody(port: number, body: Body): Promise<void> {
+  const target = { host: LOOPBACK, port };
+  const put = prepare(target, { method: 'PUT', path: '/', body });
+  await withConnection(target, (connection) => expectReply(connection, put, 200));
 }
 
 async function request(port: number, count: number): Promise<void> {

@@ -7,6 +7,7 @@ import { describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
 import { memory } from './memory.ts';
 import { type Options, readOptions } from './options.ts';
+import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
 import { ServerGroup } from './server-group.ts';
 import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
@@ -44,7 +45,10 @@ async function compare(chosen: Options): Promise<string> {
   const starts = parts.has('start-up') ? await startUp(place('start-up')) : undefined;
   const { results, servers } = await runWorkloads(chosen);
   if (servers !== undefined) sections.push(report(results, namesOf(servers)));
-  if (bounds !== undefined) sections.push(boundsReport(bounds, results));
+  if (bounds !== undefined) {
+    const profiles = await profileWorkloads({ ...place('profile'), names: chosen.workloads });
+    sections.push(boundsReport(bounds, profiles, results));
+  }
   if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
   if (starts !== undefined) sections.push(starts);
   return sections.join('\n');

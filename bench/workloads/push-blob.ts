@@ -44,5 +44,5 @@ export function pushBlobPatch({ blobBytes, blobRounds }: Scale): Workload {
 }
 
 function demandOf(bytes: number) {
-  return { storedBytes: bytes, hashedBytes: bytes, sentBytes: bytes, fsyncs: FSYNCS_OF_A_BLOB };
+  return { storedBytes: bytes, hashedBytes: bytes, receivedBytes: bytes, fsyncs: FSYNCS_OF_A_BLOB };
 }

@@ -48,7 +48,7 @@ function demandOf(imageLayers: number, layerBytes: number): Demand {
   return {
     storedBytes: bytes,
     hashedBytes: bytes,
-    sentBytes: bytes,
+    receivedBytes: bytes,
     requests: (imageLayers + 1) * 5 + 1,
     fsyncs: waits * FSYNCS_OF_A_BLOB + 2,
   };

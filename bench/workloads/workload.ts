@@ -18,7 +18,8 @@ export interface Demand {
   readonly storedBytes?: number;
   /** Bytes whose SHA-256 is checked. */
   readonly hashedBytes?: number;
-  /** Bytes of bodies through the loopback, either way. */
+  /** Bytes of bodies to the server, and from it. */
+  readonly receivedBytes?: number;
   readonly sentBytes?: number;
   readonly requests: number;
   /** Waits for the disk, one after the other: what many writers wait for together counts once. */
