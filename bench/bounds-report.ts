@@ -106,7 +106,7 @@ function profileCells(profile: Profile): string[] {
 function boundOf({ running, ready, disk }: Shares, profile: Profile): string {
   const busy = running + ready;
   if (busy < BUSY) {
-    return `${disk > 0 ? 'the disk' : 'the client'}, for which the thread waits (${percent(1 - busy)})`;
+    return `${disk > 0 ? 'writing to the disk' : 'the client'}, for which the thread waits (${percent(1 - busy)})`;
   }
   const largest = [...profile].toSorted(([, a], [, b]) => b - a).slice(0, NAMED);
   const named = largest.map(([part, share]) => `${part} (${percent(share)})`).join(' and ');
