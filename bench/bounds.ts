@@ -1,6 +1,6 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, fdatasyncSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -12,6 +12,7 @@ import { settleDisk } from './measure.ts';
 import { expectReply } from './registry-calls.ts';
 import type { Scale } from './scale.ts';
 import { LOOPBACK } from './servers.ts';
+import { median } from './statistics.ts';
 import { MIB } from './workloads/figures.ts';
 import type { Demand } from './workloads/workload.ts';
 
@@ -20,7 +21,6 @@ const READ_BUFFER_BYTES = 256 * 1024;
 const FSYNCS = 200;
 const LOG_BYTES = 4096;
 const CONNECTIONS = 32;
-/** The fastest counts: a bound is what the machine can do. */
 const TRIES = 3;
 
 /** What this machine can do of one thing at a time, in seconds for each byte, fsync or request. */
@@ -47,13 +47,13 @@ export async function measureBounds(directory: string, { blobBytes, manifestGets
   const file = join(directory, 'bounds');
   try {
     return {
-      write: (await fastest(() => writeFile(file, piece, blobBytes))) / blobBytes,
-      fsync: (await fastest(() => appendToLog(file, piece.subarray(0, LOG_BYTES)))) / FSYNCS,
-      hash: (await fastest(() => hash(piece, blobBytes))) / blobBytes,
-      loopback: (await fastest(() => receive(ports.bytes, blobBytes))) / blobBytes,
+      write: (await time((attempt) => writeFile(`${file}-${attempt}`, piece, blobBytes))) / blobBytes,
+      fsync: (await time(() => appendToLog(file, piece.subarray(0, LOG_BYTES)))) / FSYNCS,
+      hash: (await time(() => hash(piece, blobBytes))) / blobBytes,
+      loopback: (await time(() => receive(ports.bytes, blobBytes))) / blobBytes,
       receive:
-        (await fastest(() => sendBody(ports.http, wholeBody(piece, blobBytes / PIECE_BYTES)))) / blobBytes,
-      request: (await fastest(() => request(ports.http, manifestGets))) / manifestGets,
+        (await time(() => sendBody(ports.http, wholeBody(piece, blobBytes / PIECE_BYTES)))) / blobBytes,
+      request: (await time(() => request(ports.http, manifestGets))) / manifestGets,
     };
   } finally {
     await peer.terminate();
@@ -71,19 +71,20 @@ export function leastSeconds(demand: Demand, bounds: Bounds) {
   };
 }
 
-async function fastest(work: () => void | Promise<void>): Promise<number> {
-  let seconds = Number.POSITIVE_INFINITY;
-  for (let n = 0; n < TRIES; n++) {
+/** Seconds, the median of the tries. */
+async function time(work: (attempt: number) => void | Promise<void>): Promise<number> {
+  const seconds: number[] = [];
+  for (let attempt = 0; attempt < TRIES; attempt++) {
     await settleDisk();
     const start = performance.now();
-    await work();
-    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+    await work(attempt);
+    seconds.push((performance.now() - start) / 1000);
   }
-  return seconds;
+  return median(seconds);
 }
 
+/** A file is kept, as a blob is: what holds it in memory is not what held the last one. */
 function writeFile(path: string, piece: Buffer, bytes: number): void {
-  rmSync(path, { force: true });
   const file = openSync(path, 'w');
   for (let written = 0; written < bytes; written += piece.length) {
     writeSync(file, piece);
