@@ -4,7 +4,7 @@ import { type Connection, withConnections } from '../http/connection.ts';
 import type { Target } from '../http/request.ts';
 import { chunkedBlob, headBlob, pushBlobByPatch, pushManifest, type Session } from '../registry-calls.ts';
 import type { Scale } from '../scale.ts';
-import { FSYNCS_OF_A_BLOB } from './figures.ts';
+import { FSYNCS_OF_A_PATCH } from './figures.ts';
 import type { Demand, Workload } from './workload.ts';
 
 const REPOSITORY = 'bench/push-image';
@@ -50,7 +50,7 @@ function demandOf(imageLayers: number, layerBytes: number): Demand {
     hashedBytes: bytes,
     receivedBytes: bytes,
     requests: (imageLayers + 1) * 5 + 1,
-    fsyncs: waits * FSYNCS_OF_A_BLOB + 2,
+    fsyncs: waits * FSYNCS_OF_A_PATCH + 2,
   };
 }
 
