@@ -1,15 +1,24 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { measureBounds } from './bounds.ts';
+import { boundsReport } from './bounds-report.ts';
+import { compareCloud } from './cloud/compare.ts';
+import { FULL as CLOUD_FULL, QUICK as CLOUD_QUICK } from './cloud/scale.ts';
 import { describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
+import { memory } from './memory.ts';
 import { type Options, readOptions } from './options.ts';
+import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
-import { type Server, ServerGroup } from './servers.ts';
+import { ServerGroup } from './server-group.ts';
+import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
+import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
 const BENCH = import.meta.dirname;
 const ROOT = dirname(BENCH);
+const PAGE = join(ROOT, 'docs/benchmarks.md');
 
 const options = readOptions(process.argv.slice(2), process.env);
 const workspace = mkdtempSync(join(tmpdir(), 'stowage-bench-'));
@@ -24,20 +33,48 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-  publish(await compare(options), options.write);
+  const isEmbedded = options.workloads.length > 0 || options.parts.size > 0;
+  if (isEmbedded) publish('embedded', await compare(options), options.write);
+  if (options.cloudRows.length > 0) publish('cloud', await compareOnS3(options), options.write);
 } finally {
   await group.stop();
   removeWorkspace();
 }
 
-async function compare({ names, scale, ours, other }: Options): Promise<string> {
+/** The machine first and by itself, then start-up, which wants a machine at rest, too. */
+async function compare(chosen: Options): Promise<string> {
+  const { parts, scale } = chosen;
+  const sections = [`${describeMachine(workspace, ROOT)}\n`];
+  const bounds = parts.has('bounds') ? await measureBounds(workspace, scale) : undefined;
+  const place = (name: string) => ({ root: ROOT, workspace: join(workspace, name), group, scale });
+  const starts = parts.has('start-up') ? await startUp(place('start-up')) : undefined;
+  const { results, servers } = await runWorkloads(chosen);
+  if (servers !== undefined) sections.push(report(results, namesOf(servers)));
+  if (bounds !== undefined) {
+    const profiles = await profileWorkloads({ ...place('profile'), names: chosen.workloads });
+    sections.push(boundsReport(bounds, profiles, results));
+  }
+  if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (starts !== undefined) sections.push(starts);
+  return sections.join('\n');
+}
+
+async function compareOnS3({ isQuick, cloudRows: names }: Options): Promise<string> {
   const machine = describeMachine(workspace, ROOT);
-  const servers = {
-    ours: ours ?? (await group.startStowage(ROOT, workspace)),
-    other: other ?? (await group.startDockerRegistry(workspace)),
-  };
+  const scale = isQuick ? CLOUD_QUICK : CLOUD_FULL;
+  const place = { root: ROOT, workspace: join(workspace, 'cloud'), group, scale };
+  mkdirSync(place.workspace);
+  return `${machine}\n\n${await compareCloud({ ...place, names })}\n`;
+}
+
+async function runWorkloads({ workloads, scale, ours, other }: Options) {
   const results: Result[] = [];
-  for (const name of names) {
+  if (workloads.length === 0) return { results, servers: undefined };
+  const servers = {
+    ours: ours ?? (await startIn('stowage', stowage(ROOT))),
+    other: other ?? (await startIn('docker-registry', dockerRegistry)),
+  };
+  for (const name of workloads) {
     const workload = WORKLOADS.get(name)?.(scale);
     if (workload !== undefined) {
       const result = { workload, servers: await runWorkload(workload, servers) };
@@ -45,21 +82,29 @@ async function compare({ names, scale, ours, other }: Options): Promise<string> 
       results.push(result);
     }
   }
-  return `${machine}\n\n${report(results, namesOf(servers))}`;
+  return { results, servers };
+}
+
+async function startIn(directory: string, maker: RecipeMaker): Promise<Server> {
+  return group.start(await maker(join(workspace, directory)));
 }
 
 function namesOf({ ours, other }: Pair<Server>): Pair<string> {
   return { ours: ours.name, other: other.name };
 }
 
-function publish(text: string, write: boolean): void {
+/** Prints it; `write` puts it between its marks in the page. */
+function publish(part: 'embedded' | 'cloud', text: string, write: boolean): void {
   console.log(text);
-  if (write) {
-    const title = '# Stowage and docker-registry, side by side';
-    const note =
-      'Written by `npm run bench -- --write`; what is measured and how is in [README.md](README.md).';
-    writeFileSync(join(BENCH, 'RESULTS.md'), `${title}\n\n${note}\n\n${text}`);
-  }
+  if (!write) return;
+  const page = readFileSync(PAGE, 'utf8');
+  const [begin, end] = [
+    `<!-- ${part}: written by \`npm run bench -- --write\` -->`,
+    `<!-- end of ${part} -->`,
+  ];
+  const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
+  if (from < begin.length || to < from) throw new Error(`${PAGE} has no marks for ${part}`);
+  writeFileSync(PAGE, `${page.slice(0, from)}\n\n${text.trim()}\n\n${page.slice(to)}`);
 }
 
 function removeWorkspace(): void {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { cpuSeconds, peakBytes, resetPeak } from './process-usage.ts';
+import { cpuSeconds, mainThreadSeconds, peakBytes, resetPeak, type ThreadSeconds } from './process-usage.ts';
 import type { Server } from './servers.ts';
 import type { Measure, RoundOfWork, Workload } from './workloads/workload.ts';
 
@@ -12,6 +12,8 @@ interface Sample {
   /** CPU seconds of the server, and of this process, in the same time. */
   readonly serverCpu: number | undefined;
   readonly clientCpu: number;
+  /** Of the server's first thread, in the same time. */
+  readonly mainThread: ThreadSeconds | undefined;
 }
 
 export interface ServerResult {
@@ -57,16 +59,19 @@ async function runOnce(work: RoundOfWork, { target, pid }: Server): Promise<Samp
   const measure: Measure = async (timed) => {
     await settleDisk();
     const serverBefore = onProcess(pid, cpuSeconds);
+    const threadBefore = onProcess(pid, mainThreadSeconds);
     const clientBefore = process.cpuUsage();
     const start = process.hrtime.bigint();
     await timed();
     const seconds = Number(process.hrtime.bigint() - start) / 1e9;
     const client = process.cpuUsage(clientBefore);
     const serverAfter = onProcess(pid, cpuSeconds);
+    const threadAfter = onProcess(pid, mainThreadSeconds);
     sample = {
       seconds,
       serverCpu: difference(serverAfter, serverBefore),
       clientCpu: (client.user + client.system) / 1e6,
+      mainThread: threadDifference(threadAfter, threadBefore),
     };
   };
   await work(target, measure);
@@ -77,7 +82,7 @@ async function runOnce(work: RoundOfWork, { target, pid }: Server): Promise<Samp
 }
 
 /** Writes back what is dirty, so that nobody waits at an fsync for what somebody else wrote. */
-async function settleDisk(): Promise<void> {
+export async function settleDisk(): Promise<void> {
   await execute('sync');
 }
 
@@ -87,4 +92,9 @@ function onProcess<T>(pid: number | undefined, look: (pid: number) => T): T | un
 
 function difference(after: number | undefined, before: number | undefined): number | undefined {
   return after === undefined || before === undefined ? undefined : after - before;
+}
+
+function threadDifference(after: ThreadSeconds | undefined, before: ThreadSeconds | undefined) {
+  if (after === undefined || before === undefined) return undefined;
+  return { running: after.running - before.running, ready: after.ready - before.ready };
 }

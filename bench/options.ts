@@ -1,12 +1,24 @@
 import { parseArgs } from 'node:util';
+import { ROW_NAMES } from './cloud/rows/all.ts';
 import type { Target } from './http/request.ts';
 import { FULL, QUICK, type Scale } from './scale.ts';
 import type { Server } from './servers.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
+/** What else can be measured, beside the workloads. */
+const PARTS = ['bounds', 'start-up', 'memory'] as const;
+type Part = (typeof PARTS)[number];
+
+/** All rows of the comparison on S3. */
+const CLOUD = 'cloud';
+
 export interface Options {
-  readonly names: readonly string[];
+  readonly workloads: readonly string[];
+  readonly parts: ReadonlySet<Part>;
+  /** Of the comparison on S3. */
+  readonly cloudRows: readonly string[];
   readonly scale: Scale;
+  readonly isQuick: boolean;
   readonly write: boolean;
   /** Servers that run already and are used in place of new ones. */
   readonly ours: Server | undefined;
@@ -22,17 +34,22 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
       quick: { type: 'boolean', default: false },
     },
   });
-  const unknown = positionals.filter((name) => !WORKLOADS.has(name));
+  const all = [...WORKLOADS.keys(), ...PARTS, CLOUD, ...ROW_NAMES];
+  const unknown = positionals.filter((name) => !all.includes(name));
   if (unknown.length > 0) {
-    throw new Error(`no workload ${unknown.join(', ')}; there are ${[...WORKLOADS.keys()].join(', ')}`);
+    throw new Error(`there is no ${unknown.join(', ')}; there are ${all.join(', ')}`);
   }
+  const names = positionals.length > 0 ? positionals : all;
   if (values.write && values.quick) {
     throw new Error('--write publishes, and --quick is too short for that');
   }
   const authorization = environment['BENCH_STOWAGE_AUTHORIZATION'];
   return {
-    names: positionals.length > 0 ? positionals : [...WORKLOADS.keys()],
+    workloads: names.filter((name) => WORKLOADS.has(name)),
+    parts: new Set(PARTS.filter((part) => names.includes(part))),
+    cloudRows: ROW_NAMES.filter((name) => names.includes(name) || names.includes(CLOUD)),
     scale: values.quick ? QUICK : FULL,
+    isQuick: values.quick,
     write: values.write,
     ours: runningServer('Stowage', environment['BENCH_STOWAGE_URL'], authorization),
     other: runningServer('docker-registry', environment['BENCH_OTHER_URL'], undefined),

@@ -17,7 +17,29 @@ export function cpuSeconds(pid: number): number {
 /** The most memory `pid` and its descendants have had resident since `resetPeak`, in bytes. Pages of the
  *  page cache count only where they are mapped. */
 export function peakBytes(pid: number): number {
-  return sum(family(pid).map(ownPeakBytes));
+  return sum(family(pid).map((member) => statusBytes(member, 'VmHWM')));
+}
+
+/** What is resident of `pid` and its descendants now, in bytes, and how much of it is no file's: programs are files,
+ *  and their pages go where memory is short. */
+export function residentBytes(pid: number): { readonly all: number; readonly anonymous: number } {
+  const members = family(pid);
+  return {
+    all: sum(members.map((member) => statusBytes(member, 'VmRSS'))),
+    anonymous: sum(members.map((member) => statusBytes(member, 'RssAnon'))),
+  };
+}
+
+/** How long a thread has been on a core, and how long ready for one while others had them. */
+export interface ThreadSeconds {
+  readonly running: number;
+  readonly ready: number;
+}
+
+/** Of the first thread of `pid`, so far. */
+export function mainThreadSeconds(pid: number): ThreadSeconds {
+  const [running, ready] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
+  return { running: Number(running) / 1e9, ready: Number(ready) / 1e9 };
 }
 
 export function resetPeak(pid: number): void {
@@ -33,9 +55,9 @@ function ownCpuSeconds(pid: number): number {
   return (Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])) / ticksPerSecond;
 }
 
-function ownPeakBytes(pid: number): number {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kibibytes) * 1024;
+function statusBytes(pid: number, name: 'VmHWM' | 'VmRSS' | 'RssAnon'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
 }
 
 function family(pid: number): number[] {

@@ -1,4 +1,5 @@
 import type { Pair, ServerResult } from './measure.ts';
+import { digits, mean, median } from './statistics.ts';
 import { table } from './table.ts';
 import type { Figure, Workload } from './workloads/workload.ts';
 
@@ -96,21 +97,4 @@ function figures({ unit, of }: Figure, seconds: readonly number[]): string {
 
 function secondsOf({ samples }: ServerResult): number[] {
   return samples.map((sample) => sample.seconds);
-}
-
-/** Three digits that count, never an exponent. */
-function digits(value: number): string {
-  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
-  return value.toFixed(decimals);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const around = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
-  return mean(around);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
 }

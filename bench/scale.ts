@@ -11,6 +11,9 @@ export interface Scale {
   readonly tags: number;
   readonly tagLists: number;
   readonly rounds: number;
+  readonly starts: number;
+  /** How long nothing is asked of a server before its memory at rest is read. */
+  readonly quietSeconds: number;
 }
 
 /** What results are published from. */
@@ -24,6 +27,8 @@ export const FULL: Scale = {
   tags: 10_000,
   tagLists: 50,
   rounds: 5,
+  starts: 20,
+  quietSeconds: 10,
 };
 
 /** Shows in half a minute that everything works; its numbers mean little. */
@@ -37,4 +42,6 @@ export const QUICK: Scale = {
   tags: 500,
   tagLists: 10,
   rounds: 2,
+  starts: 3,
+  quietSeconds: 1,
 };

@@ -1,6 +1,5 @@
 import { createApp } from '../functions/app.ts';
-import { Authentication } from '../functions/auth/authentication.ts';
-import { IdTokenVerifier } from '../functions/auth/id-tokens.ts';
+import type { Authentication } from '../functions/auth/authentication.ts';
 import { createFirstAdmin } from '../functions/identity/first-admin.ts';
 import { banner } from './banner.ts';
 import { createLog } from './log.ts';
@@ -22,7 +21,7 @@ async function main(): Promise<void> {
   const stores = await openStores(process.env);
   const app = createApp({
     registry: stores.registry,
-    authentication: settings.open ? undefined : authenticationOf(stores, settings),
+    authentication: settings.open ? undefined : await authenticationOf(stores, settings),
     front: stores.front,
     lease: settings.lease,
     onAnswer: createLog(process.stdout),
@@ -41,7 +40,15 @@ async function main(): Promise<void> {
   stopOnSignal(server, stores, tidyRegularly(stores, settings));
 }
 
-function authenticationOf({ registry, keys }: OpenRegistry, { publicUrl }: Settings): Authentication {
+/** Loaded only here: an open registry starts sooner without what makes and reads tokens. */
+async function authenticationOf(
+  { registry, keys }: OpenRegistry,
+  { publicUrl }: Settings,
+): Promise<Authentication> {
+  const [{ Authentication }, { IdTokenVerifier }] = await Promise.all([
+    import('../functions/auth/authentication.ts'),
+    import('../functions/auth/id-tokens.ts'),
+  ]);
   return new Authentication({ registry, keys, publicUrl, workloads: new IdTokenVerifier() });
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { freePort } from './free-port.ts';
 
-const MAIN = join(import.meta.dirname, '../local/main.ts');
+const MAIN = join(import.meta.dirname, '../local/start.mjs');
 
 /** The registry in a process of its own, as `npm start` runs it. */
 export class RegistryProcess {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { findProgram } from '../../test/clients/command.ts';
 import { goInstall } from '../../test/clients/go-tools.ts';
 import { randomBlob } from '../content.ts';
-import type { ServerGroup } from '../servers.ts';
+import type { ServerGroup } from '../server-group.ts';
 import { cloudReport, type StoredResult } from './report.ts';
 import { rowsOf } from './rows/all.ts';
 import { imageOf, mountImage, pushNewImage } from './rows/pushes.ts';
@@ -20,13 +20,13 @@ interface Comparison {
   readonly workspace: string;
   readonly group: ServerGroup;
   readonly scale: CloudScale;
-  /** Of rows; none for all. */
+  /** Of rows. */
   readonly names: readonly string[];
 }
 
 /** Compares Stowage with the CNCF registry on the same S3; the report in Markdown. */
 export async function compareCloud({ root, workspace, group, scale, names }: Comparison): Promise<string> {
-  const rows = rowsOf(scale).filter(({ name }) => names.length === 0 || names.includes(name));
+  const rows = rowsOf(scale, names);
   const start = { root, workspace, programs: await goPrograms(root) };
   const stores = await startStores(workspace);
   try {

@@ -1,4 +1,4 @@
-import type { ServerGroup } from '../servers.ts';
+import type { ServerGroup } from '../server-group.ts';
 import type { CallCounts } from './proxy.ts';
 import type { Row } from './rows/row.ts';
 import { type Site, startSites } from './sites.ts';
@@ -33,7 +33,7 @@ export async function runRows({ rows, stores, group, start }: Run) {
   await stores.move('near');
   for (const row of rows) {
     for (const site of before.sites) {
-      console.error(`${row.name}: preparing ${site.name}`);
+      console.error(`${row.title}: preparing ${site.name}`);
       await row.prepare?.(site);
     }
   }
@@ -60,7 +60,7 @@ async function runRow(row: Row, sites: readonly Site[], stores: CloudStores): Pr
         tally.calls[name] = (tally.calls[name] ?? 0) + count;
       if (note !== undefined) notes.add(note);
       console.error(
-        `${row.name}, ${site.name}: ${samples
+        `${row.title}, ${site.name}: ${samples
           .slice(0, 5)
           .map((ms) => ms.toFixed(1))
           .join(', ')} ms`,

@@ -13,6 +13,8 @@ export interface CloudScale {
   readonly referrers: number;
   readonly deletes: number;
   readonly garbage: number;
+  /** So much of it for the CNCF registry, which takes minutes for each thousand. */
+  readonly otherGarbage: number;
   readonly rounds: number;
 }
 
@@ -28,6 +30,7 @@ export const FULL: CloudScale = {
   referrers: 500,
   deletes: 1_000,
   garbage: 10_000,
+  otherGarbage: 2_000,
   rounds: 3,
 };
 
@@ -43,5 +46,6 @@ export const QUICK: CloudScale = {
   referrers: 20,
   deletes: 20,
   garbage: 150,
+  otherGarbage: 30,
   rounds: 2,
 };

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { findProgram } from '../../test/clients/command.ts';
 import { freePort } from '../../test/free-port.ts';
-import type { Server, ServerGroup } from '../servers.ts';
+import type { ServerGroup } from '../server-group.ts';
+import type { Server } from '../servers.ts';
 import { dockerRegistryConfig } from './docker-registry-config.ts';
 import type { CloudStores } from './stores.ts';
 
@@ -68,7 +69,7 @@ async function startNodeHost({ root, workspace, group, stores }: SiteStart): Pro
   const port = await freePort();
   const server = await group.start({
     name: 'Stowage, Node host',
-    command: [process.execPath, join(root, 'local/main.ts')],
+    command: [process.execPath, join(root, 'local/start.mjs')],
     port,
     settings: { ...stores.environment, STOWAGE_STORE: 'aws', STOWAGE_PORT: `${port}` },
     root,

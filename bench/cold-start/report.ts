@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg, release } from 'node:os';
+import { median, spread } from '../statistics.ts';
 import { table } from '../table.ts';
 import type { Bundle } from './bundle.ts';
 import { type Candidate, ROUNDS, type Start } from './measure.ts';
-import { median, spread } from './statistics.ts';
 
 /** Ours; some hundred times below what Lambda takes, and read and compiled whole in each new container. */
 export const MAX_BUNDLE_BYTES = 1_000_000;

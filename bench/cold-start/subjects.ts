@@ -1,8 +1,8 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { createApp } from '../../functions/app.ts';
 import { AccessTokens } from '../../functions/auth/access-token.ts';
-import { SERVICE } from '../../functions/auth/authentication.ts';
 import type { KeySource } from '../../functions/auth/signing-keys.ts';
+import { SERVICE } from '../../functions/auth/token-claims.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { NO_CREDENTIAL } from '../../functions/identity/identity.ts';
 import { ANONYMOUS } from '../../functions/identity/principal.ts';

@@ -1,5 +1,10 @@
 import type { Figure } from './workload.ts';
 
+/** Stowage's, one after the other: the session's record, the bytes, their directory, the blob's record. */
+export const FSYNCS_OF_A_PUT = 4;
+/** And, before the last three, how far the session has got. */
+export const FSYNCS_OF_A_PATCH = 5;
+
 export const MIB = 1024 * 1024;
 
 export function mibPerSecond(bytes: number): Figure {

@@ -31,6 +31,7 @@ export function getManifest({ manifestGets, rounds }: Scale): Workload {
     title: `GET manifest by tag, ${CONCURRENCY} at a time, ${manifestGets} of ${IMAGES} tags`,
     figure: requestsPerSecond(manifestGets),
     rounds,
+    demand: { sentBytes: manifestGets * (manifests[0]?.length ?? 0), requests: manifestGets },
     setUp: (target) =>
       withConnection(target, async (connection) => {
         const session = { target, connection, repository: REPOSITORY };

@@ -9,6 +9,8 @@ import type { RoundOfWork, Workload } from './workload.ts';
 
 const REPOSITORY = 'bench/list-tags';
 const BLOB_BYTES = 1000;
+/** Of a name in a list, about. */
+const TAG_BYTES = 10;
 /** Connections that create the tags, untimed. */
 const SET_UP_CONCURRENCY = 16;
 
@@ -18,6 +20,7 @@ export function listTags({ tags, tagLists, rounds }: Scale): Workload {
     title: `list ${tags} tags`,
     figure: millisecondsEach(tagLists),
     rounds,
+    demand: { sentBytes: tagLists * tags * TAG_BYTES, requests: tagLists },
     setUp: (target) => createTags(target, tags),
     makeRound: () => listRepeatedly(tags, tagLists),
   };

@@ -15,6 +15,7 @@ export function pullBlob({ blobBytes, blobRounds }: Scale): Workload {
     title: `pull a blob of ${blobBytes / MIB} MiB (GET)`,
     figure: mibPerSecond(blobBytes),
     rounds: blobRounds,
+    demand: { sentBytes: blobBytes, requests: 1 },
     setUp: (target) =>
       withConnection(target, (connection) =>
         pushBlobByPut({ target, connection, repository: REPOSITORY }, blob),

@@ -2,7 +2,7 @@ import { randomBlob } from '../content.ts';
 import { withConnection } from '../http/connection.ts';
 import { chunkedBlob, pushBlobByPatch, pushBlobByPut, wholeBlob } from '../registry-calls.ts';
 import type { Scale } from '../scale.ts';
-import { MIB, mibPerSecond } from './figures.ts';
+import { FSYNCS_OF_A_PATCH, FSYNCS_OF_A_PUT, MIB, mibPerSecond } from './figures.ts';
 import type { Workload } from './workload.ts';
 
 const REPOSITORY = 'bench/push-blob';
@@ -13,6 +13,7 @@ export function pushBlobPut({ blobBytes, blobRounds }: Scale): Workload {
     title: `push a blob of ${blobBytes / MIB} MiB (POST, PUT with its length)`,
     figure: mibPerSecond(blobBytes),
     rounds: blobRounds,
+    demand: { ...demandOf(blobBytes), requests: 2, fsyncs: FSYNCS_OF_A_PUT },
     makeRound: () => {
       const blob = randomBlob(blobBytes);
       const body = wholeBlob(blob);
@@ -30,6 +31,7 @@ export function pushBlobPatch({ blobBytes, blobRounds }: Scale): Workload {
     title: `push a blob of ${blobBytes / MIB} MiB (POST, chunked PATCH, PUT)`,
     figure: mibPerSecond(blobBytes),
     rounds: blobRounds,
+    demand: { ...demandOf(blobBytes), requests: 3, fsyncs: FSYNCS_OF_A_PATCH },
     makeRound: () => {
       const blob = randomBlob(blobBytes);
       const body = chunkedBlob(blob);
@@ -39,4 +41,8 @@ export function pushBlobPatch({ blobBytes, blobRounds }: Scale): Workload {
         );
     },
   };
+}
+
+function demandOf(bytes: number) {
+  return { storedBytes: bytes, hashedBytes: bytes, receivedBytes: bytes };
 }

@@ -4,7 +4,8 @@ import { type Connection, withConnections } from '../http/connection.ts';
 import type { Target } from '../http/request.ts';
 import { chunkedBlob, headBlob, pushBlobByPatch, pushManifest, type Session } from '../registry-calls.ts';
 import type { Scale } from '../scale.ts';
-import type { Workload } from './workload.ts';
+import { FSYNCS_OF_A_PATCH } from './figures.ts';
+import type { Demand, Workload } from './workload.ts';
 
 const REPOSITORY = 'bench/push-image';
 const CONFIG_BYTES = 4000;
@@ -29,6 +30,7 @@ export function pushImage({ imageLayers, layerBytes, rounds }: Scale): Workload 
     title: `push an image with ${imageLayers} layers of ${layerBytes / 1e6} MB, ${CONCURRENT_UPLOADS} at a time`,
     figure: { unit: 's', of: (seconds) => seconds },
     rounds,
+    demand: demandOf(imageLayers, layerBytes),
     makeRound: (label) => {
       const image = randomImage(label, imageLayers, layerBytes);
       return (target, measure) =>
@@ -36,6 +38,19 @@ export function pushImage({ imageLayers, layerBytes, rounds }: Scale): Workload 
           measure(() => push(target, connections, image)),
         );
     },
+  };
+}
+
+/** A layer is five requests, and the config; the manifest is one more, and two fsyncs. */
+function demandOf(imageLayers: number, layerBytes: number): Demand {
+  const bytes = imageLayers * layerBytes;
+  const waits = Math.ceil(imageLayers / CONCURRENT_UPLOADS) + 1;
+  return {
+    storedBytes: bytes,
+    hashedBytes: bytes,
+    receivedBytes: bytes,
+    requests: (imageLayers + 1) * 5 + 1,
+    fsyncs: waits * FSYNCS_OF_A_PATCH + 2,
   };
 }
 

@@ -20,6 +20,7 @@ export function pushManifests({ manifestsPerWriter, rounds }: Scale): Workload {
     title: `${WRITERS} writers push ${manifestsPerWriter} manifests each to one repository`,
     figure: requestsPerSecond(WRITERS * manifestsPerWriter),
     rounds,
+    demand: { requests: WRITERS * manifestsPerWriter, fsyncs: 2 * manifestsPerWriter },
     makeRound: (label) => pushAll(`bench/push-manifests-${label}`, manifestsPerWriter),
   };
 }

@@ -12,10 +12,25 @@ export interface Figure {
   readonly of: (seconds: number) => number;
 }
 
+/** What a round asks of a machine, whoever answers: each of it takes this machine a time that `bounds.ts` measures. */
+export interface Demand {
+  /** Bytes that are on the disk before the answer. */
+  readonly storedBytes?: number;
+  /** Bytes whose SHA-256 is checked. */
+  readonly hashedBytes?: number;
+  /** Bytes of bodies to the server, and from it. */
+  readonly receivedBytes?: number;
+  readonly sentBytes?: number;
+  readonly requests: number;
+  /** Waits for the disk, one after the other: what many writers wait for together counts once. */
+  readonly fsyncs?: number;
+}
+
 export interface Workload {
   readonly title: string;
   readonly figure: Figure;
   readonly rounds: number;
+  readonly demand: Demand;
   /** What a server must hold before the first round. Once per server, not timed. */
   readonly setUp?: (target: Target) => Promise<void>;
   /** Makes data nobody has seen yet. `label` differs in every round and can be part of a name. */

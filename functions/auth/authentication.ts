@@ -7,10 +7,7 @@ import type { Registry } from '../registry/registry.ts';
 import { type Caller, stranger, type Verdict } from './access.ts';
 import { AccessTokens } from './access-token.ts';
 import type { KeySource } from './signing-keys.ts';
-import type { AccessToken } from './token-claims.ts';
-
-/** Names this registry in its tokens and challenges. */
-export const SERVICE = 'stowage';
+import { type AccessToken, SERVICE } from './token-claims.ts';
 
 /** What a host brings along for a registry that has users. */
 export interface AuthenticationOptions {

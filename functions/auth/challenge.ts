@@ -2,8 +2,9 @@ import { ANONYMOUS } from '../identity/principal.ts';
 import { denied, unauthorized } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Action } from './access.ts';
-import { type Bearer, SERVICE } from './authentication.ts';
+import type { Bearer } from './authentication.ts';
 import { formatScope, type Scope } from './scope.ts';
+import { SERVICE } from './token-claims.ts';
 
 /** What a route asks for: nothing, any token, or a token for a scope. */
 export type Need = 'nothing' | 'token' | 'catalog' | 'api' | Action;

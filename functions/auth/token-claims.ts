@@ -3,6 +3,9 @@ import { GRANT_ACTIONS, type Grant, type GrantAction } from '../identity/grants.
 import type { CredentialRef } from '../identity/identity.ts';
 import type { PrincipalId } from '../identity/principal.ts';
 
+/** Names this registry in its tokens and challenges. */
+export const SERVICE = 'stowage';
+
 /** One entry of a token's `access` claim, with what was asked and refused besides.
  *  https://distribution.github.io/distribution/spec/auth/jwt/ */
 export interface AccessEntry {

@@ -6,21 +6,27 @@ import { commit, pushMounted, pushNew, stream } from './pushes.ts';
 import { blobRedirect, heads, manifestByTag, referrers } from './reads.ts';
 import type { Row } from './row.ts';
 
-/** Every row, in the order of the report. */
-export function rowsOf(scale: CloudScale): readonly Row[] {
-  const makers = [
-    manifestByTag,
-    blobRedirect,
-    heads,
-    tagList,
-    catalog,
-    referrers,
-    pushNew,
-    pushMounted,
-    stream,
-    commit,
-    deleteTags,
-    garbage,
-  ];
-  return makers.map((make) => make(scale));
+type RowMaker = (scale: CloudScale) => Row;
+
+/** Every row under the name the command line knows it by, in the order of the report. */
+const ROWS: ReadonlyMap<string, RowMaker> = new Map<string, RowMaker>([
+  ['manifest-by-tag', manifestByTag],
+  ['blob-redirect', blobRedirect],
+  ['heads', heads],
+  ['tag-list', tagList],
+  ['catalog', catalog],
+  ['referrers', referrers],
+  ['push-new', pushNew],
+  ['push-mounted', pushMounted],
+  ['stream', stream],
+  ['commit', commit],
+  ['delete-tags', deleteTags],
+  ['garbage', garbage],
+]);
+
+export const ROW_NAMES = [...ROWS.keys()];
+
+/** Makes those of the names that are rows. */
+export function rowsOf(scale: CloudScale, names: readonly string[]): readonly Row[] {
+  return names.flatMap((name) => ROWS.get(name)?.(scale) ?? []);
 }

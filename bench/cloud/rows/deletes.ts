@@ -13,7 +13,6 @@ export function deleteTags({ deletes: count }: CloudScale): Row {
     Array.from({ length: count }, (_, n) => [`v${n}`, manifestOf(config, [], `${n}`)]),
   );
   return {
-    name: 'delete-tags',
     title: `DELETE of a tag, of ${count} one after the other`,
     rounds: 1,
     // Each registry has a repository of its own to delete from.

@@ -29,7 +29,6 @@ export function manifestByTag({ requests, rounds }: CloudScale): Row {
   const perRound = requests + WARM_UP;
   const tags = Array.from({ length: rounds * perRound }, (_, n) => `v${n}`);
   return {
-    name: 'manifest-by-tag',
     title: 'GET manifest by tag',
     goal: 10,
     rounds,
@@ -54,7 +53,6 @@ export function blobRedirect({ requests, rounds }: CloudScale): Row {
   const perRound = requests + WARM_UP;
   const blobs = Array.from({ length: rounds * perRound }, () => randomBlob(REDIRECTED_BYTES));
   return {
-    name: 'blob-redirect',
     title: 'GET blob: the redirect to S3',
     rounds,
     prepare: oncePerFamily((site) => pushBlobs(site, repository, blobs)),
@@ -75,7 +73,6 @@ export function heads({ requests, rounds }: CloudScale): Row {
   const perRound = HEADS * (sets + 1);
   const blobs = Array.from({ length: rounds * perRound }, () => randomBlob(1000));
   return {
-    name: 'heads',
     title: `HEAD of ${HEADS} blobs, ${CONCURRENT_HEADS} at a time`,
     rounds,
     prepare: oncePerFamily((site) => pushBlobs(site, repository, blobs)),
@@ -110,7 +107,6 @@ export function referrers({ referrers: count, rounds }: CloudScale): Row {
   const config = randomBlob(1000);
   const subjects = Array.from({ length: rounds }, (_, n) => subjectOf(config, n, count));
   return {
-    name: 'referrers',
     title: `referrers of a digest that has ${count}`,
     rounds,
     prepare: oncePerFamily(async (site) => {

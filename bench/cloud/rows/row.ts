@@ -3,7 +3,6 @@ import type { Site } from '../sites.ts';
 
 /** One line of the comparison. */
 export interface Row {
-  readonly name: string;
   /** What one sample is. */
   readonly title: string;
   /** At least so many times as fast as the CNCF registry is what we want to be. @default 1 */

@@ -2,12 +2,21 @@
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
-  const around = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
-  return around.reduce((total, value) => total + value, 0) / around.length;
+  return mean(sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1));
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length;
 }
 
 /** `median (lowest – highest)`, with one decimal. */
 export function spread(values: readonly number[]): string {
   const [lowest, highest] = [Math.min(...values), Math.max(...values)];
   return `${median(values).toFixed(1)} (${lowest.toFixed(1)} – ${highest.toFixed(1)})`;
+}
+
+/** Three digits that count, never an exponent. */
+export function digits(value: number): string {
+  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  return value.toFixed(decimals);
 }
