@@ -14,7 +14,7 @@ export interface Row {
   readonly measure: (site: Site, round: number) => Promise<Measured>;
 }
 
-export interface Measured {
+interface Measured {
   /** Milliseconds each. */
   readonly samples: readonly number[];
   /** How many operations the calls to the stores are of. @default as many as there are samples */
