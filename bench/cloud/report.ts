@@ -17,12 +17,18 @@ export function cloudReport(
   stored: readonly StoredResult[],
   skipped: readonly string[],
 ): string {
+  const [first, again] = [false, true].map((is) =>
+    results.filter(({ row: { isAgain = false } }) => isAgain === is),
+  ) as [RowResult[], RowResult[]];
   const sections = [
     '### Times',
     'Milliseconds: p50 (p99) of the samples. A ratio is the p50 of the CNCF registry over that of Stowage.',
-    times(results),
-    verdict(results),
-    ...notesOf(results),
+    times(first),
+    verdict(first),
+    ...notesOf(first),
+    ...(again.length > 0
+      ? ['### Asked again', 'What the same process was asked for a moment ago.', times(again)]
+      : []),
     ...skipped.map((what) => `Not measured: ${what}.`),
     '### Calls to the stores',
     'By one operation, on an average.',

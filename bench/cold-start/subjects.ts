@@ -41,8 +41,14 @@ export async function subjects(): Promise<readonly Subject[]> {
     { title: 'Node.js alone', entry: `${HANDLERS}/nothing.mjs`, ...check, baseline: true },
     { title: 'SDK for DynamoDB: GetItem', entry: `${HANDLERS}/dynamodb.mjs`, ...check, baseline: true },
     {
-      title: 'SDK for DynamoDB and S3: GetItem',
-      entry: `${HANDLERS}/dynamodb-and-s3.mjs`,
+      title: 'SDK for DynamoDB and SSM: GetParameter, GetItem',
+      entry: `${HANDLERS}/pull.mjs`,
+      ...check,
+      baseline: true,
+    },
+    {
+      title: 'SDK for DynamoDB, SSM and S3: the same, and a signed URL',
+      entry: `${HANDLERS}/redirect.mjs`,
       ...check,
       baseline: true,
     },

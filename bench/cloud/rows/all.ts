@@ -3,7 +3,7 @@ import { deleteTags } from './deletes.ts';
 import { garbage } from './garbage.ts';
 import { catalog, tagList } from './lists.ts';
 import { commit, pushMounted, pushNew, stream } from './pushes.ts';
-import { blobRedirect, heads, manifestByTag, referrers } from './reads.ts';
+import { blobRedirect, heads, manifestAgain, manifestByTag, redirectAgain, referrers } from './reads.ts';
 import type { Row } from './row.ts';
 
 type RowMaker = (scale: CloudScale) => Row;
@@ -22,6 +22,8 @@ const ROWS: ReadonlyMap<string, RowMaker> = new Map<string, RowMaker>([
   ['commit', commit],
   ['delete-tags', deleteTags],
   ['garbage', garbage],
+  ['manifest-again', manifestAgain],
+  ['redirect-again', redirectAgain],
 ]);
 
 export const ROW_NAMES = [...ROWS.keys()];

@@ -66,6 +66,50 @@ export function blobRedirect({ requests, rounds }: CloudScale): Row {
   };
 }
 
+/** One tag and one blob, that the same process was asked for before. */
+export function manifestAgain({ requests, rounds }: CloudScale): Row {
+  const repository = 'cloud/again';
+  const config = randomBlob(1000);
+  const layers = Array.from({ length: LAYERS }, () => randomBlob(1000));
+  return {
+    title: 'GET manifest by a tag that was pulled a moment ago',
+    isAgain: true,
+    rounds,
+    prepare: oncePerFamily(async (site) => {
+      await pushBlobs(site, repository, [config, ...layers]);
+      await pushManifests(site, [{ repository, tag: 'v1', manifest: manifestOf(config, layers, 'again') }]);
+    }),
+    measure: ({ target }) =>
+      measureAgain(target, requests, (session) => getManifest({ ...session, repository }, 'v1')),
+  };
+}
+
+export function redirectAgain({ requests, rounds }: CloudScale): Row {
+  const repository = 'cloud/blob-again';
+  const blob = randomBlob(REDIRECTED_BYTES);
+  const path = `/v2/${repository}/blobs/${blob.digest}`;
+  return {
+    title: 'GET blob that was pulled a moment ago: the redirect',
+    isAgain: true,
+    rounds,
+    prepare: oncePerFamily((site) => pushBlobs(site, repository, [blob])),
+    measure: ({ target }) =>
+      measureAgain(target, requests, (session) => ask(session, { method: 'GET', path }, 307)),
+  };
+}
+
+function measureAgain(
+  target: Site['target'],
+  requests: number,
+  work: (session: { readonly target: Site['target']; readonly connection: Connection }) => Promise<unknown>,
+) {
+  const times = Array.from({ length: requests + WARM_UP });
+  return withConnection(target, async (connection) => {
+    const samples = await timedEach(times, () => work({ target, connection }));
+    return { samples: samples.slice(WARM_UP), operations: times.length };
+  });
+}
+
 /** As a client begins a push of an image that is there already. */
 export function heads({ requests, rounds }: CloudScale): Row {
   const repository = 'cloud/heads';

@@ -7,6 +7,8 @@ export interface Row {
   readonly title: string;
   /** At least so many times as fast as the CNCF registry is what we want to be. @default 1 */
   readonly goal?: number;
+  /** Whether a registry may answer from memory: such rows are a table of their own, without a goal. @default false */
+  readonly isAgain?: boolean;
   readonly rounds: number;
   /** Brings about what is measured, with the stores next door. @default there is nothing to bring about */
   readonly prepare?: (site: Site) => Promise<void>;
