@@ -9,6 +9,7 @@ export const PARTS = [
   'Request and Response',
   'files',
   'SQLite',
+  'AWS SDK',
   'our own code and JSON',
   'garbage',
   'other',
@@ -28,6 +29,8 @@ export interface RawProfile {
 /** Where a function lies says what it does. Time in SQLite itself counts for the one file that calls it. */
 const PLACES: readonly (readonly [RegExp, Part])[] = [
   [/\/local\/sqlite-table\.ts$/, 'SQLite'],
+  [/^wasm:|\/hash-wasm\//, 'SHA-256'],
+  [/\/@(?:aws-sdk|smithy|aws-crypto)\//, 'AWS SDK'],
   [/\/(?:functions|local)\//, 'our own code and JSON'],
   [/^node:internal\/crypto/, 'SHA-256'],
   [/^node:(?:internal\/)?fs/, 'files'],
@@ -48,6 +51,15 @@ export function partsOf({ nodes, samples, timeDeltas }: RawProfile): ReadonlyMap
     total += time;
   }
   return new Map([...times].map(([part, time]) => [part, time / total]));
+}
+
+/** Milliseconds in which the thread was not idle. */
+export function busyMilliseconds({ nodes, samples, timeDeltas }: RawProfile): number {
+  const idle = new Set(
+    nodes.filter(({ callFrame }) => callFrame.functionName === '(idle)').map(({ id }) => id),
+  );
+  const busy = timeDeltas.filter((_, index) => !idle.has(samples[index] ?? 0));
+  return busy.reduce((sum, microseconds) => sum + microseconds, 0) / 1000;
 }
 
 /** Native code has no place: it is its caller's. Idle nodes have no part. */

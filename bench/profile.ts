@@ -34,10 +34,7 @@ export async function profileWorkloads(options: ProfileOptions): Promise<Profile
     await workload.setUp?.(server.target);
     await runRound(workload, `${name}-warm-up`, async (work) => void (await work()));
     await runRound(workload, `${name}-profiled`, async (work) => {
-      await profiler.call('Profiler.start');
-      await work();
-      const { profile } = (await profiler.call('Profiler.stop')) as { profile: RawProfile };
-      profiles.set(workload.title, partsOf(profile));
+      profiles.set(workload.title, partsOf(await profiler.profile(work)));
     });
   }
   profiler.close();
@@ -52,9 +49,13 @@ export async function profileWorkloads(options: ProfileOptions): Promise<Profile
 function inspected(maker: RecipeMaker, port: number): RecipeMaker {
   return async (directory) => {
     const recipe = await maker(directory);
-    const [node = '', ...args] = recipe.command;
-    return { ...recipe, command: [node, `--inspect=${LOOPBACK}:${port}`, ...args] };
+    return { ...recipe, command: inspectedCommand(recipe.command, port) };
   };
+}
+
+/** A command of Node.js whose process lets a profiler in. */
+export function inspectedCommand([node = '', ...args]: readonly string[], port: number): readonly string[] {
+  return [node, `--inspect=${LOOPBACK}:${port}`, ...args];
 }
 
 interface Answer {
@@ -63,7 +64,7 @@ interface Answer {
 }
 
 /** https://chromedevtools.github.io/devtools-protocol/v8/Profiler/ */
-class Profiler {
+export class Profiler {
   readonly #socket: WebSocket;
   readonly #waiting = new Map<number, (result: unknown) => void>();
   #calls = 0;
@@ -85,6 +86,13 @@ class Profiler {
     await profiler.call('Profiler.enable');
     await profiler.call('Profiler.setSamplingInterval', { interval: SAMPLE_MICROSECONDS });
     return profiler;
+  }
+
+  /** What its thread does while `work` goes on. */
+  async profile(work: () => Promise<unknown>): Promise<RawProfile> {
+    await this.call('Profiler.start');
+    await work();
+    return ((await this.call('Profiler.stop')) as { profile: RawProfile }).profile;
   }
 
   call(method: string, params: object = {}): Promise<unknown> {

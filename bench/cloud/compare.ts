@@ -3,8 +3,9 @@ import { findProgram } from '../../test/clients/command.ts';
 import { goInstall } from '../../test/clients/go-tools.ts';
 import { randomBlob } from '../content.ts';
 import type { ServerGroup } from '../server-group.ts';
+import { profileHotPaths } from './profile.ts';
 import { cloudReport, type StoredResult } from './report.ts';
-import { rowsOf } from './rows/all.ts';
+import { PROFILES, rowsOf } from './rows/all.ts';
 import { imageOf, mountImage, pushNewImage } from './rows/pushes.ts';
 import { runRows } from './run.ts';
 import type { CloudScale } from './scale.ts';
@@ -32,7 +33,11 @@ export async function compareCloud({ root, workspace, group, scale, names }: Com
   try {
     const stored = await compareStored({ stores, group, start, scale });
     const { results, skipped } = await runRows({ rows, stores, group, start });
-    return cloudReport(results, stored, skipped);
+    await group.stop();
+    const profiles = names.includes(PROFILES)
+      ? await profileHotPaths({ root, workspace, group, stores }, scale)
+      : '';
+    return [cloudReport(results, stored, skipped), profiles].filter(Boolean).join('\n\n');
   } finally {
     await group.stop();
     await stores.stop();

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { findProgram } from '../../test/clients/command.ts';
 import { freePort } from '../../test/free-port.ts';
+import { inspectedCommand } from '../profile.ts';
 import type { ServerGroup } from '../server-group.ts';
 import type { Server } from '../servers.ts';
 import { dockerRegistryConfig } from './docker-registry-config.ts';
@@ -65,11 +66,16 @@ export async function startSites(
   };
 }
 
-async function startNodeHost({ root, workspace, group, stores }: SiteStart): Promise<Site> {
+/** `inspected` is the port at which a profiler gets in. */
+export async function startNodeHost(
+  { root, workspace, group, stores }: Omit<SiteStart, 'programs'>,
+  inspected?: number,
+): Promise<Site> {
   const port = await freePort();
+  const command = [process.execPath, join(root, 'local/start.mjs')];
   const server = await group.start({
     name: 'Stowage, Node host',
-    command: [process.execPath, join(root, 'local/start.mjs')],
+    command: inspected === undefined ? command : inspectedCommand(command, inspected),
     port,
     settings: { ...stores.environment, STOWAGE_STORE: 'aws', STOWAGE_PORT: `${port}` },
     root,

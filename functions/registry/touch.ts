@@ -34,7 +34,8 @@ export async function touchOne(
 ): Promise<Attributes | undefined> {
   const [repository, found] = await registry.table.getMany([repositoryKey(name), key]);
   const epoch = (repository?.['epoch'] as number | undefined) ?? 0;
-  if (!found || (found['touched'] as number) >= epoch) return found;
+  const operations = touchOperation(key, found, epoch, undefined);
+  if (operations.length === 0 || (await registry.table.write(operations)).committed) return found;
   const [touched] = await touchAll(registry, { keys: [key], epoch });
   return touched;
 }

@@ -26,7 +26,10 @@ const ROWS: ReadonlyMap<string, RowMaker> = new Map<string, RowMaker>([
   ['redirect-again', redirectAgain],
 ]);
 
-export const ROW_NAMES = [...ROWS.keys()];
+/** Named beside the rows: what the thread of the Node host does on its hot paths. */
+export const PROFILES = 'profiles';
+
+export const ROW_NAMES = [...ROWS.keys(), PROFILES];
 
 /** Makes those of the names that are rows. */
 export function rowsOf(scale: CloudScale, names: readonly string[]): readonly Row[] {
