@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../test/free-port.ts';
+import { writeDockerRegistryConfig } from './docker-registry-config.ts';
 import type { Target } from './http/request.ts';
 
 export const LOOPBACK = '127.0.0.1';
@@ -70,8 +71,12 @@ export function bareNode(root: string): RecipeMaker {
 export async function dockerRegistry(directory: string): Promise<Recipe> {
   const port = await freePort();
   mkdirSync(directory);
-  const config = join(directory, 'config.yaml');
-  writeFileSync(config, dockerRegistryConfig(port, join(directory, 'data')));
+  const data = JSON.stringify(join(directory, 'data'));
+  const config = writeDockerRegistryConfig({
+    path: join(directory, 'config.yaml'),
+    port,
+    driver: ['filesystem:', `  rootdirectory: ${data}`],
+  });
   const command = ['docker-registry', 'serve', config];
   return {
     name: 'docker-registry',
@@ -81,28 +86,4 @@ export async function dockerRegistry(directory: string): Promise<Recipe> {
     root: directory,
     log: join(directory, 'log'),
   };
-}
-
-/** Debian's own configuration, with what slows it taken out: no access log, no purge of old uploads, no
- *  health checks of the storage, no password. The descriptor cache is Debian's. */
-function dockerRegistryConfig(port: number, data: string): string {
-  return `version: 0.1
-log:
-  level: error
-  accesslog:
-    disabled: true
-storage:
-  cache:
-    blobdescriptor: inmemory
-  filesystem:
-    rootdirectory: ${JSON.stringify(data)}
-  delete:
-    enabled: true
-  maintenance:
-    uploadpurging:
-      enabled: false
-http:
-  addr: ${LOOPBACK}:${port}
-  secret: bench
-`;
 }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { findProgram } from '../../test/clients/command.ts';
 import { freePort } from '../../test/free-port.ts';
+import { writeDockerRegistryConfig } from '../docker-registry-config.ts';
 import { inspectedCommand } from '../profile.ts';
 import type { ServerGroup } from '../server-group.ts';
 import type { Server } from '../servers.ts';
-import { dockerRegistryConfig } from './docker-registry-config.ts';
+import { BUCKET, CREDENTIALS, REGION } from './settings.ts';
 import type { CloudStores } from './stores.ts';
 
 /** What answers alike, on the same data. */
@@ -117,11 +118,10 @@ async function startDockerRegistry(
 ): Promise<Site> {
   const port = await freePort();
   const config = (rootDirectory: string) =>
-    dockerRegistryConfig({
+    writeDockerRegistryConfig({
       path: join(workspace, `${id}${rootDirectory.replaceAll('/', '-')}.yaml`),
       port,
-      s3Url: stores.s3Url,
-      rootDirectory,
+      driver: s3Driver(stores.s3Url, rootDirectory),
     });
   const server = await group.start({
     name,
@@ -141,6 +141,18 @@ async function startDockerRegistry(
     deletesTags,
   };
 }
+
+const s3Driver = (endpoint: string, rootDirectory: string) => [
+  's3:',
+  `  accesskey: ${CREDENTIALS.accessKeyId}`,
+  `  secretkey: ${CREDENTIALS.secretAccessKey}`,
+  `  region: ${REGION}`,
+  `  regionendpoint: ${endpoint}`,
+  '  forcepathstyle: true',
+  '  secure: false',
+  `  bucket: ${BUCKET}`,
+  `  rootdirectory: ${rootDirectory}`,
+];
 
 /** The SDK in docker-registry 2.8 fails where somebody's environment names one. */
 export const NO_CA_BUNDLE = { AWS_CA_BUNDLE: '' };
