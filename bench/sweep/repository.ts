@@ -39,8 +39,10 @@ export async function fillRepository(table: Table, name: RepositoryName, shape: 
     const digest = digestOf('sha256', bytes);
     for (const blob of blobs) await writer.write(...linkOf(name, blob));
     await writer.write(...blobs.map((blob) => put(edgeKey(name, blob, digest), { touched: 0 })));
-    if (number >= shape.deleted) await writer.write(...manifestOf(name, digest, bytes, `v${number}` as Tag));
+    if (number >= shape.deleted) await writer.write(...manifestOf(name, digest, bytes, tagOf(number)));
   }
+  const kept = Array.from({ length: shape.images - shape.deleted }, (_, n) => tagOf(shape.deleted + n));
+  for (const operation of renameOperations(name, { added: kept })) await writer.write(operation);
   await writer.flush();
 }
 
@@ -58,7 +60,6 @@ function manifestOf(name: RepositoryName, digest: Digest, bytes: Buffer, tag: Ta
   const by = { pushedAt: Date.now(), pushedBy: 'robot:ci' };
   return [
     put(manifestKey(name, digest), { ...item, ...by, touched: 0 }),
-    ...renameOperations(name, { added: [tag] }),
     put(tagKey(name, tag), { ...item, digest, taggedAt: Date.now(), taggedBy: 'robot:ci' }),
     put(tagIndexKey(name, digest, tag), {}),
   ];
@@ -82,6 +83,8 @@ function imageOf([config, ...layers]: readonly Digest[]): Buffer {
     }),
   );
 }
+
+const tagOf = (number: number) => `v${number}` as Tag;
 
 const digestFor = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
 
