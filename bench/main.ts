@@ -104,7 +104,8 @@ function publish(part: 'embedded' | 'cloud', text: string, write: boolean): void
   ];
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
   if (from < begin.length || to < from) throw new Error(`${PAGE} has no marks for ${part}`);
-  writeFileSync(PAGE, `${page.slice(0, from)}\n\n${text.trim()}\n\n${page.slice(to)}`);
+  const section = text.trim().replaceAll(/^## /gm, '### '); // below a heading of the page
+  writeFileSync(PAGE, `${page.slice(0, from)}\n\n${section}\n\n${page.slice(to)}`);
 }
 
 function removeWorkspace(): void {
