@@ -34,7 +34,7 @@ export async function openEmbedded({ data }: { data: string }): Promise<Embedded
     // Writers of one process only meet between two turns of the event loop.
     pause: async () => void (await setImmediate()),
     // The table writes what is pending when it is closed.
-    afterwards: () => undefined,
+    afterwards: (work) => void work(),
   };
   return {
     registry,

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
@@ -51,9 +52,10 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
   const { createAwsRegistry } = await import('../functions/aws.ts');
   const { place, keys, front, ...aws } = createAwsRegistry(environment);
   const unfinished = new Set<Promise<void>>();
-  const afterwards = (work: Promise<void>) => {
-    unfinished.add(work);
-    void work.finally(() => unfinished.delete(work));
+  const afterwards = (work: () => Promise<void>) => {
+    const running = setImmediate().then(work);
+    unfinished.add(running);
+    void running.finally(() => unfinished.delete(running));
   };
   const registry = { ...aws.registry, afterwards };
   return {

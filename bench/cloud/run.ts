@@ -40,7 +40,11 @@ export async function runRows({ rows, stores, group, start }: Run) {
   await group.stop();
   const { sites, skipped } = await startSites({ ...start, stores, group });
   const results: RowResult[] = [];
-  for (const row of rows) results.push(await runRow(row, sites, stores));
+  for (const row of rows) {
+    await stores.move('near');
+    for (const site of sites) await row.warmUp?.(site);
+    results.push(await runRow(row, sites, stores));
+  }
   return { results, skipped };
 }
 

@@ -12,15 +12,23 @@ import {
   requireManifestForPush,
   type StoredManifest,
 } from '../registry/manifests.ts';
-import { recordPull } from '../registry/pulls.ts';
+import { recordPull, recordPullOf } from '../registry/pulls.ts';
 import { deleteTag } from '../registry/tags.ts';
 import { type Call, referenceOf, repositoryOf } from './call.ts';
 
 /** `GET` and `HEAD /v2/<name>/manifests/<tag-or-digest>` (end-3). HEAD is answered with the body of GET, which hosts
  *  leave out: a gateway that recomputes Content-Length then comes to the true one. */
 export async function getManifest(call: Call): Promise<Response> {
+  const pulled = [call.registry, repositoryOf(call), referenceOf(call)] as const;
+  if (call.request.method === 'GET') return recordPullOf(...pulled, () => answerPull(call));
+  // A push asks by HEAD for the tag that it is about to make, so here there is often nothing to record.
+  const answer = await answerPull(call);
+  await recordPull(...pulled);
+  return answer;
+}
+
+async function answerPull(call: Call): Promise<Response> {
   const manifest = await manifestFor(call);
-  await recordPull(call.registry, repositoryOf(call), referenceOf(call));
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
   if (isKnown(call.request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });

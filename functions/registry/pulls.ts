@@ -1,6 +1,6 @@
 import { PULL_MEMORY_SECONDS, PULL_RECORD_SECONDS } from '../limits.ts';
 import type { Reference, RepositoryName } from '../oci/reference.ts';
-import type { Table } from '../storage/table.ts';
+import { equals, type Key, type Table } from '../storage/table.ts';
 import { pullKey } from './keys.ts';
 import type { Registry } from './registry.ts';
 
@@ -13,23 +13,74 @@ const recorded = new WeakMap<Table, Map<string, number>>();
 /** Remembers that a tag or a manifest was pulled: once a day for each process that serves it, by one small write. A table
  *  that fails is no reason for a pull to fail. */
 export async function recordPull(
-  { table, now, afterwards }: Registry,
+  registry: Registry,
   repository: RepositoryName,
   reference: Reference,
 ): Promise<void> {
+  const record = async () => beginRecord(registry, repository, reference)?.written;
+  if (registry.afterwards) registry.afterwards(record);
+  else await record();
+}
+
+/** As `recordPull`, of a pull that `answer` answers. Where the record has to be waited for, it is written while the answer
+ *  is found, and taken back where there is none. */
+export async function recordPullOf<T>(
+  registry: Registry,
+  repository: RepositoryName,
+  reference: Reference,
+  answer: () => Promise<T>,
+): Promise<T> {
+  if (registry.afterwards) {
+    const found = await answer();
+    await recordPull(registry, repository, reference);
+    return found;
+  }
+  const answering = answer();
+  const record = beginRecord(registry, repository, reference);
+  try {
+    const found = await answering;
+    await record?.written;
+    return found;
+  } catch (error) {
+    await record?.takeBack();
+    throw error;
+  }
+}
+
+interface PullRecord {
+  /** Never fails. */
+  readonly written: Promise<void>;
+  /** Never fails. Another process's record, which is of another moment, stays. */
+  takeBack(): Promise<void>;
+}
+
+/** Begins to write it; `undefined` where this process did within a day. */
+function beginRecord(
+  { table, now }: Registry,
+  repository: RepositoryName,
+  reference: Reference,
+): PullRecord | undefined {
   const key = pullKey(repository, reference.kind === 'tag' ? reference.tag : reference.digest);
   const memory = recorded.get(table) ?? new Map<string, number>();
   recorded.set(table, memory);
   const id = `${key.partition} ${key.sort}`;
   const at = now();
-  if (at - (memory.get(id) ?? 0) < PULL_RECORD_SECONDS * 1000) return;
+  if (at - (memory.get(id) ?? 0) < PULL_RECORD_SECONDS * 1000) return undefined;
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(id, at);
+  const forget = () => void memory.delete(id);
+  const written = write(table, key, at).catch(forget);
+  return {
+    written,
+    async takeBack() {
+      await written;
+      forget();
+      await table.write([{ remove: key, when: [equals('at', at)] }]).catch(() => undefined);
+    },
+  };
+}
+
+async function write(table: Table, key: Key, at: number): Promise<void> {
   const expiresAt = Math.floor(at / 1000) + PULL_MEMORY_SECONDS;
-  const recording = table.write([{ put: key, attributes: { at, expiresAt } }]).then(
-    () => undefined,
-    () => void memory.delete(id),
-  );
-  if (afterwards) afterwards(recording);
-  else await recording;
+  await table.write([{ put: key, attributes: { at, expiresAt } }]);
 }

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, Manifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
+import { itemBytes } from '../storage/item-size.ts';
 import type { Item, Operation } from '../storage/table.ts';
 import { afterReferrer, lastPartOf, referrerKey, referrersOf } from './keys.ts';
 import { findManifest, readManifest } from './manifests.ts';
@@ -54,19 +55,29 @@ export async function listReferrers(registry: Registry, query: ReferrersQuery): 
   return { descriptors };
 }
 
-const READ_BATCH = 100;
+const FIRST_BATCH = 100;
+const LARGEST_BATCH = 1000;
 
 async function* referrerItems({ table }: Registry, query: ReferrersQuery): AsyncGenerator<Item> {
   const { name, subject, artifactType } = query;
+  const matches = (item: Item) =>
+    artifactType === undefined || item.attributes['artifactType'] === artifactType;
   let after = query.last && afterReferrer(subject, query.last);
-  for (;;) {
-    const range = { ...referrersOf(name, subject), limit: READ_BATCH };
+  for (let limit = FIRST_BATCH; ; ) {
+    const range = { ...referrersOf(name, subject), limit };
     const items = await table.query({ ...range, ...(after !== undefined && { after }) });
-    const matches = (item: Item) => item.attributes['artifactType'] === artifactType;
-    yield* artifactType === undefined ? items : items.filter(matches);
+    yield* items.filter(matches);
+    if (items.length < limit) return;
     after = items.at(-1)?.key.sort;
-    if (items.length < READ_BATCH) return;
+    limit = batchAfter(items);
   }
+}
+
+/** As many more as are about a page, which is also what DynamoDB reads at once: annotations may be large. */
+function batchAfter(items: readonly Item[]): number {
+  const bytes = items.reduce((sum, { key, attributes }) => sum + itemBytes(key, attributes), 0);
+  const inPage = Math.floor((items.length * MAX_REFERRERS_BYTES) / bytes);
+  return Math.min(Math.max(inPage, FIRST_BATCH), LARGEST_BATCH);
 }
 
 async function descriptorOf(registry: Registry, name: RepositoryName, item: Item): Promise<Descriptor> {

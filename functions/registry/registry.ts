@@ -13,9 +13,9 @@ export interface Registry {
   readonly now: () => number;
   /** A fresh UUID. */
   readonly newId: () => string;
-  /** Takes over what an answer need not wait for, and sees it to its end before the process ends. Absent where the process
-   *  may stand still after its answer, as on Lambda: then the answer waits. */
-  readonly afterwards?: (work: Promise<void>) => void;
+  /** Takes over what an answer need not wait for: begins it when the answer is on its way, and sees it to its end before the
+   *  process ends. Absent where the process may stand still after its answer, as on Lambda: then the answer waits. */
+  readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
   readonly pause: (attempt: number) => Promise<void>;
 }

@@ -89,8 +89,8 @@ export interface RepositoryEntry {
   readonly isPublic: boolean;
 }
 
-/** How many entries are read at once. A page is read until it is full, however many repositories are hidden in between:
- *  where it ended before, its `next` would name one of them. */
+/** How many entries are read at once, or as many as tell that a page is not the last. A page is read until it is full,
+ *  however many repositories are hidden in between: where it ended before, its `next` would name one of them. */
 const READ_AT_ONCE = 1000;
 
 /** Repositories that are visible to whoever asks, in the byte order of their names; `next` is the `last` of the page
@@ -103,13 +103,14 @@ export async function listEntries(
   const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
   if (limit === 0) return { entries: [] };
   const entries: RepositoryEntry[] = [];
+  const atOnce = Math.max(READ_AT_ONCE, limit + 1);
   for (let last = page.last; ; ) {
     const after = last === undefined ? {} : { after: last };
-    const items = await registry.table.query({ ...repositories, ...after, limit: READ_AT_ONCE });
+    const items = await registry.table.query({ ...repositories, ...after, limit: atOnce });
     entries.push(...items.map(entryOf).filter(isVisible));
     if (entries.length > limit)
       return { entries: entries.slice(0, limit), next: entries[limit - 1]?.name as string };
-    if (items.length < READ_AT_ONCE) return { entries };
+    if (items.length < atOnce) return { entries };
     last = items.at(-1)?.key.sort;
   }
 }

@@ -87,6 +87,7 @@ const mounting =
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET manifest by tag': reading(`GET ${MANIFEST}/v1`),
   'HEAD manifest by tag': reading(`HEAD ${MANIFEST}/v1`),
+  'GET manifest by a tag that is missing': reading(`GET ${MANIFEST}/v2`, 404),
   'GET manifest by digest':
     async ({ app, image }) =>
     () =>

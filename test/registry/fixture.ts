@@ -24,16 +24,31 @@ export interface Fixture {
   justBefore(sortPrefix: string, act: () => Promise<unknown>): void;
 }
 
+/** The table as another process has it open, with some methods of its own. */
+export const through = (table: Table, own: Partial<Table> = {}): Table => ({
+  get: (key) => table.get(key),
+  getMany: (keys) => table.getMany(keys),
+  query: (query) => table.query(query),
+  write: (operations) => table.write(operations),
+  ...own,
+});
+
+/** The registry, and the prefixes of what was queried of its table. */
+export function watchQueries(registry: Registry): { registry: Registry; queried: (string | undefined)[] } {
+  const { table } = registry;
+  const queried: (string | undefined)[] = [];
+  const query: Table['query'] = (asked) => {
+    queried.push(asked.prefix);
+    return table.query(asked);
+  };
+  return { registry: { ...registry, table: through(table, { query }) }, queried };
+}
+
 export async function openFixture(): Promise<Fixture> {
   const table = new SqliteTable(':memory:');
   onTestFinished(() => table.close());
   const hooks: Hook[] = [];
-  const hooked: Table = {
-    get: (key) => table.get(key),
-    getMany: (keys) => table.getMany(keys),
-    query: (query) => table.query(query),
-    write: async (operations) => write(table, hooks, operations),
-  };
+  const hooked = through(table, { write: async (operations) => write(table, hooks, operations) });
   const fixture: Fixture = {
     table,
     clock: Date.UTC(2026, 0, 1),

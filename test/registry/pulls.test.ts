@@ -1,45 +1,92 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { createApp } from '../../functions/app.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import { pullKey } from '../../functions/registry/keys.ts';
-import { recordPull } from '../../functions/registry/pulls.ts';
+import { recordPull, recordPullOf } from '../../functions/registry/pulls.ts';
+import type { Registry } from '../../functions/registry/registry.ts';
 import type { Table } from '../../functions/storage/table.ts';
-import { openFixture, REPOSITORY } from './fixture.ts';
+import { imageOf, openFixture, push, pushBlob, REPOSITORY, through } from './fixture.ts';
 
 const LATEST = { kind: 'tag', tag: 'latest' as Tag } as const;
+
+const recordIn = (registry: Registry) => registry.table.get(pullKey(REPOSITORY, LATEST.tag));
 
 /** A table whose writes wait until they are let go. */
 function slow(table: Table) {
   const gate = Promise.withResolvers<void>();
-  const held: Table = {
-    get: (key) => table.get(key),
-    getMany: (keys) => table.getMany(keys),
-    query: (query) => table.query(query),
-    write: async (operations) => {
-      await gate.promise;
-      return table.write(operations);
-    },
+  const write: Table['write'] = async (operations) => {
+    await gate.promise;
+    return table.write(operations);
   };
-  return { table: held, letGo: gate.resolve };
+  return { table: through(table, { write }), letGo: gate.resolve };
+}
+
+async function statusOf(registry: Registry, method: string): Promise<number> {
+  const url = `http://registry/v2/${REPOSITORY}/manifests/latest`;
+  return (await createApp({ registry })(new Request(url, { method }))).status;
 }
 
 it('a pull does not wait for its record where the process outlives the answer', async () => {
   const { registry } = await openFixture();
   const { table, letGo } = slow(registry.table);
   const after: Promise<void>[] = [];
-  await recordPull({ ...registry, table, afterwards: (work) => after.push(work) }, REPOSITORY, LATEST);
-  expect(await registry.table.get(pullKey(REPOSITORY, LATEST.tag))).toBeUndefined();
+  const afterwards = (work: () => Promise<void>) => void after.push(work());
+  await recordPull({ ...registry, table, afterwards }, REPOSITORY, LATEST);
+  expect(await recordIn(registry)).toBeUndefined();
   letGo();
   await Promise.all(after);
-  expect(await registry.table.get(pullKey(REPOSITORY, LATEST.tag))).toMatchObject({ at: registry.now() });
+  expect(await recordIn(registry)).toMatchObject({ at: registry.now() });
 });
 
 it('a pull waits for its record where the process may stand still', async () => {
   const { registry } = await openFixture();
   const { table, letGo } = slow(registry.table);
-  const recording = recordPull({ ...registry, table }, REPOSITORY, LATEST);
-  const first = await Promise.race([recording.then(() => 'recorded'), Promise.resolve('waiting')]);
+  const pulling = recordPullOf({ ...registry, table }, REPOSITORY, LATEST, async () => 'found');
+  const first = await Promise.race([pulling.then(() => 'recorded'), Promise.resolve('waiting')]);
   letGo();
-  await recording;
+  expect(await pulling).toBe('found');
   expect(first).toBe('waiting');
-  expect(await registry.table.get(pullKey(REPOSITORY, LATEST.tag))).toMatchObject({ at: registry.now() });
+  expect(await recordIn(registry)).toMatchObject({ at: registry.now() });
+});
+
+it('there, the record is written while the answer is found', async () => {
+  const { registry } = await openFixture();
+  const found = Promise.withResolvers<string>();
+  const pulling = recordPullOf(registry, REPOSITORY, LATEST, () => found.promise);
+  await vi.waitFor(async () => expect(await recordIn(registry)).toMatchObject({ at: registry.now() }));
+  found.resolve('found');
+  expect(await pulling).toBe('found');
+});
+
+it.each(['GET', 'HEAD'])('%s of a tag that is not there is no pull, and the next one is', async (method) => {
+  const { registry } = await openFixture();
+  expect(await statusOf(registry, method)).toBe(404);
+  expect(await recordIn(registry)).toBeUndefined();
+  await push(registry, imageOf(await pushBlob(registry)), 'latest');
+  expect(await statusOf(registry, method)).toBe(200);
+  expect(await recordIn(registry)).toMatchObject({ at: registry.now() });
+});
+
+it('a pull that finds nothing takes its own record back, not that of another process', async () => {
+  const fixture = await openFixture();
+  const { registry } = fixture;
+  const failing = recordPullOf(registry, REPOSITORY, LATEST, async () => {
+    await vi.waitFor(async () => expect(await recordIn(registry)).toBeDefined());
+    fixture.clock += 1;
+    await recordPull({ ...registry, table: through(registry.table) }, REPOSITORY, LATEST);
+    throw new Error('not found');
+  });
+  await expect(failing).rejects.toThrow('not found');
+  expect(await recordIn(registry)).toMatchObject({ at: fixture.clock });
+});
+
+it('a table that cannot take the record does not make the pull fail', async () => {
+  const { registry } = await openFixture();
+  const table = through(registry.table, { write: () => Promise.reject(new Error('down')) });
+  const answer = async () => 'found';
+  expect(await recordPullOf({ ...registry, table }, REPOSITORY, LATEST, answer)).toBe('found');
+  const nothing = recordPullOf({ ...registry, table }, REPOSITORY, LATEST, () =>
+    Promise.reject(new Error('not found')),
+  );
+  await expect(nothing).rejects.toThrow('not found');
 });

@@ -3,7 +3,7 @@ import type { Tag } from '../../functions/oci/reference.ts';
 import { repositoryKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { deleteTag, listTags } from '../../functions/registry/tags.ts';
-import { type Fixture, imageOf, openFixture, push, pushBlob, REPOSITORY } from './fixture.ts';
+import { type Fixture, imageOf, openFixture, push, pushBlob, REPOSITORY, watchQueries } from './fixture.ts';
 
 /** More than a short page. */
 const ALL = { limit: 1000 };
@@ -23,19 +23,9 @@ it('a list of tags reads the names alone, however many manifests there are', asy
   const fixture = await openFixture();
   const tags = numbered(300);
   await pushTags(fixture, tags);
-  const prefixes: (string | undefined)[] = [];
-  const { table } = fixture.registry;
-  const watched: typeof table = {
-    get: (key) => table.get(key),
-    getMany: (keys) => table.getMany(keys),
-    write: (operations) => table.write(operations),
-    query: (query) => {
-      prefixes.push(query.prefix);
-      return table.query(query);
-    },
-  };
-  const page = await listTags({ ...fixture.registry, table: watched }, REPOSITORY, ALL);
-  expect({ page, prefixes }).toEqual({ page: { entries: tags }, prefixes: ['N#'] });
+  const { registry, queried } = watchQueries(fixture.registry);
+  const page = await listTags(registry, REPOSITORY, ALL);
+  expect({ page, queried }).toEqual({ page: { entries: tags }, queried: ['N#'] });
 });
 
 it('every page of a list is the same, however long pages are', async () => {

@@ -4,7 +4,10 @@ import { pushBlobByPut, pushManifest } from '../../registry-calls.ts';
 import { ask, fill, pushBlobs, pushManifests, readList } from '../requests.ts';
 import type { CloudScale } from '../scale.ts';
 import type { Site } from '../sites.ts';
-import { oncePerFamily, type Row, timed } from './row.ts';
+import { oncePerFamily, type Row, timed, timedEach } from './row.ts';
+
+/** Lists that bring the code of a process up to speed; no registry keeps one in memory. */
+const WARM_UP = 20;
 
 /** So many tags are on one manifest. */
 const TAGS_A_MANIFEST = 200;
@@ -29,21 +32,24 @@ export function tagList({ tags: count, rounds }: CloudScale): Row {
         }),
       );
     }),
+    warmUp: (site) => repeat(site, `/v2/${repository}/tags/list`),
     measure: (site) => measureList(site, `/v2/${repository}/tags/list`, { property: 'tags', least: count }),
   };
 }
 
 /** The most that the CNCF registry of today answers at once. */
 const CATALOG_PAGE = 1000;
+/** docker-registry 2.8, which takes minutes for a catalog: once is enough. */
+const SLOW_TO_WALK = 'v2';
 
-export function catalog({ repositories: count }: CloudScale): Row {
+export function catalog({ repositories: count, rounds }: CloudScale): Row {
   const names = Array.from({ length: count }, (_, n) => `cloud/many/repository-${n}`);
   const config = randomBlob(1000);
   const manifest = manifestOf(config, [], 'catalog');
   return {
     title: `catalog of ${count} repositories, ${CATALOG_PAGE} a page`,
     goal: 10,
-    rounds: 1,
+    rounds,
     prepare: oncePerFamily(async (site) => {
       const { target } = site;
       const first = 'cloud/first';
@@ -56,10 +62,21 @@ export function catalog({ repositories: count }: CloudScale): Row {
         await pushManifest(session, 'latest', manifest);
       });
     }),
-    measure: (site) =>
-      measureList(site, `/v2/_catalog?n=${CATALOG_PAGE}`, { property: 'repositories', least: count }),
+    warmUp: (site) => repeat(site, '/v2/_catalog?n=10'),
+    measure: async (site, round) => {
+      if (round > 0 && site.id === SLOW_TO_WALK)
+        return { samples: [], note: 'docker-registry 2.8 was measured once' };
+      return measureList(site, `/v2/_catalog?n=${CATALOG_PAGE}`, { property: 'repositories', least: count });
+    },
   };
 }
+
+const repeat = ({ target }: Site, path: string) =>
+  withConnection(target, (connection) =>
+    timedEach(Array.from({ length: WARM_UP }), () =>
+      ask({ target, connection }, { method: 'GET', path }, 200),
+    ),
+  );
 
 interface Expected {
   readonly property: string;

@@ -16,8 +16,11 @@ const HEADS = 40;
 /** Docker's default `max-concurrent-uploads`: so many layers are asked for at once. */
 const CONCURRENT_HEADS = 5;
 
-/** Requests that bring connections and code up to speed, and are not measured. */
+/** Requests that bring a new connection up to speed, and are not measured. */
 const WARM_UP = 10;
+/** Requests, to stores next door, that bring the code of a process up to speed before the first round. */
+const PROCESS_WARM_UP = 500;
+const LISTS_WARM_UP = 20;
 
 const slice = <T>(items: readonly T[], round: number, count: number): readonly T[] =>
   items.slice(round * count, (round + 1) * count);
@@ -27,7 +30,11 @@ export function manifestByTag({ requests, rounds }: CloudScale): Row {
   const config = randomBlob(1000);
   const layers = Array.from({ length: LAYERS }, () => randomBlob(1000));
   const perRound = requests + WARM_UP;
-  const tags = Array.from({ length: rounds * perRound }, (_, n) => `v${n}`);
+  const tags = Array.from({ length: rounds * perRound + PROCESS_WARM_UP }, (_, n) => `v${n}`);
+  const getAll = ({ target }: Site, mine: readonly string[]) =>
+    withConnection(target, (connection) =>
+      timedEach(mine, (tag) => getManifest({ target, connection, repository }, tag)),
+    );
   return {
     title: 'GET manifest by tag',
     goal: 10,
@@ -39,30 +46,34 @@ export function manifestByTag({ requests, rounds }: CloudScale): Row {
         tags.map((tag) => ({ repository, tag, manifest: manifestOf(config, layers, tag) })),
       );
     }),
-    measure: ({ target }, round) =>
-      withConnection(target, async (connection) => {
-        const mine = slice(tags, round, perRound);
-        const samples = await timedEach(mine, (tag) => getManifest({ target, connection, repository }, tag));
-        return { samples: samples.slice(WARM_UP), operations: perRound };
-      }),
+    warmUp: (site) => getAll(site, tags.slice(-PROCESS_WARM_UP)),
+    measure: async (site, round) => {
+      const samples = await getAll(site, slice(tags, round, perRound));
+      return { samples: samples.slice(WARM_UP), operations: perRound };
+    },
   };
 }
 
 export function blobRedirect({ requests, rounds }: CloudScale): Row {
   const repository = 'cloud/blobs';
   const perRound = requests + WARM_UP;
-  const blobs = Array.from({ length: rounds * perRound }, () => randomBlob(REDIRECTED_BYTES));
+  const count = rounds * perRound + PROCESS_WARM_UP;
+  const blobs = Array.from({ length: count }, () => randomBlob(REDIRECTED_BYTES));
+  const getAll = ({ target }: Site, mine: readonly Blob[]) =>
+    withConnection(target, (connection) =>
+      timedEach(mine, ({ digest }) =>
+        ask({ target, connection }, { method: 'GET', path: `/v2/${repository}/blobs/${digest}` }, 307),
+      ),
+    );
   return {
     title: 'GET blob: the redirect to S3',
     rounds,
     prepare: oncePerFamily((site) => pushBlobs(site, repository, blobs)),
-    measure: ({ target }, round) =>
-      withConnection(target, async (connection) => {
-        const samples = await timedEach(slice(blobs, round, perRound), ({ digest }) =>
-          ask({ target, connection }, { method: 'GET', path: `/v2/${repository}/blobs/${digest}` }, 307),
-        );
-        return { samples: samples.slice(WARM_UP), operations: perRound };
-      }),
+    warmUp: (site) => getAll(site, blobs.slice(-PROCESS_WARM_UP)),
+    measure: async (site, round) => {
+      const samples = await getAll(site, slice(blobs, round, perRound));
+      return { samples: samples.slice(WARM_UP), operations: perRound };
+    },
   };
 }
 
@@ -149,7 +160,13 @@ async function headAll(
 export function referrers({ referrers: count, rounds }: CloudScale): Row {
   const repository = 'cloud/referrers';
   const config = randomBlob(1000);
-  const subjects = Array.from({ length: rounds }, (_, n) => subjectOf(config, n, count));
+  const subjects = Array.from({ length: rounds + 1 }, (_, n) => subjectOf(config, n, count));
+  const list = async ({ target, family }: Site, connection: Connection, subject = '') => {
+    const session = { target, connection, repository };
+    const path = `/v2/${repository}/referrers/${subject}`;
+    if (family === 'stowage') await ask(session, { method: 'GET', path }, 200);
+    else await getManifest(session, fallbackTag(subject));
+  };
   return {
     title: `referrers of a digest that has ${count}`,
     rounds,
@@ -157,16 +174,15 @@ export function referrers({ referrers: count, rounds }: CloudScale): Row {
       await pushBlobs(site, repository, [config]);
       for (const subject of subjects) await pushSubject(site, repository, subject);
     }),
-    measure: ({ target, family }, round) =>
-      withConnection(target, async (connection) => {
-        const digest = subjects[round]?.digest ?? '';
-        const path = `/v2/${repository}/referrers/${digest}`;
-        const session = { target, connection, repository };
-        const sample = await timed(() =>
-          family === 'stowage'
-            ? ask(session, { method: 'GET', path }, 200)
-            : getManifest(session, fallbackTag(digest)),
-        );
+    warmUp: (site) =>
+      withConnection(site.target, (connection) =>
+        timedEach(Array.from({ length: LISTS_WARM_UP }), () =>
+          list(site, connection, subjects.at(-1)?.digest),
+        ),
+      ),
+    measure: (site, round) =>
+      withConnection(site.target, async (connection) => {
+        const sample = await timed(() => list(site, connection, subjects[round]?.digest));
         const note =
           'the CNCF registry has no referrers: it is asked for the tag that clients keep in their place';
         return { samples: [sample], note };

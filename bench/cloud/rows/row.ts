@@ -12,6 +12,9 @@ export interface Row {
   readonly rounds: number;
   /** Brings about what is measured, with the stores next door. @default there is nothing to bring about */
   readonly prepare?: (site: Site) => Promise<void>;
+  /** Brings a process up to speed, with the stores next door, by requests for other things than are measured, or for what no
+   *  registry keeps in memory. @default nothing does */
+  readonly warmUp?: (site: Site) => Promise<unknown>;
   /** One round, with the stores far away. */
   readonly measure: (site: Site, round: number) => Promise<Measured>;
 }

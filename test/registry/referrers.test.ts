@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest';
+import { type Digest, digestOf } from '../../functions/oci/digest.ts';
+import type { Manifest } from '../../functions/oci/manifest.ts';
+import { listReferrers, type ReferrersPage, referrerOperation } from '../../functions/registry/referrers.ts';
+import type { Registry } from '../../functions/registry/registry.ts';
+import { openFixture, REPOSITORY, watchQueries } from './fixture.ts';
+
+const SUBJECT = digestOf('sha256', Buffer.from('subject'));
+const TYPES = ['application/x.signature', 'application/x.sbom'] as const;
+
+/** Enters referrers of one subject, every third an SBOM; returns their digests in order. */
+async function enter({ table }: Registry, count: number, annotation: string): Promise<Digest[]> {
+  const digests = Array.from({ length: count }, (_, n) => digestOf('sha256', Buffer.from(`referrer ${n}`)));
+  for (const [n, digest] of digests.entries()) {
+    const manifest: Manifest = {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      artifactType: n % 3 === 0 ? TYPES[1] : TYPES[0],
+      subject: SUBJECT,
+      references: [],
+      annotations: { about: annotation },
+    };
+    await table.write(referrerOperation(REPOSITORY, digest, manifest, 500));
+  }
+  return digests.sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** Every page, and how many reads of the table each took. */
+async function readAll(registry: Registry, artifactType?: string) {
+  const pages: (ReferrersPage & { reads: number })[] = [];
+  for (let last: Digest | undefined; ; ) {
+    const watched = watchQueries(registry);
+    const page = await listReferrers(watched.registry, {
+      name: REPOSITORY,
+      subject: SUBJECT,
+      ...(artifactType && { artifactType }),
+      ...(last && { last }),
+    });
+    pages.push({ ...page, reads: watched.queried.length });
+    last = page.next;
+    if (last === undefined) return pages;
+  }
+}
+
+it('five hundred referrers are one page, and two reads', async () => {
+  const { registry } = await openFixture();
+  const digests = await enter(registry, 500, 'short');
+  const [page, ...others] = await readAll(registry);
+  expect(page?.descriptors.map(({ digest }) => digest)).toEqual(digests);
+  expect([page?.reads, others.length]).toEqual([2, 0]);
+});
+
+it('each referrer with large annotations is on one of the pages, which do not grow with them', async () => {
+  const { registry } = await openFixture();
+  const digests = await enter(registry, 400, 'x'.repeat(10_000));
+  const pages = await readAll(registry);
+  expect(pages.flatMap(({ descriptors }) => descriptors.map(({ digest }) => digest))).toEqual(digests);
+  for (const { descriptors, reads } of pages) {
+    expect(JSON.stringify(descriptors).length).toBeLessThan(1024 * 1024 + 20_000);
+    expect(reads).toBeLessThanOrEqual(2);
+  }
+});
+
+it('those of one type are found among all, however many others lie between', async () => {
+  const { registry } = await openFixture();
+  await enter(registry, 1300, 'short');
+  const pages = await readAll(registry, TYPES[1]);
+  const descriptors = pages.flatMap((page) => page.descriptors);
+  expect(descriptors).toHaveLength(434);
+  expect(new Set(descriptors.map((descriptor) => descriptor.artifactType))).toEqual(new Set([TYPES[1]]));
+});
