@@ -168,6 +168,13 @@ export const quotaExceeded = (
   );
 };
 
+/** Beyond some two million; a push over it can only go elsewhere. */
+export const repositoryFull = (repository: string) =>
+  new RegistryError(
+    'DENIED',
+    `${repository} has no room for another tag; delete tags that nobody needs, or push to another repository`,
+  );
+
 /** More than a push can count in one transaction. */
 export const quotasOverlap = (repository: string, limit: number) =>
   new RegistryError(

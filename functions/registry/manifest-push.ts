@@ -14,7 +14,7 @@ import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { openForPush, type PushTarget, type Repository } from './repositories.ts';
-import { renameOperations } from './tag-names.ts';
+import { renameOperations, writeNames } from './tag-names.ts';
 import { moveTag } from './tags.ts';
 
 export interface ManifestPush {
@@ -97,7 +97,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
   );
   const charges = await charge(registry, repository, { tags: before.filter((tag) => !tag).length });
-  const { committed } = await registry.table.write([
+  const { committed } = await writeNames(registry, name, [
     {
       update: repositoryKey(name),
       add: { version: 1 },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { repositoryFull } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import type { Operation } from '../storage/table.ts';
+import { ItemTooLarge, type Operation, type Outcome } from '../storage/table.ts';
 import { tagNamesKey, tagNamesOf } from './keys.ts';
 import type { Registry } from './registry.ts';
 
@@ -26,6 +27,20 @@ export function renameOperations(
 function byShard(tags: readonly Tag[], change: 'include' | 'exclude', name: RepositoryName): Operation[] {
   const shards = Object.entries(Object.groupBy(tags, shardOf));
   return shards.map(([shard, names = []]) => ({ update: tagNamesKey(name, shard), [change]: { names } }));
+}
+
+/** As `table.write`, of what renames tags; DENIED where the list has no room for them. */
+export async function writeNames(
+  { table }: Registry,
+  name: RepositoryName,
+  operations: readonly Operation[],
+): Promise<Outcome> {
+  try {
+    return await table.write(operations);
+  } catch (error) {
+    // Nothing else that a push writes grows with what is there already.
+    throw error instanceof ItemTooLarge ? repositoryFull(name) : error;
+  }
 }
 
 /** The names of all tags, in byte order. */

@@ -53,6 +53,11 @@ export type Outcome =
   | { readonly committed: true }
   | { readonly committed: false; readonly failed: readonly number[] };
 
+/** What a write fails with that would make an item larger than its store takes (DynamoDB: 400 KB). */
+export class ItemTooLarge extends Error {
+  override readonly name = 'ItemTooLarge';
+}
+
 export interface Query {
   readonly partition: string;
   /** Only items whose sort key starts so. */

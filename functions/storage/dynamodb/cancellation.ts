@@ -1,5 +1,5 @@
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { keyOf, type Operation } from '../table.ts';
+import { ItemTooLarge, keyOf, type Operation } from '../table.ts';
 import type { Action } from './transaction.ts';
 
 /** How many items a refusal names. */
@@ -27,8 +27,10 @@ export function refusal(
   });
   if (error.name === 'ValidationException') faults.push(`${namesOf(operations)}: ${error.message}`);
   if (faults.length === 0) return error;
-  const limit = faults.some((fault) => /item size/i.test(fault)) ? ' (400 KB)' : '';
-  return new Error(`DynamoDB refuses ${faults.join('; ')}${limit}`, { cause: error });
+  const message = `DynamoDB refuses ${faults.join('; ')}`;
+  return faults.some((fault) => /item size/i.test(fault))
+    ? new ItemTooLarge(`${message} (400 KB)`, { cause: error })
+    : new Error(message, { cause: error });
 }
 
 function reasonsOf(error: unknown) {
