@@ -24,9 +24,7 @@ it.runIf(stores)('a tag that a repository has no room for is refused, and nothin
   const shard = createHash('sha256').update(tag).digest('hex').slice(0, 2);
   // As many names as would take hours to push: 409,600 bytes are what an item holds.
   const names = ['a'.repeat(300_000), 'b'.repeat(109_450)];
-  await registry.table.write([
-    { update: tagNamesKey(NAME as RepositoryName, shard), include: { names } },
-  ]);
+  await registry.table.write([{ update: tagNamesKey(NAME as RepositoryName, shard), include: { names } }]);
   const put = (to: string) =>
     app(
       new Request(`http://registry.test/v2/${NAME}/manifests/${to}`, {
