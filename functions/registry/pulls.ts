@@ -17,7 +17,7 @@ export async function recordPull(
   repository: RepositoryName,
   reference: Reference,
 ): Promise<void> {
-  const record = async () => beginRecord(registry, repository, reference)?.written;
+  const record = async () => void (await beginRecord(registry, repository, reference)?.written);
   if (registry.afterwards) registry.afterwards(record);
   else await record();
 }
@@ -48,8 +48,8 @@ export async function recordPullOf<T>(
 }
 
 interface PullRecord {
-  /** Never fails. */
-  readonly written: Promise<void>;
+  /** Whether it was. Never fails. */
+  readonly written: Promise<boolean>;
   /** Never fails. Another process's record, which is of another moment, stays. */
   takeBack(): Promise<void>;
 }
@@ -68,12 +68,18 @@ function beginRecord(
   if (at - (memory.get(id) ?? 0) < PULL_RECORD_SECONDS * 1000) return undefined;
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(id, at);
-  const forget = () => void memory.delete(id);
-  const written = write(table, key, at).catch(forget);
+  const forget = () => memory.delete(id);
+  const written = write(table, key, at).then(
+    () => true,
+    () => {
+      forget();
+      return false;
+    },
+  );
   return {
     written,
     async takeBack() {
-      await written;
+      if (!(await written)) return;
       forget();
       await table.write([{ remove: key, when: [equals('at', at)] }]).catch(() => undefined);
     },
