@@ -2,6 +2,7 @@ import { type Blob, manifestOf, randomBlob } from '../../content.ts';
 import { type Body, chunkedBody } from '../../http/body.ts';
 import { withConnection, withConnections } from '../../http/connection.ts';
 import { header, type Reply } from '../../http/reply-parser.ts';
+import { settleDisk } from '../../measure.ts';
 import {
   chunkedBlob,
   pushBlobByPatch,
@@ -170,6 +171,8 @@ function sendLarge(site: Site, blob: Blob, step: 'stream' | 'commit') {
     if (step === 'commit') await stores.move('far');
     const closing = `${path}${path.includes('?') ? '&' : '?'}digest=${encodeURIComponent(blob.digest)}`;
     const counted = step === 'stream' ? await stores.move('far') : undefined;
+    // The stores are on this machine's disk, which is still busy with the layer; AWS's are not.
+    await settleDisk();
     const committed = await timed(() => ask(session, { method: 'PUT', path: closing }, 201));
     const calls = counted ?? (await stores.move('far'));
     return { samples: [step === 'stream' ? streamed : committed], calls, ...(note && { note }) };
