@@ -9,7 +9,6 @@ import { decodeKeyRing, encodeKeyRing, newSigningKey } from '../../functions/aut
 import { SERVICE } from '../../functions/auth/token-claims.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV, FRONT_STORE_KEY } from '../../functions/environment.ts';
-import { encodeFrontValue, parseFrontSettings } from '../../functions/front-value.ts';
 import { BUNDLING } from '../../lib/bundle.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
@@ -261,33 +260,6 @@ describe('two runs of rotate-keys at once', () => {
     expect(kvs.calls.slice(-3)).toEqual(['PutKey', 'DescribeKeyValueStore', 'GetKey']);
     expect(front()).toEqual(toldToTheFront());
   });
-});
-
-describe('what the front door is told', () => {
-  const keys = [newSigningKey(0), newSigningKey(1)];
-
-  it('has to fit into a value of CloudFront, and an error says what to change', () => {
-    const longest = encodeFrontValue(keys, { ...SETTINGS, url: `https://${'a'.repeat(700)}.test` });
-    expect(longest.length).toBeLessThan(1024);
-    expect(() => encodeFrontValue(keys, { ...SETTINGS, url: `https://${'a'.repeat(900)}.test` })).toThrow(
-      /^what the front door has to know is \d{4} bytes long, and CloudFront takes 1024: give .* shorter public URL$/,
-    );
-  });
-
-  it('leaves at least 700 bytes for the public URL', () => {
-    const url = `https://${'a'.repeat(692)}`;
-    expect(parseFrontSettings(encodeFrontValue(keys, { stream: false, url }))).toEqual({
-      stream: false,
-      url,
-    });
-  });
-
-  it.each(['', 'null', '[]', '{"stream":"yes"}', '{"stream":true,"url":1}'])(
-    'cannot be read from %j',
-    (text) => {
-      expect(() => parseFrontSettings(text)).toThrow('no settings of a front door');
-    },
-  );
 });
 
 describe('a registry that is told of the copy', () => {
