@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyvaluestore';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -15,6 +16,14 @@ export interface ClientOptions {
 /** A connection that hangs must not take the request of a client with it: AWS answers in milliseconds, or not. S3 may
  *  take a while for a large part, but not without a sign of life. */
 export const TIMEOUTS = { connectionTimeout: 2000, socketTimeout: 20_000 };
+
+/** Conflicting writers wait up to this long times the number of losses, at random. */
+const PAUSE_MS = 25;
+
+/** Waits before lost race number `attempt` (from 1) is tried again. */
+export async function pause(attempt: number): Promise<void> {
+  await setTimeout(Math.random() * attempt * PAUSE_MS);
+}
 
 /** Counts what the clients that it is handed send to AWS. */
 export class Calls {

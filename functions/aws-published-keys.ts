@@ -1,7 +1,7 @@
 import type { PublishedText } from './auth/key-publication.ts';
 import { RingCache } from './auth/ring-cache.ts';
 import { decodeKeyRing, type KeySource } from './auth/signing-keys.ts';
-import { type Calls, type Environment, required, TIMEOUTS } from './aws-clients.ts';
+import { type Calls, type Environment, pause, required, TIMEOUTS } from './aws-clients.ts';
 import { ENV } from './environment.ts';
 
 export interface Aws {
@@ -30,7 +30,7 @@ export function objectText({ environment, calls }: Aws, key: string): PublishedT
     const { s3Client } = await import('./storage/s3/s3-client.ts');
     const { ObjectText } = await import('./storage/s3/object-text.ts');
     const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: QUICK });
-    return new ObjectText({ client: calls.of(client), bucket, key });
+    return new ObjectText({ client: calls.of(client), bucket, key, pause });
   });
 }
 

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeySource } from './auth/signing-keys.ts';
 import { UploadTokens } from './auth/upload-tokens.ts';
-import { Calls, type ClientOptions, type Environment, required, TIMEOUTS } from './aws-clients.ts';
+import { Calls, type ClientOptions, type Environment, pause, required, TIMEOUTS } from './aws-clients.ts';
 import { ssmKeys, ssmSecret } from './aws-keys.ts';
 import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
@@ -27,16 +26,7 @@ export interface AwsRegistry {
   readonly callsMade: () => number;
 }
 
-/** Conflicting writers wait up to this long times the number of losses, at random. */
-const PAUSE_MS = 25;
-
-const chance = {
-  now: Date.now,
-  newId: randomUUID,
-  pause: async (attempt: number) => {
-    await setTimeout(Math.random() * attempt * PAUSE_MS);
-  },
-};
+const chance = { now: Date.now, newId: randomUUID, pause };
 
 /** Builds the registry that the environment names, once per process; throws where a variable is missing. S3's client
  *  is loaded when it is first needed, which a pull of a manifest never does. */
@@ -53,7 +43,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
       const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
       const cdn = await openCdn?.();
-      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, cdn });
+      return new S3BlobStore({ client: calls.of(client), bucket, ...chance, cdn });
     }),
     ...(secret && { direct: true }),
     ...chance,

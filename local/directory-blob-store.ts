@@ -1,86 +1,102 @@
-import { createHash, type Hash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { mkdir, open, opendir, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
-import type {
-  AppendOptions,
-  AppendOutcome,
-  BlobStore,
-  Body,
-  ByteRange,
-  ListedObject,
-  ObjectKey,
-  Upload,
+import {
+  type AppendOptions,
+  type AppendOutcome,
+  type BlobStore,
+  type Body,
+  type ByteRange,
+  type CloseOptions,
+  type CloseOutcome,
+  type Hindrance,
+  type ListedObject,
+  ObjectDamaged,
+  type ObjectKey,
+  type StoredObject,
+  type Upload,
 } from '../functions/storage/blob-store.ts';
+import { type Disk, type DiskFile, realDisk } from './disk.ts';
 import { streamFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
+import { type LiveHash, LiveHashes } from './live-hashes.ts';
 
 /** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
 const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The digest of an upload's first `offset` bytes, kept so that the bytes need not be read again. */
-interface LiveHash {
-  readonly algorithm: Algorithm;
-  readonly offset: number;
-  readonly hash: Hash;
-}
-
 /** Keys are ASCII: the order of their code units is that of their bytes. */
 const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
 
-/** More uploads than this at once, and the eldest are hashed from the file when they finish. */
-const MAX_LIVE_HASHES = 1024;
+/** What the disk refused. The kernel tells of bytes that it could not write only once, so whatever was written to that file
+ *  is in doubt from then on. */
+class DiskFailure extends Error {
+  override readonly name = 'DiskFailure';
+}
 
-/** A `BlobStore` in a directory: one file an object, written in place under its final name. What makes an
- *  object readable is its digest's item in the table, so a half-written file is never seen. */
+/** An upload's bytes so far, and their hash where it is known. */
+interface Progress {
+  readonly offset: number;
+  readonly live: LiveHash | undefined;
+}
+
+/** A `BlobStore` in a directory. An upload is a file in `uploads/`, which one request at a time writes to, and only
+ *  while the registry has it open. It is synced, whole and of the right digest when it is moved into `blobs/`, and no
+ *  file is ever opened for writing there. After any failed write or sync an upload is gone. */
 export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
+  readonly #disk: Disk;
   readonly #busy = new Set<ObjectKey>();
-  readonly #live = new Map<ObjectKey, LiveHash>();
+  /** Uploads that are gone and whose files could not be removed. */
+  readonly #void = new Set<ObjectKey>();
+  readonly #hashes = new LiveHashes();
 
-  private constructor(root: string) {
-    this.#root = root;
+  private constructor(root: string, disk: Disk) {
+    [this.#root, this.#disk] = [root, disk];
   }
 
-  /** Opens or makes the directory. One process at a time may use it. */
-  static async open(root: string): Promise<DirectoryBlobStore> {
-    await mkdir(join(root, 'blobs'), { recursive: true, mode: 0o700 });
-    return new DirectoryBlobStore(root);
+  /** Opens or makes the directories. One process at a time may use them. */
+  static async open(root: string, disk: Disk = realDisk): Promise<DirectoryBlobStore> {
+    for (const name of ['blobs', 'uploads']) await disk.makeDirectory(join(root, name));
+    await disk.syncDirectory(root);
+    return new DirectoryBlobStore(root, disk);
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
     return { objectKey, offset: 0, state: { algorithm } };
   }
 
-  async append(upload: Upload, body: Body, { commit }: AppendOptions): Promise<AppendOutcome> {
+  async append(upload: Upload, body: Body, options: AppendOptions): Promise<AppendOutcome> {
     const { objectKey } = upload;
-    if (this.#busy.has(objectKey)) {
-      await body.cancel();
-      return { is: 'busy' };
-    }
-    this.#busy.add(objectKey);
-    try {
-      const next = await this.#write(upload, body);
-      return (await commit(next)) ? { is: 'appended', upload: next } : { is: 'lost' };
-    } finally {
-      this.#busy.delete(objectKey);
-    }
+    return this.#alone(upload, body, options, async (file) => {
+      const { offset, live } = await this.#write(file, upload, body);
+      // Synced: what is acknowledged is on the disk, and a failure is told while this file is open.
+      await attempt(() => file.sync());
+      const next = { ...upload, offset };
+      if (!(await options.commit(next))) return { is: 'lost' };
+      if (live) this.#hashes.remember(objectKey, live);
+      return { is: 'appended', upload: next };
+    });
   }
 
-  async finish({ objectKey, offset }: Upload, digest: Digest): Promise<'stored' | 'mismatch'> {
-    const file = await open(this.#path(objectKey), constants.O_RDWR | constants.O_CREAT, 0o600);
-    try {
-      const actual = await this.#digest(objectKey, offset, algorithmOf(digest));
-      if (actual !== digest) return 'mismatch';
-      await file.truncate(offset); // what a cut request left behind
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await this.#syncDirectory();
-    this.#live.delete(objectKey);
-    return 'stored';
+  async close(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
+    const { objectKey } = upload;
+    const outcome = await this.#alone<CloseOutcome>(upload, body, options, async (file) => {
+      const { offset, live } = await this.#write(file, upload, body);
+      if ((await this.#digest(file, offset, algorithmOf(options.digest), live)) !== options.digest)
+        return { is: 'mismatch' };
+      await this.#publish(objectKey, file, offset, offset === 0 || offset > upload.offset);
+      return { is: (await options.link({ objectKey, size: offset })) ? 'closed' : 'lost' };
+    });
+    if (outcome.is === 'closed') this.#hashes.forget(objectKey);
+    return outcome;
+  }
+
+  async holds({ objectKey, offset }: Upload): Promise<boolean> {
+    if (offset === 0) return true;
+    if (this.#void.has(objectKey)) return false;
+    const found = await this.#disk.stat(this.#uploadPath(objectKey));
+    const file = found ?? (await this.#disk.stat(this.#path(objectKey)));
+    return file !== undefined && file.size >= offset;
   }
 
   async received(): Promise<undefined> {
@@ -92,22 +108,31 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
-    const file = await open(this.#path(objectKey), 'wx', 0o600);
+    const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
     try {
-      await file.writeFile(bytes);
-      await file.sync();
+      const writer = new FileWriter(file, 0);
+      await writer.write(bytes);
+      await writer.flush();
+      await this.#publish(objectKey, file, bytes.length, true);
+    } catch (error) {
+      await this.delete([objectKey]).catch(() => undefined); // it is in the outbox, too
+      throw error instanceof DiskFailure ? error.cause : error;
     } finally {
       await file.close();
     }
-    await this.#syncDirectory();
   }
 
   async downloadUrl(): Promise<undefined> {
     return undefined;
   }
 
-  async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
-    return streamFile(this.#path(objectKey), range);
+  async read(object: StoredObject, range?: ByteRange): Promise<Body | undefined> {
+    const file = await this.#disk.openToRead(this.#path(object.objectKey));
+    if (!file) return undefined;
+    const { size } = await file.stat();
+    if (size === object.size) return streamFile(file, range ?? { first: 0, last: size - 1 });
+    await file.close();
+    throw new ObjectDamaged(object, size);
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
@@ -122,69 +147,113 @@ export class DirectoryBlobStore implements BlobStore {
 
   async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
     for (const objectKey of objectKeys) {
-      this.#live.delete(objectKey);
-      await rm(this.#path(objectKey), { force: true });
+      this.#hashes.forget(objectKey);
+      await this.#disk.remove(this.#uploadPath(objectKey));
+      await this.#disk.remove(this.#path(objectKey));
+      this.#void.delete(objectKey);
     }
+  }
+
+  /** Has one request at a time write to an upload, and only where it stands as that request has read it. */
+  async #alone<T>(
+    upload: Upload,
+    body: Body,
+    { isCurrent }: Pick<AppendOptions, 'isCurrent'>,
+    write: (file: DiskFile) => Promise<T | Hindrance>,
+  ): Promise<T | Hindrance> {
+    const { objectKey } = upload;
+    if (this.#busy.has(objectKey)) {
+      await body.cancel();
+      return { is: 'busy' };
+    }
+    this.#busy.add(objectKey);
+    try {
+      if (!(await isCurrent())) return { is: 'lost' };
+      if (!(await this.holds(upload))) return { is: 'gone' };
+      return await this.#withFile(objectKey, write);
+    } catch (error) {
+      if (!(error instanceof DiskFailure)) throw error;
+      await this.#giveUp(objectKey);
+      return { is: 'gone', cause: error.cause };
+    } finally {
+      this.#busy.delete(objectKey);
+      if (!body.locked) await body.cancel().catch(() => undefined); // failed as it came, perhaps
+    }
+  }
+
+  async #withFile<T>(objectKey: ObjectKey, write: (file: DiskFile) => Promise<T>): Promise<T> {
+    const file = await attempt(() => this.#open(objectKey));
+    try {
+      return await write(file);
+    } finally {
+      await file.close().catch(() => undefined); // its bytes are synced, or no part of the upload
+    }
+  }
+
+  async #open(objectKey: ObjectKey): Promise<DiskFile> {
+    const path = this.#uploadPath(objectKey);
+    // A request that died before its upload was linked has moved the file already. Nobody reads it there.
+    const isMoved = !(await this.#disk.stat(path)) && (await this.#disk.stat(this.#path(objectKey)));
+    if (isMoved) await this.#disk.rename(this.#path(objectKey), path);
+    const file = await this.#disk.openToWrite(path);
+    if (isMoved) await file.sync();
+    return file;
   }
 
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */
-  async #write({ objectKey, offset, state }: Upload, body: Body): Promise<Upload> {
-    const hash = this.#resumeHash(objectKey, offset, state['algorithm'] as Algorithm);
-    const file = await open(this.#path(objectKey), constants.O_RDWR | constants.O_CREAT, 0o600);
+  async #write(file: DiskFile, { objectKey, offset, state }: Upload, body: Body): Promise<Progress> {
+    const live = this.#hashes.resume(objectKey, offset, state['algorithm'] as Algorithm);
     const writer = new FileWriter(file, offset);
     try {
       for await (const chunk of body) {
-        hash?.hash.update(chunk);
-        await writer.write(chunk);
+        live?.hash.update(chunk);
+        await attempt(() => writer.write(chunk));
       }
-      await writer.flush();
+      await attempt(() => writer.flush());
     } finally {
       await writer.settle();
-      await file.close();
     }
-    if (hash) this.#remember(objectKey, { ...hash, offset: writer.position });
-    return { objectKey, offset: writer.position, state };
+    return { offset: writer.position, live: live && { ...live, offset: writer.position } };
   }
 
-  /** A hash that has seen the first `offset` bytes, `undefined` where there is none any more. */
-  #resumeHash(objectKey: ObjectKey, offset: number, algorithm: Algorithm) {
-    if (offset === 0) return { algorithm, hash: createHash(algorithm) };
-    const live = this.#live.get(objectKey);
-    return live?.offset === offset ? { algorithm: live.algorithm, hash: live.hash.copy() } : undefined;
-  }
-
-  #remember(objectKey: ObjectKey, live: LiveHash): void {
-    this.#live.delete(objectKey);
-    this.#live.set(objectKey, live);
-    const [eldest] = this.#live.keys();
-    if (this.#live.size > MAX_LIVE_HASHES && eldest) this.#live.delete(eldest);
-  }
-
-  /** The digest of the first `offset` bytes: known from writing them, or read anew after a restart. */
-  async #digest(objectKey: ObjectKey, offset: number, algorithm: Algorithm): Promise<Digest> {
-    const live = this.#live.get(objectKey);
-    if (live?.offset === offset && live.algorithm === algorithm) return finishDigest(algorithm, live.hash);
+  /** The digest of the first `offset` bytes: known from writing them, or read anew. */
+  async #digest(
+    file: DiskFile,
+    offset: number,
+    algorithm: Algorithm,
+    live: LiveHash | undefined,
+  ): Promise<Digest> {
+    if (live?.algorithm === algorithm) return finishDigest(algorithm, live.hash);
     const hash = createHash(algorithm);
-    const whole = await streamFile(this.#path(objectKey), { first: 0, last: offset - 1 });
-    for await (const chunk of whole ?? []) hash.update(chunk);
+    await attempt(async () => {
+      for await (const chunk of streamFile(file, { first: 0, last: offset - 1 }, { keepsOpen: true }))
+        hash.update(chunk);
+    });
     return finishDigest(algorithm, hash);
   }
 
-  /** A new file is only safe once its directory is. */
-  async #syncDirectory(): Promise<void> {
-    const directory = await open(join(this.#root, 'blobs'), 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+  /** Makes an upload's file an object: from then on nothing writes to it. */
+  async #publish(objectKey: ObjectKey, file: DiskFile, size: number, isWritten: boolean): Promise<void> {
+    await attempt(async () => {
+      const hasRest = (await file.stat()).size !== size; // what a cut request left behind
+      if (hasRest) await file.truncate(size);
+      if (hasRest || isWritten) await file.sync();
+      if (await this.#disk.stat(this.#path(objectKey))) throw new Error(`${objectKey} was used twice`);
+      await this.#disk.rename(this.#uploadPath(objectKey), this.#path(objectKey));
+      await this.#disk.syncDirectory(join(this.#root, 'blobs'));
+    });
+  }
+
+  /** Removes an upload whose bytes are in doubt. Where the disk refuses that, too, it is remembered. */
+  async #giveUp(objectKey: ObjectKey): Promise<void> {
+    await this.delete([objectKey]).catch(() => this.#void.add(objectKey));
   }
 
   /** A directory has no order: all names are read, and no more than twice `limit` are held. */
   async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
     const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
     let found: ObjectKey[] = [];
-    for await (const { name } of await opendir(join(this.#root, 'blobs'))) {
+    for await (const name of this.#disk.names(join(this.#root, 'blobs'))) {
       const objectKey = `blobs/${name}` as ObjectKey;
       if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
       if (found.length >= 2 * limit) found = first(found);
@@ -193,17 +262,24 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
-    try {
-      const { size, mtimeMs } = await stat(this.#path(objectKey));
-      return { objectKey, size, writtenAt: Math.floor(mtimeMs) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
+    const found = await this.#disk.stat(this.#path(objectKey));
+    return found && { objectKey, size: found.size, writtenAt: Math.floor(found.mtimeMs) };
   }
 
   #path(objectKey: ObjectKey): string {
     if (!OBJECT_KEY.test(objectKey)) throw new RangeError(`not an object key: ${JSON.stringify(objectKey)}`);
     return join(this.#root, objectKey);
+  }
+
+  #uploadPath(objectKey: ObjectKey): string {
+    return this.#path(objectKey).replace(/blobs(.[^/\\]+)$/, 'uploads$1');
+  }
+}
+
+async function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new DiskFailure('the disk refused a write', { cause });
   }
 }

@@ -1,19 +1,29 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import type { Body, ByteRange } from '../functions/storage/blob-store.ts';
+import type { DiskFile } from './disk.ts';
 
 /** How much is read at once for a reader that brings no buffer of its own. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** The file, or a range of it, as a byte stream; `undefined` where there is none. It reads into the buffers of
- *  its reader. An open stream keeps its bytes even when the file is deleted meanwhile. */
-export async function streamFile(path: string, range?: ByteRange): Promise<Body | undefined> {
-  const file = await openExisting(path);
-  if (!file) return undefined;
-  const last = range?.last ?? (await file.stat()).size - 1;
-  let position = range?.first ?? 0;
+interface StreamOptions {
+  /** Whether the file stays open at the end. @default false */
+  readonly keepsOpen?: boolean;
+}
+
+/** A range of an open file as a byte stream, which closes it at its end. It reads into the buffers of its reader, and fails
+ *  where the file is shorter. An open stream keeps its bytes even when the file is deleted meanwhile. */
+export function streamFile(
+  file: DiskFile,
+  range: ByteRange,
+  { keepsOpen = false }: StreamOptions = {},
+): Body {
+  const { last } = range;
+  let position = range.first;
+  const close = async () => {
+    if (!keepsOpen) await file.close();
+  };
 
   async function finish(controller: ReadableByteStreamController): Promise<void> {
-    await file?.close();
+    await close();
     controller.close();
     controller.byobRequest?.respond(0);
   }
@@ -27,17 +37,17 @@ export async function streamFile(path: string, range?: ByteRange): Promise<Body 
         if (position > last) return await finish(controller);
         position += await readInto(request, file, position, last);
       } catch (error) {
-        await file.close();
+        await close();
         controller.error(error);
       }
     },
-    cancel: () => file.close(),
+    cancel: close,
   });
 }
 
 async function readInto(
   request: ReadableStreamBYOBRequest,
-  file: FileHandle,
+  file: DiskFile,
   position: number,
   last: number,
 ): Promise<number> {
@@ -46,13 +56,4 @@ async function readInto(
   if (bytesRead === 0) throw new Error(`file ends at ${position}, before ${last}`);
   request.respond(bytesRead);
   return bytesRead;
-}
-
-async function openExisting(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

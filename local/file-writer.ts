@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import type { DiskFile } from './disk.ts';
 
 /** Sockets deliver 64 KiB at a time; writing 1 MiB at once saves most of the calls. */
 const BATCH_BYTES = 1024 * 1024;
@@ -6,13 +6,13 @@ const BATCH_BYTES = 1024 * 1024;
 /** Writes chunks to a file from a position on, in large batches, one of them on its way while the next is
  *  gathered: at most two batches are in memory. */
 export class FileWriter {
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
   #position: number;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #inFlight: Promise<void> = Promise.resolve();
 
-  constructor(file: FileHandle, position: number) {
+  constructor(file: DiskFile, position: number) {
     this.#file = file;
     this.#position = position;
   }
@@ -53,7 +53,7 @@ export class FileWriter {
 }
 
 /** A write may take less than it was given, for instance when the disk is nearly full. */
-async function writeAll(file: FileHandle, batch: Uint8Array[], position: number): Promise<void> {
+async function writeAll(file: DiskFile, batch: Uint8Array[], position: number): Promise<void> {
   const { bytesWritten } = await file.writev(batch, position);
   const total = batch.reduce((sum, chunk) => sum + chunk.length, 0);
   if (bytesWritten === total) return;

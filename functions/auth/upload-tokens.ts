@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { UPLOAD_TOKEN_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { UploadSession } from '../registry/uploads.ts';
+import type { UploadSession } from '../registry/upload-sessions.ts';
 import { activeKey, type KeySource } from './signing-keys.ts';
 
 /** What an upload token allows: to send the bytes of this upload to the store itself, past the registry. */

@@ -15,7 +15,7 @@ export async function getBlob(call: Call): Promise<Response> {
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
   const url = await registry.blobs.downloadUrl(blob, blob.digest);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
-  const body = await registry.blobs.read(blob.objectKey, range.is === 'part' ? range : undefined);
+  const body = await registry.blobs.read(blob, range.is === 'part' ? range : undefined);
   if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up
   if (range.is === 'whole') return new Response(body, { headers: wholeHeaders(blob) });
   const { first, last } = range;

@@ -6,14 +6,9 @@ import { type Algorithm, algorithmOf, type Digest, isAlgorithm } from '../oci/di
 import { algorithmUnsupported, digestMissing, nameInvalid, uploadInvalid } from '../oci/errors.ts';
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts';
 import { mountBlob } from '../registry/blobs.ts';
-import {
-  appendChunk,
-  cancelUpload,
-  finishUpload,
-  requireUpload,
-  startUpload,
-  type UploadSession,
-} from '../registry/uploads.ts';
+import { finishUpload } from '../registry/upload-closing.ts';
+import { requireUpload, type UploadSession } from '../registry/upload-sessions.ts';
+import { appendChunk, cancelUpload, requireBytes, startUpload } from '../registry/uploads.ts';
 import { type Call, digestParameter, repositoryOf } from './call.ts';
 
 /** `POST /v2/<name>/blobs/uploads/` (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or opens a session. */
@@ -27,8 +22,14 @@ export async function postUpload(call: Call): Promise<Response> {
   const session = await startUpload(registry, repository, algorithm);
   if (!digest) return new Response(null, { status: 202, headers: await sessionHeaders(call, session) });
   const { id } = session;
-  await finishUpload(registry, { repository, id, body: bodyOf(request), start: undefined, digest });
-  return created(repository, digest);
+  const outcome = await finishUpload(registry, {
+    repository,
+    id,
+    body: bodyOf(request),
+    start: undefined,
+    digest,
+  });
+  return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
 }
 
 /** `PATCH <upload>` (end-5). */
@@ -53,6 +54,7 @@ export async function putUpload(call: Call): Promise<Response> {
 /** `GET <upload>` (end-13): how far it got. */
 export async function getUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
+  await requireBytes(call.registry, session);
   return new Response(null, { status: 204, headers: await sessionHeaders(call, session) });
 }
 

@@ -81,6 +81,9 @@ export const blobInUse = (digest: Digest, manifests: readonly Digest[]) =>
 export const uploadUnknown = () =>
   new RegistryError('BLOB_UPLOAD_UNKNOWN', 'upload session unknown to repository, expired or finished');
 
+export const uploadLost = () =>
+  new RegistryError('BLOB_UPLOAD_UNKNOWN', 'what this upload had received is lost; start a new one');
+
 export const uploadInvalid = (why: string) => new RegistryError('BLOB_UPLOAD_INVALID', why);
 
 export const digestMissing = () =>

@@ -5,7 +5,8 @@ import type { RepositoryName } from '../oci/reference.ts';
 import type { ReceivedObject } from '../storage/blob-store.ts';
 import { type Blob, requireBlob } from './blobs.ts';
 import type { Registry } from './registry.ts';
-import { findUpload, linkUpload, type UploadSession, uploadsSince } from './uploads.ts';
+import { linkUpload } from './upload-closing.ts';
+import { findUpload, type UploadSession, uploadsSince } from './upload-sessions.ts';
 
 /** Finishes the upload whose object a client has written to the store itself: its bytes are checked, only the link is
  *  missing. Answers whether it did; where a quota has no room, the client's own next request is told so. May be told of

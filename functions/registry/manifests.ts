@@ -66,10 +66,10 @@ function storedManifestOf(digest: Digest, found: Attributes): StoredManifest {
 /** The manifest's bytes; MANIFEST_UNKNOWN where it was deleted since it was looked up. */
 export async function readManifest(
   { blobs }: Registry,
-  { content, digest }: StoredManifest,
+  { content, digest, size }: StoredManifest,
 ): Promise<Uint8Array | Body> {
   if (typeof content !== 'string') return content;
-  const body = await blobs.read(content);
+  const body = await blobs.read({ objectKey: content, size });
   if (!body) throw manifestUnknown(digest);
   return body;
 }

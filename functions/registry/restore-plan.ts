@@ -184,10 +184,10 @@ class Planner {
 /** The bytes of a manifest or of a grave; `undefined` where they went since its item was read. */
 export async function bytesOf(
   { blobs }: Registry,
-  { bytes, objectKey }: Attributes,
+  { bytes, objectKey, size }: Attributes,
 ): Promise<Uint8Array | undefined> {
   if (bytes !== undefined) return bytes as Uint8Array;
-  const body = await blobs.read(objectKey as ObjectKey);
+  const body = await blobs.read({ objectKey: objectKey as ObjectKey, size: size as number });
   return body && new Response(body).bytes();
 }
 

@@ -1,15 +1,18 @@
 import type { Algorithm, Digest } from '../oci/digest.ts';
 import type { Attributes } from './table.ts';
 
-/** Where an object lies: `blobs/<uuid>`, fresh for every upload, never renamed, copied or used again. */
+/** Where an object lies: `blobs/<uuid>`, fresh, never renamed, copied or used again, and written once. */
 export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
 
 /** An upload as the registry remembers it between requests. `state` is the store's own and opaque. */
 export interface Upload {
+  /** Where its bytes will lie; another one once it is sealed. */
   readonly objectKey: ObjectKey;
   /** Bytes that were received and acknowledged. */
   readonly offset: number;
   readonly state: Attributes;
+  /** The digest it was sealed for: no byte is added any more, and whoever closes it makes the same object. */
+  readonly sealed?: Digest;
 }
 
 /** An object that is whole. */
@@ -39,42 +42,70 @@ export interface ByteRange {
 
 export type Body = ReadableStream<Uint8Array>;
 
-/** How an append is to be taken. */
-export interface AppendOptions {
-  /** Called once the bytes are safe, with the upload as it is then; until it answers no other append to this
-   *  upload proceeds. Where it answers false or fails, the upload is as it was before. */
-  readonly commit: (next: Upload) => Promise<boolean>;
-  /** Whether `commit` finishes the upload, so that nothing needs to be kept for a further append. */
-  readonly last: boolean;
+/** What a read fails with where the object has not the size that it was stored with. */
+export class ObjectDamaged extends Error {
+  override readonly name = 'ObjectDamaged';
+
+  constructor({ objectKey, size }: StoredObject, found: number) {
+    super(`${objectKey} has ${found} bytes, it was stored with ${size}`);
+  }
 }
 
-/** What became of an append: `busy` where another one to the same upload is under way, `lost` where
- *  `commit` answered false. Either way the upload is as it was before. */
-export type AppendOutcome =
-  | { readonly is: 'appended'; readonly upload: Upload }
-  | { readonly is: 'busy' | 'lost' };
+/** How a request's bytes join an upload. */
+export interface AppendOptions {
+  /** Whether the upload is still as the caller has read it. A store that writes in place asks, under its lock, before
+   *  it writes. */
+  readonly isCurrent: () => Promise<boolean>;
+  /** Called once the bytes are safe, with the upload as it is then. Where it answers false or fails, the upload is as
+   *  it was before. */
+  readonly commit: (next: Upload) => Promise<boolean>;
+}
 
-/** Bytes under object keys. Nothing can be read at a key before `finish` or `put` has returned, and what
- *  they acknowledged survives the death of the process. */
+/** How an upload becomes an object. */
+export interface CloseOptions extends Pick<AppendOptions, 'isCurrent'> {
+  /** Of all its bytes. */
+  readonly digest: Digest;
+  /** Called before a byte is written under a key that the registry does not know yet: has it enter the key in the
+   *  outbox and fix the upload as it is given. False where the upload has moved meanwhile. */
+  readonly seal: (sealed: Upload) => Promise<boolean>;
+  /** Called once the object has the bytes of the digest, for good; false where the upload has moved meanwhile. */
+  readonly link: (object: StoredObject) => Promise<boolean>;
+}
+
+/** Why a request changed nothing. `busy`: another one to the same upload is under way. `lost`: the upload has moved.
+ *  `gone`: what it had received is lost, or in doubt since a write failed with `cause`. */
+export type Hindrance = { readonly is: 'busy' | 'lost' } | { readonly is: 'gone'; readonly cause?: unknown };
+
+export type AppendOutcome = { readonly is: 'appended'; readonly upload: Upload } | Hindrance;
+
+/** `mismatch`: the bytes have another digest. */
+export type CloseOutcome = { readonly is: 'closed' | 'mismatch' } | Hindrance;
+
+/** Bytes under object keys. A key is written once: nothing that any caller does changes what was once read there. What
+ *  `append`, `close` and `put` acknowledged survives the death of the process and the loss of power. */
 export interface BlobStore {
   /** Opens an upload at a fresh key. `algorithm` is the one its digest will most likely be of. */
   start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload>;
   /** Adds the whole of `body` at the upload's offset, holding no more than a few MiB of it in memory. Where
    *  `body` fails, so does this, and nothing was added. */
   append(upload: Upload, body: Body, options: AppendOptions): Promise<AppendOutcome>;
-  /** Makes the object readable if its bytes have this digest; may be repeated. After `mismatch`, `abort`. */
-  finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'>;
+  /** Adds the whole of `body`, and makes an object of the upload where its bytes have the digest. May die at any
+   *  step and be repeated. The body of a sealed upload is not read. After `mismatch` and `gone`, `abort`. */
+  close(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome>;
+  /** Whether the bytes that the upload has received are there, as far as can be told without reading them. */
+  holds(upload: Upload): Promise<boolean>;
   /** What a client has written under this key itself; `undefined` where nothing is, or what the registry wrote. */
   received(objectKey: ObjectKey): Promise<ReceivedObject | undefined>;
   /** Frees what an upload holds; harmless where there is nothing. */
   abort(upload: Upload): Promise<void>;
-  /** Stores a small object whole. */
+  /** Stores a small object whole, under a key that was never written. */
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
   /** Where a client can fetch the object itself, which has this digest; relative to the registry where that is the
    *  place, and `undefined` where `read` serves it better. */
   downloadUrl(object: StoredObject, digest: Digest): Promise<string | undefined>;
-  /** The object's bytes, or those of `range`; `undefined` where there is no such object. */
-  read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined>;
+  /** The object's bytes, or those of `range`; `undefined` where there is no such object. Fails where it is of another size,
+   *  before a byte is answered. */
+  read(object: StoredObject, range?: ByteRange): Promise<Body | undefined>;
   /** Up to `limit` objects in the order of their keys, past `after` or from the first; fewer only where there are no more.
    *  `limit` is at most 1,000 (S3). */
   list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]>;

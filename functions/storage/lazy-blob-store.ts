@@ -1,9 +1,7 @@
-import type { Digest } from '../oci/digest.ts';
 import type {
   AppendOptions,
   BlobStore,
   Body,
-  ByteRange,
   ListedObject,
   ObjectKey,
   ReceivedObject,
@@ -28,8 +26,12 @@ export class LazyBlobStore implements BlobStore {
     return (await this.#opened()).append(upload, body, options);
   }
 
-  async finish(upload: Upload, digest: Digest): ReturnType<BlobStore['finish']> {
-    return (await this.#opened()).finish(upload, digest);
+  async close(...args: Parameters<BlobStore['close']>): ReturnType<BlobStore['close']> {
+    return (await this.#opened()).close(...args);
+  }
+
+  async holds(upload: Upload): Promise<boolean> {
+    return (await this.#opened()).holds(upload);
   }
 
   async abort(upload: Upload): Promise<void> {
@@ -48,8 +50,8 @@ export class LazyBlobStore implements BlobStore {
     return (await this.#opened()).received(objectKey);
   }
 
-  async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
-    return (await this.#opened()).read(objectKey, range);
+  async read(...args: Parameters<BlobStore['read']>): Promise<Body | undefined> {
+    return (await this.#opened()).read(...args);
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {

@@ -16,14 +16,25 @@ import { tooBusy } from '../../oci/errors.ts';
 import type { Body, ByteRange, ListedObject, ObjectKey } from '../blob-store.ts';
 import type { Multipart, Part } from './upload-state.ts';
 
-/** What a conditional write to S3 came to: `conflict` where another object is there already. */
-export type PutOutcome = { readonly is: 'stored'; readonly etag: string } | { readonly is: 'conflict' };
+/** How often a write is repeated that S3 could not decide, because another one to the key was under way. */
+const MAX_CONFLICTS = 5;
 
-/** What an object must be for a write to replace it: not there, or this one. */
-export type Expected = 'absent' | { readonly etag: string };
+/** What an upload had received is not there any more. */
+export class BytesGone extends Error {
+  override readonly name = 'BytesGone';
+
+  constructor(what: string) {
+    super(`${what} is not there any more`);
+  }
+}
+
+interface ObjectBody {
+  readonly body: Body;
+  /** Bytes of the whole object. */
+  readonly size: number;
+}
 
 interface ObjectHead {
-  readonly etag: string;
   /** Base64; of the parts' checksums where there are several. */
   readonly sha256: string;
   readonly size: number;
@@ -34,30 +45,36 @@ interface ObjectHead {
 const LANE = 'stowage-lane';
 export const DIRECT_LANE = 'direct';
 
-/** The S3 calls the blob store makes, with S3's errors turned into outcomes. All bytes that are written carry
- *  their SHA-256, which S3 checks. */
+interface ObjectClientOptions {
+  readonly s3: S3Client;
+  readonly bucket: string;
+  /** Waits before write number `attempt` (from 1) is repeated. */
+  readonly pause: (attempt: number) => Promise<void>;
+}
+
+/** The S3 calls the blob store makes, with S3's errors turned into outcomes. No write replaces an object, and all
+ *  bytes carry their SHA-256, which S3 checks. */
 export class ObjectClient {
   readonly #s3: S3Client;
   readonly #bucket: string;
+  readonly #pause: ObjectClientOptions['pause'];
 
-  constructor(s3: S3Client, bucket: string) {
-    this.#s3 = s3;
-    this.#bucket = bucket;
+  constructor({ s3, bucket, pause }: ObjectClientOptions) {
+    [this.#s3, this.#bucket, this.#pause] = [s3, bucket, pause];
   }
 
-  /** Writes on a condition. An answer may be lost after the write took place, and a repetition then finds its own
-   *  object: the same bytes there count as stored. */
-  async put(key: string, bytes: Uint8Array, expected: Expected): Promise<PutOutcome> {
+  /** Writes where nothing is, or in the place of the version that is named, as nobody does with a blob. Answers whether the
+   *  object has these bytes: by this call or, where its answer was lost, an earlier one. */
+  async put(key: string, bytes: Uint8Array, version?: string): Promise<boolean> {
     const sha256 = sha256Of(bytes);
-    const condition = expected === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: expected.etag };
+    const condition = version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version };
     const input = { ...this.#at(key), Body: bytes, ChecksumSHA256: sha256, ...condition };
     try {
-      const { ETag = '' } = await this.#send(() => this.#s3.send(new PutObjectCommand(input)));
-      return { is: 'stored', etag: ETag };
+      await this.#decided(() => this.#s3.send(new PutObjectCommand(input)));
+      return true;
     } catch (error) {
-      if (!isConflict(error)) throw error;
-      const found = await this.head(key);
-      return found?.sha256 === sha256 ? { is: 'stored', etag: found.etag } : { is: 'conflict' };
+      if (!isNamed(error, 'PreconditionFailed')) throw error;
+      return (await this.head(key))?.sha256 === sha256;
     }
   }
 
@@ -68,56 +85,59 @@ export class ObjectClient {
     return UploadId;
   }
 
-  /** `number` counts from 1. */
+  /** `number` counts from 1. Fails with `BytesGone` where the multipart upload was completed or aborted. */
   async uploadPart(key: string, id: string, number: number, bytes: Uint8Array): Promise<Part> {
     const sha256 = sha256Of(bytes);
     const input = { ...this.#at(key), UploadId: id, PartNumber: number, Body: bytes, ChecksumSHA256: sha256 };
-    const { ETag = '' } = await this.#send(() => this.#s3.send(new UploadPartCommand(input)));
-    return { etag: ETag, sha256 };
-  }
-
-  /** Adds `rest` as the last part, unless it is empty, and makes the parts an object. Answers whether the object now
-   *  consists of exactly these parts, by this call or an earlier one whose answer was lost. */
-  async completeMultipart(key: string, { id, parts }: Multipart, rest: Uint8Array): Promise<boolean> {
-    const all = rest.length > 0 ? [...parts, { etag: '', sha256: sha256Of(rest) }] : parts;
     try {
-      const added = rest.length > 0 ? [await this.uploadPart(key, id, all.length, rest)] : [];
-      await this.#complete(key, id, [...parts, ...added]);
-      return true;
+      const { ETag = '' } = await this.#send(() => this.#s3.send(new UploadPartCommand(input)));
+      return { etag: ETag, sha256 };
     } catch (error) {
-      if (!isNamed(error, 'NoSuchUpload', 'InvalidPart')) throw error;
-      return (await this.head(key))?.sha256 === compositeOf(all);
+      throw isNamed(error, 'NoSuchUpload') ? new BytesGone(`multipart upload ${id} of ${key}`) : error;
     }
   }
 
-  async #complete(key: string, id: string, parts: readonly Part[]): Promise<void> {
+  /** Makes an object of the parts, where nothing is. Answers whether the object consists of exactly these parts, by this
+   *  call or an earlier one whose answer was lost. */
+  async completeMultipart({ key, id, parts }: Multipart): Promise<boolean> {
     const Parts = parts.map(({ etag, sha256 }, index) => ({
       PartNumber: index + 1,
       ETag: etag,
       ChecksumSHA256: sha256,
     }));
-    const input = { ...this.#at(key), UploadId: id, MultipartUpload: { Parts } };
-    await this.#send(() => this.#s3.send(new CompleteMultipartUploadCommand(input)));
+    const input = { ...this.#at(key), UploadId: id, MultipartUpload: { Parts }, IfNoneMatch: '*' };
+    try {
+      await this.#decided(() => this.#s3.send(new CompleteMultipartUploadCommand(input)));
+      return true;
+    } catch (error) {
+      if (!isNamed(error, 'NoSuchUpload', 'InvalidPart', 'PreconditionFailed')) throw error;
+      return (await this.head(key))?.sha256 === compositeOf(parts);
+    }
   }
 
-  /** The object's bytes, or those of `range`; `undefined` where there is none. */
-  async read(key: string, range?: ByteRange): Promise<Body | undefined> {
+  /** The object's bytes, or those of `range`, and the size of the whole; `undefined` where there is none. */
+  async read(key: string, range?: ByteRange): Promise<ObjectBody | undefined> {
     const Range = range && `bytes=${range.first}-${range.last}`;
     try {
-      const { Body } = await this.#s3.send(
+      const { Body, ContentRange, ContentLength } = await this.#s3.send(
         new GetObjectCommand({ ...this.#at(key), ...(Range && { Range }) }),
       );
-      return Body?.transformToWebStream() as Body | undefined;
+      const size = Number(ContentRange?.split('/')[1] ?? ContentLength);
+      return Body && { body: Body.transformToWebStream() as Body, size };
     } catch (error) {
       if (isNamed(error, 'NoSuchKey')) return undefined;
+      // Only of an object that ends before the range begins.
+      if (isNamed(error, 'InvalidRange'))
+        return { body: emptyBody(), size: (await this.head(key))?.size ?? 0 };
       throw error;
     }
   }
 
+  /** The bytes of a small object; fails with `BytesGone` where there is none. */
   async readAll(key: string): Promise<Uint8Array> {
-    const body = await this.read(key);
-    if (!body) throw new Error(`object ${key} is gone`);
-    return new Response(body).bytes();
+    const found = await this.read(key);
+    if (!found) throw new BytesGone(`object ${key}`);
+    return new Response(found.body).bytes();
   }
 
   async delete(key: string): Promise<void> {
@@ -165,16 +185,27 @@ export class ObjectClient {
   async head(key: string): Promise<ObjectHead | undefined> {
     try {
       const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
-      const {
-        ETag = '',
-        ChecksumSHA256 = '',
-        ContentLength = 0,
-        Metadata = {},
-      } = await this.#send(() => this.#s3.send(command));
-      return { etag: ETag, sha256: ChecksumSHA256, size: ContentLength, lane: Metadata[LANE] };
+      const answer = await this.#send(() => this.#s3.send(command));
+      const { ChecksumSHA256 = '', ContentLength = 0, Metadata = {} } = answer;
+      return { sha256: ChecksumSHA256, size: ContentLength, lane: Metadata[LANE] };
     } catch (error) {
       if (isNamed(error, 'NotFound', 'NoSuchKey')) return undefined;
       throw error;
+    }
+  }
+
+  /** S3 answers 409 where it could not tell whether the condition holds: another write to the key, our own first attempt
+   *  perhaps, was under way. It is to be repeated.
+   *  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
+  async #decided<T>(call: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#send(call);
+      } catch (error) {
+        if (!isNamed(error, 'ConditionalRequestConflict')) throw error;
+        if (attempt === MAX_CONFLICTS) throw Object.assign(tooBusy(), { cause: error });
+        await this.#pause(attempt);
+      }
     }
   }
 
@@ -204,7 +235,7 @@ function compositeOf(parts: readonly Part[]): string {
   return `${hash.digest('base64')}-${parts.length}`;
 }
 
-const isConflict = (error: unknown) => isNamed(error, 'PreconditionFailed', 'ConditionalRequestConflict');
+const emptyBody = (): Body => ReadableStream.from([]);
 
 function isNamed(error: unknown, ...names: string[]): boolean {
   return error instanceof Error && names.includes(error.name);

@@ -5,6 +5,8 @@ interface ObjectTextOptions {
   readonly client: S3Client;
   readonly bucket: string;
   readonly key: string;
+  /** Waits before write number `attempt` (from 1) is repeated that S3 could not decide. */
+  readonly pause: (attempt: number) => Promise<void>;
 }
 
 /** A small text in an object of its own, encrypted as the bucket says. */
@@ -13,9 +15,9 @@ export class ObjectText {
   readonly #objects: ObjectClient;
   readonly #at: { readonly Bucket: string; readonly Key: string };
 
-  constructor({ client, bucket, key }: ObjectTextOptions) {
+  constructor({ client, bucket, key, pause }: ObjectTextOptions) {
     this.#client = client;
-    this.#objects = new ObjectClient(client, bucket);
+    this.#objects = new ObjectClient({ s3: client, bucket, pause });
     this.#at = { Bucket: bucket, Key: key };
   }
 
@@ -34,8 +36,6 @@ export class ObjectText {
 
   /** `false`, and nothing happens, where the object is another one by now. */
   async replace(text: string, version: string | undefined): Promise<boolean> {
-    const expected = version === undefined ? 'absent' : { etag: version };
-    const outcome = await this.#objects.put(this.#at.Key, Buffer.from(text), expected);
-    return outcome.is === 'stored';
+    return this.#objects.put(this.#at.Key, Buffer.from(text), version);
   }
 }

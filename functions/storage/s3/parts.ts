@@ -1,30 +1,43 @@
 import { blobTooLarge } from '../../oci/errors.ts';
+import type { ObjectKey } from '../blob-store.ts';
 import type { ObjectClient } from './object-client.ts';
 import type { PartBuffers } from './part-buffers.ts';
 import type { Multipart, Part, UploadState } from './upload-state.ts';
 
-/** S3's: every part but the last has at least this many bytes. */
-export const MIN_PART_BYTES = 5 * 1024 * 1024;
+/** How uploads are cut into parts, in bytes. */
+export interface PartSizes {
+  /** Every part but the last has at least this many. */
+  readonly least: number;
+  /** Of an upload that comes in several requests. */
+  readonly chunked: number;
+  /** What an upload may have on its way while it gathers the next part, or one part that is larger. */
+  readonly inFlight: number;
+  /** How large parts are until there are so many of them. */
+  readonly growing: readonly { readonly until: number; readonly bytes: number }[];
+}
 
-/** Ours: of an upload that comes in several requests, so that two chunks of 4 MiB are one part and leave nothing over. */
-const CHUNKED_PART_BYTES = 8 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
 
-/** Ours: 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is bounded because all parts
- *  are listed in the session's item. */
-const PART_SIZES = [
-  { until: 1000, bytes: MIN_PART_BYTES },
-  { until: 2000, bytes: 5 * MIN_PART_BYTES },
-  { until: 3500, bytes: 64 * 1024 * 1024 },
-] as const;
-
-/** Ours: what an upload may have on its way while it gathers the next part, or one part that is larger. One connection
- *  to S3 is slower than most clients. */
-const MAX_BYTES_IN_FLIGHT = 20 * 1024 * 1024;
+/** S3's least. Ours: chunks that make two of 4 MiB one part and leave nothing over; more on its way than one connection to S3
+ *  takes, which is slower than most clients; 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is
+ *  bounded because all parts are listed in the session's item. */
+export const S3_PART_SIZES: PartSizes = {
+  least: 5 * MEBIBYTE,
+  chunked: 8 * MEBIBYTE,
+  inFlight: 20 * MEBIBYTE,
+  growing: [
+    { until: 1000, bytes: 5 * MEBIBYTE },
+    { until: 2000, bytes: 25 * MEBIBYTE },
+    { until: 3500, bytes: 64 * MEBIBYTE },
+  ],
+};
 
 interface PartsOptions {
   readonly objects: ObjectClient;
   readonly buffers: PartBuffers;
-  readonly key: string;
+  readonly sizes: PartSizes;
+  /** A key of its own for the object that the parts become. */
+  readonly newKey: () => ObjectKey;
   readonly state: UploadState;
 }
 
@@ -32,26 +45,30 @@ interface PartsOptions {
 export class Parts {
   readonly #objects: ObjectClient;
   readonly #buffers: PartBuffers;
-  readonly #key: string;
+  readonly #sizes: PartSizes;
+  readonly #newKey: () => ObjectKey;
   readonly #parts: Part[];
   readonly #leastBytes: number;
-  #id: string | undefined;
+  /** Made here, not found in the upload. */
+  #isNew = false;
+  #multipart: Omit<Multipart, 'parts'> | undefined;
   /** Those that have failed stay here: whoever waits next is told. */
   readonly #inFlight = new Set<Promise<void>>();
   #bytesInFlight = 0;
   #gathered: { readonly buffer: Buffer; length: number } | undefined;
 
-  constructor({ objects, buffers, key, state }: PartsOptions) {
+  constructor({ objects, buffers, sizes, newKey, state }: PartsOptions) {
     this.#objects = objects;
     this.#buffers = buffers;
-    this.#key = key;
+    this.#sizes = sizes;
+    this.#newKey = newKey;
     this.#parts = [...(state.multipart?.parts ?? [])];
-    this.#leastBytes = state.hash ? CHUNKED_PART_BYTES : MIN_PART_BYTES;
-    this.#id = state.multipart?.id;
+    this.#leastBytes = state.hash ? sizes.chunked : sizes.least;
+    this.#multipart = state.multipart;
   }
 
   get begun(): boolean {
-    return this.#id !== undefined;
+    return this.#multipart !== undefined;
   }
 
   /** What is in no part yet. Never more than a part, and not yet sent even then: it may be all there is. */
@@ -74,15 +91,15 @@ export class Parts {
   async send(): Promise<void> {
     const gathered = this.#gathered;
     if (!gathered) return;
-    while (this.#bytesInFlight + gathered.length > MAX_BYTES_IN_FLIGHT && this.#inFlight.size > 0)
+    while (this.#bytesInFlight + gathered.length > this.#sizes.inFlight && this.#inFlight.size > 0)
       await Promise.race(this.#inFlight);
     const number = this.#parts.length + 1;
     this.#partBytes(); // refuses one part too many
-    this.#id ??= await this.#objects.createMultipart(this.#key);
+    const { key, id } = this.#multipart ?? (await this.#begin());
     this.#gathered = undefined;
     this.#parts.push({ etag: '', sha256: '' });
     const { buffer, length } = gathered;
-    const upload = this.#objects.uploadPart(this.#key, this.#id, number, buffer.subarray(0, length));
+    const upload = this.#objects.uploadPart(key, id, number, buffer.subarray(0, length));
     this.#bytesInFlight += length;
     const sent = upload
       .finally(() => {
@@ -100,20 +117,36 @@ export class Parts {
   /** Sends what is gathered as if nothing followed, and leaves it to be gathered from: where more comes, the part of the
    *  next number replaces it. */
   async sendSpare(): Promise<Part | undefined> {
-    if (this.#id === undefined) return undefined;
-    return this.#objects.uploadPart(this.#key, this.#id, this.#parts.length + 1, this.rest);
+    if (!this.#multipart) return undefined;
+    const { key, id } = this.#multipart;
+    return this.#objects.uploadPart(key, id, this.#parts.length + 1, this.rest);
   }
 
   /** Waits for what is on its way; answers what S3 has, where it has anything in parts. */
   async finish(): Promise<Multipart | undefined> {
     await Promise.all(this.#inFlight);
-    return this.#id === undefined ? undefined : { id: this.#id, parts: this.#parts };
+    return this.#multipart && { ...this.#multipart, parts: this.#parts };
+  }
+
+  /** Has S3 forget what was sent here for an upload that it did not become part of. Failing does no harm: the bucket
+   *  forgets it after days. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#inFlight);
+    if (!this.#multipart || !this.#isNew) return;
+    await this.#objects.abortMultipart(this.#multipart.key, this.#multipart.id).catch(() => undefined);
   }
 
   /** Gives its memory back; `rest` is void from then on. */
   release(): void {
     if (this.#gathered) this.#buffers.release(this.#gathered.buffer);
     this.#gathered = undefined;
+  }
+
+  async #begin(): Promise<Omit<Multipart, 'parts'>> {
+    const key = this.#newKey();
+    this.#multipart = { key, id: await this.#objects.createMultipart(key) };
+    this.#isNew = true;
+    return this.#multipart;
   }
 
   /** Where the next bytes go. */
@@ -125,7 +158,7 @@ export class Parts {
   }
 
   #partBytes(): number {
-    const size = PART_SIZES.find(({ until }) => this.#parts.length < until);
+    const size = this.#sizes.growing.find(({ until }) => this.#parts.length < until);
     if (!size) throw blobTooLarge();
     return Math.max(size.bytes, this.#leastBytes);
   }

@@ -2,86 +2,99 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES } from '../../limits.ts';
 import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../../oci/digest.ts';
-import { uploadInvalid } from '../../oci/errors.ts';
-import type {
-  AppendOptions,
-  AppendOutcome,
-  BlobStore,
-  Body,
-  ByteRange,
-  ListedObject,
-  ObjectKey,
-  ReceivedObject,
-  StoredObject,
-  Upload,
+import {
+  type AppendOptions,
+  type AppendOutcome,
+  type BlobStore,
+  type Body,
+  type ByteRange,
+  type CloseOptions,
+  type CloseOutcome,
+  type Hindrance,
+  type ListedObject,
+  ObjectDamaged,
+  type ObjectKey,
+  type ReceivedObject,
+  type StoredObject,
+  type Upload,
 } from '../blob-store.ts';
 import type { CdnUrls } from './cdn-urls.ts';
-import { DIRECT_LANE, ObjectClient } from './object-client.ts';
+import { BytesGone, DIRECT_LANE, ObjectClient } from './object-client.ts';
 import { PartBuffers } from './part-buffers.ts';
+import { type PartSizes, S3_PART_SIZES } from './parts.ts';
 import { ResumableHash } from './resumable-hash.ts';
 import { decodeState, encodeState, type UploadState } from './upload-state.ts';
-import { writeBody } from './write-body.ts';
+import { putWhole, type Written, writeBody } from './write-body.ts';
 
 interface S3BlobStoreOptions {
   readonly client: S3Client;
   readonly bucket: string;
-  /** A fresh UUID: a tail is written under a key of its own each time. */
+  /** A fresh UUID: what is written has a key of its own each time. */
   readonly newId: () => string;
+  /** Waits before write number `attempt` (from 1) is repeated that S3 could not decide. */
+  readonly pause: (attempt: number) => Promise<void>;
+  /** @default what S3 takes - a simulation has smaller blobs */
+  readonly sizes?: PartSizes;
   /** Signs downloads by way of CloudFront. @default they come from S3 itself */
   readonly cdn?: CdnUrls | undefined;
 }
 
+/** How often a sealed upload is put together before it counts as lost. */
+const MAX_ATTEMPTS = 3;
+
 /** A `BlobStore` in one S3 bucket. A blob that comes in one chunk is one PUT under its final key; a larger one is a
- *  multipart upload there, whose odd bytes wait in `uploads/<uuid>` between requests. Nothing is ever copied. */
+ *  multipart upload of its own, whose odd bytes wait in `uploads/<uuid>` between requests. Nothing is ever copied, and
+ *  nothing written twice. */
 export class S3BlobStore implements BlobStore {
   readonly #s3: S3Client;
   readonly #bucket: string;
   readonly #objects: ObjectClient;
   readonly #newId: () => string;
   readonly #cdn: CdnUrls | undefined;
+  readonly #sizes: PartSizes;
   readonly #buffers = new PartBuffers();
-  /** Tails that are just being removed. */
-  readonly #forgetting = new Map<string, Promise<void>>();
 
-  constructor({ client, bucket, newId, cdn }: S3BlobStoreOptions) {
+  constructor({ client, bucket, newId, pause, cdn, sizes = S3_PART_SIZES }: S3BlobStoreOptions) {
     this.#s3 = client;
     this.#bucket = bucket;
-    this.#objects = new ObjectClient(client, bucket);
+    this.#objects = new ObjectClient({ s3: client, bucket, pause });
     this.#newId = newId;
     this.#cdn = cdn;
+    this.#sizes = sizes;
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
     return { objectKey, offset: 0, state: encodeState({ algorithm }) };
   }
 
-  async append(upload: Upload, body: Body, { commit, last }: AppendOptions): Promise<AppendOutcome> {
-    const before = decodeState(upload.state);
-    const tailKey = `uploads/${this.#newId()}`;
-    const written = await writeBody(this.#objects, {
-      upload,
-      state: before,
-      body,
-      last,
-      tailKey,
-      buffers: this.#buffers,
-    });
-    if (!written) return { is: 'busy' };
-    const next = { ...upload, offset: written.offset, state: encodeState(written.state) };
-    if (!(await commit(next))) return { is: 'lost' };
-    if (before.tail && (last || before.tail.key !== written.state.tail?.key))
-      await (this.#forgetting.get(before.tail.key) ?? this.#forget(before.tail.key));
-    return { is: 'appended', upload: next };
+  async append(upload: Upload, body: Body, { commit }: AppendOptions): Promise<AppendOutcome> {
+    try {
+      const before = decodeState(upload);
+      const { state, offset, abandon } = await this.#write(upload, before, body, false);
+      const next = { ...upload, offset, state: encodeState(state) };
+      if (!(await commit(next))) {
+        await abandon();
+        return { is: 'lost' };
+      }
+      if (before.tail && before.tail.key !== state.tail?.key) await this.#forget(before.tail.key);
+      return { is: 'appended', upload: next };
+    } catch (error) {
+      return goneOr(error);
+    }
   }
 
-  async finish(upload: Upload, digest: Digest): Promise<'stored' | 'mismatch'> {
-    const state = decodeState(upload.state);
-    const known = algorithmOf(digest) === state.algorithm;
-    if (known && (await digestOf(state)) !== digest) return 'mismatch';
-    await this.#assemble(upload, state);
-    if (!known && (await this.#readDigest(upload.objectKey, algorithmOf(digest))) !== digest)
-      return 'mismatch';
-    return 'stored';
+  async close(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
+    try {
+      if (upload.sealed === undefined) return await this.#closeOpen(upload, body, options);
+      await body.cancel();
+      return await this.#closeSealed(upload, options);
+    } catch (error) {
+      return goneOr(error);
+    }
+  }
+
+  async holds(): Promise<boolean> {
+    return true; // S3 loses nothing by itself
   }
 
   async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {
@@ -91,16 +104,16 @@ export class S3BlobStore implements BlobStore {
     return digest && { objectKey, size: found.size, digest };
   }
 
-  async abort({ objectKey, state }: Upload): Promise<void> {
-    const { multipart, tail } = decodeState(state);
-    if (multipart) await this.#objects.abortMultipart(objectKey, multipart.id);
-    if (tail) await this.#objects.delete(tail.key);
-    await this.#objects.delete(objectKey);
+  async abort(upload: Upload): Promise<void> {
+    const { whole, multipart, tail } = decodeState(upload);
+    if (multipart) await this.#objects.abortMultipart(multipart.key, multipart.id);
+    const keys = new Set([upload.objectKey, whole?.key, tail?.key]);
+    for (const key of keys) if (key !== undefined) await this.#objects.delete(key);
   }
 
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
-    const outcome = await this.#objects.put(objectKey, bytes, 'absent');
-    if (outcome.is === 'conflict') throw new Error(`object key ${objectKey} was used twice`);
+    if (!(await this.#objects.put(objectKey, bytes)))
+      throw new Error(`object key ${objectKey} was used twice`);
   }
 
   /** A signed URL. Small blobs are answered directly: two requests would cost the client more than the bytes. */
@@ -115,8 +128,11 @@ export class S3BlobStore implements BlobStore {
     return getSignedUrl(this.#s3, command, { expiresIn: DOWNLOAD_URL_SECONDS });
   }
 
-  async read(objectKey: ObjectKey, range?: ByteRange): Promise<Body | undefined> {
-    return this.#objects.read(objectKey, range);
+  async read(object: StoredObject, range?: ByteRange): Promise<Body | undefined> {
+    const found = await this.#objects.read(object.objectKey, range);
+    if (!found || found.size === object.size) return found?.body;
+    await found.body.cancel();
+    throw new ObjectDamaged(object, found.size);
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
@@ -127,36 +143,103 @@ export class S3BlobStore implements BlobStore {
     await this.#objects.deleteAll(objectKeys);
   }
 
-  /** Makes the object whole; does nothing where it is. */
-  async #assemble({ objectKey }: Upload, { whole, multipart, tail }: UploadState): Promise<void> {
-    if (whole?.all) return;
-    if (multipart && tail?.part) {
-      const parts = [...multipart.parts, tail.part];
-      if (await this.#objects.completeMultipart(objectKey, { ...multipart, parts }, Buffer.of())) {
-        void this.#forget(tail.key); // whatever becomes of the upload, its bytes are in the object
-        return;
-      }
+  #write(upload: Upload, state: UploadState, body: Body, last: boolean): Promise<Written> {
+    const [newId, buffers, sizes] = [this.#newId, this.#buffers, this.#sizes];
+    return writeBody(this.#objects, { upload, state, body, last, newId, buffers, sizes });
+  }
+
+  async #closeOpen(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
+    const before = decodeState(upload);
+    const written = await this.#write(upload, before, body, true);
+    const outcome = await this.#closeWritten(upload, written, options);
+    if (outcome.is !== 'closed') await written.abandon();
+    else if (before.tail && before.tail.key !== written.state.tail?.key) await this.#forget(before.tail.key);
+    return outcome;
+  }
+
+  /** What is an object already is linked as it lies. Everything else is sealed before it is put together, at a key that
+   *  only those write who close it: whoever does makes the same object, and nobody can write to it later. */
+  async #closeWritten(upload: Upload, written: Written, options: CloseOptions): Promise<CloseOutcome> {
+    const { digest, seal, link } = options;
+    const { offset } = written;
+    const state = offset === 0 ? await this.#empty(upload, written.state) : written.state;
+    const isKnown = algorithmOf(digest) === state.algorithm;
+    if (isKnown && (await digestOf(state)) !== digest) return { is: 'mismatch' };
+    const { whole, multipart } = state;
+    if (whole?.all) return this.#link({ objectKey: whole.key, size: offset }, isKnown, { digest, link });
+    const objectKey = multipart?.key ?? (`blobs/${this.#newId()}` as ObjectKey);
+    const sealed = { objectKey, offset, state: encodeState(state), sealed: digest };
+    return (await seal(sealed)) ? this.#closeSealed(sealed, options) : { is: 'lost' };
+  }
+
+  async #closeSealed(upload: Upload, options: Pick<CloseOptions, 'digest' | 'link'>): Promise<CloseOutcome> {
+    const state = decodeState(upload);
+    const isKnown = algorithmOf(options.digest) === state.algorithm;
+    if (!(await this.#assemble(upload, state))) return { is: 'gone' };
+    // Where the tail was sent as a part, too, whoever repeats this does without it.
+    const forgetting = state.tail?.part && this.#forgetLeftovers(state);
+    const outcome = await this.#link({ objectKey: upload.objectKey, size: upload.offset }, isKnown, options);
+    if (outcome.is === 'closed') await (forgetting ?? this.#forgetLeftovers(state));
+    return outcome;
+  }
+
+  async #link(
+    object: StoredObject,
+    isKnown: boolean,
+    { digest, link }: Pick<CloseOptions, 'digest' | 'link'>,
+  ): Promise<CloseOutcome> {
+    if (!isKnown && (await this.#readDigest(object, algorithmOf(digest))) !== digest)
+      return { is: 'mismatch' };
+    return { is: (await link(object)) ? 'closed' : 'lost' };
+  }
+
+  /** An upload of nothing is an object, too. */
+  async #empty(upload: Upload, state: UploadState): Promise<UploadState> {
+    const whole = state.whole ?? (await putWhole(this.#objects, upload, Buffer.of()));
+    return whole ? { ...state, whole } : state;
+  }
+
+  /** Makes a sealed upload an object, and answers whether it is; not where bytes of it are lost. */
+  async #assemble({ objectKey }: Upload, { multipart, tail }: UploadState): Promise<boolean> {
+    if (!multipart) {
+      const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
+      return this.#objects.put(objectKey, rest);
     }
-    const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
-    if (multipart) {
-      if (await this.#objects.completeMultipart(objectKey, multipart, rest)) return;
-    } else if ((await this.#objects.put(objectKey, rest, whole ?? 'absent')).is === 'stored') return;
-    throw uploadInvalid('another request has written to this upload; start a new one');
+    const { id, parts } = multipart;
+    if (!tail) return this.#objects.completeMultipart(multipart);
+    const spare = tail.part && { ...multipart, parts: [...parts, tail.part] };
+    if (spare && (await this.#objects.completeMultipart(spare))) return true;
+    const rest = await this.#objects.readAll(tail.key);
+    // A request that is late may put its own part in the place of ours meanwhile, but not for long.
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const part = await this.#objects.uploadPart(objectKey, id, parts.length + 1, rest);
+      if (await this.#objects.completeMultipart({ ...multipart, parts: [...parts, part] })) return true;
+    }
+    return false;
   }
 
   /** The digest of an object by an algorithm that was not announced when the upload began. */
-  async #readDigest(objectKey: ObjectKey, algorithm: Algorithm): Promise<Digest> {
+  async #readDigest(object: StoredObject, algorithm: Algorithm): Promise<Digest> {
     const hash = await ResumableHash.resume(algorithm);
-    for await (const chunk of (await this.#objects.read(objectKey)) ?? []) hash.update(chunk);
+    for await (const chunk of (await this.read(object)) ?? []) hash.update(chunk);
     return hash.digest();
   }
 
-  /** Removes a tail that is no longer needed. Failing does no harm: the bucket lets them go after a week. */
-  #forget(key: string): Promise<void> {
-    const forgetting = this.#objects.delete(key).then(undefined, () => undefined);
-    this.#forgetting.set(key, forgetting);
-    return forgetting.finally(() => this.#forgetting.delete(key));
+  /** Removes what an upload no longer needs. Failing does no harm: it is in the outbox, or in a folder that S3 empties
+   *  after a week. */
+  async #forget(key: string): Promise<void> {
+    await this.#objects.delete(key).catch(() => undefined);
   }
+
+  async #forgetLeftovers({ whole, tail }: UploadState): Promise<void> {
+    const keys = [whole?.key, tail?.key].filter((key) => key !== undefined);
+    await Promise.all(keys.map((key) => this.#forget(key)));
+  }
+}
+
+function goneOr(error: unknown): Hindrance {
+  if (error instanceof BytesGone) return { is: 'gone' };
+  throw error;
 }
 
 async function digestOf({ algorithm, hash }: UploadState): Promise<Digest> {

@@ -1,4 +1,5 @@
 import { type Algorithm, isAlgorithm } from '../../oci/digest.ts';
+import type { ObjectKey, Upload } from '../blob-store.ts';
 import type { Attributes } from '../table.ts';
 
 /** A part of a multipart upload, with what S3 answered for it. */
@@ -9,6 +10,8 @@ export interface Part {
 }
 
 export interface Multipart {
+  /** Of the object that it becomes, which nobody else writes. */
+  readonly key: ObjectKey;
   readonly id: string;
   readonly parts: readonly Part[];
 }
@@ -26,9 +29,9 @@ export interface UploadState {
   readonly algorithm: Algorithm;
   /** The hash of all bytes so far (`resumable-hash.ts`); absent before the first. */
   readonly hash?: Uint8Array;
-  /** The object itself holds the first bytes: `etag` tells these bytes from any others. `all` while there are
-   *  no further ones, so that a blob in one chunk is finished as it lies. */
-  readonly whole?: { readonly etag: string; readonly all: boolean };
+  /** An object that holds the first bytes. `all` while there are no further ones, so that a blob in one chunk is finished
+   *  as it lies. */
+  readonly whole?: { readonly key: ObjectKey; readonly all: boolean };
   readonly multipart?: Multipart;
   readonly tail?: Tail;
 }
@@ -40,7 +43,7 @@ export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadS
     ...(hash && { hash }),
     ...(whole && { whole: { ...whole } }),
     ...(multipart && {
-      multipart: { id: multipart.id, parts: multipart.parts.map(textOf) },
+      multipart: { ...multipart, parts: multipart.parts.map(textOf) },
     }),
     ...(tail && {
       tail: { key: tail.key, size: tail.size, ...(tail.part && { part: textOf(tail.part) }) },
@@ -48,15 +51,15 @@ export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadS
   };
 }
 
-/** What `encodeState` wrote. */
-export function decodeState(attributes: Attributes): UploadState {
-  const { algorithm, hash, whole, multipart, tail } = attributes as unknown as Encoded;
-  if (!isAlgorithm(algorithm)) throw new Error(`not the state of an upload: ${JSON.stringify(attributes)}`);
+/** What `encodeState` wrote; before objects had keys of their own, both lay at the upload's. */
+export function decodeState({ objectKey: key, state }: Upload): UploadState {
+  const { algorithm, hash, whole, multipart, tail } = state as unknown as Encoded;
+  if (!isAlgorithm(algorithm)) throw new Error(`not the state of an upload: ${JSON.stringify(state)}`);
   return {
     algorithm,
     ...(hash && { hash }),
-    ...(whole && { whole }),
-    ...(multipart && { multipart: { id: multipart.id, parts: multipart.parts.map(partOf) } }),
+    ...(whole && { whole: { key, ...whole } }),
+    ...(multipart && { multipart: { key, ...multipart, parts: multipart.parts.map(partOf) } }),
     ...(tail && { tail: tailOf(tail) }),
   };
 }
@@ -64,8 +67,8 @@ export function decodeState(attributes: Attributes): UploadState {
 interface Encoded {
   readonly algorithm: string;
   readonly hash?: Uint8Array;
-  readonly whole?: { readonly etag: string; readonly all: boolean };
-  readonly multipart?: { readonly id: string; readonly parts: readonly string[] };
+  readonly whole?: { readonly key?: ObjectKey; readonly all: boolean };
+  readonly multipart?: { readonly key?: ObjectKey; readonly id: string; readonly parts: readonly string[] };
   readonly tail?: Omit<Tail, 'part'> & { readonly part?: string };
 }
 

@@ -1,0 +1,147 @@
+import { FINISHED_UPLOAD_SECONDS } from '../limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import { digestMismatch, isDenied } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { Body, CloseOptions, CloseOutcome, StoredObject, Upload } from '../storage/blob-store.ts';
+import type { Attributes, Operation } from '../storage/table.ts';
+import { linkOperations } from './blobs.ts';
+import { blobKey, uploadKey } from './keys.ts';
+import { discard, rescue } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
+import type { Registry } from './registry.ts';
+import {
+  bytesDue,
+  discardLater,
+  entryKey,
+  isUnchanged,
+  seconds,
+  sessionOf,
+  type UploadSession,
+  unchanged,
+} from './upload-sessions.ts';
+import { endUpload, giveUp, type Start } from './uploads.ts';
+
+export type FinishOutcome =
+  | { readonly is: 'stored' }
+  | { readonly is: 'outOfOrder'; readonly session: UploadSession };
+
+export interface FinishRequest {
+  readonly repository: RepositoryName;
+  readonly id: string;
+  readonly body: Body;
+  readonly start: Start;
+  readonly digest: Digest;
+}
+
+/** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6). A client that
+ *  lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
+export async function finishUpload(
+  registry: Registry,
+  { repository, id, body, start, digest }: FinishRequest,
+): Promise<FinishOutcome> {
+  const found = await registry.table.get(uploadKey(id));
+  if (await isFinished(registry, found, repository, digest)) return { is: 'stored' };
+  const session = sessionOf(registry, repository, id, found);
+  const { sealed, offset } = session.upload;
+  const isInOrder = sealed === undefined ? start === undefined || start === offset : sealed === digest;
+  if (!isInOrder) return { is: 'outOfOrder', session };
+  const outcome = await closeUpload(registry, session, body, digest);
+  if (outcome.is === 'closed') return { is: 'stored' };
+  const now = await registry.table.get(uploadKey(id));
+  if (await isFinished(registry, now, repository, digest)) return { is: 'stored' };
+  return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now) };
+}
+
+/** Whether a request like this one has been answered with success before, and its blob is still there. */
+async function isFinished(
+  { table }: Registry,
+  found: Attributes | undefined,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<boolean> {
+  if (found?.['repository'] !== repository || found['finished'] !== digest) return false;
+  return (await table.get(blobKey(repository, digest))) !== undefined;
+}
+
+/** Has the store make an object of the upload, and links it. Ends the session where it cannot become this blob. */
+async function closeUpload(
+  registry: Registry,
+  session: UploadSession,
+  body: Body,
+  digest: Digest,
+): Promise<CloseOutcome> {
+  let current = session;
+  const options: CloseOptions = {
+    digest,
+    isCurrent: () => isUnchanged(registry, current),
+    async seal(upload) {
+      if (!(await sealUpload(registry, current, upload))) return false;
+      current = { ...current, upload };
+      return true;
+    },
+    link: (object) => linkUpload(registry, current, object, digest),
+  };
+  try {
+    const outcome = await registry.blobs.close(session.upload, body, options);
+    if (outcome.is === 'gone') await giveUp(registry, current, outcome);
+    if (outcome.is !== 'mismatch') return outcome;
+  } catch (error) {
+    if (isDenied(error)) await endUpload(registry, current, unchanged(current)); // its bytes would lie there for a week
+    throw error;
+  }
+  await endUpload(registry, current, unchanged(current));
+  throw digestMismatch(digest);
+}
+
+/** The session's bytes will become the object at the upload's new key, and nothing else: no chunk is taken any more. */
+async function sealUpload(registry: Registry, session: UploadSession, upload: Upload): Promise<boolean> {
+  const { objectKey, offset, state, sealed } = upload;
+  const { committed } = await registry.table.write([
+    {
+      update: uploadKey(session.id),
+      set: { objectKey, offset, state, ...(sealed !== undefined && { sealed }) },
+      when: unchanged(session),
+    },
+    discard(objectKey, bytesDue(session.due)),
+  ]);
+  return committed;
+}
+
+/** One transaction closes the session and makes the object a blob of its repository, or another one of the same digest,
+ *  and the object is discarded. False where the session has moved. DENIED where a quota has no room; then all is as it
+ *  was. */
+export async function linkUpload(
+  registry: Registry,
+  session: UploadSession,
+  object: StoredObject,
+  digest: Digest,
+): Promise<boolean> {
+  return untilWon(registry, async () => {
+    const { operations, keeps } = await linkOperations(registry, session.repository, digest, object);
+    const outcome = await registry.table.write([
+      ...closeOperations(registry, session, digest, object),
+      ...(keeps ? [] : [discardLater(registry, session, object)]),
+      ...operations,
+    ]);
+    if (outcome.committed) return true;
+    return outcome.failed.includes(SESSION_OPERATION) ? false : LOST;
+  });
+}
+
+const SESSION_OPERATION = 0;
+
+/** Only the object that is linked leaves the outbox: at the session's other keys somebody may still write. */
+function closeOperations(
+  registry: Registry,
+  session: UploadSession,
+  digest: Digest,
+  { objectKey }: StoredObject,
+): Operation[] {
+  const { id, repository, due } = session;
+  const expiresAt = seconds(registry.now()) + FINISHED_UPLOAD_SECONDS;
+  return [
+    { put: uploadKey(id), attributes: { repository, finished: digest, expiresAt }, when: unchanged(session) },
+    { remove: entryKey(session) },
+    rescue(objectKey, bytesDue(due)),
+  ];
+}

@@ -1,0 +1,60 @@
+import { constants } from 'node:fs';
+import { access, type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+
+/** What is asked of an open file; Node's `FileHandle` is one. */
+export type DiskFile = Pick<FileHandle, 'read' | 'write' | 'writev' | 'truncate' | 'sync' | 'close'> & {
+  stat(): Promise<{ readonly size: number }>;
+};
+
+/** What is asked of a file system, so that a simulation can stand in for the disk below the code that writes to it. */
+export interface Disk {
+  /** An existing file to read; `undefined` where there is none. */
+  openToRead(path: string): Promise<DiskFile | undefined>;
+  /** A file to read and write, made where there is none. */
+  openToWrite(path: string): Promise<DiskFile>;
+  /** Moves a file, at once and whole. */
+  rename(from: string, to: string): Promise<void>;
+  /** Harmless where there is none. */
+  remove(path: string): Promise<void>;
+  /** `undefined` where there is no such file. */
+  stat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined>;
+  /** The names in a directory, in no order. */
+  names(directory: string): AsyncIterable<string>;
+  /** Makes it where it is not there. */
+  makeDirectory(path: string): Promise<void>;
+  /** A new name is only safe once its directory is. */
+  syncDirectory(path: string): Promise<void>;
+}
+
+/** The disk of this machine. Files and directories are nobody else's business. */
+export const realDisk: Disk = {
+  openToRead: (path) => unlessMissing(open(path, 'r')),
+  openToWrite: (path) => open(path, constants.O_RDWR | constants.O_CREAT, 0o600),
+  rename,
+  remove: (path) => rm(path, { force: true }),
+  stat: (path) => unlessMissing(stat(path)),
+  async *names(directory) {
+    for await (const { name } of await opendir(directory)) yield name;
+  },
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
+  },
+  async syncDirectory(path) {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  },
+};
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
