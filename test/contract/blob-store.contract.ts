@@ -2,9 +2,19 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Digest, digestOf } from '../../functions/oci/digest.ts';
-import type { BlobStore, Body, ListedObject, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
+import {
+  type BlobStore,
+  type Body,
+  type CloseOptions,
+  type CloseOutcome,
+  type ListedObject,
+  ObjectDamaged,
+  type ObjectKey,
+  type StoredObject,
+  type Upload,
+} from '../../functions/storage/blob-store.ts';
 
-const accept = { commit: async () => true, last: false };
+const accept = { isCurrent: async () => true, commit: async () => true };
 const fresh = () => `blobs/${randomUUID()}` as ObjectKey;
 const sha256 = (bytes: Uint8Array) => digestOf('sha256', bytes);
 
@@ -24,9 +34,39 @@ function cutBody(bytes: Uint8Array): Body {
   );
 }
 
-async function read(store: BlobStore, key: ObjectKey, first?: number, last = 0): Promise<Buffer | undefined> {
-  const body = await store.read(key, first === undefined ? undefined : { first, last });
+async function read(
+  store: BlobStore,
+  object: StoredObject | undefined,
+  first?: number,
+  last = 0,
+): Promise<Buffer | undefined> {
+  const body = object && (await store.read(object, first === undefined ? undefined : { first, last }));
   return body && Buffer.from(await new Response(body).bytes());
+}
+
+/** What becomes of an upload that is closed, as a registry does it that agrees to everything, and the object that it would
+ *  link. */
+async function close(
+  store: BlobStore,
+  upload: Upload,
+  digest: Digest,
+  { body = Buffer.of(), ...options }: Partial<CloseOptions> & { readonly body?: Uint8Array } = {},
+): Promise<{ readonly is: CloseOutcome['is']; readonly object?: StoredObject }> {
+  let object: StoredObject | undefined;
+  const link = async (linked: StoredObject) => {
+    object = linked;
+    return true;
+  };
+  const all = { isCurrent: accept.isCurrent, seal: async () => true, link, digest, ...options };
+  const { is } = await store.close(upload, bodyOf(body), all);
+  return { is, ...(object && { object }) };
+}
+
+/** The object of an upload whose bytes have the digest. */
+async function closed(...given: Parameters<typeof close>): Promise<StoredObject> {
+  const { is, object } = await close(...given);
+  if (is !== 'closed' || !object) throw new Error(is);
+  return object;
 }
 
 async function append(store: BlobStore, upload: Upload, bytes: Uint8Array): Promise<Upload> {
@@ -54,23 +94,31 @@ function uploads(open: () => Promise<BlobStore>): void {
       const bytes = randomBytes(3_000_000);
       const upload = await append(store, await store.start(fresh(), algorithm), bytes);
       expect(upload.offset).toBe(bytes.length);
-      expect(await store.finish(upload, digestOf(algorithm, bytes))).toBe('stored');
-      expect(await read(store, upload.objectKey)).toEqual(bytes);
+      const object = await closed(store, upload, digestOf(algorithm, bytes));
+      expect(object.size).toBe(bytes.length);
+      expect(await read(store, object)).toEqual(bytes);
     },
   );
 
   it('stores an empty blob', async () => {
     const store = await open();
     const upload = await append(store, await store.start(fresh(), 'sha256'), Buffer.of());
-    expect(await store.finish(upload, sha256(Buffer.of()))).toBe('stored');
-    expect(await read(store, upload.objectKey)).toEqual(Buffer.of());
+    expect(await read(store, await closed(store, upload, sha256(Buffer.of())))).toEqual(Buffer.of());
   });
 
   it('finishes with the other algorithm than it was started for', async () => {
     const store = await open();
     const bytes = randomBytes(100_000);
     const upload = await append(store, await store.start(fresh(), 'sha256'), bytes);
-    expect(await store.finish(upload, digestOf('sha512', bytes))).toBe('stored');
+    expect(await read(store, await closed(store, upload, digestOf('sha512', bytes)))).toEqual(bytes);
+  });
+
+  it('takes the last bytes with the request that closes it', async () => {
+    const store = await open();
+    const bytes = randomBytes(100_000);
+    const upload = await append(store, await store.start(fresh(), 'sha256'), bytes.subarray(0, 60_000));
+    const object = await closed(store, upload, sha256(bytes), { body: bytes.subarray(60_000) });
+    expect(await read(store, object)).toEqual(bytes);
   });
 
   it('goes on in another process with what the registry remembered', async () => {
@@ -79,17 +127,25 @@ function uploads(open: () => Promise<BlobStore>): void {
     const started = await append(first, await first.start(fresh(), 'sha256'), bytes.subarray(0, 70_000));
     const remembered = structuredClone(started);
     const upload = await append(second, remembered, bytes.subarray(70_000));
-    expect(await second.finish(upload, sha256(bytes))).toBe('stored');
-    expect(await read(first, upload.objectKey)).toEqual(bytes);
+    expect(await read(first, await closed(second, upload, sha256(bytes)))).toEqual(bytes);
   });
 
-  it('finishes again as if it were the first time', async () => {
+  it.each([
+    ['nothing', 0],
+    ['its last bytes', 40_000],
+  ])('is closed by a repetition where whoever closed it with %s died before the link', async (_, rest) => {
     const store = await open();
-    const bytes = randomBytes(1000);
-    const upload = await append(store, await store.start(fresh(), 'sha256'), bytes);
-    expect(await store.finish(upload, sha256(bytes))).toBe('stored');
-    expect(await store.finish(upload, sha256(bytes))).toBe('stored');
-    expect(await read(store, upload.objectKey)).toEqual(bytes);
+    const bytes = randomBytes(100_000);
+    const [head, body] = [bytes.subarray(0, bytes.length - rest), bytes.subarray(bytes.length - rest)];
+    let upload = await append(store, await store.start(fresh(), 'sha256'), head);
+    const seal = async (sealed: Upload) => {
+      upload = structuredClone(sealed);
+      return true;
+    };
+    const dies = { body, seal, link: () => Promise.reject(new Error('died')) };
+    await expect(close(store, upload, sha256(bytes), dies)).rejects.toThrow('died');
+    const object = await closed(await open(), upload, sha256(bytes), { body });
+    expect(await read(store, object)).toEqual(bytes);
   });
 }
 
@@ -97,10 +153,10 @@ function refusals(open: () => Promise<BlobStore>): void {
   it('tells a wrong digest, and frees what the upload held', async () => {
     const store = await open();
     const upload = await append(store, await store.start(fresh(), 'sha256'), Buffer.from('one'));
-    expect(await store.finish(upload, sha256(Buffer.from('two')))).toBe('mismatch');
+    expect(await close(store, upload, sha256(Buffer.from('two')))).toEqual({ is: 'mismatch' });
     await store.abort(upload);
     await store.abort(upload);
-    expect(await read(store, upload.objectKey)).toBeUndefined();
+    expect(await store.read({ objectKey: upload.objectKey, size: 3 })).toBeUndefined();
   });
 
   it('adds nothing of a body that is cut, and takes the whole one afterwards', async () => {
@@ -108,8 +164,8 @@ function refusals(open: () => Promise<BlobStore>): void {
     const upload = await append(store, await store.start(fresh(), 'sha256'), Buffer.from('head '));
     await expect(store.append(upload, cutBody(randomBytes(2_000_000)), accept)).rejects.toThrow('cut');
     const whole = await append(store, upload, Buffer.from('tail'));
-    expect(await store.finish(whole, sha256(Buffer.from('head tail')))).toBe('stored');
-    expect(await read(store, whole.objectKey)).toEqual(Buffer.from('head tail'));
+    const object = await closed(store, whole, sha256(Buffer.from('head tail')));
+    expect(await read(store, object)).toEqual(Buffer.from('head tail'));
   });
 
   it('is as before where the registry does not commit', async () => {
@@ -118,8 +174,18 @@ function refusals(open: () => Promise<BlobStore>): void {
     expect(
       await store.append(upload, bodyOf(randomBytes(5000)), { ...accept, commit: async () => false }),
     ).toEqual({ is: 'lost' });
-    expect(await store.finish(upload, sha256(Buffer.from('head ')))).toBe('stored');
-    expect(await read(store, upload.objectKey)).toEqual(Buffer.from('head '));
+    const object = await closed(store, upload, sha256(Buffer.from('head ')));
+    expect(await read(store, object)).toEqual(Buffer.from('head '));
+  });
+
+  it('is as before where the registry does not seal or link', async () => {
+    const store = await open();
+    const bytes = randomBytes(20_000);
+    const upload = await append(store, await store.start(fresh(), 'sha256'), bytes.subarray(0, 9000));
+    const refuses = { seal: async () => false, link: async () => false, body: bytes.subarray(9000) };
+    expect((await close(store, upload, sha256(bytes), refuses)).is).toBe('lost');
+    const object = await closed(store, upload, sha256(bytes), { body: bytes.subarray(9000) });
+    expect(await read(store, object)).toEqual(bytes);
   });
 
   it('lets one of two writers at the same offset win, and keeps its bytes whole', async () => {
@@ -133,14 +199,14 @@ function refusals(open: () => Promise<BlobStore>): void {
     };
     const bodies = [randomBytes(300_000), randomBytes(200_000)];
     const writers = bodies.map((bytes) =>
-      store.append(started, bodyOf(bytes, 1000), { commit: claim, last: false }),
+      store.append(started, bodyOf(bytes, 1000), { ...accept, commit: claim }),
     );
     const outcomes = await Promise.all(writers);
     const winner = outcomes.findIndex((outcome) => outcome.is === 'appended');
     expect(outcomes.filter((outcome) => outcome.is === 'appended')).toHaveLength(1);
     const { upload } = outcomes[winner] as { upload: Upload };
-    expect(await store.finish(upload, sha256(bodies[winner] as Buffer))).toBe('stored');
-    expect(await read(store, upload.objectKey)).toEqual(bodies[winner]);
+    const object = await closed(store, upload, sha256(bodies[winner] as Buffer));
+    expect(await read(store, object)).toEqual(bodies[winner]);
   });
 }
 
@@ -157,18 +223,33 @@ function objects(open: () => Promise<BlobStore>): void {
       [0, bytes.length - 1],
     ] as const;
     for (const [first, last] of ranges) {
-      expect(await read(store, key, first, last)).toEqual(bytes.subarray(first, last + 1));
+      expect(await read(store, { objectKey: key, size: bytes.length }, first, last)).toEqual(
+        bytes.subarray(first, last + 1),
+      );
     }
+  });
+
+  it('answers no byte of an object that is shorter or longer than it was stored', async () => {
+    const store = await open();
+    const objectKey = fresh();
+    await store.put(objectKey, randomBytes(1000));
+    for (const size of [999, 1001]) {
+      await expect(store.read({ objectKey, size })).rejects.toThrow(ObjectDamaged);
+      await expect(store.read({ objectKey, size }, { first: 7, last: 90 })).rejects.toThrow(ObjectDamaged);
+    }
+    await expect(store.read({ objectKey, size: 5000 }, { first: 2000, last: 2100 })).rejects.toThrow(
+      ObjectDamaged,
+    );
   });
 
   it('knows no object that was never stored, or was deleted', async () => {
     const store = await open();
     const key = fresh();
-    expect(await store.read(key)).toBeUndefined();
+    expect(await store.read({ objectKey: key, size: 1 })).toBeUndefined();
     await store.delete([key]);
     await store.put(key, Buffer.from('x'));
     await store.delete([key]);
-    expect(await store.read(key)).toBeUndefined();
+    expect(await store.read({ objectKey: key, size: 1 })).toBeUndefined();
   });
 
   it('lists its objects in the order of their keys, a page at a time, each once, with its size and when it was written', async () => {
@@ -207,11 +288,12 @@ function objects(open: () => Promise<BlobStore>): void {
     const store = await open();
     const key = fresh();
     await store.put(key, randomBytes(3_000_000));
-    const body = await store.read(key);
+    const object = { objectKey: key, size: 3_000_000 };
+    const body = await store.read(object);
     const reader = body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    expect(await read(store, key, 0, 0)).toHaveLength(1);
+    expect(await read(store, object, 0, 0)).toHaveLength(1);
   });
 }
 
@@ -228,8 +310,7 @@ async function randomUploads(open: () => Promise<BlobStore>): Promise<void> {
         if (outcome.is === 'appended') upload = outcome.upload;
       }
       const whole = Buffer.concat(bodies);
-      expect(await store.finish(upload, hexDigest(whole))).toBe('stored');
-      expect(await read(store, upload.objectKey)).toEqual(whole);
+      expect(await read(store, await closed(store, upload, hexDigest(whole)))).toEqual(whole);
     }),
     { numRuns: 50 },
   );

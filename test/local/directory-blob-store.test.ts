@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, readdir } from 'node:fs/promises';
+import { appendFile, readdir, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
-import type { ObjectKey } from '../../functions/storage/blob-store.ts';
+import type { CloseOptions, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
+import { type Disk, realDisk } from '../../local/disk.ts';
 import { blobStoreContract } from '../contract/blob-store.contract.ts';
 import { scratch } from '../scratch.ts';
 
@@ -21,24 +22,171 @@ it.each(['../x', 'blobs/../../etc/passwd', 'blobs/', '/etc/passwd', 'blobs/a\0b'
     const root = await scratch();
     const store = await DirectoryBlobStore.open(root);
     await expect(store.put(key as ObjectKey, Buffer.of(1))).rejects.toThrow(RangeError);
-    await expect(store.read(key as ObjectKey)).rejects.toThrow(RangeError);
+    await expect(store.read({ objectKey: key as ObjectKey, size: 1 })).rejects.toThrow(RangeError);
     await expect(store.delete([key as ObjectKey])).rejects.toThrow(RangeError);
-    expect(await readdir(root, { recursive: true })).toEqual(['blobs']);
+    expect(await readdir(root, { recursive: true })).toEqual(expect.arrayContaining(['blobs', 'uploads']));
   },
 );
+
+const agree = async () => true;
+const bodyOf = (bytes: Uint8Array) => ReadableStream.from([bytes]);
+
+async function append(store: DirectoryBlobStore, upload: Upload, bytes: Uint8Array): Promise<Upload> {
+  const outcome = await store.append(upload, bodyOf(bytes), { isCurrent: agree, commit: agree });
+  if (outcome.is !== 'appended') throw new Error(outcome.is);
+  return outcome.upload;
+}
+
+const start = (store: DirectoryBlobStore) => store.start(`blobs/${randomUUID()}` as ObjectKey, 'sha256');
+
+/** Closes as a registry does that agrees to everything, or as `own` says. */
+function close(
+  store: DirectoryBlobStore,
+  upload: Upload,
+  whole: Uint8Array,
+  { last = Buffer.of(), ...own }: Partial<CloseOptions> & { readonly last?: Uint8Array } = {},
+) {
+  const options = { isCurrent: agree, seal: agree, link: agree, digest: digestOf('sha256', whole), ...own };
+  return store.close(upload, bodyOf(last), options);
+}
+
+const textOf = async (store: DirectoryBlobStore, { objectKey }: Upload, size: number) =>
+  new Response(await store.read({ objectKey, size })).text();
 
 it('drops what a killed process wrote past the acknowledged offset', async () => {
   const root = await scratch();
   const store = await DirectoryBlobStore.open(root);
-  const started = await store.start(`blobs/${randomUUID()}` as ObjectKey, 'sha256');
-  const outcome = await store.append(started, ReadableStream.from([Buffer.from('kept')]), {
-    commit: async () => true,
-    last: false,
-  });
-  if (outcome.is !== 'appended') throw new Error(outcome.is);
-  await appendFile(join(root, started.objectKey), 'not acknowledged');
+  const upload = await append(store, await start(store), Buffer.from('kept'));
+  await appendFile(join(root, upload.objectKey.replace('blobs', 'uploads')), 'not acknowledged');
   const reopened = await DirectoryBlobStore.open(root);
-  expect(await reopened.finish(outcome.upload, digestOf('sha256', Buffer.from('kept')))).toBe('stored');
-  const body = await reopened.read(started.objectKey);
-  expect(await new Response(body).text()).toBe('kept');
+  expect(await close(reopened, upload, Buffer.from('kept'))).toEqual({ is: 'closed' });
+  expect(await textOf(reopened, upload, 4)).toBe('kept');
+});
+
+it('writes nothing for a request that has read the upload as it was before', async () => {
+  const store = await DirectoryBlobStore.open(await scratch());
+  const started = await start(store);
+  const upload = await append(store, started, Buffer.from('first'));
+  const stale = { isCurrent: async () => false, commit: agree };
+  expect(await store.append(started, bodyOf(Buffer.from('other')), stale)).toEqual({ is: 'lost' });
+  expect(await close(store, upload, Buffer.from('first'))).toEqual({ is: 'closed' });
+  expect(await store.append(upload, bodyOf(Buffer.from('more')), stale)).toEqual({ is: 'lost' });
+  expect(await textOf(store, upload, 5)).toBe('first');
+});
+
+it('believes no hash of bytes whose commit failed', async () => {
+  const store = await DirectoryBlobStore.open(await scratch());
+  const upload = await append(store, await start(store), Buffer.from('first'));
+  const fails = { isCurrent: agree, commit: () => Promise.reject(new Error('the disk is full')) };
+  await expect(store.append(upload, bodyOf(Buffer.from('good')), fails)).rejects.toThrow('full');
+  const next = await append(store, upload, Buffer.from('evil'));
+  expect(await close(store, next, Buffer.from('firstgood'))).toEqual({ is: 'mismatch' });
+  expect(await close(store, next, Buffer.from('firstevil'))).toEqual({ is: 'closed' });
+  expect(await textOf(store, next, 9)).toBe('firstevil');
+});
+
+it('is closed again where the process died between the move and the link', async () => {
+  const root = await scratch();
+  const store = await DirectoryBlobStore.open(root);
+  const upload = await append(store, await start(store), Buffer.from('head '));
+  const last = Buffer.from('tail');
+  const dies = { last, link: () => Promise.reject(new Error('died')) };
+  const whole = Buffer.from('head tail');
+  await expect(close(store, upload, whole, dies)).rejects.toThrow('died');
+  const reopened = await DirectoryBlobStore.open(root);
+  expect(await close(reopened, upload, whole, { last })).toEqual({ is: 'closed' });
+  expect(await textOf(reopened, upload, whole.length)).toBe('head tail');
+  expect(await readdir(join(root, 'uploads'))).toEqual([]);
+});
+
+describe('after the disk has refused', () => {
+  const refused = Object.assign(new Error('i/o error'), { code: 'EIO' });
+
+  /** The real disk, until it is told which call fails, once. */
+  function faultyDisk() {
+    const state = { fails: '' };
+    const failing = <T extends object>(target: T): T =>
+      new Proxy(target, {
+        get(_, name) {
+          const value = Reflect.get(target, name);
+          if (typeof value !== 'function') return value;
+          return (...given: unknown[]) => {
+            if (state.fails !== name) return value.apply(target, given);
+            state.fails = '';
+            return Promise.reject(refused);
+          };
+        },
+      });
+    const disk = failing<Disk>({
+      ...realDisk,
+      openToWrite: async (path) => failing(await realDisk.openToWrite(path)),
+    });
+    return { disk, state };
+  }
+
+  it.each([
+    ['a write', 'writev', 'more'],
+    ['a sync', 'sync', 'more'],
+    ['a move', 'rename', ''],
+    ['a sync of the directory', 'syncDirectory', ''],
+    ['to open the file', 'openToWrite', ''],
+  ])('%s of the closing request, the upload is gone, whoever repeats it', async (_, call, last) => {
+    const root = await scratch();
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(root, disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    const whole = Buffer.from(`first${last}`);
+    state.fails = call;
+    const request = { last: Buffer.from(last) };
+    expect(await close(store, upload, whole, request)).toEqual({ is: 'gone', cause: refused });
+    expect(await store.holds(upload)).toBe(false);
+    expect(await close(store, upload, whole, request)).toEqual({ is: 'gone' });
+    expect(await readdir(root, { recursive: true })).toHaveLength(2); // the two folders
+  });
+
+  it.each(['writev', 'sync'])('%s of a chunk, the upload is gone', async (call) => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    state.fails = call;
+    const chunk = () =>
+      store.append(upload, bodyOf(Buffer.from('second')), { isCurrent: agree, commit: agree });
+    expect(await chunk()).toEqual({ is: 'gone', cause: refused });
+    expect(await chunk()).toEqual({ is: 'gone' });
+  });
+
+  it('to remove the file, too, the upload stays gone', async () => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), {
+      ...disk,
+      syncDirectory: (path) => disk.syncDirectory(path),
+      remove: () => Promise.reject(refused),
+    });
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    state.fails = 'syncDirectory';
+    expect(await close(store, upload, Buffer.from('first'))).toMatchObject({ is: 'gone' });
+    expect(await close(store, upload, Buffer.from('first'))).toEqual({ is: 'gone' });
+  });
+
+  it('to sync a manifest, nothing of it is left', async () => {
+    const root = await scratch();
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(root, disk);
+    const objectKey = `blobs/${randomUUID()}` as ObjectKey;
+    state.fails = 'sync';
+    await expect(store.put(objectKey, Buffer.from('manifest'))).rejects.toThrow('i/o error');
+    expect(await store.read({ objectKey, size: 8 })).toBeUndefined();
+    expect(await readdir(root, { recursive: true })).toHaveLength(2);
+  });
+});
+
+it('tells that bytes are missing which were received, as after a loss of power', async () => {
+  const root = await scratch();
+  const store = await DirectoryBlobStore.open(root);
+  const upload = await append(store, await start(store), Buffer.from('received'));
+  expect(await store.holds(upload)).toBe(true);
+  await truncate(join(root, upload.objectKey.replace('blobs', 'uploads')), 3);
+  const reopened = await DirectoryBlobStore.open(root);
+  expect(await reopened.holds(upload)).toBe(false);
+  expect(await close(reopened, upload, Buffer.from('received'))).toEqual({ is: 'gone' });
 });

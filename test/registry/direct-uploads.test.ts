@@ -8,17 +8,14 @@ import { digestKey } from '../../functions/registry/keys.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
-import {
-  appendChunk,
-  cancelUpload,
-  startUpload,
-  type UploadSession,
-} from '../../functions/registry/uploads.ts';
+import type { UploadSession } from '../../functions/registry/upload-sessions.ts';
+import { appendChunk, cancelUpload, startUpload } from '../../functions/registry/uploads.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import {
   bodyOf,
   type Fixture,
   imageOf,
+  isStored,
   OTHER,
   openFixture,
   push,
@@ -56,11 +53,10 @@ async function openDirect(): Promise<Direct> {
     asked.keys.push(objectKey);
     asking += 1;
     asked.atOnce = Math.max(asked.atOnce, asking);
-    const body = await blobs.read(objectKey);
+    const isThere = await isStored(fixture.registry, objectKey);
     asking -= 1;
-    await body?.cancel();
     const found = sent.get(objectKey);
-    return body && found && { objectKey, ...found };
+    return isThere && found ? { objectKey, ...found } : undefined;
   };
   const { query } = table;
   table.query = async (range) => {
@@ -72,9 +68,7 @@ async function openDirect(): Promise<Direct> {
     asked,
     justBeforeLook: (act: () => Promise<unknown>) => void looks.push(act),
     async send({ upload: { objectKey } }: UploadSession, bytes: Uint8Array) {
-      const there = await blobs.read(objectKey);
-      await there?.cancel();
-      if (there) return false;
+      if (await isStored(fixture.registry, objectKey)) return false;
       await blobs.put(objectKey, bytes);
       sent.set(objectKey, { digest: digestOf('sha256', bytes), size: bytes.length });
       return true;
@@ -94,11 +88,7 @@ async function sendOne(fixture: Direct, repository = REPOSITORY, bytes: Uint8Arr
 const find = (registry: Registry, digest: Digest, repository: RepositoryName = REPOSITORY) =>
   refusal(requireArrivedBlob(registry, repository, digest, requireBlobForPush));
 
-const isReadable = async ({ registry }: Fixture, { upload }: UploadSession) => {
-  const body = await registry.blobs.read(upload.objectKey);
-  await body?.cancel();
-  return body !== undefined;
-};
+const isReadable = ({ registry }: Fixture, { upload }: UploadSession) => isStored(registry, upload.objectKey);
 
 describe('a blob that was sent past the registry', () => {
   it('is found by a look, and by a push of its manifest, before the store tells of it', async () => {

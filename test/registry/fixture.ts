@@ -4,7 +4,9 @@ import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
-import { finishUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
+import { ObjectDamaged, type ObjectKey } from '../../functions/storage/blob-store.ts';
 import type { Operation, Outcome, Table } from '../../functions/storage/table.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
 import { SqliteTable } from '../../local/sqlite-table.ts';
@@ -19,6 +21,8 @@ type Hook = { readonly matches: (sorts: readonly string[]) => boolean; readonly 
 export interface Fixture {
   readonly registry: Registry;
   readonly table: SqliteTable;
+  /** Where its bytes lie. */
+  readonly root: string;
   clock: number;
   /** Runs `act` once, just before the first write that touches an item whose sort key starts so. */
   justBefore(sortPrefix: string, act: () => Promise<unknown>): void;
@@ -47,14 +51,16 @@ export function watchQueries(registry: Registry): { registry: Registry; queried:
 export async function openFixture(): Promise<Fixture> {
   const table = new SqliteTable(':memory:');
   onTestFinished(() => table.close());
+  const root = await scratch();
   const hooks: Hook[] = [];
   const hooked = through(table, { write: async (operations) => write(table, hooks, operations) });
   const fixture: Fixture = {
     table,
+    root,
     clock: Date.UTC(2026, 0, 1),
     registry: {
       table: hooked,
-      blobs: await DirectoryBlobStore.open(await scratch()),
+      blobs: await DirectoryBlobStore.open(root),
       now: () => fixture.clock,
       newId: randomUUID,
       pause: async () => undefined,
@@ -72,6 +78,16 @@ async function write(table: Table, hooks: Hook[], operations: readonly Operation
   const [hook] = index < 0 ? [] : hooks.splice(index, 1);
   await hook?.run();
   return table.write(operations);
+}
+
+/** Whether there is an object at the key, of whatever size. */
+export async function isStored({ blobs }: Registry, objectKey: ObjectKey): Promise<boolean> {
+  try {
+    return (await blobs.read({ objectKey, size: -1 })) !== undefined;
+  } catch (error) {
+    if (error instanceof ObjectDamaged) return true;
+    throw error;
+  }
 }
 
 export const bodyOf = (bytes: Uint8Array): ReadableStream<Uint8Array> => ReadableStream.from([bytes]);

@@ -7,7 +7,16 @@ import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { deleteRepository } from '../../functions/registry/repository-deletion.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
-import { type Fixture, imageOf, openFixture, push, pushBlob, REPOSITORY, refusal } from './fixture.ts';
+import {
+  type Fixture,
+  imageOf,
+  isStored,
+  openFixture,
+  push,
+  pushBlob,
+  REPOSITORY,
+  refusal,
+} from './fixture.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 const QUARANTINE = 7 * DAY;
@@ -19,12 +28,6 @@ const largeImage = (config: Blob) => imageOf(config, { annotations: { padding: '
 
 async function objectOf({ table }: Fixture, digest: Digest): Promise<ObjectKey> {
   return (await table.get(manifestKey(REPOSITORY, digest)))?.['objectKey'] as ObjectKey;
-}
-
-async function isStored({ registry }: Fixture, key: ObjectKey): Promise<boolean> {
-  const body = await registry.blobs.read(key);
-  await body?.cancel();
-  return body !== undefined;
 }
 
 /** Returns how often an object was deleted. */
@@ -50,11 +53,11 @@ describe('a deleted manifest', () => {
     const grave = { deletedAt: fixture.clock, deletedBy: 'user:alice', objectKey: object };
     expect(await table.get(graveKey(REPOSITORY, digest))).toMatchObject(grave);
     await sweepDaily(fixture, 6);
-    expect(await isStored(fixture, object)).toBe(true);
+    expect(await isStored(fixture.registry, object)).toBe(true);
     expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: 100 });
     await sweepDaily(fixture, 4);
     expect(await table.get(graveKey(REPOSITORY, digest))).toBeUndefined();
-    expect(await isStored(fixture, object)).toBe(false);
+    expect(await isStored(fixture.registry, object)).toBe(false);
     expect(await refusal(requireBlob(registry, REPOSITORY, config.digest))).toBe('BLOB_UNKNOWN');
   });
 
@@ -70,7 +73,10 @@ describe('a deleted manifest', () => {
     await deleteManifest(registry, REPOSITORY, digest);
     fixture.clock += DAY;
     await drainOutbox(registry);
-    expect([await isStored(fixture, first), await isStored(fixture, second)]).toEqual([false, true]);
+    expect([await isStored(fixture.registry, first), await isStored(fixture.registry, second)]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   it('keeps its bytes where it is deleted just before the sweep ends its grave of before', async () => {
@@ -85,7 +91,7 @@ describe('a deleted manifest', () => {
     fixture.justBefore('G#', () => deleteManifest(registry, REPOSITORY, digest));
     await sweepDaily(fixture, 2);
     expect(await table.get(graveKey(REPOSITORY, digest))).toMatchObject({ objectKey: object });
-    expect(await isStored(fixture, object)).toBe(true);
+    expect(await isStored(fixture.registry, object)).toBe(true);
   });
 
   it('keeps its bytes where the sweep ends its grave of before just before it is deleted', async () => {
@@ -101,7 +107,7 @@ describe('a deleted manifest', () => {
     await deleteManifest(registry, REPOSITORY, digest);
     expect(await sweepDaily(fixture, 3)).toBe(1); // what the sweep has put into the outbox, nobody puts there again
     expect(await table.get(graveKey(REPOSITORY, digest))).toMatchObject({ objectKey: object });
-    expect(await isStored(fixture, object)).toBe(true);
+    expect(await isStored(fixture.registry, object)).toBe(true);
   });
 
   it('goes for good with its repository, bytes and all', async () => {
@@ -122,6 +128,6 @@ describe('a deleted manifest', () => {
     expect(left.map(({ key }) => key.sort)).toEqual(['#']);
     fixture.clock += DAY;
     await drainOutbox(registry);
-    expect(await isStored(fixture, object)).toBe(false);
+    expect(await isStored(fixture.registry, object)).toBe(false);
   });
 });

@@ -5,9 +5,20 @@ import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { sharedUsageKey, usageKey } from '../../functions/registry/keys.ts';
 import { deletePolicy, putPolicy, type Quota } from '../../functions/registry/policies.ts';
-import { finishUpload, requireUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { requireUpload } from '../../functions/registry/upload-sessions.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
 import { repositoriesLike, totalsOf } from '../../functions/registry/usage.ts';
-import { bodyOf, type Fixture, OTHER, openFixture, pushBlob, REPOSITORY, refusal } from './fixture.ts';
+import {
+  bodyOf,
+  type Fixture,
+  isStored,
+  OTHER,
+  openFixture,
+  pushBlob,
+  REPOSITORY,
+  refusal,
+} from './fixture.ts';
 
 const MINUTE = 60_000;
 
@@ -98,7 +109,7 @@ describe('a quota of bytes of each repository', () => {
     const digest = digestOf('sha256', bytes);
     const finish = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
     expect(await refusal(finishUpload(registry, finish))).toBe('DENIED');
-    expect(await registry.blobs.read(started.objectKey)).toBeUndefined();
+    expect(await isStored(registry, started.objectKey)).toBe(false);
     expect(await refusal(requireUpload(registry, REPOSITORY, id))).toBe('BLOB_UPLOAD_UNKNOWN');
   });
 

@@ -14,12 +14,14 @@ import {
 } from '../../functions/registry/repositories.ts';
 import { deleteRepository } from '../../functions/registry/repository-deletion.ts';
 import { listTags } from '../../functions/registry/tags.ts';
-import { finishUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
 import {
   bodyOf,
   type Fixture,
   imageOf,
   indexOf,
+  isStored,
   OTHER,
   openFixture,
   push,
@@ -50,10 +52,7 @@ async function deleteAll({ registry }: Fixture, transactions: number): Promise<n
 }
 
 async function isReadable({ registry }: Fixture, digest: Digest): Promise<boolean> {
-  const { objectKey } = await requireBlob(registry, OTHER, digest);
-  const body = await registry.blobs.read(objectKey);
-  await body?.cancel();
-  return body !== undefined;
+  return isStored(registry, (await requireBlob(registry, OTHER, digest)).objectKey);
 }
 
 describe('the delete of a repository', () => {
@@ -78,7 +77,7 @@ describe('the delete of a repository', () => {
     expect(referrers.descriptors).toEqual([]);
     fixture.clock += DAY;
     expect(await drainOutbox(registry)).toBe(2); // the config, and the manifest that was too large for its item
-    expect(await registry.blobs.read(objectKey)).toBeUndefined();
+    expect(await isStored(registry, objectKey)).toBe(false);
   });
 
   it('is NAME_UNKNOWN where there is none, or no longer', async () => {

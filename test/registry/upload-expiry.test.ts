@@ -1,10 +1,11 @@
+import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import { requireBlob } from '../../functions/registry/blobs.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
-import type { Registry } from '../../functions/registry/registry.ts';
-import { appendChunk, finishUpload, startUpload } from '../../functions/registry/uploads.ts';
-import { bodyOf, openFixture, REPOSITORY } from './fixture.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
+import { bodyOf, type Fixture, openFixture, REPOSITORY } from './fixture.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 const read = async (body: ReadableStream | undefined) => body && new Response(body).bytes();
@@ -21,7 +22,7 @@ describe('an upload that ends by its age', () => {
     await appendChunk(registry, session, bodyOf(Buffer.from('late')), undefined);
     fixture.clock += 2 * DAY;
     await drainOutbox(registry);
-    expect(await objectsIn(registry)).toEqual([]);
+    expect(await filesIn(fixture)).toEqual([]);
   });
 
   it('is finished by a request that found it open, or unknown, and never too busy', async () => {
@@ -39,12 +40,13 @@ describe('an upload that ends by its age', () => {
     expect(await finishUpload(registry, finish)).toEqual({ is: 'stored' });
     fixture.clock += 2 * DAY;
     await drainOutbox(registry);
-    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
-    expect(Buffer.from((await read(await registry.blobs.read(objectKey))) ?? [])).toEqual(bytes);
+    const blob = await requireBlob(registry, REPOSITORY, digest);
+    expect(Buffer.from((await read(await registry.blobs.read(blob))) ?? [])).toEqual(bytes);
   });
 });
 
-/** The keys of all objects there are, finished or not. */
-async function objectsIn({ blobs }: Registry): Promise<readonly string[]> {
-  return (await blobs.list(undefined, 1000)).map(({ objectKey }) => objectKey);
+/** All files there are, of objects and of uploads. */
+async function filesIn({ root }: Fixture): Promise<readonly string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }

@@ -3,7 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
-import { finishUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import { knownObjects } from '../../functions/upkeep/known-objects.ts';
 import { type Mismatch, scanObjects } from '../../functions/upkeep/orphans.ts';
@@ -58,7 +59,10 @@ describe('the scan of a registry where all is well', () => {
     await push(registry, largeImage(first), 'v1');
     await deleteManifest(registry, REPOSITORY, await push(registry, largeImage(first), 'v2'));
     const { upload } = await startUpload(registry, REPOSITORY);
-    await registry.blobs.append(upload, bodyOf(randomBytes(10)), { commit: async () => true, last: false });
+    await registry.blobs.append(upload, bodyOf(randomBytes(10)), {
+      isCurrent: async () => true,
+      commit: async () => true,
+    });
     await deleteBlob(registry, REPOSITORY, second.digest);
     expect(await scan(fixture)).toEqual([]);
     expect(await scan(fixture, 2)).toEqual([]); // in lots, each compared with the whole table
