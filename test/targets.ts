@@ -48,7 +48,11 @@ export function chosenTarget(): TargetName {
 }
 
 /** The registry at STOWAGE_URL; without one, a new one of this checkout, its data and its log in `directory`. */
-export async function openTarget(name: TargetName, directory: string): Promise<Target> {
+export async function openTarget(
+  name: TargetName,
+  directory: string,
+  options: TargetOptions = {},
+): Promise<Target> {
   const given = process.env['STOWAGE_URL'];
   if (given) {
     await ping(given);
@@ -58,14 +62,20 @@ export async function openTarget(name: TargetName, directory: string): Promise<T
   }
   const data = join(directory, 'registry');
   await mkdir(join(data, 's3'), { recursive: true });
-  return await STARTERS[name](data);
+  return await STARTERS[name](data, options);
 }
 
-const STARTERS: Readonly<Record<TargetName, (data: string) => Promise<Target>>> = {
+interface TargetOptions {
+  /** How much longer each call to DynamoDB and S3 takes than it does here. @default 0 */
+  readonly latencyMs?: number;
+}
+
+const STARTERS: Readonly<Record<TargetName, (data: string, options: TargetOptions) => Promise<Target>>> = {
   embedded: startEmbedded,
   aws: startOnAws,
-  front: (data) => startFront(data, {}),
-  'front-full': (data) => startFront(data, { STOWAGE_STREAM_HOST: 'instance', STOWAGE_DOWNLOADS: 'cdn' }),
+  front: (data, options) => startFront(data, options),
+  'front-full': (data, options) =>
+    startFront(data, options, { STOWAGE_STREAM_HOST: 'instance', STOWAGE_DOWNLOADS: 'cdn' }),
 };
 
 async function startEmbedded(data: string): Promise<Target> {
@@ -78,8 +88,8 @@ function startNodeHost(data: string, environment: Environment): Promise<Host> {
 }
 
 /** The server that stands in for S3 runs in this process. */
-async function startOnAws(data: string): Promise<Target> {
-  const stores = await startAwsStores(data);
+async function startOnAws(data: string, { latencyMs }: TargetOptions): Promise<Target> {
+  const stores = await startAwsStores(data, latencyMs);
   if (!stores) throw new TargetUnavailable();
   try {
     const admin = await makeFirstAdmin(stores.environment);
@@ -96,7 +106,11 @@ async function startOnAws(data: string): Promise<Target> {
 }
 
 /** It starts its stores itself, so whether it can is found out first. */
-async function startFront(data: string, environment: Environment): Promise<Target> {
+async function startFront(
+  data: string,
+  { latencyMs = 0 }: TargetOptions,
+  environment: Environment = {},
+): Promise<Target> {
   const dynamodb = await startDynamoDb();
   if (!dynamodb) throw new TargetUnavailable();
   await dynamodb.stop();
@@ -104,6 +118,7 @@ async function startFront(data: string, environment: Environment): Promise<Targe
     STOWAGE_AWS_DATA: data,
     STOWAGE_STREAM_HOST: 'none',
     STOWAGE_DOWNLOADS: 's3',
+    STOWAGE_AWS_LATENCY_MS: `${latencyMs}`,
     ...environment,
   };
   const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', settings);

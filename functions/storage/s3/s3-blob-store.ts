@@ -233,7 +233,7 @@ export class S3BlobStore implements BlobStore {
 
   async #forgetLeftovers({ whole, tail }: UploadState): Promise<void> {
     const keys = [whole?.key, tail?.key].filter((key) => key !== undefined);
-    await Promise.all(keys.map((key) => this.#forget(key)));
+    if (keys.length > 0) await this.#objects.deleteAll(keys).catch(() => undefined);
   }
 }
 

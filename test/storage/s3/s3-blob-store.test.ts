@@ -128,7 +128,7 @@ describe('S3BlobStore', () => {
     expect(calls()).toContain('PutObject'); // the tail
     firstCall = server.calls.length;
     const object = await close(store, upload, bytes);
-    expect(calls()).toEqual(['CompleteMultipartUpload', 'DeleteObject']);
+    expect(calls()).toEqual(['CompleteMultipartUpload', 'DeleteObjects']);
     expect(bytes.equals((await readAll(store, object)) as Buffer)).toBe(true);
   });
 
