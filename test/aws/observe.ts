@@ -32,6 +32,7 @@ export function observe(clients: readonly AwsClient[], observer: Observer): void
 function operationOf({ method, headers, query = {} }: HttpRequest): string {
   const target = headers['x-amz-target'];
   if (target) return target.slice(target.indexOf('.') + 1);
+  if ('delete' in query) return 'DeleteObjects';
   if ('partNumber' in query) return 'UploadPart';
   if ('uploads' in query) return 'CreateMultipartUpload';
   if ('uploadId' in query) return method === 'DELETE' ? 'AbortMultipartUpload' : 'CompleteMultipartUpload';
