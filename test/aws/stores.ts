@@ -19,11 +19,12 @@ export interface AwsStores {
 }
 
 /** What else the stand-in for S3 is to do. */
-type S3Extras = Pick<S3ServerOptions, 'guests' | 'onObjectCreated' | 'before'>;
+type S3Extras = Pick<S3ServerOptions, 'guests' | 'policy' | 'onObjectCreated' | 'before'>;
 
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 const region = 'us-east-1';
 const bucket = 'stowage';
+export const BUCKET_ARN = `arn:aws:s3:::${bucket}`;
 const signingKeys = '/stowage/test/signing-keys';
 
 /** Starts them, with an empty table and bucket, and with signing keys, as a deployment makes them; `undefined` where

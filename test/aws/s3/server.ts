@@ -18,7 +18,7 @@ import {
 } from './multipart.ts';
 import { deleteObject, deleteObjects, getObject, headObject, putObject } from './objects.ts';
 import { type Context, quoted, type Reply } from './operation.ts';
-import { errorFor, type Guest, requireAllowed } from './policy.ts';
+import { type Access, errorFor, type Guest, requireAllowed, type Statement } from './policy.ts';
 import { type Operation, operationOf } from './routing.ts';
 import { S3Error } from './s3-error.ts';
 import { authenticate, type Credentials, type Signed } from './signature.ts';
@@ -46,10 +46,12 @@ export interface ObjectCreated {
 
 export interface S3ServerOptions {
   readonly directory: string;
-  /** Of the owner, who may do everything. */
+  /** Of the owner, who may do everything that the bucket policy does not deny. */
   readonly credentials: Credentials;
-  /** Who else there is, with what the bucket policy lets them do. @default none */
+  /** Who else there is. @default nobody */
   readonly guests?: readonly Guest[];
+  /** The bucket policy; asked for each request, for it may change. @default none */
+  readonly policy?: () => readonly Statement[];
   readonly region: string;
   readonly bucket: string;
   /** @default - a free one of the loopback address */
@@ -174,7 +176,8 @@ class S3Service {
     const { credentials, guests = [], region, bucket } = this.#options;
     const accepted = [credentials, ...guests.map((guest) => guest.credentials)];
     const signed = authenticate(call, { credentials: accepted, region, now: this.#now });
-    requireAllowed(guests, signed, operation, call);
+    const access: Access = { bucket, guests, policy: this.#options.policy?.() ?? [] };
+    requireAllowed(access, signed, operation, call);
     this.calls.push({ operation, key: call.key });
     const { key, method } = call;
     const { presigned } = signed;
@@ -186,7 +189,7 @@ class S3Service {
     const running = this.#perform(operation, call, signed);
     this.#running.add(running);
     const reply = await running
-      .catch((error: unknown) => Promise.reject(errorFor(guests, signed, error)))
+      .catch((error: unknown) => Promise.reject(errorFor(access, signed, call, error)))
       .finally(() => this.#running.delete(running));
     return fault && 'dropAnswer' in fault ? 'dropped' : reply;
   }
