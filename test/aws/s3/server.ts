@@ -13,6 +13,7 @@ import {
   abortMultipartUpload,
   completeMultipartUpload,
   createMultipartUpload,
+  giveUpMultipartUpload,
   listParts,
   uploadPart,
 } from './multipart.ts';
@@ -20,7 +21,7 @@ import { deleteObject, deleteObjects, getObject, headObject, putObject } from '.
 import { type Context, quoted, type Reply } from './operation.ts';
 import { type Access, errorFor, type Guest, requireAllowed, type Statement } from './policy.ts';
 import { type Operation, operationOf } from './routing.ts';
-import { S3Error } from './s3-error.ts';
+import { conditionalRequestConflict, S3Error } from './s3-error.ts';
 import { authenticate, type Credentials, type Signed } from './signature.ts';
 import { Store, type StoredObject } from './store.ts';
 import { errorDocument } from './xml.ts';
@@ -94,11 +95,10 @@ const OPERATIONS: Record<Operation, (context: Context) => Promise<Reply>> = {
   DeleteObject: deleteObject,
 };
 
-const FAULT_MESSAGES = {
-  InternalError: 'We encountered an internal error. Please try again.',
-  SlowDown: 'Please reduce your request rate.',
-  ConditionalRequestConflict:
-    'The conditional request cannot succeed due to a conflicting operation against this resource.',
+const FAULT_ERRORS = {
+  InternalError: () => new S3Error('InternalError', 'We encountered an internal error. Please try again.'),
+  SlowDown: () => new S3Error('SlowDown', 'Please reduce your request rate.'),
+  ConditionalRequestConflict: conditionalRequestConflict,
 };
 
 /** As long as connections of S3's clients stay idle. */
@@ -179,18 +179,24 @@ class S3Service {
     const access: Access = { bucket, guests, policy: this.#options.policy?.() ?? [] };
     requireAllowed(access, signed, operation, call);
     this.calls.push({ operation, key: call.key });
+    return await this.#attempt(operation, call, signed).catch((error: unknown) => {
+      const isConflict = error instanceof S3Error && error.code === 'ConditionalRequestConflict';
+      if (isConflict && operation === 'CompleteMultipartUpload') giveUpMultipartUpload(call, this.#store);
+      throw errorFor(access, signed, call, error);
+    });
+  }
+
+  async #attempt(operation: Operation, call: Call, signed: Signed): Promise<Reply | 'dropped'> {
     const { key, method } = call;
     const { presigned } = signed;
     const fault = await this.#options.before?.({ operation, key, method, presigned });
     if (fault) await suffer(fault, call);
-    if (call.bucket !== bucket) {
+    if (call.bucket !== this.#options.bucket) {
       throw new S3Error('NoSuchBucket', 'The specified bucket does not exist', { BucketName: call.bucket });
     }
     const running = this.#perform(operation, call, signed);
     this.#running.add(running);
-    const reply = await running
-      .catch((error: unknown) => Promise.reject(errorFor(access, signed, call, error)))
-      .finally(() => this.#running.delete(running));
+    const reply = await running.finally(() => this.#running.delete(running));
     return fault && 'dropAnswer' in fault ? 'dropped' : reply;
   }
 
@@ -219,7 +225,7 @@ const isBodyless = ({ method }: Call) => method === 'GET' || method === 'HEAD' |
 async function suffer(fault: Fault, { headers }: Call): Promise<void> {
   if ('ignoreRange' in fault) delete headers.range;
   if ('delayMs' in fault) await delay(fault.delayMs);
-  if ('code' in fault) throw new S3Error(fault.code, FAULT_MESSAGES[fault.code]);
+  if ('code' in fault) throw FAULT_ERRORS[fault.code]();
 }
 
 /** Reads away what is left of a request, so that the connection can carry the next. */

@@ -68,6 +68,7 @@ const READ_CHUNK_BYTES = 256 * 1024;
 export class Store {
   readonly #directory: string;
   readonly #objects = new Map<string, StoredObject>();
+  readonly #deletions = new Map<string, number>();
   readonly #uploads = new Map<string, OpenUpload>();
   /** How many records and readers each file has. */
   readonly #users = new Map<string, number>();
@@ -95,6 +96,11 @@ export class Store {
 
   get(key: string): StoredObject | undefined {
     return this.#objects.get(key);
+  }
+
+  /** How many objects of this key this server has deleted. */
+  deletions(key: string): number {
+    return this.#deletions.get(key) ?? 0;
   }
 
   upload(id: string): OpenUpload | undefined {
@@ -221,6 +227,7 @@ export class Store {
   #drop(key: string): void {
     this.#letGo(this.#objects.get(key)?.files ?? []);
     this.#objects.delete(key);
+    this.#deletions.set(key, this.deletions(key) + 1);
     this.keys.remove(key);
   }
 
