@@ -166,4 +166,17 @@ describe('a multipart upload', () => {
     expect(await refusal(complete({ IfNoneMatch: '*' }))).toBe('409 ConditionalRequestConflict');
     expect(await refusal(complete({ IfNoneMatch: '*' }))).toBe('404 NoSuchUpload');
   });
+
+  it('that is completed once more is not known, or answered as the first time, as the server is told', async () => {
+    for (const repeatsCompletions of [false, true]) {
+      const { s3 } = await openFixture({ repeatsCompletions });
+      const { complete } = await begin(s3);
+      const { ETag } = await complete({ IfNoneMatch: '*' });
+      const again = complete({ IfNoneMatch: '*' });
+      if (repeatsCompletions) expect((await again).ETag).toBe(ETag);
+      else expect(await refusal(again)).toBe('404 NoSuchUpload');
+      await remove(s3);
+      expect(await refusal(complete({ IfNoneMatch: '*' }))).toBe('404 NoSuchUpload');
+    }
+  });
 });

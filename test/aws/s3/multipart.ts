@@ -94,9 +94,11 @@ export async function uploadPart({ call, store, body, now }: Context): Promise<R
 }
 
 export async function completeMultipartUpload(context: Context): Promise<Reply> {
-  const { call, store, body, bucket, now } = context;
+  const { call, store, body, now } = context;
   const requireItsConditions = writeConditions(call, store);
   const text = await readText(body);
+  const before = context.repeatsCompletions && store.completed(queryValue(call, 'uploadId') ?? '');
+  if (before && before === store.get(call.key)) return completed(context, before);
   // From here to the end nothing awaits: the upload, its parts and the conditions hold until the object is there.
   const upload = requireUpload(call, store);
   const object: StoredObject = {
@@ -108,6 +110,10 @@ export async function completeMultipartUpload(context: Context): Promise<Reply> 
   requireItsConditions();
   store.end(upload, object);
   context.created(object);
+  return completed(context, object);
+}
+
+function completed({ call, bucket }: Context, object: StoredObject): Reply {
   return {
     status: 200,
     headers: { 'x-amz-server-side-encryption': object.headers['x-amz-server-side-encryption'] ?? 'AES256' },

@@ -58,6 +58,9 @@ export interface S3ServerOptions {
   /** @default - a free one of the loopback address */
   readonly port?: number;
   readonly now?: () => Date;
+  /** Whether an upload that is completed once more is answered as the first time, as S3 is seen to do; what it documents
+   *  is NoSuchUpload. @default false */
+  readonly repeatsCompletions?: boolean;
   /** Called after the answer is on its way, as S3's events are. */
   readonly onObjectCreated?: (event: ObjectCreated) => void;
   /** Asked once per request whose signature is right. */
@@ -209,8 +212,9 @@ class S3Service {
     const isWhole = operation === 'PutObject' || operation === 'CopyObject';
     const reason = isWhole ? operation : 'CompleteMultipartUpload';
     const created = (object: StoredObject) => this.#tell(object, reason);
-    const { bucket } = this.#options;
-    return OPERATIONS[operation]({ call, signed, body, store: this.#store, bucket, now: this.#now, created });
+    const { bucket, repeatsCompletions = false } = this.#options;
+    const [store, now] = [this.#store, this.#now];
+    return OPERATIONS[operation]({ call, signed, body, store, bucket, now, repeatsCompletions, created });
   }
 
   #tell({ key, size, eTag }: StoredObject, reason: ObjectCreated['reason']): void {

@@ -70,6 +70,8 @@ export class Store {
   readonly #objects = new Map<string, StoredObject>();
   readonly #deletions = new Map<string, number>();
   readonly #uploads = new Map<string, OpenUpload>();
+  /** What uploads became that this server has completed, by their ids. */
+  readonly #completed = new Map<string, StoredObject>();
   /** How many records and readers each file has. */
   readonly #users = new Map<string, number>();
   readonly #unlinking = new Set<Promise<void>>();
@@ -105,6 +107,10 @@ export class Store {
 
   upload(id: string): OpenUpload | undefined {
     return this.#uploads.get(id);
+  }
+
+  completed(id: string): StoredObject | undefined {
+    return this.#completed.get(id);
   }
 
   uploads(): readonly OpenUpload[] {
@@ -145,6 +151,7 @@ export class Store {
   /** Ends an upload, in favour of `object` if there is one. */
   end(upload: OpenUpload, object?: StoredObject): void {
     this.#change(object ? { put: object, end: upload.id } : { end: upload.id });
+    if (object) this.#completed.set(upload.id, object);
   }
 
   /** Deletes a file that was written and is in no record. */
