@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { ENV, FRONT_HEADERS, FRONT_STORE_KEY, ORIGINS } from '../../functions/environment.ts';
-import { letFrontDoorIn, type PolicyStatement } from '../../lib/blob-policy.ts';
+import { denyOverwrites, letFrontDoorIn, type PolicyStatement } from '../../lib/blob-policy.ts';
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
@@ -178,7 +178,7 @@ function startStreamHost(): Promise<RegistryProcess> {
 /** The stack's own, but for what a fault takes out of it. */
 function bucketPolicy(faults: Faults, downloads: 's3' | 'cdn'): readonly PolicyStatement[] {
   const frontDoor = { distributionArn: DISTRIBUTION_ARN, read: downloads === 'cdn' };
-  const statements = letFrontDoorIn(BUCKET_ARN, frontDoor);
+  const statements = [denyOverwrites(BUCKET_ARN), ...letFrontDoorIn(BUCKET_ARN, frontDoor)];
   return faults.has('no-if-none-match') ? statements.filter(({ Effect }) => Effect === 'Allow') : statements;
 }
 

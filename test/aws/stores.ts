@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/signing-keys.ts';
 import { ENV } from '../../functions/environment.ts';
+import { denyOverwrites } from '../../lib/blob-policy.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, type S3ServerOptions, startS3Server } from './s3/server.ts';
@@ -43,7 +44,8 @@ export async function startAwsStores(
   const ssm = await startSsm({ before: wait });
   ssm.parameters.set(signingKeys, encodeKeyRing(rotated(undefined, newSigningKey(Date.now()))));
   const where = { directory: join(objects, 's3'), credentials, region, bucket };
-  const s3 = await startS3Server({ ...extras, ...where, before });
+  const policy = () => [denyOverwrites(BUCKET_ARN)];
+  const s3 = await startS3Server({ policy, ...extras, ...where, before });
   const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client, directory && 'stowage');
