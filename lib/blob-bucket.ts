@@ -1,5 +1,5 @@
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
   BlockPublicAccess,
   Bucket,
@@ -9,6 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
+import { BLOBS, denyOverwrites, type FrontDoorAccess, letFrontDoorIn } from './blob-policy.ts';
 import type { DataDuty, Duty, Worker } from './registry-function.ts';
 
 interface BlobBucketProps {
@@ -16,8 +17,7 @@ interface BlobBucketProps {
   readonly removalPolicy?: RemovalPolicy;
 }
 
-/** Where finished blobs and large manifests lie, and where the tails of chunked uploads wait for more. */
-const BLOBS = 'blobs/';
+/** Where the tails of chunked uploads wait for more. */
 const UPLOADS = 'uploads/';
 
 /** An upload expires after 7 days (UPLOAD_EXPIRY_SECONDS); what S3 still holds of it a day later is nobody's. */
@@ -42,6 +42,15 @@ const ACTIONS: Record<DataDuty, readonly string[]> = {
   expire: ['s3:DeleteObject'],
 };
 
+/** Where it does so: a tail matters to whoever writes uploads or lets go of them. */
+const PREFIXES: Record<DataDuty, readonly string[]> = {
+  serve: [BLOBS, UPLOADS],
+  stream: [BLOBS, UPLOADS],
+  commit: [BLOBS],
+  sweep: [BLOBS],
+  expire: [BLOBS, UPLOADS],
+};
+
 /** What each duty does to the copy of the signing keys. */
 const KEY_ACTIONS = {
   rotate: ['s3:GetObject', 's3:PutObject'], // writes only over what it has read
@@ -49,12 +58,6 @@ const KEY_ACTIONS = {
 } as const;
 
 type KeyDuty = Extract<Duty, keyof typeof KEY_ACTIONS>;
-
-interface FrontDoorAccess {
-  readonly distributionArn: string;
-  /** Whether clients download through the front door too. */
-  readonly read: boolean;
-}
 
 /** The S3 bucket of all bytes. Private; what clients may read, they read by signed URLs. */
 export class BlobBucket extends Construct {
@@ -79,6 +82,7 @@ export class BlobBucket extends Construct {
       removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
     });
     this.#cfnBucket = this.#bucket.node.defaultChild as CfnBucket;
+    this.#bucket.addToResourcePolicy(PolicyStatement.fromJson(denyOverwrites(this.#bucket.bucketArn)));
     Validations.of(this.#bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason: 'The registry logs each request; S3 access logs would store and bill the same once more.',
@@ -99,7 +103,7 @@ export class BlobBucket extends Construct {
 
   /** Lets the worker do to objects what its duty needs, and tells it the bucket's name. */
   bind(worker: Worker<DataDuty>): void {
-    const patterns = [BLOBS, UPLOADS].map((prefix) => `${prefix}*`);
+    const patterns = PREFIXES[worker.duty].map((prefix) => `${prefix}*`);
     const resources = patterns.map((pattern) => this.#bucket.arnForObjects(pattern));
     worker.allow(new PolicyStatement({ actions: [...ACTIONS[worker.duty]], resources }));
     if (worker.duty !== 'expire') {
@@ -125,25 +129,11 @@ export class BlobBucket extends Construct {
     worker.tell(ENV.keysObject, KEYS);
   }
 
-  /** Lets the front door write blobs, each key once, and read them where it is told to. */
-  letIn({ distributionArn, read }: FrontDoorAccess): void {
-    const principals = [new ServicePrincipal('cloudfront.amazonaws.com')];
-    const resources = [this.#bucket.arnForObjects(`${BLOBS}*`)];
-    const StringEquals = { 'aws:SourceArn': distributionArn };
-    const actions = ['s3:PutObject', ...(read ? ['s3:GetObject'] : [])];
-    this.#bucket.addToResourcePolicy(
-      new PolicyStatement({ principals, actions, resources, conditions: { StringEquals } }),
-    );
-    // With `if-none-match: *` S3 refuses a key that is taken: a token that is used twice replaces no bytes.
-    this.#bucket.addToResourcePolicy(
-      new PolicyStatement({
-        effect: Effect.DENY,
-        principals,
-        actions: ['s3:PutObject'],
-        resources,
-        conditions: { StringEquals, Null: { 's3:if-none-match': 'true' } },
-      }),
-    );
+  /** Lets the front door write blobs, and read them where it is told to. */
+  letIn(frontDoor: FrontDoorAccess): void {
+    for (const statement of letFrontDoorIn(this.#bucket.bucketArn, frontDoor)) {
+      this.#bucket.addToResourcePolicy(PolicyStatement.fromJson(statement));
+    }
   }
 
   /** Has S3 tell EventBridge of every object that is written. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { ENV, FRONT_HEADERS, FRONT_STORE_KEY, ORIGINS } from '../../functions/environment.ts';
+import { denyOverwrites, letFrontDoorIn, type PolicyStatement } from '../../lib/blob-policy.ts';
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
@@ -14,7 +15,7 @@ import { loadEdgeFunctions } from './front/runtime.ts';
 import { startFront } from './front/server.ts';
 import { startGateway } from './gateway/gateway.ts';
 import type { ObjectCreated } from './s3/server.ts';
-import { type AwsStores, startAwsStores } from './stores.ts';
+import { type AwsStores, BUCKET_ARN, startAwsStores } from './stores.ts';
 
 export interface AwsPathOptions {
   /** @default - any free one */
@@ -47,8 +48,10 @@ export interface AwsPath {
   stop(): Promise<void>;
 }
 
-/** CloudFront's own, at S3; the bucket policy is that of lib/blob-bucket.ts. */
+/** CloudFront's own, at S3. */
 const OAC = { accessKeyId: 'AKIAORIGINACCESS', secretAccessKey: 'cloudfront alone', region: 'us-east-1' };
+
+const DISTRIBUTION_ARN = 'arn:aws:cloudfront::111122223333:distribution/E1STOWAGE';
 
 /** As in lib/front-door.ts. */
 const API_ANSWER_MS = 35_000;
@@ -114,7 +117,8 @@ interface State {
 function openStores({ data, latencyMs, downloads = 's3' }: AwsPathOptions, state: State) {
   const { faults } = state;
   return startAwsStores(data, latencyMs, {
-    guests: [{ credentials: OAC, policy: () => bucketPolicy(faults, downloads) }],
+    guests: [{ credentials: OAC, service: 'cloudfront.amazonaws.com', sourceArn: DISTRIBUTION_ARN }],
+    policy: () => bucketPolicy(faults, downloads),
     onObjectCreated: (created) => state.tell(created),
     before: async ({ presigned }) =>
       presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
@@ -171,11 +175,11 @@ function startStreamHost(): Promise<RegistryProcess> {
   });
 }
 
-function bucketPolicy(faults: Faults, downloads: 's3' | 'cdn') {
-  return [
-    { action: 's3:PutObject', prefix: 'blobs/', ifNoneMatch: !faults.has('no-if-none-match') } as const,
-    ...(downloads === 'cdn' ? [{ action: 's3:GetObject', prefix: 'blobs/' } as const] : []),
-  ];
+/** The stack's own, but for what a fault takes out of it. */
+function bucketPolicy(faults: Faults, downloads: 's3' | 'cdn'): readonly PolicyStatement[] {
+  const frontDoor = { distributionArn: DISTRIBUTION_ARN, read: downloads === 'cdn' };
+  const statements = [denyOverwrites(BUCKET_ARN), ...letFrontDoorIn(BUCKET_ARN, frontDoor)];
+  return faults.has('no-if-none-match') ? statements.filter(({ Effect }) => Effect === 'Allow') : statements;
 }
 
 /** What the functions find in their store; other keys than the registry's where rotation has not reached it. */

@@ -138,6 +138,7 @@ async function sendToS3(app: App, bytes: Uint8Array): Promise<string> {
     Body: bytes,
     ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
     Metadata: { 'stowage-lane': 'direct' },
+    IfNoneMatch: '*',
   });
   await s3.send(command);
   return id;

@@ -46,6 +46,7 @@ describe.runIf(stores)('commit-uploads', () => {
       Body: bytes,
       ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
       Metadata: { 'stowage-lane': 'direct' },
+      IfNoneMatch: '*',
     });
     await s3.send(command);
   }

@@ -176,6 +176,7 @@ describe.runIf(stores)('behind a front door', () => {
       Body: randomBytes(1000),
       ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
       Metadata: { 'stowage-lane': 'direct' },
+      IfNoneMatch: '*',
     });
     await expect(s3.send(wrong)).rejects.toMatchObject({ name: 'BadDigest' });
     await send(alice, `HEAD ${blobPath(ONE, bytes)}`, 404);

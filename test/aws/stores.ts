@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/signing-keys.ts';
 import { ENV } from '../../functions/environment.ts';
+import { denyOverwrites } from '../../lib/blob-policy.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, type S3ServerOptions, startS3Server } from './s3/server.ts';
@@ -19,11 +20,12 @@ export interface AwsStores {
 }
 
 /** What else the stand-in for S3 is to do. */
-type S3Extras = Pick<S3ServerOptions, 'guests' | 'onObjectCreated' | 'before'>;
+type S3Extras = Pick<S3ServerOptions, 'guests' | 'policy' | 'onObjectCreated' | 'before'>;
 
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 const region = 'us-east-1';
 const bucket = 'stowage';
+export const BUCKET_ARN = `arn:aws:s3:::${bucket}`;
 const signingKeys = '/stowage/test/signing-keys';
 
 /** Starts them, with an empty table and bucket, and with signing keys, as a deployment makes them; `undefined` where
@@ -42,7 +44,8 @@ export async function startAwsStores(
   const ssm = await startSsm({ before: wait });
   ssm.parameters.set(signingKeys, encodeKeyRing(rotated(undefined, newSigningKey(Date.now()))));
   const where = { directory: join(objects, 's3'), credentials, region, bucket };
-  const s3 = await startS3Server({ ...extras, ...where, before });
+  const policy = () => [denyOverwrites(BUCKET_ARN)];
+  const s3 = await startS3Server({ policy, ...extras, ...where, before });
   const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client, directory && 'stowage');

@@ -124,6 +124,17 @@ describe('the bucket', () => {
     });
   });
 
+  it('refuses everybody to write a blob without `if-none-match`, its parts aside: no key is written twice', () => {
+    const { Statement } = onlyResource(template, 'AWS::S3::BucketPolicy').Properties.PolicyDocument;
+    expect(Statement).toContainEqual({
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: frontDoor.Resource,
+      Condition: { Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } },
+    });
+  });
+
   it('tells EventBridge what was written, by itself', () => {
     expect(bucket.Properties.NotificationConfiguration).toEqual({
       EventBridgeConfiguration: { EventBridgeEnabled: true },

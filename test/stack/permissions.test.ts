@@ -85,6 +85,14 @@ describe('permissions', () => {
     expect(servicesOf(sweep.statements)).toEqual(new Set(['dynamodb', 'logs', 's3']));
   });
 
+  it('of the sweep and of the function that finishes uploads are for blobs: neither sees the tails of uploads', () => {
+    for (const { statements } of [sweep, commitUploads]) {
+      const resources = JSON.stringify(statementsOn(statements, 's3').map(({ Resource }) => Resource));
+      expect(resources).toContain('/blobs/*');
+      expect(resources).not.toContain('/uploads/*');
+    }
+  });
+
   it('of the job that rotates keys are for one parameter and one store at the edge: it knows no table and no bucket', () => {
     expect(actionsOn(rotateKeys.statements, 'ssm').sort()).toEqual(['ssm:GetParameter', 'ssm:PutParameter']);
     expect(servicesOf(rotateKeys.statements)).toEqual(new Set(['logs', 'ssm', 'cloudfront-keyvaluestore']));

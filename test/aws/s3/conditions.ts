@@ -1,6 +1,12 @@
 import { type Call, header } from './call.ts';
-import { noSuchKey, notImplemented, preconditionFailed, S3Error } from './s3-error.ts';
-import type { StoredObject } from './store.ts';
+import {
+  conditionalRequestConflict,
+  noSuchKey,
+  notImplemented,
+  preconditionFailed,
+  S3Error,
+} from './s3-error.ts';
+import type { Store, StoredObject } from './store.ts';
 
 /** Whether a list of ETags, in quotes or not, names this one. */
 function names(list: string, object: StoredObject): boolean {
@@ -8,8 +14,21 @@ function names(list: string, object: StoredObject): boolean {
   return eTags.includes('*') || eTags.includes(object.eTag);
 }
 
-/** Of writes and deletions. Checked in the same step as the change, so of two that race, one wins. */
-export function requireWriteConditions(call: Call, current: StoredObject | undefined): void {
+/** Of a write that begins now. What it answers is called in the same step as the change: of two that race, the first to
+ *  finish wins, the other finds its object (412). Where that is deleted again before the other has finished, there is a
+ *  conflict (409), to be tried again.
+ *  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response */
+export function writeConditions(call: Call, store: Store): () => void {
+  const deletions = store.deletions(call.key);
+  return () => {
+    requireConditions(call, store.get(call.key));
+    const isFirst = header(call, 'if-none-match') !== undefined;
+    if (isFirst && store.deletions(call.key) !== deletions) throw conditionalRequestConflict();
+  };
+}
+
+/** Of a write or a deletion, as things are. */
+export function requireConditions(call: Call, current: StoredObject | undefined): void {
   const ifNoneMatch = header(call, 'if-none-match');
   const ifMatch = header(call, 'if-match');
   if (ifNoneMatch !== undefined && ifNoneMatch !== '*') throw notImplemented('If-None-Match');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readText } from './body.ts';
 import { type Call, header } from './call.ts';
+import { writeConditions } from './conditions.ts';
 import { PART_NUMBERS, requireUpload } from './multipart.ts';
 import { type Context, queryNumber, quoted, type Reply, storedHeaders } from './operation.ts';
 import { invalidArgument, noSuchKey, notImplemented, S3Error } from './s3-error.ts';
@@ -15,6 +16,7 @@ const MAX_COPY_BYTES = 5 * 1024 ** 3;
 
 export async function copyObject(context: Context): Promise<Reply> {
   const { call, store, body, now } = context;
+  const requireItsConditions = writeConditions(call, store);
   await readText(body);
   const source = requireSource(context);
   if (source.size > MAX_COPY_BYTES) {
@@ -24,6 +26,7 @@ export async function copyObject(context: Context): Promise<Reply> {
   const isReplaced = header(call, 'x-amz-metadata-directive') === 'REPLACE';
   const headers = isReplaced ? storedHeaders(context) : source.headers;
   const object: StoredObject = { ...source, key: call.key, headers, modified: now().getTime() };
+  requireItsConditions();
   store.put(object);
   context.created(object);
   return { status: 200, body: result('CopyObjectResult', object) };

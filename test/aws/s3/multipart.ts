@@ -3,7 +3,7 @@ import { readText } from './body.ts';
 import { type Call, header, queryValue } from './call.ts';
 import { algorithmOf } from './checksums.ts';
 import { assemble, requestedParts } from './completion.ts';
-import { requireWriteConditions } from './conditions.ts';
+import { writeConditions } from './conditions.ts';
 import {
   type Context,
   checksumHeaders,
@@ -94,8 +94,11 @@ export async function uploadPart({ call, store, body, now }: Context): Promise<R
 }
 
 export async function completeMultipartUpload(context: Context): Promise<Reply> {
-  const { call, store, body, bucket, now } = context;
+  const { call, store, body, now } = context;
+  const requireItsConditions = writeConditions(call, store);
   const text = await readText(body);
+  const before = context.repeatsCompletions && store.completed(queryValue(call, 'uploadId') ?? '');
+  if (before && before === store.get(call.key)) return completed(context, before);
   // From here to the end nothing awaits: the upload, its parts and the conditions hold until the object is there.
   const upload = requireUpload(call, store);
   const object: StoredObject = {
@@ -104,9 +107,13 @@ export async function completeMultipartUpload(context: Context): Promise<Reply> 
     headers: upload.headers,
     modified: now().getTime(),
   };
-  requireWriteConditions(call, store.get(call.key));
+  requireItsConditions();
   store.end(upload, object);
   context.created(object);
+  return completed(context, object);
+}
+
+function completed({ call, bucket }: Context, object: StoredObject): Reply {
   return {
     status: 200,
     headers: { 'x-amz-server-side-encryption': object.headers['x-amz-server-side-encryption'] ?? 'AES256' },
@@ -121,6 +128,12 @@ export async function completeMultipartUpload(context: Context): Promise<Reply> 
       }),
     }),
   };
+}
+
+/** After a conflict, an upload cannot be completed any more: it must begin anew. */
+export function giveUpMultipartUpload(call: Call, store: Store): void {
+  const upload = store.upload(queryValue(call, 'uploadId') ?? '');
+  if (upload?.key === call.key) store.end(upload);
 }
 
 export async function abortMultipartUpload({ call, store }: Context): Promise<Reply> {

@@ -1,6 +1,6 @@
 import { readText } from './body.ts';
 import { type Call, header } from './call.ts';
-import { requireReadConditions, requireWriteConditions } from './conditions.ts';
+import { requireConditions, requireReadConditions, writeConditions } from './conditions.ts';
 import {
   type Context,
   checksumHeaders,
@@ -18,6 +18,7 @@ const MAX_DELETIONS = 1000;
 export async function putObject(context: Context): Promise<Reply> {
   const { call, store, body, now } = context;
   const headers = storedHeaders(context);
+  const requireItsConditions = writeConditions(call, store);
   const file = await store.write(body);
   const { size, md5, checksum } = body.received;
   const object: StoredObject = {
@@ -30,7 +31,7 @@ export async function putObject(context: Context): Promise<Reply> {
     checksum,
   };
   try {
-    requireWriteConditions(call, store.get(call.key));
+    requireItsConditions();
   } catch (error) {
     store.discard(file);
     throw error;
@@ -115,7 +116,7 @@ function overrides(call: Call): Record<string, string> {
 
 /** What is not there counts as deleted. */
 export async function deleteObject({ call, store }: Context): Promise<Reply> {
-  requireWriteConditions(call, store.get(call.key));
+  requireConditions(call, store.get(call.key));
   store.remove(call.key);
   return { status: 204 };
 }

@@ -13,6 +13,7 @@ export interface Context {
   readonly store: Store;
   readonly bucket: string;
   readonly now: () => Date;
+  readonly repeatsCompletions: boolean;
   /** Tells of an object that has just come to be. */
   created(object: StoredObject): void;
 }

@@ -3,20 +3,29 @@ import type { Operation } from './routing.ts';
 import { S3Error } from './s3-error.ts';
 import type { Credentials, Signed } from './signature.ts';
 
-/** What a bucket policy allows a principal: everything that is in no statement is refused. */
-interface Statement {
-  readonly action: Action;
-  /** The start of the keys that it is about. */
-  readonly prefix: string;
-  /** Whether the request must carry If-None-Match, as the condition key `s3:if-none-match` demands. */
-  readonly ifNoneMatch?: boolean;
+/** A statement of a bucket policy, in as much of IAM's language as this server knows. */
+export interface Statement {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Principal: '*' | { readonly Service: string };
+  readonly Action: readonly string[];
+  /** An asterisk at its end stands for anything. */
+  readonly Resource: string;
+  readonly Condition: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-/** Somebody besides the owner of the bucket. */
+/** A service of AWS, which may do what the bucket policy allows it, and nothing else. */
 export interface Guest {
   readonly credentials: Credentials;
-  /** Asked for each request: a policy may change. */
-  readonly policy: () => readonly Statement[];
+  readonly service: string;
+  /** On whose behalf it comes. */
+  readonly sourceArn: string;
+}
+
+/** Who may do what. The owner may do whatever no statement denies. */
+export interface Access {
+  readonly bucket: string;
+  readonly guests: readonly Guest[];
+  readonly policy: readonly Statement[];
 }
 
 type Action =
@@ -25,6 +34,15 @@ type Action =
   | 's3:DeleteObject'
   | 's3:ListBucket'
   | 's3:AbortMultipartUpload';
+
+/** What a request asks a policy for. */
+interface Asked {
+  readonly action: Action;
+  readonly resource: string;
+  readonly guest: Guest | undefined;
+  /** By condition key; `undefined` where the request has no value for it. */
+  readonly values: Readonly<Record<string, string | undefined>>;
+}
 
 /** https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
 const ACTIONS: Readonly<Record<Operation, Action>> = {
@@ -47,31 +65,65 @@ const ACTIONS: Readonly<Record<Operation, Action>> = {
   DeleteObject: 's3:DeleteObject',
 };
 
-/** Refuses what the policy does not allow a guest; the owner may do everything. */
-export function requireAllowed(
-  guests: readonly Guest[],
-  { accessKeyId }: Signed,
-  operation: Operation,
-  call: Call,
-): void {
-  const guest = guestOf(guests, accessKeyId);
-  const isAllowed = ({ action, prefix, ifNoneMatch }: Statement) =>
-    action === ACTIONS[operation] &&
-    call.key.startsWith(prefix) &&
-    !(ifNoneMatch && header(call, 'if-none-match') === undefined);
-  if (!guest || guest.policy().some(isAllowed)) return;
-  throw accessDenied();
+/** Those for which `s3:ObjectCreationOperation` is true; it is false for the others that are `s3:PutObject`.
+ *  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html */
+const CREATIONS: readonly Operation[] = ['PutObject', 'CopyObject', 'CompleteMultipartUpload'];
+
+const OPERATORS: Readonly<Record<string, (value: string | undefined, expected: string) => boolean>> = {
+  Null: (value, expected) => String(value === undefined) === expected,
+  Bool: (value, expected) => value === expected,
+  StringEquals: (value, expected) => value === expected,
+};
+
+/** Refuses what a statement denies, the owner as well, and what none allows a guest. */
+export function requireAllowed(access: Access, signed: Signed, operation: Operation, call: Call): void {
+  if (!isAllowed(access, askedBy(access, signed, operation, call))) throw accessDenied();
 }
 
 /** Who may not list a bucket is not told which objects are not there. */
-export function errorFor(guests: readonly Guest[], { accessKeyId }: Signed, error: unknown): unknown {
-  const isMissing = error instanceof S3Error && error.code === 'NoSuchKey';
-  const guest = isMissing ? guestOf(guests, accessKeyId) : undefined;
-  const mayList = guest?.policy().some(({ action }) => action === 's3:ListBucket');
-  return guest && !mayList ? accessDenied() : error;
+export function errorFor(access: Access, signed: Signed, call: Call, error: unknown): unknown {
+  if (!(error instanceof S3Error && error.code === 'NoSuchKey')) return error;
+  return isAllowed(access, askedBy(access, signed, 'ListObjectsV2', call)) ? error : accessDenied();
 }
 
-const guestOf = (guests: readonly Guest[], accessKeyId: string) =>
-  guests.find(({ credentials }) => credentials.accessKeyId === accessKeyId);
+function askedBy(access: Access, { accessKeyId }: Signed, operation: Operation, call: Call): Asked {
+  const action = ACTIONS[operation];
+  const guest = access.guests.find(({ credentials }) => credentials.accessKeyId === accessKeyId);
+  const bucket = `arn:aws:s3:::${access.bucket}`;
+  const isWrite = action === 's3:PutObject';
+  return {
+    action,
+    guest,
+    resource: action === 's3:ListBucket' ? bucket : `${bucket}/${call.key}`,
+    values: {
+      'aws:SourceArn': guest?.sourceArn,
+      's3:if-match': header(call, 'if-match'),
+      's3:if-none-match': header(call, 'if-none-match'),
+      's3:ObjectCreationOperation': isWrite ? String(CREATIONS.includes(operation)) : undefined,
+    },
+  };
+}
+
+function isAllowed({ policy }: Access, asked: Asked): boolean {
+  const effects = policy.filter((statement) => isAbout(statement, asked)).map(({ Effect }) => Effect);
+  return !effects.includes('Deny') && (asked.guest === undefined || effects.includes('Allow'));
+}
+
+function isAbout({ Principal, Action, Resource, Condition }: Statement, asked: Asked): boolean {
+  if (Principal !== '*' && Principal.Service !== asked.guest?.service) return false;
+  if (!Action.includes(asked.action)) return false;
+  const prefix = Resource.replace(/\*$/, '');
+  if (prefix === Resource ? asked.resource !== Resource : !asked.resource.startsWith(prefix)) return false;
+  return Object.entries(Condition).every(([operator, of]) =>
+    Object.entries(of).every(([key, expected]) => holds(operator, key, expected, asked.values)),
+  );
+}
+
+function holds(operator: string, key: string, expected: string, values: Asked['values']): boolean {
+  const test = OPERATORS[operator];
+  if (!test || !(key in values))
+    throw new Error(`this server does not know the condition ${operator} ${key}`);
+  return test(values[key], expected);
+}
 
 const accessDenied = () => new S3Error('AccessDenied', 'Access Denied');

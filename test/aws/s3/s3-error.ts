@@ -69,6 +69,12 @@ export const preconditionFailed = (condition: string) =>
     Condition: condition,
   });
 
+export const conditionalRequestConflict = () =>
+  new S3Error(
+    'ConditionalRequestConflict',
+    'The conditional request cannot succeed due to a conflicting operation against this resource.',
+  );
+
 export const noSuchKey = (key: string) =>
   new S3Error('NoSuchKey', 'The specified key does not exist.', { Key: key });
 

@@ -13,14 +13,15 @@ import {
   abortMultipartUpload,
   completeMultipartUpload,
   createMultipartUpload,
+  giveUpMultipartUpload,
   listParts,
   uploadPart,
 } from './multipart.ts';
 import { deleteObject, deleteObjects, getObject, headObject, putObject } from './objects.ts';
 import { type Context, quoted, type Reply } from './operation.ts';
-import { errorFor, type Guest, requireAllowed } from './policy.ts';
+import { type Access, errorFor, type Guest, requireAllowed, type Statement } from './policy.ts';
 import { type Operation, operationOf } from './routing.ts';
-import { S3Error } from './s3-error.ts';
+import { conditionalRequestConflict, S3Error } from './s3-error.ts';
 import { authenticate, type Credentials, type Signed } from './signature.ts';
 import { Store, type StoredObject } from './store.ts';
 import { errorDocument } from './xml.ts';
@@ -46,15 +47,20 @@ export interface ObjectCreated {
 
 export interface S3ServerOptions {
   readonly directory: string;
-  /** Of the owner, who may do everything. */
+  /** Of the owner, who may do everything that the bucket policy does not deny. */
   readonly credentials: Credentials;
-  /** Who else there is, with what the bucket policy lets them do. @default none */
+  /** Who else there is. @default nobody */
   readonly guests?: readonly Guest[];
+  /** The bucket policy; asked for each request, for it may change. @default none */
+  readonly policy?: () => readonly Statement[];
   readonly region: string;
   readonly bucket: string;
   /** @default - a free one of the loopback address */
   readonly port?: number;
   readonly now?: () => Date;
+  /** Whether an upload that is completed once more is answered as the first time, as S3 is seen to do; what it documents
+   *  is NoSuchUpload. @default false */
+  readonly repeatsCompletions?: boolean;
   /** Called after the answer is on its way, as S3's events are. */
   readonly onObjectCreated?: (event: ObjectCreated) => void;
   /** Asked once per request whose signature is right. */
@@ -92,11 +98,10 @@ const OPERATIONS: Record<Operation, (context: Context) => Promise<Reply>> = {
   DeleteObject: deleteObject,
 };
 
-const FAULT_MESSAGES = {
-  InternalError: 'We encountered an internal error. Please try again.',
-  SlowDown: 'Please reduce your request rate.',
-  ConditionalRequestConflict:
-    'The conditional request cannot succeed due to a conflicting operation against this resource.',
+const FAULT_ERRORS = {
+  InternalError: () => new S3Error('InternalError', 'We encountered an internal error. Please try again.'),
+  SlowDown: () => new S3Error('SlowDown', 'Please reduce your request rate.'),
+  ConditionalRequestConflict: conditionalRequestConflict,
 };
 
 /** As long as connections of S3's clients stay idle. */
@@ -174,20 +179,27 @@ class S3Service {
     const { credentials, guests = [], region, bucket } = this.#options;
     const accepted = [credentials, ...guests.map((guest) => guest.credentials)];
     const signed = authenticate(call, { credentials: accepted, region, now: this.#now });
-    requireAllowed(guests, signed, operation, call);
+    const access: Access = { bucket, guests, policy: this.#options.policy?.() ?? [] };
+    requireAllowed(access, signed, operation, call);
     this.calls.push({ operation, key: call.key });
+    return await this.#attempt(operation, call, signed).catch((error: unknown) => {
+      const isConflict = error instanceof S3Error && error.code === 'ConditionalRequestConflict';
+      if (isConflict && operation === 'CompleteMultipartUpload') giveUpMultipartUpload(call, this.#store);
+      throw errorFor(access, signed, call, error);
+    });
+  }
+
+  async #attempt(operation: Operation, call: Call, signed: Signed): Promise<Reply | 'dropped'> {
     const { key, method } = call;
     const { presigned } = signed;
     const fault = await this.#options.before?.({ operation, key, method, presigned });
     if (fault) await suffer(fault, call);
-    if (call.bucket !== bucket) {
+    if (call.bucket !== this.#options.bucket) {
       throw new S3Error('NoSuchBucket', 'The specified bucket does not exist', { BucketName: call.bucket });
     }
     const running = this.#perform(operation, call, signed);
     this.#running.add(running);
-    const reply = await running
-      .catch((error: unknown) => Promise.reject(errorFor(guests, signed, error)))
-      .finally(() => this.#running.delete(running));
+    const reply = await running.finally(() => this.#running.delete(running));
     return fault && 'dropAnswer' in fault ? 'dropped' : reply;
   }
 
@@ -200,8 +212,9 @@ class S3Service {
     const isWhole = operation === 'PutObject' || operation === 'CopyObject';
     const reason = isWhole ? operation : 'CompleteMultipartUpload';
     const created = (object: StoredObject) => this.#tell(object, reason);
-    const { bucket } = this.#options;
-    return OPERATIONS[operation]({ call, signed, body, store: this.#store, bucket, now: this.#now, created });
+    const { bucket, repeatsCompletions = false } = this.#options;
+    const [store, now] = [this.#store, this.#now];
+    return OPERATIONS[operation]({ call, signed, body, store, bucket, now, repeatsCompletions, created });
   }
 
   #tell({ key, size, eTag }: StoredObject, reason: ObjectCreated['reason']): void {
@@ -216,7 +229,7 @@ const isBodyless = ({ method }: Call) => method === 'GET' || method === 'HEAD' |
 async function suffer(fault: Fault, { headers }: Call): Promise<void> {
   if ('ignoreRange' in fault) delete headers.range;
   if ('delayMs' in fault) await delay(fault.delayMs);
-  if ('code' in fault) throw new S3Error(fault.code, FAULT_MESSAGES[fault.code]);
+  if ('code' in fault) throw FAULT_ERRORS[fault.code]();
 }
 
 /** Reads away what is left of a request, so that the connection can carry the next. */

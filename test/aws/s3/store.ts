@@ -68,7 +68,10 @@ const READ_CHUNK_BYTES = 256 * 1024;
 export class Store {
   readonly #directory: string;
   readonly #objects = new Map<string, StoredObject>();
+  readonly #deletions = new Map<string, number>();
   readonly #uploads = new Map<string, OpenUpload>();
+  /** What uploads became that this server has completed, by their ids. */
+  readonly #completed = new Map<string, StoredObject>();
   /** How many records and readers each file has. */
   readonly #users = new Map<string, number>();
   readonly #unlinking = new Set<Promise<void>>();
@@ -97,8 +100,17 @@ export class Store {
     return this.#objects.get(key);
   }
 
+  /** How many objects of this key this server has deleted. */
+  deletions(key: string): number {
+    return this.#deletions.get(key) ?? 0;
+  }
+
   upload(id: string): OpenUpload | undefined {
     return this.#uploads.get(id);
+  }
+
+  completed(id: string): StoredObject | undefined {
+    return this.#completed.get(id);
   }
 
   uploads(): readonly OpenUpload[] {
@@ -139,6 +151,7 @@ export class Store {
   /** Ends an upload, in favour of `object` if there is one. */
   end(upload: OpenUpload, object?: StoredObject): void {
     this.#change(object ? { put: object, end: upload.id } : { end: upload.id });
+    if (object) this.#completed.set(upload.id, object);
   }
 
   /** Deletes a file that was written and is in no record. */
@@ -221,6 +234,7 @@ export class Store {
   #drop(key: string): void {
     this.#letGo(this.#objects.get(key)?.files ?? []);
     this.#objects.delete(key);
+    this.#deletions.set(key, this.deletions(key) + 1);
     this.keys.remove(key);
   }
 

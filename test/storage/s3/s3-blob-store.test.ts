@@ -13,6 +13,7 @@ import type {
   Upload,
 } from '../../../functions/storage/blob-store.ts';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
+import { denyOverwrites } from '../../../lib/blob-policy.ts';
 import { type S3ServerOptions, startS3Server } from '../../aws/s3/server.ts';
 import { blobStoreContract } from '../../contract/blob-store.contract.ts';
 
@@ -20,6 +21,7 @@ const MEBIBYTE = 1024 * 1024;
 const bucket = 'stowage-test';
 const region = 'eu-central-1';
 const credentials = { accessKeyId: 'AKIATEST', secretAccessKey: 'secret' };
+const policy = () => [denyOverwrites(`arn:aws:s3:::${bucket}`)];
 const directory = mkdtempSync(join(tmpdir(), 'stowage-s3-'));
 
 let server: Awaited<ReturnType<typeof startS3Server>>;
@@ -27,7 +29,7 @@ let client: S3Client;
 let firstCall = 0;
 
 beforeAll(async () => {
-  server = await startS3Server({ directory, credentials, region, bucket });
+  server = await startS3Server({ directory, credentials, region, bucket, policy });
   const requestChecksumCalculation = 'WHEN_REQUIRED' as const;
   client = new S3Client({
     endpoint: server.url,
@@ -242,7 +244,7 @@ describe('S3BlobStore', () => {
 
   async function openWith(before: NonNullable<S3ServerOptions['before']>) {
     const own = mkdtempSync(join(directory, 'own-'));
-    const s3 = await startS3Server({ directory: own, credentials, region, bucket, before });
+    const s3 = await startS3Server({ directory: own, credentials, region, bucket, policy, before });
     const requestChecksumCalculation = 'WHEN_REQUIRED' as const;
     const to = { endpoint: s3.url, forcePathStyle: true, region, credentials, requestChecksumCalculation };
     const ours = new S3Client(to);
