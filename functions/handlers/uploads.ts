@@ -95,8 +95,12 @@ async function sessionHeaders(
   { uploads, caller: { principal } }: Call,
   { id, repository, upload }: UploadSession,
 ): Promise<Record<string, string>> {
-  const { objectKey } = upload;
-  const token = await uploads?.issue({ repository, session: id, objectKey, principal });
+  const { objectKey, sealed } = upload;
+  // Nobody but the registry writes at the key of a sealed upload.
+  const token =
+    sealed === undefined
+      ? await uploads?.issue({ repository, session: id, objectKey, principal })
+      : undefined;
   return {
     Location: `/v2/${repository}/blobs/uploads/${id}${token ? `?token=${token}` : ''}`,
     'Docker-Upload-UUID': id,

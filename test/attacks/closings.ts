@@ -2,7 +2,7 @@ import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import { type Attacker, bytesOf } from './attacker.ts';
 
 /** An upload that has received `first`, and what its attackers try to make of it. */
-export interface Scene {
+interface Scene {
   readonly attacker: Attacker;
   readonly repository: string;
   readonly location: string;

@@ -107,10 +107,12 @@ export class ObjectClient {
     }));
     const input = { ...this.#at(key), UploadId: id, MultipartUpload: { Parts }, IfNoneMatch: '*' };
     try {
-      await this.#decided(() => this.#s3.send(new CompleteMultipartUploadCommand(input)));
+      await this.#send(() => this.#s3.send(new CompleteMultipartUploadCommand(input)));
       return true;
     } catch (error) {
-      if (!isNamed(error, 'NoSuchUpload', 'InvalidPart', 'PreconditionFailed')) throw error;
+      // After the last of these S3 wants the upload begun anew: nobody else writes at this key but to make the same object.
+      const decided = ['NoSuchUpload', 'InvalidPart', 'PreconditionFailed', 'ConditionalRequestConflict'];
+      if (!isNamed(error, ...decided)) throw error;
       return (await this.head(key))?.sha256 === compositeOf(parts);
     }
   }
