@@ -41,8 +41,10 @@ function authenticationFrom(environment: NodeJS.ProcessEnv): Authentication | un
   return new Authentication({ registry, keys, publicUrl, workloads: new IdTokenVerifier() });
 }
 
-async function answer(event: Event): Promise<Result> {
-  const request = requestOf(event);
+/** When the function is about to time out, `signal` fires, and the client is told an error: nothing is done past that, now or
+ *  when the next request wakes this process. */
+async function answer(event: Event, _: Context, { signal }: { signal: AbortSignal }): Promise<Result> {
+  const request = requestOf(event, signal);
   if (!request) return { statusCode: 400 };
   const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
   const challenge = response.headers.get('www-authenticate');

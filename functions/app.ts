@@ -9,6 +9,7 @@ import { recordAudit } from './identity/audit.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
+import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 
@@ -104,11 +105,15 @@ class Visit {
   repository: string | undefined;
   principal: string = stranger.principal;
   readonly #options: VisitOptions;
+  readonly #registry: Registry;
+  readonly #failed = new AbortController();
   #route: Route | undefined;
   #target: string | undefined;
 
   constructor(options: VisitOptions) {
     this.#options = options;
+    const { registry, request } = options;
+    this.#registry = registryUntil(registry, AbortSignal.any([request.signal, this.#failed.signal]));
   }
 
   async answer(match: (method: string, path: string) => Match<Route>) {
@@ -134,7 +139,7 @@ class Visit {
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
     const { authentication, sender, lease } = this.#options;
-    const registry = { ...this.#options.registry, actor: caller.principal };
+    const registry = { ...this.#registry, actor: caller.principal };
     const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
     const about = (target: string) => {
       this.#target = target;
@@ -154,7 +159,7 @@ class Visit {
       return { caller: everybody };
     }
     if (need === 'nothing') return { caller: stranger };
-    const bearer: Bearer = await authentication.bearerOf(request);
+    const bearer: Bearer = await authentication.bearerOf(request, this.#registry);
     this.principal = bearer.caller.principal;
     const also = parseRepositoryName(query.get('from') ?? '');
     await demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
@@ -168,7 +173,9 @@ class Visit {
     return publicUrl ?? `${sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
   }
 
+  /** What the handler has begun, and does not wait for since something else has failed, ends with it. */
   async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
+    this.#failed.abort(error);
     const path = readablePath(this.#options.request);
     const response = errorResponse(error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };

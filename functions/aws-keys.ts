@@ -35,7 +35,7 @@ export function ssmSecret({ environment, name, calls }: SsmOptions): SecretText 
   };
   return {
     read: async () => (await parameter()).read(),
-    create: async (text) => (await parameter()).create(text),
-    replace: async (text) => (await parameter()).replace(text),
+    create: async (text, signal) => (await parameter()).create(text, signal),
+    replace: async (text, signal) => (await parameter()).replace(text, signal),
   };
 }

@@ -3,6 +3,7 @@ import type { EventBridgeEvent } from 'aws-lambda';
 import { createAwsRegistry } from './aws.ts';
 import { MAX_INLINE_BYTES } from './limits.ts';
 import { commitDirectUpload } from './registry/direct-uploads.ts';
+import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { JOBS, METRICS } from './telemetry/names.ts';
 
@@ -31,7 +32,9 @@ const BLOBS = 'blobs/';
  *  body to S3 that the API could take: of a small object nothing is asked. */
 export const handler = middy<ObjectCreated, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
   .use(jobTelemetry({ job: JOBS.commitUploads, result: METRICS.jobs.uploadsCommitted, callsMade }))
-  .handler(async ({ detail: { object } }) => {
+  .handler(async ({ detail: { object } }, _, { signal }) => {
     if (!object.key.startsWith(BLOBS) || object.size <= MAX_INLINE_BYTES) return 0;
-    return (await commitDirectUpload(registry, object.key.slice(BLOBS.length))) ? 1 : 0;
+    return (await commitDirectUpload(registryUntil(registry, signal), object.key.slice(BLOBS.length)))
+      ? 1
+      : 0;
   });

@@ -30,20 +30,22 @@ const answering: MiddlewareObj<ResourceRequest, number> = {
 export const handler = middy<ResourceRequest, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
   .use(jobTelemetry({ job: JOBS.frontKeys, result: METRICS.jobs.frontKeysMade, callsMade: () => calls.made }))
   .use(answering)
-  .handler(async (request) => {
-    const made = request.RequestType === 'Delete' ? { attributes: {}, count: 0 } : await make(request);
+  .handler(async (request, _, { signal }) => {
+    const made =
+      request.RequestType === 'Delete' ? { attributes: {}, count: 0 } : await make(request, signal);
+    signal.throwIfAborted(); // CloudFormation has been told that it failed
     await answerRequest(request, idOf(request), { is: 'done', attributes: made.attributes });
     return made.count;
   });
 
-async function make({ ResourceProperties: properties }: ResourceRequest) {
+async function make({ ResourceProperties: properties }: ResourceRequest, signal: AbortSignal) {
   const secretIn = (name: string) => ssmSecret({ environment: process.env, name, calls });
   const secret = secretIn(textOf(properties, 'SecretParameter'));
   const downloadKey = secretIn(textOf(properties, 'DownloadKeyParameter'));
   const rotation = `${properties['Rotation'] ?? ''}`;
-  const allowed = new UntilAllowed();
-  const front = await allowed.call(() => frontSecretsFor(secret, rotation));
-  const download = await allowed.call(() => downloadKeyIn(downloadKey));
+  const allowed = new UntilAllowed(signal);
+  const front = await allowed.call(() => frontSecretsFor(secret, rotation, signal));
+  const download = await allowed.call(() => downloadKeyIn(downloadKey, signal));
   return {
     attributes: {
       Secret: front.secret,

@@ -19,10 +19,10 @@ const { keys, publications, callsMade } = createAwsKeys(process.env);
  *  `{"rotate":"now"}` and `{"rotate":"all"}` do not wait for the month: docs/runbook.md. */
 export const handler = middy<Order, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
   .use(jobTelemetry({ job: JOBS.rotateKeys, result: METRICS.jobs.keysRotated, callsMade }))
-  .handler(async (order) => {
+  .handler(async (order, _, { signal }) => {
     const rotation = rotationOf(order);
-    const allowed = new UntilAllowed();
-    const isRotated = await allowed.call(() => keys.rotate(rotation));
+    const allowed = new UntilAllowed(signal);
+    const isRotated = await allowed.call(() => keys.rotate(rotation, signal));
     // After the keys are safe: a copy can be made again, a key that only a copy has is lost.
     await publishEverywhere(publications, (publication) =>
       allowed.call(() => publication.publish(() => keys.current())),

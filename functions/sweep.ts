@@ -1,6 +1,7 @@
 import middy from '@middy/core';
-import type { Context, ScheduledEvent } from 'aws-lambda';
+import type { ScheduledEvent } from 'aws-lambda';
 import { createAwsRegistry, leaseOf } from './aws.ts';
+import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { JOBS, METRICS } from './telemetry/names.ts';
 import { sweepDue } from './upkeep/round.ts';
@@ -14,10 +15,11 @@ const PAGE_RESERVE_MS = 60_000;
 const { registry, callsMade } = createAwsRegistry(process.env);
 const lease = leaseOf(process.env);
 
-/** Sweeps the repositories that are due, and answers how many. May be cut off at any step: the next run goes on. */
+/** Sweeps the repositories that are due, and answers how many. May be cut off at any step, and does nothing past that: the next
+ *  run goes on. */
 export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
   .use(jobTelemetry({ job: JOBS.sweep, result: METRICS.jobs.repositoriesSwept, callsMade }))
-  .handler(async (_: ScheduledEvent, context: Context) => {
+  .handler(async (_, context, { signal }) => {
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
-    return await sweepDue(registry, { ...lease, until });
+    return await sweepDue(registryUntil(registry, signal), { ...lease, until });
   });

@@ -11,9 +11,9 @@ export interface Received {
   readonly discardBody: () => void;
 }
 
-/** The web-standard request of what Node received; `undefined` where it is none (a method or target that the
- *  standard refuses). A body that is cut fails with SIZE_INVALID. */
-export function receive(incoming: IncomingMessage): Received | undefined {
+/** The web-standard request of what Node received, whose signal follows `signal`; `undefined` where it is none (a method or
+ *  target that the standard refuses). A body that is cut fails with SIZE_INVALID. */
+export function receive(incoming: IncomingMessage, signal: AbortSignal): Received | undefined {
   const { method = 'GET', url = '/' } = incoming;
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const body = hasBody ? new IncomingBody(incoming) : undefined;
@@ -21,6 +21,7 @@ export function receive(incoming: IncomingMessage): Received | undefined {
     const request = new Request(urlOf(url), {
       method,
       headers: headersOf(incoming.rawHeaders),
+      signal,
       ...(body && { body: body.stream, duplex: 'half' }),
     });
     return { request, discardBody: () => (body ? body.discard() : incoming.resume()) };

@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { App } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
+import { clientGone } from '../functions/oci/errors.ts';
 import { receive } from './request.ts';
 import { respond } from './response.ts';
 
@@ -88,7 +89,7 @@ async function answer(
   onError?: (error: unknown) => void,
 ): Promise<void> {
   try {
-    const received = receive(incoming);
+    const received = receive(incoming, untilGone(outgoing));
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
     const response = received ? await app(received.request) : new Response(null, { status: 400 });
@@ -97,6 +98,16 @@ async function answer(
     if (!incoming.socket.destroyed) onError?.(error);
     outgoing.destroy(); // half an answer: a cut connection is the only honest end left
   }
+}
+
+/** Fires where the connection ends before the answer did: by the client, which has to leave its side open until then (Node closes
+ *  ours with it), by silence, or since the answer failed. */
+function untilGone(outgoing: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  outgoing.on('close', () => {
+    if (!outgoing.writableFinished) gone.abort(clientGone());
+  });
+  return gone.signal;
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

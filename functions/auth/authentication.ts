@@ -34,7 +34,6 @@ export class Authentication {
   readonly passwords: PasswordMemory;
   readonly workloads: WorkloadVerifier;
   readonly publicUrl: string | undefined;
-  readonly #registry: Registry;
 
   constructor({ registry, keys, workloads, publicUrl }: AuthenticationOptions) {
     const { now, newId } = registry;
@@ -42,11 +41,10 @@ export class Authentication {
     this.passwords = new PasswordMemory(now);
     this.workloads = workloads;
     this.publicUrl = publicUrl;
-    this.#registry = registry;
   }
 
-  /** Who sent the request, by its bearer token; nothing else is taken for a proof. */
-  async bearerOf({ headers }: Request): Promise<Bearer> {
+  /** Who sent the request, by its bearer token; nothing else is taken for a proof. `registry` is the request's own. */
+  async bearerOf({ headers }: Request, registry: Registry): Promise<Bearer> {
     const [, scheme = '', text = ''] = /^(\S+) +(\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
     if (scheme.toLowerCase() === 'basic') {
       const why = 'a password is taken by the token endpoint only, which the challenge names';
@@ -56,30 +54,30 @@ export class Authentication {
       return { is: 'unknown', caller: stranger, why: 'authentication required' };
     }
     const outcome = await this.tokens.verify(text);
-    if (outcome.is === 'valid') return { is: 'known', caller: this.#callerOf(outcome.token) };
+    if (outcome.is === 'valid') return { is: 'known', caller: callerOf(registry, outcome.token) };
     const why = outcome.is === 'expired' ? 'the access token has expired' : 'the access token is not valid';
     return { is: 'unknown', caller: stranger, why, error: 'invalid_token' };
   }
+}
 
-  #callerOf(token: AccessToken): Caller {
-    const { principal, credential } = token;
-    let authority: ReturnType<Caller['authority']> | undefined;
-    return {
-      principal,
-      credential,
-      verdict: (type, name) => verdictOf(token, type, name),
-      authority: () => {
-        authority ??= this.#authorityOf(token);
-        return authority;
-      },
-    };
-  }
+function callerOf(registry: Registry, token: AccessToken): Caller {
+  const { principal, credential } = token;
+  let authority: ReturnType<Caller['authority']> | undefined;
+  return {
+    principal,
+    credential,
+    verdict: (type, name) => verdictOf(token, type, name),
+    authority: () => {
+      authority ??= authorityOf(registry, token);
+      return authority;
+    },
+  };
+}
 
-  async #authorityOf({ principal, credential, grants }: AccessToken) {
-    if (principal === ANONYMOUS) return nobody;
-    if (grants) return currentWorkload(this.#registry, credential, grants);
-    return (await currentIdentity(this.#registry, principal, credential))?.authority;
-  }
+async function authorityOf(registry: Registry, { principal, credential, grants }: AccessToken) {
+  if (principal === ANONYMOUS) return nobody;
+  if (grants) return currentWorkload(registry, credential, grants);
+  return (await currentIdentity(registry, principal, credential))?.authority;
 }
 
 function verdictOf({ access }: AccessToken, type: string, name: string): Verdict {

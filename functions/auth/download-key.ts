@@ -13,12 +13,12 @@ export interface DownloadKey {
 }
 
 /** The public key of the downloads' private key (PEM), which is made where there is none. */
-export async function downloadKeyIn(kept: SecretText): Promise<DownloadKey> {
+export async function downloadKeyIn(kept: SecretText, signal?: AbortSignal): Promise<DownloadKey> {
   const text = await kept.read();
   if (text !== undefined) return { publicKey: publicKeyOf(read(text)), isNew: false };
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: RSA_BITS });
-  const isNew = await kept.create(privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
-  return isNew ? { publicKey: publicKeyOf(privateKey), isNew } : downloadKeyIn(kept);
+  const isNew = await kept.create(privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, signal);
+  return isNew ? { publicKey: publicKeyOf(privateKey), isNew } : downloadKeyIn(kept, signal);
 }
 
 function read(pem: string): KeyObject {

@@ -21,15 +21,21 @@ export interface FrontSecrets {
 
 /** The secrets for a rotation, which has any name, and makes a new one where it has not been asked for of late. So a
  *  repetition changes nothing, and a return to the rotation before returns to its secret. */
-export async function frontSecretsFor(kept: SecretText, rotation: string): Promise<FrontSecrets> {
+export async function frontSecretsFor(
+  kept: SecretText,
+  rotation: string,
+  signal?: AbortSignal,
+): Promise<FrontSecrets> {
   const text = await kept.read();
   const found = text === undefined ? [] : decode(text);
   const known = found.find((each) => each.rotation === rotation);
   const first = known ?? newFrontSecret(rotation);
   const secrets = [first, ...found.filter((each) => each !== known)].slice(0, KEPT);
   const next = JSON.stringify({ secrets });
-  if (text === undefined && !(await kept.create(next))) return frontSecretsFor(kept, rotation);
-  if (text !== undefined && first !== found[0]) await kept.replace(next);
+  if (text === undefined && !(await kept.create(next, signal))) {
+    return frontSecretsFor(kept, rotation, signal);
+  }
+  if (text !== undefined && first !== found[0]) await kept.replace(next, signal);
   return { secret: first.secret, accepted: secrets.map(({ secret }) => secret), isNew: !known };
 }
 

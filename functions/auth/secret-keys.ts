@@ -9,14 +9,14 @@ import {
   rotated,
 } from './signing-keys.ts';
 
-/** A secret text that somebody keeps. */
+/** A secret text that somebody keeps. Once `signal` has fired, a write fails, and is not repeated. */
 export interface SecretText {
   /** `undefined` where there is none. */
   read(): Promise<string | undefined>;
   /** `false`, and nothing happens, where there is one. */
-  create(text: string): Promise<boolean>;
+  create(text: string, signal?: AbortSignal): Promise<boolean>;
   /** Writes over what is there; the last of several writers wins. */
-  replace(text: string): Promise<void>;
+  replace(text: string, signal?: AbortSignal): Promise<void>;
 }
 
 interface SecretKeysOptions {
@@ -51,13 +51,14 @@ export class SecretKeys implements KeySource {
   /** Puts a new key in front of the ring, and answers whether it was this call that did. May run at any time, and
    *  several at once: of two that make the first ring one wins, and of two that put a new key in front of it the
    *  later, which harms nobody, since within `KEY_ACTIVATION_MS` no token was signed with the other's. */
-  async rotate(rotation: Rotation = 'when due'): Promise<boolean> {
+  async rotate(rotation: Rotation = 'when due', signal?: AbortSignal): Promise<boolean> {
     const now = this.#now();
     const text = await this.#secret.read();
-    if (text === undefined) return this.#secret.create(encodeKeyRing(rotated(undefined, newSigningKey(now))));
+    const next = (ring: KeyRing | undefined) => encodeKeyRing(rotated(ring, newSigningKey(now)));
+    if (text === undefined) return this.#secret.create(next(undefined), signal);
     const ring = rotation === 'all' ? undefined : decodeKeyRing(text);
     if (rotation === 'when due' && !isRotationDue(ring, now)) return false;
-    await this.#secret.replace(encodeKeyRing(rotated(ring, newSigningKey(now))));
+    await this.#secret.replace(next(ring), signal);
     return true;
   }
 

@@ -12,13 +12,18 @@ const ENVELOPE_BYTES = 32 * 1024;
  *  manifests end at 4 MiB, so whatever exceeds this is our mistake. */
 export const MAX_BODY_BYTES = ((MAX_RESULT_BYTES - ENVELOPE_BYTES) / 4) * 3;
 
-/** The web-standard request of an HTTP API event (payload format 2.0), the body as the bytes that were sent;
- *  `undefined` where it is none (a method or header that the standard refuses). */
-export function requestOf(event: APIGatewayProxyEventV2): Request | undefined {
+/** The web-standard request of an HTTP API event (payload format 2.0), the body as the bytes that were sent, whose signal
+ *  follows the one given; `undefined` where it is none (a method or header that the standard refuses). */
+export function requestOf(event: APIGatewayProxyEventV2, signal?: AbortSignal): Request | undefined {
   const { method } = event.requestContext.http;
   const body = method === 'GET' || method === 'HEAD' ? undefined : bodyOf(event);
   try {
-    return new Request(urlOf(event), { method, headers: headersOf(event), ...(body && { body }) });
+    return new Request(urlOf(event), {
+      method,
+      headers: headersOf(event),
+      ...(body && { body }),
+      ...(signal && { signal }),
+    });
   } catch {
     return undefined;
   }

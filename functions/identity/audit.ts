@@ -1,6 +1,7 @@
 import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { auditKey, auditOf, auditSort } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
+import { lasting } from '../registry/until.ts';
 import type { Attributes, Item } from '../storage/table.ts';
 
 /** Who did what, where to, when, from where, and whether it was allowed. */
@@ -22,8 +23,10 @@ export interface AuditRecord {
 
 const MAX_TEXT = 500;
 
-/** Appends to the trail. Nothing changes or removes a record but its end after `AUDIT_RETENTION_SECONDS`. */
-export async function recordAudit({ table, newId }: Registry, record: AuditRecord): Promise<void> {
+/** Appends to the trail, also of a request that has been cut off: who hangs up must not stay out of it. Nothing changes or
+ *  removes a record but its end after `AUDIT_RETENTION_SECONDS`. */
+export async function recordAudit(registry: Registry, record: AuditRecord): Promise<void> {
+  const { table, newId } = lasting(registry);
   const entries = Object.entries(record).filter(([, value]) => value !== undefined && value !== '');
   const cut = entries.map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]);
   const expiresAt = Math.floor(record.time / 1000) + AUDIT_RETENTION_SECONDS;

@@ -2,6 +2,7 @@ import { entryIn, memberKey, membersOf, subjectKey } from '../registry/keys.ts';
 import { type Page, type PageRequest, pageOf } from '../registry/pages.ts';
 import { untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
+import { absent } from '../storage/table.ts';
 import type { Grant } from './grants.ts';
 import { subjectOf } from './principal.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type SubjectItem,
   subjectItemOf,
 } from './subjects.ts';
-import { removeMember } from './users.ts';
+import { removeMember, userSubject } from './users.ts';
 
 /** Grants that many users have together. */
 export type Group = SubjectItem;
@@ -64,6 +65,9 @@ const REMOVED_AT_ONCE = 50;
 
 async function endMembership(registry: Registry, group: string, user: string): Promise<void> {
   if (await removeMember(registry, group, user)) return;
-  // Of a user who is gone: the entry alone would keep the group for ever.
-  await registry.table.write([{ remove: memberKey(groupSubject(group), user) }]);
+  // Of a user who is gone: the entry alone would keep the group for ever. Not of one who has come since.
+  await registry.table.write([
+    { remove: memberKey(groupSubject(group), user) },
+    { check: subjectKey(userSubject(user)), when: [absent] },
+  ]);
 }

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { conflict } from '../oci/errors.ts';
 import { matcherOf } from '../oci/pattern.ts';
 import { issuerIn, issuerKey, issuers } from '../registry/keys.ts';
+import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Attributes, type Item, present } from '../storage/table.ts';
+import { type Attributes, absent, equals, type Item, present } from '../storage/table.ts';
 import type { Grant } from './grants.ts';
 
 /** Grants for the ID tokens of which every claim named here has a value that fits; `*` stands for any characters. */
@@ -32,18 +33,22 @@ export type NewIssuer = Omit<Issuer, 'createdAt' | 'stamp'>;
 /** More than a few would be a mistake: every login of a workload reads them. */
 export const MAX_ISSUERS = 20;
 
-/** Sets what an issuer's tokens are worth, and adds the issuer where it is new. */
+/** Sets what an issuer's tokens are worth, and adds the issuer where it is new. Of two who do so at once the last wins. */
 export async function putIssuer(registry: Registry, issuer: NewIssuer): Promise<Issuer> {
   const { name, audience, rules } = issuer;
-  const others = await listIssuers(registry);
-  const before = others.find((one) => one.name === name);
-  if (!before && others.length >= MAX_ISSUERS)
-    throw conflict(`there are ${MAX_ISSUERS} issuers, as many as there can be`);
-  const createdAt = before?.createdAt ?? registry.now();
   const stamp = randomUUID();
-  const attributes = { issuer: issuer.issuer, audience, rules, createdAt, stamp } as unknown as Attributes;
-  await registry.table.write([{ put: issuerKey(name), attributes }]);
-  return { name, issuer: issuer.issuer, audience, rules, createdAt, stamp };
+  return untilWon(registry, async () => {
+    const others = await listIssuers(registry);
+    const before = others.find((one) => one.name === name);
+    if (!before && others.length >= MAX_ISSUERS)
+      throw conflict(`there are ${MAX_ISSUERS} issuers, as many as there can be`);
+    const createdAt = before?.createdAt ?? registry.now();
+    const attributes = { issuer: issuer.issuer, audience, rules, createdAt, stamp } as unknown as Attributes;
+    // With a condition it takes effect once: a second time might be after the issuer was deleted.
+    const when = [before ? equals('stamp', before.stamp) : absent];
+    const { committed } = await registry.table.write([{ put: issuerKey(name), attributes, when }]);
+    return committed ? { name, issuer: issuer.issuer, audience, rules, createdAt, stamp } : LOST;
+  });
 }
 
 export async function listIssuers({ table }: Registry): Promise<Issuer[]> {

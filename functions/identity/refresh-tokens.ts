@@ -1,6 +1,7 @@
 import { REFRESH_TOKEN_SECONDS } from '../limits.ts';
 import { refreshTokenKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
+import { absent } from '../storage/table.ts';
 import type { CredentialRef } from './identity.ts';
 import type { PrincipalId } from './principal.ts';
 import { idOfSecret, isSecret, newSecret } from './secrets.ts';
@@ -14,7 +15,9 @@ export async function createRefreshToken(
 ): Promise<string> {
   const { id, text, hash } = newSecret('refresh');
   const expiresAt = Math.floor(now() / 1000) + REFRESH_TOKEN_SECONDS;
-  await table.write([{ put: refreshTokenKey(id), attributes: { principal, credential, hash, expiresAt } }]);
+  const attributes = { principal, credential, hash, expiresAt };
+  // With a condition it takes effect once: a second time might be after it was revoked.
+  await table.write([{ put: refreshTokenKey(id), attributes, when: [absent] }]);
   return text;
 }
 

@@ -110,6 +110,10 @@ export const blobTooLarge = () =>
 export const bodyIncomplete = () =>
   new RegistryError('SIZE_INVALID', 'the connection ended before the whole body arrived');
 
+/** Nobody reads this answer, but the log and the trail do: 499 is what nginx calls it. What was asked may have been done. */
+export const clientGone = () =>
+  new RegistryError('UNSUPPORTED', 'the client has gone before it had its answer', { status: 499 });
+
 export const manifestUnknown = (reference: string) =>
   new RegistryError('MANIFEST_UNKNOWN', 'manifest unknown to repository', { detail: { reference } });
 

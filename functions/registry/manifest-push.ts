@@ -153,7 +153,8 @@ function placement(registry: Registry, bytes: Uint8Array): () => Promise<Placeme
 async function writeObject(registry: Registry, bytes: Uint8Array): Promise<Placement> {
   const objectKey = `blobs/${registry.newId()}` as ObjectKey;
   const due = registry.now() + OUTBOX_DELAY_SECONDS * 1000;
-  await registry.table.write([discard(objectKey, due)]);
+  // With a condition it takes effect once: a second time, after the rescue, it would have the object of a live manifest deleted.
+  await registry.table.write([{ ...discard(objectKey, due), when: [absent] }]);
   await registry.blobs.put(objectKey, bytes);
   return { content: { objectKey }, operations: [rescue(objectKey, due)] };
 }

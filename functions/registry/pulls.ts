@@ -3,6 +3,7 @@ import type { Reference, RepositoryName } from '../oci/reference.ts';
 import { equals, type Key, type Table } from '../storage/table.ts';
 import { pullKey } from './keys.ts';
 import type { Registry } from './registry.ts';
+import { lasting } from './until.ts';
 
 /** How many pulls a process remembers to have recorded; about 2 MB. */
 const REMEMBERED = 10_000;
@@ -17,9 +18,9 @@ export async function recordPull(
   repository: RepositoryName,
   reference: Reference,
 ): Promise<void> {
-  const record = async () => void (await beginRecord(registry, repository, reference)?.written);
-  if (registry.afterwards) registry.afterwards(record);
-  else await record();
+  const record = async (within: Registry) => void (await beginRecord(within, repository, reference)?.written);
+  if (registry.afterwards) registry.afterwards(() => record(lasting(registry)));
+  else await record(registry);
 }
 
 /** As `recordPull`, of a pull that `answer` answers. Where the record has to be waited for, it is written while the answer
@@ -56,13 +57,15 @@ interface PullRecord {
 
 /** Begins to write it; `undefined` where this process did within a day. */
 function beginRecord(
-  { table, now }: Registry,
+  registry: Registry,
   repository: RepositoryName,
   reference: Reference,
 ): PullRecord | undefined {
+  const { table, now } = registry;
   const key = pullKey(repository, reference.kind === 'tag' ? reference.tag : reference.digest);
-  const memory = recorded.get(table) ?? new Map<string, number>();
-  recorded.set(table, memory);
+  const process = lasting(registry).table;
+  const memory = recorded.get(process) ?? new Map<string, number>();
+  recorded.set(process, memory);
   const id = `${key.partition} ${key.sort}`;
   const at = now();
   if (at - (memory.get(id) ?? 0) < PULL_RECORD_SECONDS * 1000) return undefined;

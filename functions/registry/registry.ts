@@ -18,4 +18,6 @@ export interface Registry {
   readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
   readonly pause: (attempt: number) => Promise<void>;
+  /** The same registry past the end that this one has by `registryUntil`. */
+  readonly lasting?: Registry;
 }

@@ -111,4 +111,6 @@ export interface BlobStore {
   list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]>;
   /** Removes up to 1,000 objects (S3); harmless where there are none. Where it fails, some of them may be gone. */
   delete(objectKeys: readonly ObjectKey[]): Promise<void>;
+  /** The same store until `signal` fires: then calls under way are cut, and none is repeated. Absent where none can be cut. */
+  until?(signal: AbortSignal): BlobStore;
 }

@@ -62,6 +62,13 @@ export class LazyBlobStore implements BlobStore {
     await (await this.#opened()).delete(objectKeys);
   }
 
+  until(signal: AbortSignal): BlobStore {
+    return new LazyBlobStore(async () => {
+      const store = await this.#opened();
+      return store.until?.(signal) ?? store;
+    });
+  }
+
   #opened(): Promise<BlobStore> {
     this.#store ??= this.#open().catch((error) => {
       this.#store = undefined;

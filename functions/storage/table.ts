@@ -85,6 +85,9 @@ export interface Table {
   query(query: Query): Promise<readonly Item[]>;
   /** Applies 1 to 100 operations on different items, all or none. A lost race is an outcome, not an error. */
   write(operations: readonly Operation[]): Promise<Outcome>;
+  /** The same table until `signal` fires: then calls under way are cut, and fail with its reason, and no other begins or is
+   *  repeated. Absent where no call takes long enough to be cut. */
+  until?(signal: AbortSignal): Table;
 }
 
 export const absent: Condition = { is: 'absent' };

@@ -33,6 +33,8 @@ export interface DynamoDbTableOptions {
   readonly tableName: string;
   /** @default full jitter, up to 1 s - what waits here is a client's request */
   readonly pause?: Pause;
+  /** @default none: nothing ends a call but its outcome */
+  readonly signal?: AbortSignal;
 }
 
 /** A `Table` in DynamoDB. Reads are strongly consistent. Where DynamoDB stays busy for about 5 s, a call is refused
@@ -41,16 +43,27 @@ export class DynamoDbTable implements Table {
   readonly #client: DynamoDBClient;
   readonly #tableName: string;
   readonly #pause: Pause;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor({ client, tableName, pause = fullJitter }: DynamoDbTableOptions) {
+  constructor({ client, tableName, pause = fullJitter, signal }: DynamoDbTableOptions) {
     this.#client = client;
     this.#tableName = tableName;
     this.#pause = pause;
+    this.#signal = signal;
+  }
+
+  until(signal: AbortSignal): DynamoDbTable {
+    return new DynamoDbTable({
+      client: this.#client,
+      tableName: this.#tableName,
+      pause: this.#pause,
+      signal,
+    });
   }
 
   async get(key: Key): Promise<Attributes | undefined> {
     const input = { TableName: this.#tableName, Key: toStoredKey(key), ConsistentRead: true };
-    const { Item: item } = await this.#patiently(() => this.#client.send(new GetItemCommand(input)));
+    const { Item: item } = await this.#patiently((cut) => this.#client.send(new GetItemCommand(input), cut));
     return item && fromStoredItem(item).attributes;
   }
 
@@ -81,7 +94,7 @@ export class DynamoDbTable implements Table {
     // A page ends at 1 MB, whatever the limit.
     while (input && items.length < query.limit) {
       const command = new QueryCommand({ ...input, Limit: query.limit - items.length });
-      const page = await this.#patiently(() => this.#client.send(command));
+      const page = await this.#patiently((cut) => this.#client.send(command, cut));
       items.push(...(page.Items ?? []).map(fromStoredItem));
       input = page.LastEvaluatedKey && { ...input, ExclusiveStartKey: page.LastEvaluatedKey };
     }
@@ -109,12 +122,12 @@ export class DynamoDbTable implements Table {
   async #writeAlone({ item: { Put, Delete } }: Action): Promise<boolean> {
     if (Put && !Put.ConditionExpression) {
       const { TableName, Item } = Put;
-      await this.#patiently(() => this.#client.send(new PutItemCommand({ TableName, Item })));
+      await this.#patiently((cut) => this.#client.send(new PutItemCommand({ TableName, Item }), cut));
       return true;
     }
     if (Delete && !Delete.ConditionExpression) {
       const { TableName, Key } = Delete;
-      await this.#patiently(() => this.#client.send(new DeleteItemCommand({ TableName, Key })));
+      await this.#patiently((cut) => this.#client.send(new DeleteItemCommand({ TableName, Key }), cut));
       return true;
     }
     return false;
@@ -124,15 +137,15 @@ export class DynamoDbTable implements Table {
    *  attempts: DynamoDB remembers for 10 minutes what it committed under it, answers success, and writes nothing. */
   async #transact(actions: readonly Action[]): Promise<void> {
     const input = { TransactItems: actions.map(({ item }) => item), ClientRequestToken: randomUUID() };
-    await this.#patiently(() => this.#client.send(new TransactWriteItemsCommand(input)));
+    await this.#patiently((cut) => this.#client.send(new TransactWriteItemsCommand(input), cut));
   }
 
   async #getBatch(
     keys: StoredItem[],
   ): Promise<{ readonly items: readonly Item[]; readonly left: StoredItem[] }> {
     const input = { RequestItems: { [this.#tableName]: { Keys: keys, ConsistentRead: true } } };
-    const { Responses = {}, UnprocessedKeys = {} } = await this.#patiently(() =>
-      this.#client.send(new BatchGetItemCommand(input)),
+    const { Responses = {}, UnprocessedKeys = {} } = await this.#patiently((cut) =>
+      this.#client.send(new BatchGetItemCommand(input), cut),
     );
     return {
       items: (Responses[this.#tableName] ?? []).map(fromStoredItem),
@@ -140,8 +153,10 @@ export class DynamoDbTable implements Table {
     };
   }
 
-  #patiently<T>(call: () => Promise<T>): Promise<T> {
-    return patiently(this.#pause, call);
+  #patiently<T>(call: (cut: { readonly abortSignal?: AbortSignal }) => Promise<T>): Promise<T> {
+    const signal = this.#signal;
+    const cut = signal ? { abortSignal: signal } : {};
+    return patiently({ pause: this.#pause, signal }, () => call(cut));
   }
 }
 

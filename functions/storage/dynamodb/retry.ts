@@ -37,21 +37,26 @@ const BUSY_REASON: ReadonlySet<string> = new Set([
 /** Node's codes for a connection that ended, or never began. */
 const DISCONNECTED: ReadonlySet<string> = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
 
+interface Patience {
+  readonly pause: Pause;
+  /** Ends it: whatever the last attempt met, its reason is thrown. */
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Repeats `call` while only time is in its way, up to 10 times. What stays busy becomes TOOMANYREQUESTS; every
  *  other error is thrown as it is. */
-export async function patiently<T>(pause: Pause, call: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt += 1) {
+export async function patiently<T>({ pause, signal }: Patience, call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
-      if (!isBusy(error) && !isUnanswered(error)) throw error;
+      signal?.throwIfAborted();
+      const isLast = attempt === MAX_ATTEMPTS;
+      if (isLast && isBusy(error)) throw Object.assign(tooBusy(), { cause: error });
+      if (isLast || !(isBusy(error) || isUnanswered(error))) throw error;
     }
     await pause(attempt);
-  }
-  try {
-    return await call();
-  } catch (error) {
-    throw isBusy(error) ? Object.assign(tooBusy(), { cause: error }) : error;
   }
 }
 

@@ -34,9 +34,9 @@ export class SsmParameter {
   }
 
   /** `false` where there is such a parameter already, which stays as it is. */
-  async create(text: string): Promise<boolean> {
+  async create(text: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.#put(text, false);
+      await this.#put(text, false, signal);
       return true;
     } catch (error) {
       if (error instanceof ParameterAlreadyExists) return false;
@@ -45,11 +45,11 @@ export class SsmParameter {
   }
 
   /** The last of several writers wins: SSM has no condition on what was read. */
-  async replace(text: string): Promise<void> {
-    await this.#put(text, true);
+  async replace(text: string, signal?: AbortSignal): Promise<void> {
+    await this.#put(text, true, signal);
   }
 
-  async #put(text: string, overwrite: boolean): Promise<void> {
+  async #put(text: string, overwrite: boolean, signal?: AbortSignal): Promise<void> {
     const command = new PutParameterCommand({
       Name: this.#name,
       Value: text,
@@ -57,6 +57,6 @@ export class SsmParameter {
       Tier: 'Standard',
       Overwrite: overwrite,
     });
-    await this.#client.send(command);
+    await this.#client.send(command, signal ? { abortSignal: signal } : {});
   }
 }

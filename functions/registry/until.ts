@@ -1,0 +1,21 @@
+import { blobsUntil, tableUntil } from '../storage/until.ts';
+import type { Registry } from './registry.ts';
+
+/** The registry for one request, or one run of a job: once `signal` has fired no call to its stores begins and no lost race is
+ *  tried again, so that whoever was told an error, or has gone, changes nothing later. A protocol that is stopped so is one whose
+ *  process has died at that step. */
+export function registryUntil(registry: Registry, signal: AbortSignal): Registry {
+  return {
+    ...registry,
+    table: tableUntil(registry.table, signal),
+    blobs: blobsUntil(registry.blobs, signal),
+    pause: async (attempt) => {
+      signal.throwIfAborted();
+      await registry.pause(attempt);
+    },
+    lasting: lasting(registry),
+  };
+}
+
+/** The registry without an end: for what is noted of a request whatever becomes of it. */
+export const lasting = (registry: Registry): Registry => registry.lasting ?? registry;

@@ -1,0 +1,39 @@
+import type { BlobStore } from './blob-store.ts';
+import type { Table } from './table.ts';
+
+/** The same table, of which no call begins once `signal` has fired: it fails with the signal's reason. What is under way is
+ *  cut, and never repeated, where the table can do that. */
+export function tableUntil(table: Table, signal: AbortSignal): Table {
+  if (table.until) return table.until(signal);
+  const unless = async <T>(call: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    return call();
+  };
+  return {
+    get: (key) => unless(() => table.get(key)),
+    getMany: (keys) => unless(() => table.getMany(keys)),
+    query: (query) => unless(() => table.query(query)),
+    write: (operations) => unless(() => table.write(operations)),
+  };
+}
+
+/** As `tableUntil`, of bytes. */
+export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
+  const store = blobs.until?.(signal) ?? blobs;
+  const unless = async <T>(call: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    return call();
+  };
+  return {
+    start: (objectKey, algorithm) => unless(() => store.start(objectKey, algorithm)),
+    append: (upload, body, options) => unless(() => store.append(upload, body, options)),
+    finish: (upload, digest) => unless(() => store.finish(upload, digest)),
+    received: (objectKey) => unless(() => store.received(objectKey)),
+    abort: (upload) => unless(() => store.abort(upload)),
+    put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
+    downloadUrl: (object, digest) => unless(() => store.downloadUrl(object, digest)),
+    read: (objectKey, range) => unless(() => store.read(objectKey, range)),
+    list: (after, limit) => unless(() => store.list(after, limit)),
+    delete: (objectKeys) => unless(() => store.delete(objectKeys)),
+  };
+}
