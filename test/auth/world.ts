@@ -127,7 +127,7 @@ export function scopesIn(challenge: string | null): string[] {
 
 /** Sends a request as clients do: without a token, then with the one that the challenge asks for. */
 export async function sendAs(
-  world: World,
+  world: Pick<World, 'app'>,
   login: Login | undefined,
   path: string,
   init: RequestInit = {},

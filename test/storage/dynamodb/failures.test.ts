@@ -19,7 +19,7 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DynamoDbTable } from '../../../functions/storage/dynamodb/dynamodb-table.ts';
 import { longestPauseMs } from '../../../functions/storage/dynamodb/retry.ts';
-import { absent, type Key, type Operation, present } from '../../../functions/storage/table.ts';
+import { absent, type Key, type Operation, present, type Table } from '../../../functions/storage/table.ts';
 
 // What a server on this machine never does: it is never busy, and its answers always arrive.
 
@@ -164,6 +164,41 @@ describe('a call that stays busy', () => {
   it('has waited 5.2 s at most by then', () => {
     const pausesMs = Array.from({ length: 9 }, (_, index) => longestPauseMs(index + 1));
     expect(pausesMs.reduce((sum, pause) => sum + pause)).toBeLessThanOrEqual(5240);
+  });
+});
+
+describe('a call of a table until a signal', () => {
+  const reason = new Error('the request has ended');
+  const calls: readonly [string, (table: Table) => Promise<unknown>][] = [
+    ['write', (ended) => ended.write(twoChanges)],
+    ['put', (ended) => ended.write([{ put: key('a'), attributes: {} }])],
+    ['remove', (ended) => ended.write([{ remove: key('a') }])],
+    ['get', (ended) => ended.get(key('a'))],
+    ['getMany', (ended) => ended.getMany([key('a')])],
+    ['query', (ended) => ended.query({ partition: 'P', limit: 1 })],
+  ];
+
+  it.each(calls)('does not begin after it: %s', async (_, call) => {
+    mock.onAnyCommand().resolves({});
+    await expect(call(table.until(AbortSignal.abort(reason)))).rejects.toBe(reason);
+    expect(mock.calls()).toEqual([]);
+  });
+
+  it.each(calls)('is not repeated after it: %s', async (_, call) => {
+    const end = new AbortController();
+    mock.onAnyCommand().callsFake(() => {
+      end.abort(reason);
+      throw lostAnswer;
+    });
+    await expect(call(table.until(end.signal))).rejects.toBe(reason);
+    expect(mock.calls()).toHaveLength(1);
+  });
+
+  it.each(calls)('is given the signal, to be cut by it: %s', async (_, call) => {
+    const { signal } = new AbortController();
+    mock.onAnyCommand().resolves({});
+    await call(table.until(signal));
+    expect(mock.calls().map(({ args }) => (args as unknown[])[1])).toEqual([{ abortSignal: signal }]);
   });
 });
 
