@@ -27,12 +27,13 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
   return {
     start: (objectKey, algorithm) => unless(() => store.start(objectKey, algorithm)),
     append: (upload, body, options) => unless(() => store.append(upload, body, options)),
-    finish: (upload, digest) => unless(() => store.finish(upload, digest)),
+    close: (upload, body, options) => unless(() => store.close(upload, body, options)),
+    holds: (upload) => unless(() => store.holds(upload)),
     received: (objectKey) => unless(() => store.received(objectKey)),
     abort: (upload) => unless(() => store.abort(upload)),
     put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
     downloadUrl: (object, digest) => unless(() => store.downloadUrl(object, digest)),
-    read: (objectKey, range) => unless(() => store.read(objectKey, range)),
+    read: (object, range) => unless(() => store.read(object, range)),
     list: (after, limit) => unless(() => store.list(after, limit)),
     delete: (objectKeys) => unless(() => store.delete(objectKeys)),
   };

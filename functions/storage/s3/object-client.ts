@@ -45,22 +45,29 @@ interface ObjectHead {
 const LANE = 'stowage-lane';
 export const DIRECT_LANE = 'direct';
 
+/** How the SDK is told when to give a call up. */
+type Cut = { readonly abortSignal?: AbortSignal };
+
 interface ObjectClientOptions {
   readonly s3: S3Client;
   readonly bucket: string;
   /** Waits before write number `attempt` (from 1) is repeated. */
   readonly pause: (attempt: number) => Promise<void>;
+  /** @default none: nothing ends a call but its outcome */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The S3 calls the blob store makes, with S3's errors turned into outcomes. No write replaces an object, and all
- *  bytes carry their SHA-256, which S3 checks. */
+ *  bytes carry their SHA-256, which S3 checks. Once `signal` has fired, what is under way is cut, and nothing begins or is
+ *  repeated. */
 export class ObjectClient {
   readonly #s3: S3Client;
   readonly #bucket: string;
   readonly #pause: ObjectClientOptions['pause'];
+  readonly #signal: AbortSignal | undefined;
 
-  constructor({ s3, bucket, pause }: ObjectClientOptions) {
-    [this.#s3, this.#bucket, this.#pause] = [s3, bucket, pause];
+  constructor({ s3, bucket, pause, signal }: ObjectClientOptions) {
+    [this.#s3, this.#bucket, this.#pause, this.#signal] = [s3, bucket, pause, signal];
   }
 
   /** Writes where nothing is, or in the place of the version that is named, as nobody does with a blob. Answers whether the
@@ -70,7 +77,7 @@ export class ObjectClient {
     const condition = version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version };
     const input = { ...this.#at(key), Body: bytes, ChecksumSHA256: sha256, ...condition };
     try {
-      await this.#decided(() => this.#s3.send(new PutObjectCommand(input)));
+      await this.#decided((cut) => this.#s3.send(new PutObjectCommand(input), cut));
       return true;
     } catch (error) {
       if (!isNamed(error, 'PreconditionFailed')) throw error;
@@ -80,7 +87,9 @@ export class ObjectClient {
 
   async createMultipart(key: string): Promise<string> {
     const input = { ...this.#at(key), ChecksumAlgorithm: 'SHA256' as const };
-    const { UploadId } = await this.#send(() => this.#s3.send(new CreateMultipartUploadCommand(input)));
+    const { UploadId } = await this.#send((cut) =>
+      this.#s3.send(new CreateMultipartUploadCommand(input), cut),
+    );
     if (!UploadId) throw new Error('S3 answered CreateMultipartUpload without an id');
     return UploadId;
   }
@@ -90,7 +99,7 @@ export class ObjectClient {
     const sha256 = sha256Of(bytes);
     const input = { ...this.#at(key), UploadId: id, PartNumber: number, Body: bytes, ChecksumSHA256: sha256 };
     try {
-      const { ETag = '' } = await this.#send(() => this.#s3.send(new UploadPartCommand(input)));
+      const { ETag = '' } = await this.#send((cut) => this.#s3.send(new UploadPartCommand(input), cut));
       return { etag: ETag, sha256 };
     } catch (error) {
       throw isNamed(error, 'NoSuchUpload') ? new BytesGone(`multipart upload ${id} of ${key}`) : error;
@@ -107,7 +116,7 @@ export class ObjectClient {
     }));
     const input = { ...this.#at(key), UploadId: id, MultipartUpload: { Parts }, IfNoneMatch: '*' };
     try {
-      await this.#send(() => this.#s3.send(new CompleteMultipartUploadCommand(input)));
+      await this.#send((cut) => this.#s3.send(new CompleteMultipartUploadCommand(input), cut));
       return true;
     } catch (error) {
       // After the last of these S3 wants the upload begun anew: nobody else writes at this key but to make the same object.
@@ -121,9 +130,8 @@ export class ObjectClient {
   async read(key: string, range?: ByteRange): Promise<ObjectBody | undefined> {
     const Range = range && `bytes=${range.first}-${range.last}`;
     try {
-      const { Body, ContentRange, ContentLength } = await this.#s3.send(
-        new GetObjectCommand({ ...this.#at(key), ...(Range && { Range }) }),
-      );
+      const command = new GetObjectCommand({ ...this.#at(key), ...(Range && { Range }) });
+      const { Body, ContentRange, ContentLength } = await this.#send((cut) => this.#s3.send(command, cut));
       const size = Number(ContentRange?.split('/')[1] ?? ContentLength);
       return Body && { body: Body.transformToWebStream() as Body, size };
     } catch (error) {
@@ -143,14 +151,14 @@ export class ObjectClient {
   }
 
   async delete(key: string): Promise<void> {
-    await this.#send(() => this.#s3.send(new DeleteObjectCommand(this.#at(key))));
+    await this.#send((cut) => this.#s3.send(new DeleteObjectCommand(this.#at(key)), cut));
   }
 
   /** Up to 1,000 objects. Fails where S3 could not delete each of them. */
   async deleteAll(keys: readonly string[]): Promise<void> {
     const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true };
     const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete });
-    const { Errors: [failed] = [] } = await this.#send(() => this.#s3.send(command));
+    const { Errors: [failed] = [] } = await this.#send((cut) => this.#s3.send(command, cut));
     if (failed) throw new Error(`S3 did not delete ${failed.Key}: ${failed.Code} ${failed.Message}`);
   }
 
@@ -164,7 +172,7 @@ export class ObjectClient {
         MaxKeys: limit - objects.length,
         ...(past !== undefined && { StartAfter: past }),
       });
-      const { Contents = [], IsTruncated } = await this.#send(() => this.#s3.send(command));
+      const { Contents = [], IsTruncated } = await this.#send((cut) => this.#s3.send(command, cut));
       for (const { Key = '', Size = 0, LastModified } of Contents) {
         objects.push({ objectKey: Key as ObjectKey, size: Size, writtenAt: LastModified?.getTime() ?? 0 });
       }
@@ -175,8 +183,8 @@ export class ObjectClient {
 
   async abortMultipart(key: string, id: string): Promise<void> {
     try {
-      await this.#send(() =>
-        this.#s3.send(new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: id })),
+      await this.#send((cut) =>
+        this.#s3.send(new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: id }), cut),
       );
     } catch (error) {
       if (!isNamed(error, 'NoSuchUpload')) throw error;
@@ -187,7 +195,7 @@ export class ObjectClient {
   async head(key: string): Promise<ObjectHead | undefined> {
     try {
       const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
-      const answer = await this.#send(() => this.#s3.send(command));
+      const answer = await this.#send((cut) => this.#s3.send(command, cut));
       const { ChecksumSHA256 = '', ContentLength = 0, Metadata = {} } = answer;
       return { sha256: ChecksumSHA256, size: ContentLength, lane: Metadata[LANE] };
     } catch (error) {
@@ -199,7 +207,7 @@ export class ObjectClient {
   /** S3 answers 409 where it could not tell whether the condition holds: another write to the key, our own first attempt
    *  perhaps, was under way. It is to be repeated.
    *  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
-  async #decided<T>(call: () => Promise<T>): Promise<T> {
+  async #decided<T>(call: (cut: Cut) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#send(call);
@@ -212,10 +220,13 @@ export class ObjectClient {
   }
 
   /** S3 asks to slow down when a prefix grows faster than it can follow; after the SDK's attempts, so do we. */
-  async #send<T>(call: () => Promise<T>): Promise<T> {
+  async #send<T>(call: (cut: Cut) => Promise<T>): Promise<T> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
     try {
-      return await call();
+      return await call(signal ? { abortSignal: signal } : {});
     } catch (error) {
+      signal?.throwIfAborted();
       throw isNamed(error, 'SlowDown', 'ServiceUnavailable')
         ? Object.assign(tooBusy(), { cause: error })
         : error;

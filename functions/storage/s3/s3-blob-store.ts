@@ -37,6 +37,10 @@ interface S3BlobStoreOptions {
   readonly sizes?: PartSizes;
   /** Signs downloads by way of CloudFront. @default they come from S3 itself */
   readonly cdn?: CdnUrls | undefined;
+  /** Of the whole process. @default its own */
+  readonly buffers?: PartBuffers;
+  /** @default none: nothing ends a call but its outcome */
+  readonly signal?: AbortSignal;
 }
 
 /** How often a sealed upload is put together before it counts as lost. */
@@ -46,21 +50,29 @@ const MAX_ATTEMPTS = 3;
  *  multipart upload of its own, whose odd bytes wait in `uploads/<uuid>` between requests. Nothing is ever copied, and
  *  nothing written twice. */
 export class S3BlobStore implements BlobStore {
+  readonly #options: S3BlobStoreOptions;
   readonly #s3: S3Client;
   readonly #bucket: string;
   readonly #objects: ObjectClient;
   readonly #newId: () => string;
   readonly #cdn: CdnUrls | undefined;
   readonly #sizes: PartSizes;
-  readonly #buffers = new PartBuffers();
+  readonly #buffers: PartBuffers;
 
-  constructor({ client, bucket, newId, pause, cdn, sizes = S3_PART_SIZES }: S3BlobStoreOptions) {
+  constructor(options: S3BlobStoreOptions) {
+    const { client, bucket, newId, pause, signal, cdn } = options;
+    this.#options = options;
     this.#s3 = client;
     this.#bucket = bucket;
-    this.#objects = new ObjectClient({ s3: client, bucket, pause });
+    this.#objects = new ObjectClient({ s3: client, bucket, pause, signal });
     this.#newId = newId;
     this.#cdn = cdn;
-    this.#sizes = sizes;
+    this.#sizes = options.sizes ?? S3_PART_SIZES;
+    this.#buffers = options.buffers ?? new PartBuffers();
+  }
+
+  until(signal: AbortSignal): S3BlobStore {
+    return new S3BlobStore({ ...this.#options, buffers: this.#buffers, signal });
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
