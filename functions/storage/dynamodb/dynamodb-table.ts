@@ -117,8 +117,9 @@ export class DynamoDbTable implements Table {
     }
   }
 
-  /** One item, whatever was there, needs no transaction and costs half. After a lost answer it is written again, as
-   *  if its writer had come later; who minds has a condition. `false` where it takes a transaction. */
+  /** One item, whatever was there, needs no transaction and costs half. An attempt may be carried out again, and late, even after
+   *  what others wrote since; who minds has a condition: docs/concurrency.md lists who does not. `false` where it takes a
+   *  transaction. */
   async #writeAlone({ item: { Put, Delete } }: Action): Promise<boolean> {
     if (Put && !Put.ConditionExpression) {
       const { TableName, Item } = Put;
