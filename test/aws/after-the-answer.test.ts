@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../functions/app.ts';
@@ -7,8 +8,9 @@ import { TableKeys } from '../../functions/auth/table-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV } from '../../functions/environment.ts';
 import { setGrant } from '../../functions/identity/subject-grants.ts';
-import { drainOutbox } from '../../functions/registry/outbox.ts';
+import { discard, drainOutbox, rescue } from '../../functions/registry/outbox.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
+import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import { PRINCIPALS, sendAs } from '../auth/world.ts';
 import { type Image, manifestOf, newImage, pushImage, send, sha256 } from './client.ts';
 import { type HoldingProxy, startHoldingProxy } from './holding-proxy.ts';
@@ -17,7 +19,9 @@ import { startAwsStores } from './stores.ts';
 // A process that has told its client an error stands still, others go on, and then it is woken: docs/concurrency.md,
 // "Nobody acts after the answer".
 
-const stores = await startAwsStores();
+let atS3: ((operation: string) => Promise<void>) | undefined;
+const before = async ({ operation }: { operation: string }) => void (await atS3?.(operation));
+const stores = await startAwsStores(undefined, 0, { before: before as never });
 if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
 if (!stores) console.warn('skipped: what is done after an answer; no DynamoDB server is installed');
 afterAll(() => stores?.stop());
@@ -152,6 +156,31 @@ describe.runIf(stores)('whoever was told an error changes nothing later', () => 
     expect(await answer.json()).toMatchObject({ grants: [{ pattern: 'team/*' }] });
   });
 
+  it('a layer that times out on its way to S3 is not there', async () => {
+    await newPushed();
+    const layer = newImage(1, 100).layers[0] ?? Buffer.of();
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { proxy, first, second } = instances;
+    const opened = await as(first, `POST /v2/${REPOSITORY}/blobs/uploads/`);
+    const path = `${opened.headers.get('location')}?digest=${sha256(layer)}`;
+    atS3 = async (operation) => {
+      if (operation !== 'PutObject') return;
+      reached.resolve();
+      await gate.promise;
+    };
+    const timeout = new AbortController();
+    const putting = as(first, `PUT ${path}`, { body: layer, signal: timeout.signal });
+    await reached.promise;
+    const before = proxy.trace.length;
+    timeout.abort();
+    expect((await putting).status).toBe(500);
+    gate.resolve();
+    atS3 = undefined;
+    expect(proxy.trace.slice(before)).toEqual([]);
+    expect((await as(second, `HEAD /v2/${REPOSITORY}/blobs/${sha256(layer)}`)).status).toBe(404);
+    expect((await as(second, `PUT ${path}`, { body: layer })).status).toBe(201);
+  });
+
   it('nor does it read on', async () => {
     await newPushed();
     await cutOff(
@@ -161,6 +190,9 @@ describe.runIf(stores)('whoever was told an error changes nothing later', () => 
     );
   });
 });
+
+/** Less than the time after which a call without an answer is given up by itself, and repeated. */
+const timeout = 10_000;
 
 describe.runIf(stores)('the Lambda function that times out', () => {
   let proxy: HoldingProxy;
@@ -174,9 +206,6 @@ describe.runIf(stores)('the Lambda function that times out', () => {
     vi.unstubAllEnvs();
     await proxy?.stop();
   });
-
-  // Less than the time after which a call without an answer is given up by itself, and repeated.
-  const timeout = 10_000;
 
   it('is cut off at that moment, logs it once, and does nothing when woken', { timeout }, async () => {
     const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
@@ -206,6 +235,39 @@ describe.runIf(stores)('the Lambda function that times out', () => {
     ]);
     const { headers } = await send(app, 'HEAD /v2/late/lambda/manifests/latest', 200);
     expect(headers.get('docker-content-digest')).toBe(sha256(Buffer.from(manifestOf(newer))));
+  });
+});
+
+describe.runIf(stores)('a scheduled function that times out', () => {
+  let proxy: HoldingProxy;
+  beforeAll(async () => {
+    proxy = await startHoldingProxy(environment[ENV.tableEndpoint] ?? '');
+    for (const [name, value] of Object.entries({ ...environment, [ENV.tableEndpoint]: proxy.url }))
+      vi.stubEnv(name, value);
+  });
+  afterAll(async () => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    await proxy?.stop();
+  });
+
+  it('is cut off at that moment: a drain deletes nothing that was rescued since', { timeout }, async () => {
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const { handler } = await import('../../functions/expire.ts');
+    const { registry } = createAwsRegistry(environment);
+    const objectKey = `blobs/${randomUUID()}` as ObjectKey;
+    const due = Date.now() - 1000;
+    await registry.table.write([discard(objectKey, due)]);
+    await registry.blobs.put(objectKey, Buffer.from('bytes'));
+    const holding = proxy.hold('TransactWriteItems', objectKey);
+    const draining = handler({} as never, contextOf(2000) as never).catch((error: Error) => error.message);
+    const held = await holding;
+    expect(await draining).toMatch('aborted');
+    await held.gone;
+    expect(await registry.table.write([rescue(objectKey, due)])).toEqual({ committed: true });
+    await setImmediate();
+    expect(proxy.trace.at(-1)).toBe('TransactWriteItems'); // the one that was held
+    expect(await registry.blobs.read({ objectKey, size: 5 })).toBeDefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type Mock, vi } from 'vitest';
 import { decodeKeyRing } from '../../functions/auth/signing-keys.ts';
+import { UntilAllowed } from '../../functions/aws-permissions.ts';
 import { ENV } from '../../functions/environment.ts';
 import { startSsm } from './ssm/server.ts';
 
@@ -92,4 +93,12 @@ describe('rotate-keys', () => {
       expect(logged).not.toContain(Buffer.from(secret).toString('base64url'));
     }
   });
+});
+
+it('a run that is over begins no call', async () => {
+  let calls = 0;
+  const allowed = new UntilAllowed(AbortSignal.abort());
+  const call = async () => void (calls += 1);
+  await expect(allowed.call(call)).rejects.toThrow('aborted');
+  expect(calls).toBe(0);
 });

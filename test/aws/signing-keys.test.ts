@@ -203,6 +203,20 @@ describe('a rotation', () => {
     expect(ids(stored()).slice(1)).toEqual([old?.id]);
   });
 
+  it('writes no key when its time is over, though SSM could not do it before', async () => {
+    await open().keys.rotate();
+    const before = stored();
+    const end = new AbortController();
+    fault = (operation) => {
+      if (operation !== 'PutParameter') return undefined;
+      end.abort();
+      fault = undefined;
+      return { code: 'ThrottlingException' };
+    };
+    await expect(open().keys.rotate('now', end.signal)).rejects.toThrow('aborted');
+    expect(stored()).toEqual(before);
+  });
+
   it('leaves none of the old keys where one has leaked', async () => {
     store(...rotated([newSigningKey(0)], newSigningKey(1)));
     const leaked = ids(stored());
