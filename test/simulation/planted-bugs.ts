@@ -129,6 +129,11 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
     without((operation) => isDigest(keyOf(operation)), on('links')),
   'a digest is linked whatever its object is': () =>
     without((operation) => adds(operation)['links'] === 1, on('objectKey')),
+  'an object enters the outbox as often as it is carried out': () =>
+    without(
+      (operation) => 'put' in operation && isOutbox(operation.put),
+      (c) => c.is === 'absent',
+    ),
   'the object of the last link is forgotten': () =>
     omitting((operation) => 'put' in operation && isOutbox(operation.put) && operation.put.sort !== ''),
   'retention deletes whatever was touched meanwhile': () =>

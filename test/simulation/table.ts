@@ -9,7 +9,7 @@ import {
 import type { Call, Process, World } from './world.ts';
 
 /** The world's table as one process sees it: every call waits until the scheduler lets it happen. Reads of several
- *  items may come apart, and a write of one item without conditions may happen twice, as on DynamoDB. */
+ *  items may come apart, and a write of one item without conditions may happen again at any time after its answer, as on DynamoDB. */
 export function scheduledTable(world: World, process: Process): Table {
   const { table, plant } = world;
   return {
@@ -76,14 +76,18 @@ function runQuery(world: World, process: Process, query: Query) {
 
 function write(world: World, process: Process, operations: readonly Operation[]): Promise<Outcome> {
   const [first] = operations;
-  const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when;
+  const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when?.length;
   const label = () => operations.map(operationText).join('; ');
   const run = () => world.write(process, operations);
-  const again = async () => {
-    await run();
-    return { process, label: () => `once more: ${label()}`, run } as Call;
-  };
-  return world.call(process, { label, run, ...(isAlone && { inTwo: again }) });
+  if (!isAlone) return world.call(process, { label, run });
+  return world.call(process, {
+    label,
+    run: async () => {
+      const outcome = await run();
+      world.perhapsLater(process, { label: () => `once more, late: ${label()}`, run });
+      return outcome;
+    },
+  });
 }
 
 const textOf = ({ partition, sort }: Key) => `${partition} ${sort}`;

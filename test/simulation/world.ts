@@ -35,6 +35,9 @@ export interface Call {
   readonly reject: (error: unknown) => void;
 }
 
+/** How often a call that may be carried out late is. */
+const LATE = 0.2;
+
 /** The stores, the clock, and what is remembered of who did what. */
 export class World {
   readonly table = new MemoryTable();
@@ -79,6 +82,13 @@ export class World {
       if (process.isDead) return;
       this.waiting.push({ ...call, process, resolve: resolve as (value: unknown) => void, reject });
     });
+  }
+
+  /** Now and then AWS carries a call out once more, at any time after its answer, whatever has become of its process. */
+  perhapsLater(process: Process, call: Pick<Call, 'label' | 'run'>): void {
+    if (!this.#random.chance(LATE)) return;
+    const late = { ...process, actor: `${process.actor}, before` };
+    this.waiting.push({ ...call, process: late, resolve: () => undefined, reject: () => undefined });
   }
 
   /** Applies a write and remembers what it removed. */
