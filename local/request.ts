@@ -11,7 +11,7 @@ export interface Received {
   readonly discardBody: () => void;
 }
 
-/** The web-standard request of what Node received, whose signal follows `signal`; `undefined` where it is none (a method or
+/** The web-standard request of what Node received, whose signal is `signal`; `undefined` where it is none (a method or
  *  target that the standard refuses). A body that is cut fails with SIZE_INVALID. */
 export function receive(incoming: IncomingMessage, signal: AbortSignal): Received | undefined {
   const { method = 'GET', url = '/' } = incoming;
@@ -21,9 +21,10 @@ export function receive(incoming: IncomingMessage, signal: AbortSignal): Receive
     const request = new Request(urlOf(url), {
       method,
       headers: headersOf(incoming.rawHeaders),
-      signal,
       ...(body && { body: body.stream, duplex: 'half' }),
     });
+    // Not among the settings: then a Request makes a signal of its own that follows it, which takes twice as long as all the rest.
+    Object.defineProperty(request, 'signal', { value: signal });
     return { request, discardBody: () => (body ? body.discard() : incoming.resume()) };
   } catch {
     return undefined;

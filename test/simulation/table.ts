@@ -76,7 +76,8 @@ function runQuery(world: World, process: Process, query: Query) {
 
 function write(world: World, process: Process, operations: readonly Operation[]): Promise<Outcome> {
   const [first] = operations;
-  const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when?.length;
+  const isAlone =
+    operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when?.length;
   const label = () => operations.map(operationText).join('; ');
   const run = () => world.write(process, operations);
   if (!isAlone) return world.call(process, { label, run });
