@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 
 /** A request that has arrived and is not answered. */
-export interface Held {
+interface Held {
   /** Resolves when its sender has given it up, or `drop` has. */
   readonly gone: Promise<void>;
   /** Ends its connection, as if it had been lost on the way. */
