@@ -40,7 +40,7 @@ async function read(
   first?: number,
   last = 0,
 ): Promise<Buffer | undefined> {
-  const body = object && (await store.read(object, first === undefined ? undefined : { first, last }));
+  const body = object && (await store.read(object, first === undefined ? {} : { range: { first, last } }));
   return body && Buffer.from(await new Response(body).bytes());
 }
 
@@ -235,11 +235,13 @@ function objects(open: () => Promise<BlobStore>): void {
     await store.put(objectKey, randomBytes(1000));
     for (const size of [999, 1001]) {
       await expect(store.read({ objectKey, size })).rejects.toThrow(ObjectDamaged);
-      await expect(store.read({ objectKey, size }, { first: 7, last: 90 })).rejects.toThrow(ObjectDamaged);
+      await expect(store.read({ objectKey, size }, { range: { first: 7, last: 90 } })).rejects.toThrow(
+        ObjectDamaged,
+      );
     }
-    await expect(store.read({ objectKey, size: 5000 }, { first: 2000, last: 2100 })).rejects.toThrow(
-      ObjectDamaged,
-    );
+    await expect(
+      store.read({ objectKey, size: 5000 }, { range: { first: 2000, last: 2100 } }),
+    ).rejects.toThrow(ObjectDamaged);
   });
 
   it('knows no object that was never stored, or was deleted', async () => {
