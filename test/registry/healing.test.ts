@@ -216,6 +216,27 @@ describe('while a push heals', () => {
     expect((await table.get(digestKey(digest)))?.['links']).toBe(2);
   });
 
+  it('its own object is damaged, and replaced by another push, between its two steps: all links have the newest', async () => {
+    const fixture = await openDamaged(REPOSITORY, OTHER);
+    const { registry, table } = fixture;
+    let isFirst = true;
+    const write: Registry['table']['write'] = async (operations) => {
+      const isSecond = operations.some((one) => keyOf(one).partition === `R#${OTHER}` && 'update' in one);
+      if (isSecond && isFirst) {
+        isFirst = false;
+        await cut(fixture, await currentKey(fixture));
+        await pushBlob(dyingOf(fixture), THIRD, bytes);
+      }
+      return table.write(operations);
+    };
+    await pushBlob({ ...registry, table: through(table, { write }) }, REPOSITORY, bytes);
+    expect(await keyIn(fixture, OTHER)).toBe(await currentKey(fixture));
+    fixture.clock += DAY;
+    await drainOutbox(registry);
+    for (const name of [REPOSITORY, OTHER, THIRD])
+      expect(await keyIn(fixture, name)).toBe(await currentKey(fixture));
+  });
+
   it('the last link goes between its two steps: the new object goes, too', async () => {
     const fixture = await openDamaged(REPOSITORY, OTHER);
     const { registry, old } = fixture;
@@ -314,33 +335,48 @@ describe('a large manifest whose object is damaged', () => {
     return { fixture, image, manifest, objectOf };
   }
 
+  const objectOn = async ({ table }: Fixture, tag: string) =>
+    (await table.get(tagKey(REPOSITORY, tag as Tag)))?.['objectKey'];
+
   const readTag = async (registry: Registry, tag: string) => {
     const found = await findManifest(registry, REPOSITORY, { kind: 'tag', tag: tag as Tag });
     return found && Buffer.from(await new Response(await readManifest(registry, found)).bytes());
   };
 
   it('is not there for who may push it, and healed by a push, under all its tags', async () => {
-    const { fixture, image, manifest } = await openDamagedManifest();
+    const { fixture, image, manifest, objectOf } = await openDamagedManifest();
     const { registry } = fixture;
     expect(await refusal(readTag(registry, 'v0'))).toBe('UNKNOWN');
     expect(await refusal(requireManifestForPush(registry, REPOSITORY, manifest))).toBe('MANIFEST_UNKNOWN');
     await push(registry, image, 'v3', 'new');
-    for (const tag of [...TAGS, 'new']) expect(await readTag(registry, tag)).toEqual(image);
+    for (const tag of [...TAGS, 'new']) {
+      expect(await readTag(registry, tag)).toEqual(image);
+      expect(await objectOn(fixture, tag)).toBe(await objectOf());
+    }
     fixture.clock += DAY;
     await drainOutbox(registry);
     for (const tag of [...TAGS, 'new']) expect(await readTag(registry, tag)).toEqual(image);
+  });
+
+  it('leaves alone a tag that has moved to another manifest', async () => {
+    const { fixture, image } = await openDamagedManifest();
+    const { registry } = fixture;
+    const text = randomBytes(20_000).toString('base64');
+    const other = imageOf(await pushBlob(registry), { annotations: { text } });
+    await push(registry, other, 'v0');
+    await push(registry, image, 'v3');
+    expect([await readTag(registry, 'v0'), await readTag(registry, 'v1')]).toEqual([other, image]);
   });
 
   it('is healed under all its tags by a push that dies half-way, before its old object is deleted', async () => {
     const { fixture, image, objectOf } = await openDamagedManifest();
     const old = await objectOf();
     await push(dyingOf(fixture), image, 'v3');
-    const tag = tagKey(REPOSITORY, 'v0' as Tag);
-    expect(await fixture.table.get(tag)).toMatchObject({ objectKey: old });
+    expect(await objectOn(fixture, 'v0')).toBe(old);
     expect(await readTag(fixture.registry, 'v0')).toEqual(image);
     fixture.clock += DAY;
     await drainOutbox(fixture.registry);
-    expect(await fixture.table.get(tag)).toMatchObject({ objectKey: await objectOf() });
+    expect(await objectOn(fixture, 'v0')).toBe(await objectOf());
     expect(await isStored(fixture.registry, old)).toBe(false);
   });
 
