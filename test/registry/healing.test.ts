@@ -76,6 +76,14 @@ function dyingOf({ registry, table }: Fixture): Registry {
   return { ...registry, table: through(table, { write }) };
 }
 
+/** The registry as the job has it that drains the outbox on AWS: it may query, update and delete. */
+function hourlyJobOf({ registry, table }: Fixture): Registry {
+  const denied = () => Promise.reject(new Error('AccessDenied'));
+  const write: Registry['table']['write'] = (operations) =>
+    operations.every((one) => 'update' in one || 'remove' in one) ? table.write(operations) : denied();
+  return { ...registry, table: through(table, { get: denied, getMany: denied, write }) };
+}
+
 describe('a push of the right bytes', () => {
   it.each([
     ['into a repository that has the blob', REPOSITORY],
@@ -149,10 +157,11 @@ describe('a push that dies while it heals', () => {
   it('is done with, at last, before the old object is deleted', async () => {
     const fixture = await openDamaged(REPOSITORY, OTHER);
     await pushBlob(dyingOf(fixture), REPOSITORY, bytes);
-    await drainOutbox(fixture.registry);
+    const hourly = hourlyJobOf(fixture);
+    await drainOutbox(hourly);
     expect(await keyIn(fixture, OTHER)).toBe(fixture.old);
     fixture.clock += DAY;
-    await drainOutbox(fixture.registry);
+    await drainOutbox(hourly);
     expect(await keyIn(fixture, OTHER)).toBe(await currentKey(fixture));
     expect(await isStored(fixture.registry, fixture.old)).toBe(false);
   });
