@@ -25,6 +25,9 @@ const { values: options } = parseArgs({
   },
 });
 
+/** How often it is told how far a deep scan has come. */
+const PROGRESS_MS = 10_000;
+
 await main().catch((error: unknown) => {
   process.stderr.write(`stowage: ${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
@@ -56,18 +59,19 @@ async function main(): Promise<void> {
   }
 }
 
-const tell = (line: string) => void process.stderr.write(`${line}\n`);
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
 
-const comparedText = ({ objects, bytes }: Compared) =>
-  `${objects} objects, ${bytes} bytes compared with their digests`;
+function comparedText({ objects, bytes }: Compared): string {
+  return `${objects} objects, ${bytes} bytes compared with their digests`;
+}
 
-const markedText = ({ count, cause }: Scan['unmarked']) =>
-  count === 0
+function markedText({ count, cause }: Scan['unmarked']): string {
+  return count === 0
     ? 'marked: clients are told that these are not there, and their next push heals them'
     : `${count} could not be marked, so that clients may not send them again: ${cause}`;
-
-/** How often it is told how far a deep scan has come. */
-const PROGRESS_MS = 10_000;
+}
 
 function deepScan(share: number): DeepScan {
   let told = Date.now();

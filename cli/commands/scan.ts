@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { misuse } from '../failure.ts';
 import { runOnStore, type StoreOptions, storeOptions } from '../store-program.ts';
+import { percentValue } from '../values.ts';
 
 const PROGRAM = 'local/scan.ts';
 
@@ -23,7 +24,7 @@ export function addScanCommand(program: Command): void {
       '--deep',
       'compare bytes with digests: by the checksums that S3 keeps, where it does; else reads them',
     )
-    .option('--sample <percent>', 'with --deep, a random part of the objects (default: all)', percentage)
+    .option('--sample <percent>', 'with --deep, a random part of the objects (default: all)', percentValue)
     .option('--mark', 'mark what is missing or damaged (default with --deep)')
     .option('--no-mark', 'mark nothing (default without --deep)')
     .addHelpText('after', EXPLANATION)
@@ -35,11 +36,4 @@ export function addScanCommand(program: Command): void {
       const more = [...(deep ? ['--deep', `${sample}`] : []), ...(mark ? ['--mark'] : [])];
       await runOnStore(PROGRAM, options, more, command);
     });
-}
-
-function percentage(text: string): number {
-  const percent = Number(text.replace(/%$/, ''));
-  if (!(percent > 0 && percent <= 100))
-    throw new InvalidArgumentError('it is a number above 0, 100 at most.');
-  return percent;
 }
