@@ -39,6 +39,13 @@ export function countValue(text: string): number {
   throw new InvalidArgumentError('It is a whole number above 0.');
 }
 
+/** `12.5` or `12.5%` */
+export function percentValue(text: string): number {
+  const percent = Number(text.replace(/%$/, ''));
+  if (percent > 0 && percent <= 100) return percent;
+  throw new InvalidArgumentError('It is a percentage above 0, and 100 at most.');
+}
+
 export function repositoryValue(text: string): RepositoryName {
   const name = parseRepositoryName(text);
   if (name) return name;

@@ -179,11 +179,13 @@ class Visit {
     const path = readablePath(this.#options.request);
     const response = errorResponse(error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };
+    // What the client is told is the log's, too, with more of it.
+    const fault = error.status >= 500 ? error : undefined;
     if (error.status === 403 && this.#options.request.method === 'HEAD')
       response.headers.set('Warning', warningOf(error));
     try {
       await this.#audit(response.status);
-      return { response, cause: undefined };
+      return { response, cause: fault };
     } catch (cause) {
       return { response: errorResponse(cause, path), cause };
     }

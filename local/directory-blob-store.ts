@@ -6,13 +6,15 @@ import {
   type AppendOutcome,
   type BlobStore,
   type Body,
-  type ByteRange,
   type CloseOptions,
   type CloseOutcome,
+  type Fault,
   type Hindrance,
   type ListedObject,
+  type Look,
   ObjectDamaged,
   type ObjectKey,
+  type ReadOptions,
   type StoredObject,
   type Upload,
 } from '../functions/storage/blob-store.ts';
@@ -126,13 +128,39 @@ export class DirectoryBlobStore implements BlobStore {
     return undefined;
   }
 
-  async read(object: StoredObject, range?: ByteRange): Promise<Body | undefined> {
+  async read(object: StoredObject, { range, onDamage }: ReadOptions = {}): Promise<Body | undefined> {
     const file = await this.#disk.openToRead(this.#path(object.objectKey));
     if (!file) return undefined;
     const { size } = await file.stat();
-    if (size === object.size) return streamFile(file, range ?? { first: 0, last: size - 1 });
+    const whole = { first: 0, last: size - 1 };
+    const explain = (cause: unknown) => {
+      const damage = new ObjectDamaged(object, cause);
+      onDamage?.(damage);
+      return damage;
+    };
+    if (size === object.size) return streamFile(file, range ?? whole, { explain });
     await file.close();
     throw new ObjectDamaged(object, size);
+  }
+
+  async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
+    const found = await this.#disk.stat(this.#path(object.objectKey));
+    if (!found) return 'missing';
+    if (found.size !== object.size) return 'damaged';
+    return look === 'bytes' ? this.#readAll(object, digest) : undefined;
+  }
+
+  async #readAll(object: StoredObject, digest: Digest): Promise<Fault | undefined> {
+    const hash = createHash(algorithmOf(digest));
+    try {
+      const body = await this.read(object);
+      if (!body) return 'missing';
+      for await (const chunk of body) hash.update(chunk);
+    } catch (error) {
+      if (error instanceof ObjectDamaged) return 'damaged';
+      throw error;
+    }
+    return finishDigest(algorithmOf(digest), hash) === digest ? undefined : 'damaged';
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {

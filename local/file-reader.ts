@@ -7,6 +7,8 @@ const CHUNK_BYTES = 256 * 1024;
 interface StreamOptions {
   /** Whether the file stays open at the end. @default false */
   readonly keepsOpen?: boolean;
+  /** What the stream fails with where the disk does, or the file is shorter. @default why it cannot be read */
+  readonly explain?: (error: unknown) => unknown;
 }
 
 /** A range of an open file as a byte stream, which closes it at its end. It reads into the buffers of its reader, and fails
@@ -14,7 +16,7 @@ interface StreamOptions {
 export function streamFile(
   file: DiskFile,
   range: ByteRange,
-  { keepsOpen = false }: StreamOptions = {},
+  { keepsOpen = false, explain = (error) => error }: StreamOptions = {},
 ): Body {
   const { last } = range;
   let position = range.first;
@@ -32,28 +34,24 @@ export function streamFile(
     type: 'bytes',
     autoAllocateChunkSize: CHUNK_BYTES,
     async pull(controller) {
-      const request = controller.byobRequest as ReadableStreamBYOBRequest;
+      if (position > last) return finish(controller);
+      const { view } = controller.byobRequest as ReadableStreamBYOBRequest;
       try {
-        if (position > last) return await finish(controller);
-        position += await readInto(request, file, position, last);
+        const bytesRead = await readInto(view as Uint8Array, file, position, last);
+        position += bytesRead;
+        controller.byobRequest?.respond(bytesRead); // absent where the reader has gone meanwhile
       } catch (error) {
+        controller.error(explain(error));
         await close();
-        controller.error(error);
       }
     },
     cancel: close,
   });
 }
 
-async function readInto(
-  request: ReadableStreamBYOBRequest,
-  file: DiskFile,
-  position: number,
-  last: number,
-): Promise<number> {
-  const view = request.view as Uint8Array;
-  const { bytesRead } = await file.read(view, 0, Math.min(view.byteLength, last - position + 1), position);
-  if (bytesRead === 0) throw new Error(`file ends at ${position}, before ${last}`);
-  request.respond(bytesRead);
+async function readInto(view: Uint8Array, file: DiskFile, position: number, last: number): Promise<number> {
+  const wanted = Math.min(view.byteLength, last - position + 1);
+  const { bytesRead } = await file.read(view, 0, wanted, position);
+  if (bytesRead === 0) throw new Error(`the file ends at ${position}, before ${last}`);
   return bytesRead;
 }

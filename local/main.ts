@@ -26,8 +26,8 @@ async function main(): Promise<void> {
     lease: settings.lease,
     onAnswer: createLog(process.stdout),
   });
-  const onError = (error: unknown) =>
-    void process.stderr.write(`stowage: an answer was cut short: ${error}\n`);
+  const onError = (error: unknown, request: string) =>
+    void process.stderr.write(`stowage: the answer to ${request} was cut short: ${error}\n`);
   const server = await serve(app, { ...settings, onError, answersWatchdog: settings.behindFront }).catch(
     (error: unknown) => {
       throw explain(error, settings.port);

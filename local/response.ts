@@ -6,13 +6,15 @@ const SMALL_BYTES = 64 * 1024;
 /** Two of these per download; a fresh one for every read would keep the garbage collector busier than the disk. */
 const BUFFER_BYTES = 1024 * 1024;
 
-/** Sends the response; resolves when Node has all of it. Rejects where the client has gone or the body fails. */
+/** Sends the response; resolves when Node has all of it. Rejects where the client has gone, or where the body fails or is not
+ *  as long as the response says. */
 export async function respond(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
 ): Promise<void> {
   const { status, statusText, headers, body } = response;
+  outgoing.strictContentLength = true; // else a client would wait for the rest of a body that has ended
   outgoing.statusMessage = statusText; // where it is empty, Node has the usual words
   const length = Number(headers.get('content-length') ?? Number.NaN);
   const isHead = incoming.method === 'HEAD';

@@ -31,8 +31,8 @@ interface ServeOptions {
   /** Whether `GET /` is answered with 200 by the server itself, for a watchdog beside it that knows no secret. It says
    *  that the process lives, not that AWS does: another machine would not help there. @default false */
   readonly answersWatchdog?: boolean;
-  /** Told what cut an answer short after it had begun, where that was not the client. @default nobody */
-  readonly onError?: (error: unknown) => void;
+  /** Told what cut an answer short, where that was not the client, and to which request: `GET /v2/…`. @default nobody */
+  readonly onError?: (error: unknown, request: string) => void;
 }
 
 /** A layer of any size over a line of any speed must get through: only silence ends a request. */
@@ -86,7 +86,7 @@ async function answer(
   app: App,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  onError?: (error: unknown) => void,
+  onError: ServeOptions['onError'],
 ): Promise<void> {
   try {
     const received = receive(incoming, untilGone(outgoing));
@@ -95,7 +95,9 @@ async function answer(
     const response = received ? await app(received.request) : new Response(null, { status: 400 });
     await respond(incoming, outgoing, response);
   } catch (error) {
-    if (!incoming.socket.destroyed) onError?.(error);
+    // Without the query, which may hold what nobody should read in a log.
+    const [path] = (incoming.url ?? '').split('?');
+    if (!incoming.socket.destroyed) onError?.(error, `${incoming.method} ${path}`);
     outgoing.destroy(); // half an answer: a cut connection is the only honest end left
   }
 }

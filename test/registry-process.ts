@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { freePort } from './free-port.ts';
@@ -16,13 +16,16 @@ export class RegistryProcess {
   readonly banner: string;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #log = '';
+  #errors = '';
 
   private constructor(port: number, banner: string, child: ChildProcessByStdio<null, Readable, Readable>) {
     this.url = /https?:\/\/[^\s,]+/.exec(banner)?.[0] ?? '';
     this.port = port;
     this.banner = banner;
     this.#child = child;
-    child.stderr.resume();
+    child.stderr.on('data', (text) => {
+      this.#errors += text;
+    });
     child.stdout.on('data', (text) => {
       this.#log += text;
     });
@@ -50,6 +53,23 @@ export class RegistryProcess {
   /** The lines it has logged so far. */
   get log(): readonly string[] {
     return this.#log.split('\n').filter(Boolean);
+  }
+
+  /** What it has written to its error output since it started. */
+  get errors(): string {
+    return this.#errors;
+  }
+
+  /** The files that it has open (Linux). */
+  get openFiles(): readonly string[] {
+    const directory = `/proc/${this.#child.pid}/fd`;
+    return readdirSync(directory).flatMap((name) => {
+      try {
+        return readlinkSync(join(directory, name));
+      } catch {
+        return []; // closed meanwhile
+      }
+    });
   }
 
   /** The most memory it ever held, in MiB (Linux). */

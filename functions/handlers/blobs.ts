@@ -1,8 +1,7 @@
 import { may } from '../auth/access.ts';
 import { isKnown } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
-import { blobUnknown } from '../oci/errors.ts';
-import { type Blob, deleteBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
+import { type Blob, deleteBlob, readBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
 import { requireArrivedBlob } from '../registry/direct-uploads.ts';
 import { type Call, digestOf, repositoryOf } from './call.ts';
 
@@ -15,8 +14,7 @@ export async function getBlob(call: Call): Promise<Response> {
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
   const url = await registry.blobs.downloadUrl(blob, blob.digest);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
-  const body = await registry.blobs.read(blob, range.is === 'part' ? range : undefined);
-  if (!body) throw blobUnknown(blob.digest); // deleted since it was looked up
+  const body = await readBlob(registry, repositoryOf(call), blob, range.is === 'part' ? range : undefined);
   if (range.is === 'whole') return new Response(body, { headers: wholeHeaders(blob) });
   const { first, last } = range;
   return new Response(body, {

@@ -8,9 +8,10 @@ import { deleteManifest } from '../registry/manifest-deletion.ts';
 import { putManifest } from '../registry/manifest-push.ts';
 import {
   readManifest,
+  readManifestForPush,
   requireManifest,
   requireManifestForPush,
-  type StoredManifest,
+  requireTaggedForPush,
 } from '../registry/manifests.ts';
 import { recordPull, recordPullOf } from '../registry/pulls.ts';
 import { deleteTag } from '../registry/tags.ts';
@@ -27,10 +28,16 @@ export async function getManifest(call: Call): Promise<Response> {
   return answer;
 }
 
+/** Clients ask by HEAD whether an index still lacks a child. Told to a caller who may push, "exists" is a promise, as it is
+ *  of a blob. */
 async function answerPull(call: Call): Promise<Response> {
-  const manifest = await manifestFor(call);
+  const { caller, registry, request } = call;
+  const [repository, reference] = [repositoryOf(call), referenceOf(call)];
+  const isPromise = request.method === 'HEAD' && may(caller, 'push', repository);
+  const [find, read] = isPromise ? [findForPush, readManifestForPush] : [requireManifest, readManifest];
+  const manifest = await find(registry, repository, reference);
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
-  if (isKnown(call.request, identity.ETag)) {
+  if (isKnown(request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });
   }
   const headers = {
@@ -39,18 +46,13 @@ async function answerPull(call: Call): Promise<Response> {
     'Content-Length': `${manifest.size}`,
     'X-Content-Type-Options': 'nosniff',
   };
-  return new Response(await readManifest(call.registry, manifest), { headers });
+  return new Response(await read(registry, manifest), { headers });
 }
 
-/** Clients ask by HEAD whether an index still lacks a child. Told to a caller who may push, "exists" is a promise, as it is
- *  of a blob. */
-function manifestFor({ caller, registry, request, ...call }: Call): Promise<StoredManifest> {
-  const [repository, reference] = [repositoryOf(call), referenceOf(call)];
-  const isPromise = request.method === 'HEAD' && may(caller, 'push', repository);
-  return isPromise && reference.kind === 'digest'
-    ? requireManifestForPush(registry, repository, reference.digest)
-    : requireManifest(registry, repository, reference);
-}
+const findForPush: typeof requireManifest = (registry, repository, reference) =>
+  reference.kind === 'tag'
+    ? requireTaggedForPush(registry, repository, reference.tag)
+    : requireManifestForPush(registry, repository, reference.digest);
 
 /** `PUT /v2/<name>/manifests/<tag-or-digest>?tag=` (end-7a, 7b). */
 export async function putManifestOrTag(call: Call): Promise<Response> {

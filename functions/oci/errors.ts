@@ -17,6 +17,7 @@ const STATUS = {
   DENIED: 403, // code-12
   UNSUPPORTED: 400, // code-13
   TOOMANYREQUESTS: 429, // code-14
+  UNKNOWN: 500, // none of the specification's: the fault is the registry's
 } as const;
 
 export type ErrorCode = keyof typeof STATUS;
@@ -43,9 +44,11 @@ interface RegistryErrorOptions {
   readonly entries?: readonly ErrorEntry[];
   /** @default none */
   readonly violations?: readonly Violation[];
+  /** What only the log tells. @default nothing */
+  readonly cause?: unknown;
 }
 
-/** What a client did that the registry refuses; the only error whose message a client sees. */
+/** What the registry refuses, or cannot do; the only error whose message a client sees. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly code: ErrorCode;
@@ -55,7 +58,7 @@ export class RegistryError extends Error {
   readonly violations: readonly Violation[];
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
-    super(message);
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.status = options.status ?? STATUS[code];
     this.headers = options.headers ?? {};
@@ -258,6 +261,19 @@ export const methodUnsupported = (allow: readonly string[]) =>
     status: 405,
     headers: { Allow: allow.join(', ') },
   });
+
+/** `cause` tells the log which object it is. */
+export const bytesLost = (
+  { is, repository, digest }: Readonly<Record<'is' | 'repository' | 'digest', string>>,
+  cause: unknown,
+) =>
+  new RegistryError(
+    'UNKNOWN',
+    `the bytes of ${is} ${digest} of ${repository} are lost or damaged in the registry's store; push the image again to heal it`,
+    { detail: { digest }, cause },
+  );
+
+export const isBytesLost = (error: unknown) => error instanceof RegistryError && error.code === 'UNKNOWN';
 
 /** Too many writers at once on one item; whoever waits and sends the request again will get through. */
 export const tooBusy = () =>

@@ -2,23 +2,17 @@ import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { ObjectKey, StoredObject } from '../storage/blob-store.ts';
-import {
-  type Attributes,
-  absent,
-  atMost,
-  type Condition,
-  equals,
-  type Operation,
-  present,
-} from '../storage/table.ts';
+import type { Body, ByteRange, StoredObject } from '../storage/blob-store.ts';
+import { type Attributes, type Condition, equals, type Operation, present } from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
+import { findPlace, followReplaced, linkStored } from './links.ts';
 import { discard } from './outbox.ts';
-import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
+import { readObject } from './reading.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
-import { findRepository, openForPush, type Repository } from './repositories.ts';
+import { findRepository } from './repositories.ts';
+import { isUnsound, storedObjectOf } from './soundness.ts';
 import { touchOne } from './touch.ts';
 
 /** A blob that may be read through the repository it was asked of. */
@@ -35,50 +29,38 @@ export async function requireBlob(
   return blobOf(digest, await table.get(blobKey(repository, digest)));
 }
 
-/** As `requireBlob`, for a caller who may push: being told that a blob exists, it has one whole epoch to
- *  send the manifest that uses it. */
+/** As `requireBlob`, for a caller who may push: being told that a blob exists, it has one whole epoch to send the manifest
+ *  that uses it. Of one whose bytes are known to be lost or damaged it is told that there is none, and sends it again. */
 export async function requireBlobForPush(
   registry: Registry,
   repository: RepositoryName,
   digest: Digest,
 ): Promise<Blob> {
-  return blobOf(digest, await touchOne(registry, repository, blobKey(repository, digest)));
+  const keys = [blobKey(repository, digest), digestKey(digest)] as const;
+  const [linked, stored] = await touchOne(registry, repository, keys[0], [keys[1]]);
+  if (!linked || !stored) return blobOf(digest, linked);
+  if (await isUnsound(registry, digest, stored, 'glance')) throw blobUnknown(digest);
+  await followReplaced(registry, digest, linked, stored);
+  return blobOf(digest, stored);
 }
 
-/** The operations that link `object` as `digest` in the repository, which is made where it does not exist, and whether
- *  the digest keeps that object or already has one. DENIED where a quota has no room for it. Each is conditional on what
- *  was just read: in a transaction that fails, read anew. */
-export async function linkOperations(
+/** The bytes of a blob that was looked up for this, or a range of them; BLOB_UNKNOWN where it was deleted since, UNKNOWN where
+ *  they are lost or damaged. */
+export async function readBlob(
   registry: Registry,
-  name: RepositoryName,
-  digest: Digest,
-  object: StoredObject,
-): Promise<{ operations: Operation[]; keeps: boolean }> {
-  const link = blobKey(name, digest);
-  const { repository, found } = await openForPush(registry, name, [link, digestKey(digest)]);
-  const [linked, stored] = found;
-  if (linked) return { operations: [keepLink(repository, digest, linked)], keeps: false };
-  const target = stored ? storedObjectOf(stored) : object;
-  const operations: Operation[] = [
-    { put: link, attributes: { ...target, touched: repository.epoch }, when: [absent] },
-    { put: linkerKey(digest, name), attributes: {} },
-    stored
-      ? { update: digestKey(digest), add: { links: 1 }, when: [equals('objectKey', target.objectKey)] }
-      : { put: digestKey(digest), attributes: { ...object, links: 1 }, when: [absent] },
-    ...(await charge(registry, repository, { bytes: target.size })),
-  ];
-  return { operations, keeps: !stored };
+  repository: RepositoryName,
+  { digest, ...object }: Blob,
+  range?: ByteRange,
+): Promise<Body> {
+  const [item, holder] = [blobKey(repository, digest), digestKey(digest)];
+  const body = await readObject(registry, { is: 'blob', repository, digest, item, holder }, object, range);
+  if (!body) throw blobUnknown(digest);
+  return body;
 }
 
-function keepLink({ name, epoch }: Repository, digest: Digest, linked: Attributes): Operation {
-  const key = blobKey(name, digest);
-  return (linked['touched'] as number) < epoch
-    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch)] }
-    : { check: key, when: [present] };
-}
-
-/** Links a blob of another repository into this one (end-11) and tells whether that was possible. Without
- *  `from`, any repository serves that links the blob and that `choose` takes, which knows what the caller may pull. */
+/** Links a blob of another repository into this one (end-11) and tells whether that was possible; not where its bytes are
+ *  lost or damaged. Without `from`, any repository serves that links the blob and that `choose` takes, which knows what the
+ *  caller may pull. */
 export async function mountBlob(
   registry: Registry,
   mount: {
@@ -92,16 +74,12 @@ export async function mountBlob(
   const source = await mount.choose(sources);
   if (source === undefined) return false;
   return untilWon(registry, async () => {
-    const linked = await registry.table.get(blobKey(source, mount.digest));
-    if (!linked) return false;
-    const { operations, keeps } = await linkOperations(
-      registry,
-      mount.repository,
-      mount.digest,
-      storedObjectOf(linked),
-    );
-    if (keeps) return LOST; // the source was deleted in between: nothing to link any more
-    const { committed } = await registry.table.write(operations);
+    const { repository, digest } = mount;
+    if (!(await registry.table.get(blobKey(source, digest)))) return false;
+    const place = await findPlace(registry, repository, digest);
+    if (!place.stored) return LOST; // the source was deleted in between: nothing to link any more
+    if (await isUnsound(registry, digest, place.stored, 'glance')) return false;
+    const { committed } = await registry.table.write(await linkStored(registry, place, place.stored));
     return committed || LOST;
   });
 }
@@ -162,8 +140,4 @@ export function unlinkOperations(
 function blobOf(digest: Digest, linked: Attributes | undefined): Blob {
   if (!linked) throw blobUnknown(digest);
   return { digest, ...storedObjectOf(linked) };
-}
-
-function storedObjectOf(attributes: Attributes): StoredObject {
-  return { objectKey: attributes['objectKey'] as ObjectKey, size: attributes['size'] as number };
 }

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { isDenied, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { ReceivedObject } from '../storage/blob-store.ts';
-import { type Blob, requireBlob } from './blobs.ts';
+import type { Blob, requireBlob } from './blobs.ts';
 import type { Registry } from './registry.ts';
 import { linkUpload } from './upload-closing.ts';
 import { findUpload, type UploadSession, uploadsSince } from './upload-sessions.ts';
@@ -41,7 +41,7 @@ export async function requireArrivedBlob(
   await commitArrived(registry, repository, [digest]);
   // Also where nothing was committed: whoever heard of the object meanwhile has closed its upload and made the link,
   // in this epoch.
-  return requireBlob(registry, repository, digest);
+  return find(registry, repository, digest);
 }
 
 /** Ours: as long as a token lets the store take the bytes, and then as long as that could ever take. */

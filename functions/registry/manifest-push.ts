@@ -7,13 +7,15 @@ import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
 import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
-import { discard, rescue } from './outbox.ts';
+import { discard, discardReplaced, rescue } from './outbox.ts';
 import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
+import { leaveBehind, type Replaced } from './replacement.ts';
 import { openForPush, type PushTarget, type Repository } from './repositories.ts';
+import { isUnsound } from './soundness.ts';
 import { renameOperations, writeNames } from './tag-names.ts';
 import { moveTag } from './tags.ts';
 
@@ -84,14 +86,17 @@ interface Placement {
   readonly operations: readonly Operation[];
 }
 
-/** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. */
+/** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. Where the bytes of
+ *  one that is there are lost or damaged, these take their place. */
 async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
   const { name, epoch, deletions, listed } = repository;
   const [found, ...before] = await registry.table.getMany([
     manifestKey(name, digest),
     ...tags.map((tag) => tagKey(name, tag)),
   ]);
-  const { content, operations } = found ? { content: contentOf(found), operations: [] } : await place();
+  const replaced = found && (await replacedObject(registry, name, digest, found));
+  const { content, operations } =
+    found && !replaced ? { content: contentOf(found), operations: [] } : await place();
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
@@ -105,8 +110,9 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
       when: [atMost('epoch', epoch + 1), equals('deletions', deletions)],
     },
     found
-      ? keepManifest(repository, digest, found)
+      ? keepManifest(repository, digest, found, content)
       : addManifest(registry, repository, digest, manifest, item),
+    ...(replaced ? [discardReplaced(replaced, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
     ...operations,
     ...moves,
     ...renameOperations(name, { added: tags }),
@@ -114,7 +120,10 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);
-  return committed ? true : LOST;
+  if (!committed) return LOST;
+  // Tags that are not part of this push; the outbox sees to them, too.
+  if (replaced) await leaveBehind(registry, replaced).catch(() => undefined);
+  return true;
 }
 
 function addManifest(
@@ -130,11 +139,32 @@ function addManifest(
   return { put: manifestKey(name, digest), attributes, when: [absent] };
 }
 
-/** The tag that is put on it names its object: on condition that it is still that one. */
-function keepManifest({ name, epoch }: Repository, digest: Digest, found: Attributes): Operation {
+/** The object of a manifest that is there, where it is lost or damaged. */
+async function replacedObject(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+  found: Attributes,
+): Promise<Replaced | undefined> {
+  const objectKey = found['objectKey'] as ObjectKey | undefined;
+  if (objectKey === undefined || !(await isUnsound(registry, digest, found, 'facts'))) return undefined;
+  return { objectKey, digest, repository };
+}
+
+/** The tag that is put on it names its object: on condition that it is still that one, or becomes this one. */
+function keepManifest(
+  { name, epoch }: Repository,
+  digest: Digest,
+  found: Attributes,
+  content: Attributes,
+): Operation {
   const key = manifestKey(name, digest);
   const { objectKey, touched } = found;
   const same = objectKey === undefined ? [present] : [equals('objectKey', objectKey as string)];
+  if (objectKey !== content['objectKey']) {
+    const set = { ...content, touched: Math.max(touched as number, epoch) };
+    return { update: key, set, when: [equals('touched', touched as number), ...same] };
+  }
   return (touched as number) < epoch
     ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch), ...same] }
     : { check: key, when: same };

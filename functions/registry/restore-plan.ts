@@ -1,11 +1,12 @@
 import type { Digest } from '../oci/digest.ts';
 import { type ManifestReference, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, MAX_OPERATIONS } from '../storage/table.ts';
 import { blobKey, graveKey, manifestKey } from './keys.ts';
+import { readObject } from './reading.ts';
 import type { Registry } from './registry.ts';
 import { type Belonging, belongingsOf } from './restore-belongings.ts';
+import { storedObjectOf } from './soundness.ts';
 
 /** Ours: what belongs to a manifest and was deleted this long before it, or since, was deleted with it: retention deletes
  *  what belongs together in several transactions. */
@@ -150,7 +151,7 @@ class Planner {
     digest: Digest,
     { grave, isThere, walk }: { grave: Attributes; isThere: boolean; walk: Walk },
   ): Promise<void> {
-    const bytes = await bytesOf(this.#registry, grave);
+    const bytes = await bytesOf(this.#registry, this.#name, digest, { grave });
     if (!bytes) {
       // Its quarantine ended since it was read.
       if (!isThere) walk.missing.push(`manifest ${digest} is not here any more: its quarantine is over`);
@@ -181,13 +182,20 @@ class Planner {
   }
 }
 
-/** The bytes of a manifest or of a grave; `undefined` where they went since its item was read. */
+/** The bytes of a manifest or, without one, of its grave; `undefined` where they went since its item was read, UNKNOWN where
+ *  they are lost or damaged. */
 export async function bytesOf(
-  { blobs }: Registry,
-  { bytes, objectKey, size }: Attributes,
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+  { manifest, grave }: { readonly manifest?: Attributes | undefined; readonly grave: Attributes | undefined },
 ): Promise<Uint8Array | undefined> {
-  if (bytes !== undefined) return bytes as Uint8Array;
-  const body = await blobs.read({ objectKey: objectKey as ObjectKey, size: size as number });
+  const found = manifest ?? grave;
+  const bytes = found?.['bytes'] as Uint8Array | undefined;
+  if (!found || bytes) return bytes;
+  const item = manifest ? manifestKey(repository, digest) : graveKey(repository, digest);
+  const held = { is: 'manifest', repository, digest, item } as const;
+  const body = await readObject(registry, held, storedObjectOf(found));
   return body && new Response(body).bytes();
 }
 

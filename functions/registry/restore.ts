@@ -183,7 +183,7 @@ async function requireMovable(
 async function pushAgain(registry: Registry, name: RepositoryName, digest: Digest, tags: readonly Tag[]) {
   const [manifest, grave] = await registry.table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
   const found = manifest ?? grave;
-  const bytes = found && (await bytesOf(registry, found));
+  const bytes = await bytesOf(registry, name, digest, { manifest, grave });
   if (!found || !bytes) return LOST;
   const contentType = found['mediaType'] as string;
   try {

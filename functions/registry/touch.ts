@@ -26,18 +26,19 @@ export async function touchAll(
 }
 
 /** As `touchAll`, for one item of a repository and the epoch that it is in. What was touched in this epoch already, as
- *  with every image that is pushed again, costs one read: no sweep until then can have taken it. */
+ *  with every image that is pushed again, costs one read: no sweep until then can have taken it. Behind what was there
+ *  comes what else is asked for, as it was before. */
 export async function touchOne(
   registry: Registry,
   name: RepositoryName,
   key: Key,
-): Promise<Attributes | undefined> {
-  const [repository, found] = await registry.table.getMany([repositoryKey(name), key]);
+  others: readonly Key[] = [],
+): Promise<readonly (Attributes | undefined)[]> {
+  const [repository, found, ...rest] = await registry.table.getMany([repositoryKey(name), key, ...others]);
   const epoch = (repository?.['epoch'] as number | undefined) ?? 0;
   const operations = touchOperation(key, found, epoch, undefined);
-  if (operations.length === 0 || (await registry.table.write(operations)).committed) return found;
-  const [touched] = await touchAll(registry, { keys: [key], epoch });
-  return touched;
+  const isDone = operations.length === 0 || (await registry.table.write(operations)).committed;
+  return isDone ? [found, ...rest] : [...(await touchAll(registry, { keys: [key], epoch })), ...rest];
 }
 
 async function touchBatch(

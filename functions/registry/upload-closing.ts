@@ -4,11 +4,12 @@ import { digestMismatch, isDenied } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, CloseOptions, CloseOutcome, StoredObject, Upload } from '../storage/blob-store.ts';
 import type { Attributes, Operation } from '../storage/table.ts';
-import { linkOperations } from './blobs.ts';
 import { blobKey, uploadKey } from './keys.ts';
+import { linkOperations } from './links.ts';
 import { discard, rescue } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+import { leaveBehind } from './replacement.ts';
 import {
   bytesDue,
   discardLater,
@@ -108,7 +109,7 @@ async function sealUpload(registry: Registry, session: UploadSession, upload: Up
 }
 
 /** One transaction closes the session and makes the object a blob of its repository, or another one of the same digest,
- *  and the object is discarded. False where the session has moved. DENIED where a quota has no room; then all is as it
+ *  and the object is discarded; where that other one is lost or damaged, this one takes its place everywhere. False where the session has moved. DENIED where a quota has no room; then all is as it
  *  was. */
 export async function linkUpload(
   registry: Registry,
@@ -117,14 +118,21 @@ export async function linkUpload(
   digest: Digest,
 ): Promise<boolean> {
   return untilWon(registry, async () => {
-    const { operations, keeps } = await linkOperations(registry, session.repository, digest, object);
+    const { operations, keeps, replaces } = await linkOperations(
+      registry,
+      session.repository,
+      digest,
+      object,
+    );
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest, object),
       ...(keeps ? [] : [discardLater(registry, session, object)]),
       ...operations,
     ]);
-    if (outcome.committed) return true;
-    return outcome.failed.includes(SESSION_OPERATION) ? false : LOST;
+    if (!outcome.committed) return outcome.failed.includes(SESSION_OPERATION) ? false : LOST;
+    // It is stored whatever becomes of this: the outbox sees to it, too.
+    if (replaces) await leaveBehind(registry, { objectKey: replaces, digest }).catch(() => undefined);
+    return true;
   });
 }
 

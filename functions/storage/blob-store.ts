@@ -42,14 +42,30 @@ export interface ByteRange {
 
 export type Body = ReadableStream<Uint8Array>;
 
-/** What a read fails with where the object has not the size that it was stored with. */
+/** What a read fails with where the object has not the size that it was stored with, or where its bytes cannot be read. */
 export class ObjectDamaged extends Error {
   override readonly name = 'ObjectDamaged';
 
-  constructor({ objectKey, size }: StoredObject, found: number) {
-    super(`${objectKey} has ${found} bytes, it was stored with ${size}`);
+  /** `found` is its size, or why it cannot be read. */
+  constructor({ objectKey, size }: StoredObject, found: unknown) {
+    const what = typeof found === 'number' ? `has ${found} bytes` : `cannot be read: ${found}`;
+    super(`${objectKey} ${what}, it was stored with ${size}`, { cause: found });
   }
 }
+
+export interface ReadOptions {
+  /** @default the whole object */
+  readonly range?: ByteRange | undefined;
+  /** Told where the bytes turn out to be damaged while they are read; then the body fails. @default nobody */
+  readonly onDamage?: (damage: ObjectDamaged) => void;
+}
+
+/** What is wrong with an object: it is not there, or it has other bytes than it was stored with. */
+export type Fault = 'missing' | 'damaged';
+
+/** How hard to look at an object. `glance`: as far as that costs no request to another machine; `facts`: at what the store
+ *  knows of it, by one request at most; `bytes`: at all of it, where the store has no checksum of its own. */
+export type Look = 'glance' | 'facts' | 'bytes';
 
 /** How a request's bytes join an upload. */
 export interface AppendOptions {
@@ -103,9 +119,11 @@ export interface BlobStore {
   /** Where a client can fetch the object itself, which has this digest; relative to the registry where that is the
    *  place, and `undefined` where `read` serves it better. */
   downloadUrl(object: StoredObject, digest: Digest): Promise<string | undefined>;
-  /** The object's bytes, or those of `range`; `undefined` where there is no such object. Fails where it is of another size,
-   *  before a byte is answered. */
-  read(object: StoredObject, range?: ByteRange): Promise<Body | undefined>;
+  /** The object's bytes, or a range of them; `undefined` where there is no such object. Fails with `ObjectDamaged` where it is
+   *  of another size, before a byte is answered. */
+  read(object: StoredObject, options?: ReadOptions): Promise<Body | undefined>;
+  /** What is wrong with an object of this digest, as far as the look tells; `undefined` where nothing is. */
+  examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined>;
   /** Up to `limit` objects in the order of their keys, past `after` or from the first; fewer only where there are no more.
    *  `limit` is at most 1,000 (S3). */
   list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]>;

@@ -54,6 +54,12 @@ export class LazyBlobStore implements BlobStore {
     return (await this.#opened()).read(...args);
   }
 
+  /** A glance costs nothing: a store that is not open yet is none the worse. */
+  async examine(...args: Parameters<BlobStore['examine']>): ReturnType<BlobStore['examine']> {
+    if (args[2] === 'glance' && !this.#store) return undefined;
+    return (await this.#opened()).examine(...args);
+  }
+
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
     return (await this.#opened()).list(after, limit);
   }

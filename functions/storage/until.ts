@@ -33,7 +33,8 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
     abort: (upload) => unless(() => store.abort(upload)),
     put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
     downloadUrl: (object, digest) => unless(() => store.downloadUrl(object, digest)),
-    read: (object, range) => unless(() => store.read(object, range)),
+    read: (object, options) => unless(() => store.read(object, options)),
+    examine: (object, digest, look) => unless(() => store.examine(object, digest, look)),
     list: (after, limit) => unless(() => store.list(after, limit)),
     delete: (objectKeys) => unless(() => store.delete(objectKeys)),
   };

@@ -21,12 +21,12 @@ export interface Reference {
   readonly held?: Held;
 }
 
-interface Held {
+export interface Held {
   readonly repository: RepositoryName;
   readonly kind: 'blob' | 'manifest' | 'grave';
   readonly digest: Digest;
-  /** Bytes, of a blob. */
-  readonly size?: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** Manifests and graves carry up to 16 KiB each. */
@@ -73,9 +73,8 @@ async function* heldBy(table: Table, repository: RepositoryName): AsyncGenerator
 function referenceIn(item: Item, repository: RepositoryName, kind: Held['kind']): Reference | undefined {
   const objectKey = item.attributes['objectKey'] as ObjectKey | undefined;
   if (objectKey === undefined) return undefined;
-  const size = kind === 'blob' ? { size: item.attributes['size'] as number } : {};
-  const digest = lastPartOf(item) as Digest;
-  return { objectKey, item: item.key, held: { repository, kind, digest, ...size } };
+  const [digest, size] = [lastPartOf(item) as Digest, item.attributes['size'] as number];
+  return { objectKey, item: item.key, held: { repository, kind, digest, size } };
 }
 
 async function* pages(table: Table, range: Omit<Query, 'limit'>): AsyncGenerator<readonly Item[]> {

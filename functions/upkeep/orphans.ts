@@ -1,8 +1,8 @@
 import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
-import type { Digest } from '../oci/digest.ts';
-import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ListedObject, ObjectKey } from '../storage/blob-store.ts';
+import { type Compared, Comparison, type DeepScan } from './comparison.ts';
+import { type Damage, Marker, tagsReaching } from './damage.ts';
 import { knownObjects, type Reference } from './known-objects.ts';
 
 /** Where the two stores do not agree. */
@@ -14,20 +14,18 @@ export type Mismatch =
       readonly size: number;
       readonly writtenAt: number;
     }
-  /** A repository holds it, and its object is not there, or has another size: pulls of it fail. */
-  | {
-      readonly is: 'missing' | 'damaged';
-      readonly objectKey: ObjectKey;
-      readonly repository: RepositoryName;
-      readonly kind: 'blob' | 'manifest' | 'grave';
-      readonly digest: Digest;
-    };
+  | Damage;
 
 interface ScanOptions {
   readonly report: (mismatch: Mismatch) => void;
   /** How many objects are held at once, some 200 bytes each; for each lot of them the whole table is read.
    *  @default 200000 */
   readonly lot?: number;
+  /** Compares bytes with digests, too. @default existence and sizes only */
+  readonly deep?: DeepScan;
+  /** Marks what is missing or damaged, so that clients send it again and their push heals it; the one thing that a scan may
+   *  write. @default false */
+  readonly mark?: boolean;
 }
 
 /** What was looked at. */
@@ -35,14 +33,21 @@ export interface Scan {
   readonly objects: number;
   /** Bytes of them. */
   readonly bytes: number;
+  /** Of a deep scan. */
+  readonly compared: Compared;
+  /** What could not be marked, and why the first of it. */
+  readonly unmarked: { readonly count: number; readonly cause?: unknown };
 }
 
 const LOT = 200_000;
 const LISTED_AT_ONCE = 1000;
 
-/** Compares the objects with what the table says of them, both ways, and changes nothing. The registry may go on
- *  meanwhile: what does not fit is looked at once more before it is told, and what was written within a day is left out. */
-export async function scanObjects(registry: Registry, { report, lot = LOT }: ScanOptions): Promise<Scan> {
+/** Compares the objects with what the table says of them, both ways. The registry may go on meanwhile: what does not fit is
+ *  looked at once more before it is told, and what was written within a day is left out. */
+export async function scanObjects(registry: Registry, options: ScanOptions): Promise<Scan> {
+  const { lot = LOT, deep, mark = false, report } = options;
+  const comparison = deep && new Comparison(registry, deep);
+  const marker = mark ? new Marker(registry) : undefined;
   let [objects, bytes] = [0, 0];
   for (let after: ObjectKey | undefined, isLast = false; !isLast; ) {
     const listed = await listLot(registry, after, lot);
@@ -50,10 +55,12 @@ export async function scanObjects(registry: Registry, { report, lot = LOT }: Sca
     objects += listed.length;
     for (const { size } of listed) bytes += size;
     const through = isLast ? undefined : listed.at(-1)?.objectKey;
-    await compare(registry, { listed, after, through, report });
+    comparison?.begin(listed);
+    await compare(registry, { listed, after, through, report, comparison, marker });
     after = through;
   }
-  return { objects, bytes };
+  const compared = comparison?.compared ?? { objects: 0, bytes: 0 };
+  return { objects, bytes, compared, unmarked: marker?.unmarked ?? { count: 0 } };
 }
 
 async function listLot({ blobs }: Registry, start: ObjectKey | undefined, lot: number) {
@@ -74,18 +81,22 @@ interface Lot {
   /** and up to this one, or to the last. */
   readonly through: ObjectKey | undefined;
   readonly report: (mismatch: Mismatch) => void;
+  readonly comparison: Comparison | undefined;
+  readonly marker: Marker | undefined;
 }
 
 async function compare(registry: Registry, lot: Lot): Promise<void> {
-  const { listed, report } = lot;
+  const { listed, report, comparison } = lot;
   const objects = new Map(listed.map((object) => [object.objectKey, object]));
   const unclaimed = new Set(objects.keys());
+  const fitting = (reference: Reference) => fits(reference, objects.get(reference.objectKey));
   for await (const references of knownObjects(registry.table)) {
     const ours = references.filter(({ objectKey }) => isOf(lot, objectKey));
     for (const { objectKey } of ours) unclaimed.delete(objectKey);
-    for (const reference of ours.filter((one) => !fits(one, objects.get(one.objectKey)))) {
-      const mismatch = await lookAgain(registry, reference);
-      if (mismatch) report(mismatch);
+    await comparison?.compare(ours.filter(fitting));
+    for (const reference of ours.filter((one) => !fitting(one) || comparison?.faultOf(one))) {
+      const damage = await lookAgain(registry, reference, lot);
+      if (damage) report(damage);
     }
   }
   await reportUnknown(registry, { unclaimed, objects, report });
@@ -96,17 +107,20 @@ const isOf = ({ after, through }: Lot, key: ObjectKey) =>
 
 /** What is to be deleted, or is being uploaded, may also not be there. */
 const fits = ({ held }: Reference, found: ListedObject | undefined) =>
-  held === undefined || (found !== undefined && (held.size === undefined || held.size === found.size));
+  held === undefined || held.size === found?.size;
 
 /** The list may be older than the item, and the item may be gone. Objects are never used again: where the item is still
  *  there after its object was not, the object was missing while the item named it. */
-async function lookAgain(registry: Registry, reference: Reference): Promise<Mismatch | undefined> {
+async function lookAgain(registry: Registry, reference: Reference, { comparison, marker }: Lot) {
   const { objectKey, item, held } = reference;
-  const found = await lookUp(registry, objectKey);
-  if (!held || fits(reference, found)) return undefined;
-  if ((await registry.table.get(item))?.['objectKey'] !== objectKey) return undefined;
-  const { repository, kind, digest } = held;
-  return { is: found ? 'damaged' : 'missing', objectKey, repository, kind, digest };
+  if (!held) return undefined;
+  const { repository, kind, digest, size } = held;
+  const known = comparison?.faultOf(reference);
+  const is = known ?? (await registry.blobs.examine({ objectKey, size }, digest, 'facts'));
+  if (!is || (await registry.table.get(item))?.['objectKey'] !== objectKey) return undefined;
+  if (marker && !(await marker.mark(reference))) return undefined;
+  const tags = await tagsReaching(registry, held);
+  return { is, objectKey, repository, kind, digest, tags };
 }
 
 /** All keys are of one length: past the key without its last digit come at most 16 that differ in it alone. */

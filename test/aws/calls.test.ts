@@ -115,6 +115,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     const bytes = bytesOf(10);
     return () => put(app, `${location}?digest=${sha256(bytes)}`, bytes);
   },
+  'PUT upload, with a whole blob that is there': async ({ app, image }) => {
+    const { location } = await openUpload(app, 'calls/image');
+    const bytes = layer(image) as Uint8Array<ArrayBuffer>;
+    return () => put(app, `${location}?digest=${sha256(bytes)}`, bytes);
+  },
   'PUT manifest, 1 layer': pushingManifest(1),
   'PUT manifest, 49 layers': pushingManifest(49),
   'PUT manifest, 120 layers': pushingManifest(120),

@@ -40,7 +40,7 @@ async function read(
   first?: number,
   last = 0,
 ): Promise<Buffer | undefined> {
-  const body = object && (await store.read(object, first === undefined ? undefined : { first, last }));
+  const body = object && (await store.read(object, first === undefined ? {} : { range: { first, last } }));
   return body && Buffer.from(await new Response(body).bytes());
 }
 
@@ -74,6 +74,8 @@ async function append(store: BlobStore, upload: Upload, bytes: Uint8Array): Prom
   if (outcome.is !== 'appended') throw new Error(outcome.is);
   return outcome.upload;
 }
+
+const LOOKS = ['glance', 'facts', 'bytes'] as const;
 
 /** What every `BlobStore` must do. `open` gives one that may hold other objects; opened again, it stands for
  *  another process on the same bytes. */
@@ -235,11 +237,57 @@ function objects(open: () => Promise<BlobStore>): void {
     await store.put(objectKey, randomBytes(1000));
     for (const size of [999, 1001]) {
       await expect(store.read({ objectKey, size })).rejects.toThrow(ObjectDamaged);
-      await expect(store.read({ objectKey, size }, { first: 7, last: 90 })).rejects.toThrow(ObjectDamaged);
+      await expect(store.read({ objectKey, size }, { range: { first: 7, last: 90 } })).rejects.toThrow(
+        ObjectDamaged,
+      );
     }
-    await expect(store.read({ objectKey, size: 5000 }, { first: 2000, last: 2100 })).rejects.toThrow(
-      ObjectDamaged,
-    );
+    await expect(
+      store.read({ objectKey, size: 5000 }, { range: { first: 2000, last: 2100 } }),
+    ).rejects.toThrow(ObjectDamaged);
+  });
+
+  it.each(['sha256', 'sha512'] as const)(
+    'finds nothing wrong with a whole object, however it came and however hard it looks, by %s',
+    async (algorithm) => {
+      const store = await open();
+      const [whole, first, last] = [randomBytes(1000), randomBytes(6_000_000), randomBytes(10)];
+      const objectKey = fresh();
+      await store.put(objectKey, whole);
+      const upload = await append(store, await store.start(fresh(), algorithm), first);
+      const bytes = Buffer.concat([first, last]);
+      const inParts = await closed(store, upload, digestOf(algorithm, bytes), { body: last });
+      for (const look of LOOKS) {
+        const object = { objectKey, size: whole.length };
+        expect(await store.examine(object, digestOf(algorithm, whole), look)).toBeUndefined();
+        expect(await store.examine(inParts, digestOf(algorithm, bytes), look)).toBeUndefined();
+      }
+    },
+  );
+
+  it('finds an object that is missing, or of another size, without reading it', async () => {
+    const store = await open();
+    const [bytes, objectKey] = [randomBytes(1000), fresh()];
+    await store.put(objectKey, bytes);
+    for (const look of ['facts', 'bytes'] as const) {
+      expect(await store.examine({ objectKey: fresh(), size: 1000 }, sha256(bytes), look)).toBe('missing');
+      for (const size of [0, 999, 1001])
+        expect(await store.examine({ objectKey, size }, sha256(bytes), look)).toBe('damaged');
+    }
+  });
+
+  it.each(['sha256', 'sha512'] as const)('finds other bytes of the same size, by %s', async (algorithm) => {
+    const store = await open();
+    const [first, last] = [randomBytes(6_000_000), randomBytes(10)];
+    const upload = await append(store, await store.start(fresh(), algorithm), first);
+    const inParts = await closed(store, upload, digestOf(algorithm, Buffer.concat([first, last])), {
+      body: last,
+    });
+    const whole = { objectKey: fresh(), size: 1000 };
+    await store.put(whole.objectKey, randomBytes(whole.size));
+    for (const object of [whole, inParts]) {
+      const other = digestOf(algorithm, randomBytes(10));
+      expect(await store.examine(object, other, 'bytes')).toBe('damaged');
+    }
   });
 
   it('knows no object that was never stored, or was deleted', async () => {

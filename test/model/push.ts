@@ -73,7 +73,7 @@ export class Push {
   *#head(): Part<Next> {
     const { layout, omits } = this.#protocol;
     const [epoch = 0] = yield reads('#', 'reads the epoch', (world) => [world.get(layout.epoch(this.#r))]);
-    const found = yield this.#lookFor('is asked for what it refers to', 0);
+    const found = yield this.#lookFor('is asked for what it refers to', 0, this.#asked);
     if (found.includes(0)) return this.#kind === 'B#' ? go(this.upload) : 'end';
     const blind =
       omits('HEAD does not touch') || (this.#kind === 'M#' && omits('HEAD of a manifest does not touch'));
@@ -143,9 +143,14 @@ export class Push {
   }
 
   /** With one number more where something is missing that was promised. */
-  #lookFor(says: string, lease: number): Step {
+  /** What says of a blob whether its bytes are sound, which here they are, is read with it. */
+  get #asked(): string {
+    return this.#kind === 'B#' ? 'B# D#' : this.#kind;
+  }
+
+  #lookFor(says: string, lease: number, items = this.#kind): Step {
     const { layout } = this.#protocol;
-    return reads(this.#kind, says, (world) => {
+    return reads(items, says, (world) => {
       const found = this.#cells.map((cell) => world.get(cell));
       const isPromised =
         world.get(layout.epoch(this.#r)) <= lease &&

@@ -100,11 +100,11 @@ describe('the scan tells of', () => {
     await registry.blobs.put(cutKey, randomBytes(99));
     const found = await scan(fixture, 1);
     expect(found).toHaveLength(3);
-    const missing = { is: 'missing', kind: 'blob', digest: gone.digest, objectKey: goneKey };
+    const missing = { is: 'missing', kind: 'blob', digest: gone.digest, objectKey: goneKey, tags: [] };
     expect(found).toContainEqual({ ...missing, repository: REPOSITORY });
     expect(found).toContainEqual({ ...missing, repository: OTHER });
     expect(found).toContainEqual({
-      ...{ is: 'damaged', kind: 'blob', digest: cut.digest, objectKey: cutKey },
+      ...{ is: 'damaged', kind: 'blob', digest: cut.digest, objectKey: cutKey, tags: [] },
       repository: REPOSITORY,
     });
   });

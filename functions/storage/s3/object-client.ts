@@ -12,6 +12,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { tooBusy } from '../../oci/errors.ts';
 import type { Body, ByteRange, ListedObject, ObjectKey } from '../blob-store.ts';
 import type { Multipart, Part } from './upload-state.ts';
@@ -35,8 +36,10 @@ interface ObjectBody {
 }
 
 interface ObjectHead {
-  /** Base64; of the parts' checksums where there are several. */
+  /** Base64; of the parts' checksums where it came in parts. */
   readonly sha256: string;
+  /** By the SHA-256 of all its bytes; absent where it came in parts. */
+  readonly digest: Digest | undefined;
   readonly size: number;
   readonly lane: string | undefined;
 }
@@ -196,8 +199,8 @@ export class ObjectClient {
     try {
       const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
       const answer = await this.#send((cut) => this.#s3.send(command, cut));
-      const { ChecksumSHA256 = '', ContentLength = 0, Metadata = {} } = answer;
-      return { sha256: ChecksumSHA256, size: ContentLength, lane: Metadata[LANE] };
+      const { ChecksumSHA256: sha256 = '', ContentLength: size = 0, Metadata = {} } = answer;
+      return { sha256, digest: digestIn(sha256), size, lane: Metadata[LANE] };
     } catch (error) {
       if (isNamed(error, 'NotFound', 'NoSuchKey')) return undefined;
       throw error;
@@ -247,6 +250,10 @@ function compositeOf(parts: readonly Part[]): string {
   for (const { sha256 } of parts) hash.update(Buffer.from(sha256, 'base64'));
   return `${hash.digest('base64')}-${parts.length}`;
 }
+
+/** A checksum of parts has their number behind it. */
+const digestIn = (sha256: string) =>
+  sha256.includes('-') ? undefined : parseDigest(`sha256:${Buffer.from(sha256, 'base64').toString('hex')}`);
 
 const emptyBody = (): Body => ReadableStream.from([]);
 

@@ -1,19 +1,21 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES } from '../../limits.ts';
-import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../../oci/digest.ts';
+import { type Algorithm, algorithmOf, type Digest } from '../../oci/digest.ts';
 import {
   type AppendOptions,
   type AppendOutcome,
   type BlobStore,
   type Body,
-  type ByteRange,
   type CloseOptions,
   type CloseOutcome,
+  type Fault,
   type Hindrance,
   type ListedObject,
+  type Look,
   ObjectDamaged,
   type ObjectKey,
+  type ReadOptions,
   type ReceivedObject,
   type StoredObject,
   type Upload,
@@ -111,9 +113,8 @@ export class S3BlobStore implements BlobStore {
 
   async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {
     const found = await this.#objects.head(objectKey);
-    if (found?.lane !== DIRECT_LANE) return undefined;
-    const digest = parseDigest(`sha256:${Buffer.from(found.sha256, 'base64').toString('hex')}`);
-    return digest && { objectKey, size: found.size, digest };
+    if (found?.lane !== DIRECT_LANE || !found.digest) return undefined;
+    return { objectKey, size: found.size, digest: found.digest };
   }
 
   async abort(upload: Upload): Promise<void> {
@@ -140,11 +141,23 @@ export class S3BlobStore implements BlobStore {
     return getSignedUrl(this.#s3, command, { expiresIn: DOWNLOAD_URL_SECONDS });
   }
 
-  async read(object: StoredObject, range?: ByteRange): Promise<Body | undefined> {
+  async read(object: StoredObject, { range }: ReadOptions = {}): Promise<Body | undefined> {
     const found = await this.#objects.read(object.objectKey, range);
     if (!found || found.size === object.size) return found?.body;
     await found.body.cancel();
     throw new ObjectDamaged(object, found.size);
+  }
+
+  /** S3 checked the bytes of an object against its checksum when it took them, and does so when it reads them. */
+  async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
+    if (look === 'glance') return undefined;
+    const found = await this.#objects.head(object.objectKey);
+    if (!found) return 'missing';
+    if (found.size !== object.size) return 'damaged';
+    const isKnown = found.digest !== undefined && algorithmOf(found.digest) === algorithmOf(digest);
+    if (!isKnown && look === 'facts') return undefined;
+    const actual = isKnown ? found.digest : await this.#readDigest(object, algorithmOf(digest));
+    return actual === digest ? undefined : 'damaged';
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
