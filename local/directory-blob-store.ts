@@ -26,6 +26,8 @@ import { type LiveHash, LiveHashes } from './live-hashes.ts';
 /** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
 const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+const DIRECTORIES = ['blobs', 'uploads'];
+
 /** Keys are ASCII: the order of their code units is that of their bytes. */
 const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
 
@@ -58,7 +60,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   /** Opens or makes the directories. One process at a time may use them. */
   static async open(root: string, disk: Disk = realDisk): Promise<DirectoryBlobStore> {
-    for (const name of ['blobs', 'uploads']) await disk.makeDirectory(join(root, name));
+    for (const name of DIRECTORIES) await disk.makeDirectory(join(root, name));
     await disk.syncDirectory(root);
     return new DirectoryBlobStore(root, disk);
   }
@@ -180,6 +182,8 @@ export class DirectoryBlobStore implements BlobStore {
       await this.#disk.remove(this.#path(objectKey));
       this.#void.delete(objectKey);
     }
+    // Synced: nobody remembers them any more, and with the power they would be back.
+    for (const name of DIRECTORIES) await this.#disk.syncDirectory(join(this.#root, name));
   }
 
   /** Has one request at a time write to an upload, and only where it stands as that request has read it. */
