@@ -39,7 +39,8 @@ import { renameOperations } from './tag-names.ts';
 const MAX_TRANSACTIONS = 200;
 const MAX_MS = 10_000;
 
-/** Three operations a manifest and four a blob, in 100 operations a transaction. */
+/** Two operations a tag, three a manifest and four a blob, in 100 operations a transaction. */
+const TAGS_AT_ONCE = 49;
 const MANIFESTS_AT_ONCE = 30;
 const BLOBS_AT_ONCE = 20;
 const ITEMS_AT_ONCE = MAX_OPERATIONS - 1;
@@ -102,10 +103,14 @@ class Deletion {
     return { operations: removeEntry(repository), isLast: true };
   }
 
-  async #tags({ name }: Repository): Promise<readonly Operation[]> {
-    const range = { ...tagsOf(name), limit: MAX_OPERATIONS / 2, keysOnly: true };
+  /** A policy may hold one that was put there since the deletion began; one that comes later still raises `version`. */
+  async #tags({ name, version }: Repository): Promise<readonly Operation[]> {
+    const range = { ...tagsOf(name), limit: TAGS_AT_ONCE, keysOnly: true };
     const tags = await this.#registry.table.query(range);
+    if (tags.length === 0) return [];
+    await refuseImmutableIn(this.#registry, name);
     return [
+      { check: repositoryKey(name), when: [equals('version', version)] },
       ...tags.map(({ key }) => ({ remove: key })),
       ...renameOperations(name, { removed: tags.map(tagIn) }),
     ];
