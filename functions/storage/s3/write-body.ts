@@ -1,5 +1,6 @@
+import { digestOf } from '../../oci/digest.ts';
 import type { Body, ObjectKey, Upload } from '../blob-store.ts';
-import type { ObjectClient } from './object-client.ts';
+import { BytesGone, type ObjectClient } from './object-client.ts';
 import type { PartBuffers } from './part-buffers.ts';
 import { type PartSizes, Parts } from './parts.ts';
 import { ResumableHash } from './resumable-hash.ts';
@@ -55,10 +56,18 @@ export async function writeBody(objects: ObjectClient, write: Write): Promise<Wr
   }
 }
 
-/** The bytes an upload has that are in no part yet: a further part begins with them. */
-async function looseBytes(objects: ObjectClient, { tail, whole }: UploadState): Promise<Uint8Array> {
+/** The bytes an upload has that are in no part yet: a further part begins with them. Fails with `BytesGone` where others are
+ *  at the first chunk's key, which a client may write to once the chunk is gone. */
+async function looseBytes(
+  objects: ObjectClient,
+  { algorithm, hash, tail, whole }: UploadState,
+): Promise<Uint8Array> {
   if (tail) return objects.readAll(tail.key);
-  return whole?.all ? objects.readAll(whole.key) : Buffer.of();
+  if (!whole?.all) return Buffer.of();
+  const bytes = await objects.readAll(whole.key);
+  const known = (await ResumableHash.resume(algorithm, hash)).digest();
+  if (digestOf(algorithm, bytes) !== known) throw new BytesGone(`the first chunk at ${whole.key}`);
+  return bytes;
 }
 
 /** Keeps what is left over when the body has ended: as the object itself where it is all there is, as a part
