@@ -15,6 +15,7 @@ const CALLS_OF_A_PUSH = [
   'CompleteMultipartUpload',
   'CreateMultipartUpload',
   'DeleteObject',
+  'DeleteObjects',
   'GetItem',
   'GetObject',
   'PutObject',
