@@ -34,8 +34,18 @@ export interface Answered {
   readonly cause?: unknown;
 }
 
+/** The room that a host's stores have. */
+export interface Room {
+  /** Throws where there is none for a push. */
+  require(): void;
+  /** The refusal of whatever failed for want of room; `undefined` where an error is another one. */
+  refusalOf(error: unknown): RegistryError | undefined;
+}
+
 interface AppOptions {
   readonly registry: Registry;
+  /** @default there is room without end */
+  readonly room?: Room | undefined;
   /** @default none: a registry without users, where everybody may do everything */
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
@@ -51,6 +61,7 @@ const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 /** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
 export function createApp({
   registry,
+  room,
   authentication,
   front,
   lease = DEFAULT_LEASE,
@@ -63,6 +74,7 @@ export function createApp({
     const sender = told ?? hostsSender;
     const visit = new Visit({
       registry,
+      room,
       authentication,
       front,
       lease,
@@ -90,6 +102,7 @@ export function createApp({
 
 interface VisitOptions {
   readonly registry: Registry;
+  readonly room: Room | undefined;
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
   readonly lease: Lease;
@@ -138,7 +151,8 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { authentication, sender, lease } = this.#options;
+    const { authentication, sender, lease, room } = this.#options;
+    if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal };
     const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
     const about = (target: string) => {
@@ -177,7 +191,8 @@ class Visit {
   async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
     this.#failed.abort(error);
     const path = readablePath(this.#options.request);
-    const response = errorResponse(error, path);
+    const noRoom = this.#options.room?.refusalOf(error);
+    const response = errorResponse(noRoom ?? error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };
     // What the client is told is the log's, too, with more of it.
     const fault = error.status >= 500 ? error : undefined;
@@ -210,6 +225,9 @@ class Visit {
     });
   }
 }
+
+/** What adds to the registry; a cancelled upload does not. */
+const isPush = ({ need, method }: Route) => need === 'push' && ['POST', 'PATCH', 'PUT'].includes(method);
 
 /** What every answer carries. An empty body has a length too, except where HTTP forbids to say so. */
 function completeHeaders({ status, headers, body }: Response): void {

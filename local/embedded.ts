@@ -1,55 +1,91 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { Room } from '../functions/app.ts';
+import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
+import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
+import { claimFolder, openFolder } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
-import { SqliteTable } from './sqlite-table.ts';
+import { DiskReserve } from './disk-reserve.ts';
+import { DiskRoom } from './disk-room.ts';
+import { openTable } from './open-table.ts';
+import type { SqliteTable } from './sqlite-table.ts';
+import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
 export interface Embedded {
   readonly registry: Registry;
-  /** Deletes what is due: what nothing uses any more, objects without a link, uploads that were given up, expired items. */
+  readonly room: Room;
+  /** Deletes what is due: what nothing uses any more, objects without a link, uploads that were given up, expired items;
+   *  nothing while the clock is doubted. Fails at its end with all that could not be done. */
   tidy(lease: Lease): Promise<void>;
   close(): Promise<void>;
 }
 
-const SQLITE_BUSY = 5;
+interface EmbeddedOptions {
+  readonly data: string;
+  /** Takes a folder as it is: its blobs for this registry's, and its log for whole. @default false */
+  readonly adopt?: boolean;
+  /** Reads a database of any size to see whether it is damaged. @default false - not one above 256 MiB */
+  readonly checksAll?: boolean;
+  /** Takes the clock for right, wherever it has jumped. @default false */
+  readonly trustClock?: boolean;
+  /** @default the machine's */
+  readonly clocks?: Clocks;
+  /** Told of what its operator should know. @default nobody */
+  readonly tell?: (what: string) => void;
+}
 
-/** Opens or makes the registry in `data`; refuses where another process has it open. */
-export async function openEmbedded({ data }: { data: string }): Promise<Embedded> {
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  const table = openTable(join(data, 'registry.sqlite'), data);
-  const blobs = await DirectoryBlobStore.open(data);
-  const registry: Registry = {
-    table,
-    blobs,
-    now: Date.now,
-    newId: randomUUID,
-    // Writers of one process only meet between two turns of the event loop.
-    pause: async () => void (await setImmediate()),
-    // The table writes what is pending when it is closed.
-    afterwards: (work) => void work(),
-  };
-  return {
-    registry,
-    async tidy(lease) {
-      await sweepDue(
-        { ...registry, table: considerate(table) },
-        { ...lease, until: Number.POSITIVE_INFINITY },
-      );
-      await drainOutbox(registry);
-      table.removeExpired(registry.now());
-    },
-    async close() {
-      table.close();
-    },
-  };
+/** Opens or makes the registry in `data`; refuses where another process has it open, and where what lies there is damaged or
+ *  does not belong together. */
+export async function openEmbedded({
+  data,
+  adopt = false,
+  checksAll = false,
+  trustClock = false,
+  clocks = {},
+  tell = () => undefined,
+}: EmbeddedOptions): Promise<Embedded> {
+  const contents = await openFolder(data);
+  const reserve = new DiskReserve(data);
+  const table = openTable({ folder: data, adopt, checksAll, makeRoom: () => reserve.give() });
+  try {
+    await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
+    const blobs = await DirectoryBlobStore.open(data);
+    const clock = await openClock(table, { trustClock, clocks, tell });
+    const registry: Registry = {
+      table,
+      blobs,
+      now: () => clock.now(),
+      doubt: () => clock.doubt(),
+      newId: randomUUID,
+      // Writers of one process only meet between two turns of the event loop.
+      pause: async () => void (await setImmediate()),
+      // The table writes what is pending when it is closed.
+      afterwards: (work) => void work(),
+    };
+    const room = new DiskRoom(data, reserve, tell);
+    room.look();
+    return {
+      registry,
+      room,
+      tidy: (lease) => tidy({ registry, table, clock, room, tell }, lease),
+      async close() {
+        await remember(table, clock.look()).catch(() => undefined);
+        await reserve.close();
+        table.close();
+      },
+    };
+  } catch (error) {
+    table.close();
+    throw error;
+  }
 }
 
 /** As `openEmbedded`, but makes none: a mistyped path must not become a new registry. */
@@ -58,16 +94,46 @@ export async function openExisting(data: string): Promise<Embedded> {
   if (!existsSync(join(data, 'registry.sqlite'))) {
     throw new Error(`there is no registry in ${data}; one is made, with its first admin, by: stowage serve`);
   }
-  return openEmbedded({ data });
+  return openEmbedded({ data, checksAll: true });
 }
 
-function openTable(path: string, data: string): SqliteTable {
-  try {
-    return new SqliteTable(path);
-  } catch (error) {
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-    throw new Error(`${data} is in use by another registry; stop it, or choose another STOWAGE_DATA`, {
-      cause: error,
-    });
-  }
+interface Parts {
+  readonly registry: Registry;
+  readonly table: SqliteTable;
+  readonly clock: WatchedClock;
+  readonly room: DiskRoom;
+  readonly tell: (what: string) => void;
+}
+
+/** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. */
+async function tidy({ registry, table, clock, room, tell }: Parts, lease: Lease): Promise<void> {
+  const doubt = clock.doubt();
+  if (doubt !== undefined) tell(doubt);
+  const patient = { ...registry, table: considerate(table) };
+  const deletions = {
+    'deleting objects': () => drainOutbox(registry),
+    sweeping: () => sweepDue(patient, { ...lease, until: Number.POSITIVE_INFINITY }),
+    'removing what has expired': async () => table.removeExpired(registry.now()),
+  };
+  await attemptAll({
+    'looking at the clock': () => remember(table, clock.look()),
+    ...(doubt === undefined && deletions),
+    'emptying the log': async () => table.settle(),
+    'looking at the disk': async () => room.look(),
+  });
+}
+
+async function openClock(
+  table: SqliteTable,
+  { trustClock, clocks, tell }: Required<Pick<EmbeddedOptions, 'trustClock' | 'clocks' | 'tell'>>,
+): Promise<WatchedClock> {
+  const memory = (await table.get(clockKey)) as ClockMemory | undefined;
+  const clock = new WatchedClock(trustClock ? undefined : memory, clocks);
+  // A disk that is full keeps nobody from reading.
+  await remember(table, clock.look()).catch((error: unknown) => tell(`the time was not noted: ${error}`));
+  return clock;
+}
+
+async function remember(table: SqliteTable, { seen, doubtful }: ClockMemory): Promise<void> {
+  await table.write([{ put: clockKey, attributes: { seen, doubtful } }]);
 }

@@ -2,19 +2,33 @@ import type { Answered } from '../functions/app.ts';
 import { describeError } from '../functions/telemetry/describe-error.ts';
 
 /** One line per request: for people on a terminal, JSON anywhere else. Lines of one turn of the event loop go
- *  out together. */
-export function createLog(output: NodeJS.WriteStream): (answered: Answered) => void {
+ *  out together. Where nobody takes them they are lost, and the registry goes on: `tell` is told when that begins, and the
+ *  log itself how many, when it is over. */
+export function createLog(
+  output: NodeJS.WriteStream,
+  tell: (what: string) => void,
+): (answered: Answered) => void {
   const format = output.isTTY ? forPeople : forMachines;
-  let pending = '';
+  let [pending, lost] = [[] as string[], 0];
+  output.on('error', () => undefined); // told below; without a listener it would end the process
   const flush = () => {
-    output.write(pending);
-    pending = '';
+    const lines = lost > 0 ? [gapLine(lost), ...pending] : pending;
+    const count = pending.length;
+    pending = [];
+    output.write(`${lines.join('\n')}\n`, (error) => {
+      if (error && lost === 0) tell(`the log cannot be written, and its lines are lost: ${error.message}`);
+      lost = error ? lost + count : 0;
+    });
   };
   return (answered) => {
-    if (pending === '') setImmediate(flush);
-    pending += `${format(answered)}\n`;
+    if (pending.length === 0) setImmediate(flush);
+    pending.push(format(answered));
   };
 }
+
+/** On a line of its own, whatever of the last one has been written. */
+const gapLine = (lost: number) =>
+  `\n${JSON.stringify({ time: new Date().toISOString(), error: `${lost} lines of this log were lost` })}`;
 
 function forMachines(answered: Answered): string {
   const { request, response, operation, principal, address, started, milliseconds, cause } = answered;

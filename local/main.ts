@@ -10,24 +10,26 @@ import { type OpenRegistry, openStores } from './stores.ts';
 const TIDY_INTERVAL_MS = 60 * 60_000;
 
 await main().catch((error: unknown) => {
-  process.stderr.write(`stowage: ${error instanceof Error ? error.message : error}\n`);
+  tell(reasonOf(error));
   process.exitCode = 1;
 });
 
 /** Runs the registry until SIGINT or SIGTERM. */
 async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
+  process.stderr.on('error', () => undefined); // whoever read it has gone, and the registry need not go as well
   const settings = settingsFrom(process.env);
-  const stores = await openStores(process.env);
+  const stores = await openStores(process.env, tell);
   const app = createApp({
     registry: stores.registry,
+    room: stores.room,
     authentication: settings.open ? undefined : await authenticationOf(stores, settings),
     front: stores.front,
     lease: settings.lease,
-    onAnswer: createLog(process.stdout),
+    onAnswer: createLog(process.stdout, tell),
   });
   const onError = (error: unknown, request: string) =>
-    void process.stderr.write(`stowage: the answer to ${request} was cut short: ${error}\n`);
+    tell(`the answer to ${request} was cut short: ${error}`);
   const server = await serve(app, { ...settings, onError, answersWatchdog: settings.behindFront }).catch(
     (error: unknown) => {
       throw explain(error, settings.port);
@@ -38,6 +40,15 @@ async function main(): Promise<void> {
   const url = settings.publicUrl ?? server.url;
   process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
   stopOnSignal(server, stores, tidyRegularly(stores, settings));
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** One line for the operator. */
+function tell(what: string): void {
+  process.stderr.write(`stowage: ${what}\n`);
 }
 
 /** Loaded only here: an open registry starts sooner without what makes and reads tokens. */
@@ -65,10 +76,10 @@ interface Tidying {
 /** Tidying that fails must not stop the registry; the next one tries again. */
 function tidyRegularly(stores: OpenRegistry, { lease }: Settings): Tidying {
   let isStopped = false;
-  const tell = (error: unknown) => {
-    if (!isStopped) process.stderr.write(`stowage: tidying failed: ${error}\n`);
+  const explain = (error: unknown) => {
+    if (!isStopped) tell(`tidying failed, and is tried again in an hour: ${reasonOf(error)}`);
   };
-  const tidy = () => void stores.tidy(lease).catch(tell);
+  const tidy = () => void stores.tidy(lease).catch(explain);
   tidy();
   const timer = setInterval(tidy, TIDY_INTERVAL_MS);
   return {
@@ -85,7 +96,7 @@ function stopOnSignal(server: RunningServer, stores: OpenRegistry, tidying: Tidy
   const stop = async () => {
     if (stopping) process.exit(1);
     stopping = true;
-    process.stderr.write('stowage: finishing requests; once more to stop at once\n');
+    tell('finishing requests; once more to stop at once');
     tidying.stop();
     await server.close();
     await stores.close();

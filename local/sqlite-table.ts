@@ -34,21 +34,33 @@ interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
+const SQLITE_FULL = 13;
+
+/** Expired items that are removed in one transaction. */
+const EXPIRED_AT_ONCE = 1000;
+
+interface TableOptions {
+  /** Makes room on a disk that is full, for a write to be tried again; false where it cannot. @default cannot */
+  readonly makeRoom?: () => boolean;
+}
+
 /** A `Table` in one SQLite file. Writes that arrive together share one transaction and one fsync; each is
  *  acknowledged after that, so it survives the loss of power. One process at a time can open the file. */
 export class SqliteTable implements Table {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #makeRoom: () => boolean;
   #pending: PendingWrite[] = [];
 
   /** Opens or makes the file. Throws `SQLITE_BUSY` (`errcode` 5) where another process has it open. */
-  constructor(path: string) {
+  constructor(path: string, { makeRoom = () => false }: TableOptions = {}) {
+    this.#makeRoom = makeRoom;
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
     this.#database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
     );
-    this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    this.#transaction(() => this.#database.exec(SCHEMA));
     this.#statements = prepare(this.#database);
   }
 
@@ -92,7 +104,20 @@ export class SqliteTable implements Table {
 
   /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time. */
   removeExpired(now: number): void {
-    this.#statements.removeExpired.run(Math.floor(now / 1000));
+    const remove = () => this.#statements.removeExpired.run(Math.floor(now / 1000), EXPIRED_AT_ONCE).changes;
+    while (Number(this.#transaction(remove)) === EXPIRED_AT_ONCE);
+  }
+
+  /** What is not right with the file, as far as SQLite can tell by its structure; `undefined` where all is. Reads all of it,
+   *  and answers nothing else meanwhile. */
+  findDamage(): string | undefined {
+    const [row] = this.#database.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+    return row?.quick_check === 'ok' ? undefined : row?.quick_check.split('\n').at(-1);
+  }
+
+  /** Moves what is in the log to where it belongs, and empties the log: a log that is damaged later loses nothing. */
+  settle(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   /** Writes what is pending and closes the file. */
@@ -115,7 +140,18 @@ export class SqliteTable implements Table {
     for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
   }
 
+  /** Tried again as long as room can be made for it. */
   #transaction<T>(work: () => T): T {
+    for (;;) {
+      try {
+        return this.#attempt(work);
+      } catch (error) {
+        if ((error as { errcode?: number }).errcode !== SQLITE_FULL || !this.#makeRoom()) throw error;
+      }
+    }
+  }
+
+  #attempt<T>(work: () => T): T {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       const result = work();
@@ -196,7 +232,9 @@ function prepare(database: DatabaseSync) {
     get: database.prepare('SELECT attributes FROM items WHERE partition = ? AND sort = ?'),
     put: database.prepare('INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)'),
     remove: database.prepare('DELETE FROM items WHERE partition = ? AND sort = ?'),
-    removeExpired: database.prepare('DELETE FROM items WHERE expires_at < ?'),
+    removeExpired: database.prepare(
+      'DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires_at < ? LIMIT ?)',
+    ),
     query: {
       ascending: { items: query('sort, attributes', 'ASC'), keys: query('sort', 'ASC') },
       descending: { items: query('sort, attributes', 'DESC'), keys: query('sort', 'DESC') },

@@ -1,16 +1,20 @@
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { Room } from '../functions/app.ts';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
+import { attemptAll } from './attempt-all.ts';
 import { openEmbedded } from './embedded.ts';
 
 /** A registry on whichever stores the environment chose. */
 export interface OpenRegistry {
   readonly registry: Registry;
+  /** Absent where the stores do not fill up. */
+  readonly room?: Room;
   /** What its access tokens are signed with. */
   readonly keys: KeySource;
   /** Absent where clients come straight to this host. */
@@ -27,23 +31,33 @@ export interface OpenRegistry {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Opens the stores that `STOWAGE_STORE` names: `directory` (the default) or `aws`. */
-export async function openStores(environment: Environment): Promise<OpenRegistry> {
+/** Opens the stores that `STOWAGE_STORE` names: `directory` (the default) or `aws`. `tell` is told of what the operator
+ *  should know. */
+export async function openStores(
+  environment: Environment,
+  tell: (what: string) => void,
+): Promise<OpenRegistry> {
   const store = environment['STOWAGE_STORE'] || 'directory';
   if (store === 'aws') return openAws(environment);
   if (store !== 'directory') throw new Error(`STOWAGE_STORE is neither directory nor aws: ${store}`);
   const data = resolve(environment['STOWAGE_DATA'] || 'data');
-  const embedded = await openEmbedded({ data });
+  const embedded = await openEmbedded({
+    data,
+    adopt: environment['STOWAGE_ADOPT'] === '1',
+    trustClock: environment['STOWAGE_TRUST_CLOCK'] === '1',
+    tell,
+  });
   const keys = new TableKeys(embedded.registry);
   return {
     ...embedded,
     keys,
     place: data,
     makesAdmin: true,
-    async tidy(lease) {
-      await embedded.tidy(lease);
-      await keys.rotateWhenDue();
-    },
+    tidy: (lease) =>
+      attemptAll({
+        upkeep: () => embedded.tidy(lease),
+        'rotating the signing keys': () => keys.rotateWhenDue(),
+      }),
   };
 }
 

@@ -72,6 +72,11 @@ export class RegistryProcess {
     });
   }
 
+  /** Reads no further line, as whoever read them has ended. */
+  leaveLog(): void {
+    this.#child.stdout.destroy();
+  }
+
   /** The most memory it ever held, in MiB (Linux). */
   get peakMemory(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');

@@ -239,6 +239,10 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
+/** What the registry keeps its data on has no room; `cure` says what its operator does about it. */
+export const storageFull = (cure: string) =>
+  new RegistryError('DENIED', `the registry has no room left: its disk is full; ${cure}`, { status: 507 });
+
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 

@@ -39,6 +39,8 @@ import type { Item, Key } from '../storage/table.ts';
 //   L#<whom>         <window>                failed logins, of a user or from an address
 //   AUDIT#<day>      <time>#<id>             audit trail
 //   KEYS             #                       signing keys, where no secret store keeps them
+//   REGISTRY         #                       which registry this is, where its bytes lie in a directory
+//   CLOCK            #                       the last time that is certain, where the host watches its clock
 
 const DIRECTORY = 'REPOSITORIES';
 
@@ -196,6 +198,9 @@ export const outbox = (shard: string) => ({ partition: outboxPartition(shard) })
 /** Whether an item of the outbox or of the sweeps is due; the sort key begins with the time. */
 export const isDue = ({ key }: Item, milliseconds: number) => key.sort < `${timestamp(milliseconds)}$`;
 
+/** Whether it is due only after that moment. */
+export const isDueAfter = ({ key }: Item, milliseconds: number) => key.sort > `${timestamp(milliseconds)}$`;
+
 /** What stands behind the last `#`: the manifest of an edge, the digest of a referrer, the tag of an index. */
 export const lastPartOf = ({ key }: Item) => key.sort.slice(key.sort.lastIndexOf('#') + 1);
 
@@ -230,6 +235,8 @@ export const auditKey = (milliseconds: number, id: string): Key => ({
   sort: `${timestamp(milliseconds)}#${id}`,
 });
 export const signingKeysKey: Key = { partition: 'KEYS', sort: '#' };
+export const registryIdKey: Key = { partition: 'REGISTRY', sort: '#' };
+export const clockKey: Key = { partition: 'CLOCK', sort: '#' };
 
 /** Days spread the trail over DynamoDB's partitions, and a query over one day over few items. */
 const auditPartition = (milliseconds: number) => `AUDIT#${timestamp(milliseconds).slice(0, 10)}`;

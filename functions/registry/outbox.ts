@@ -22,24 +22,51 @@ export function rescue(objectKey: ObjectKey, due: number): Operation {
   return { remove: outboxKey(objectKey, due), when: [equals('state', 'waiting')] };
 }
 
+/** What could not be deleted, an object or a whole shard of the list, and why. */
+type Failure = readonly [what: string, why: unknown];
+
+/** How many of them a message names; the next drain finds them all again. */
+const NAMED = 20;
+
+/** Objects that could not be deleted; the others were, and the next drain tries these again. */
+class DrainFailed extends Error {
+  override readonly name = 'DrainFailed';
+
+  constructor(failures: readonly Failure[]) {
+    const named = failures.slice(0, NAMED).map(([what, why]) => `${what}: ${reasonOf(why)}`);
+    const more = failures.length > NAMED ? `; and ${failures.length - NAMED} more` : '';
+    super(`could not delete ${named.join('; ')}${more}`, { cause: failures[0]?.[1] });
+  }
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
 /** Deletes the objects whose time has come, and returns how many. May die at any step and be run again;
- *  several may run at once. */
+ *  several may run at once. One that cannot go keeps no other from going, and then fails the drain. */
 export async function drainOutbox(registry: Registry): Promise<number> {
+  const failures: Failure[] = [];
   let deleted = 0;
-  for (const shard of OUTBOX_SHARDS) deleted += await drainShard(registry, shard);
+  for (const shard of OUTBOX_SHARDS) {
+    try {
+      deleted += await drainShard(registry, shard, failures);
+    } catch (error) {
+      failures.push([`the objects of shard ${shard}`, error]);
+    }
+  }
+  if (failures.length > 0) throw new DrainFailed(failures);
   return deleted;
 }
 
 const DRAIN_BATCH = 100;
 
-async function drainShard(registry: Registry, shard: string): Promise<number> {
+async function drainShard(registry: Registry, shard: string, failures: Failure[]): Promise<number> {
   let deleted = 0;
   let after: string | undefined;
   for (;;) {
     const range = { ...outbox(shard), limit: DRAIN_BATCH, ...(after !== undefined && { after }) };
     const items = await registry.table.query(range);
     const due = items.filter((item) => isDue(item, registry.now()));
-    deleted += await deleteObjects(registry, due);
+    deleted += await deleteObjects(registry, due, failures);
     after = due.at(-1)?.key.sort;
     if (due.length < DRAIN_BATCH) return deleted;
   }
@@ -47,15 +74,58 @@ async function drainShard(registry: Registry, shard: string): Promise<number> {
 
 /** Claims, deletes, forgets, in this order: a claimed object can no longer be rescued. Nothing names what is deleted: where a
  *  push died that healed a blob, the rest of its links are moved now. */
-async function deleteObjects(registry: Registry, items: readonly Item[]): Promise<number> {
+async function deleteObjects(
+  registry: Registry,
+  items: readonly Item[],
+  failures: Failure[],
+): Promise<number> {
   const { table, blobs } = registry;
   const claimed = await claim(table, items);
-  if (claimed.length === 0) return 0;
-  for (const replaced of claimed.flatMap(replacedIn)) await leaveBehind(registry, replaced);
-  await blobs.delete(claimed.map(({ attributes }) => attributes['objectKey'] as ObjectKey));
-  await Promise.all(claimed.map(({ key }) => table.write([{ remove: key }])));
-  return claimed.length;
+  const gone = await deleteEach(blobs, await leaveEach(registry, claimed, failures), failures);
+  await Promise.all(gone.map(({ key }) => table.write([{ remove: key }])));
+  return gone.length;
 }
+
+/** Those that nothing names any more. */
+async function leaveEach(registry: Registry, items: readonly Item[], failures: Failure[]): Promise<Item[]> {
+  const left: Item[] = [];
+  for (const item of items) {
+    try {
+      for (const replaced of replacedIn(item)) await leaveBehind(registry, replaced);
+      left.push(item);
+    } catch (error) {
+      failures.push([objectKeyIn(item), error]);
+    }
+  }
+  return left;
+}
+
+/** Together where the store can; else each for itself. What cannot go stays claimed, and on the list. */
+async function deleteEach(
+  blobs: Registry['blobs'],
+  items: readonly Item[],
+  failures: Failure[],
+): Promise<readonly Item[]> {
+  if (items.length === 0) return [];
+  try {
+    await blobs.delete(items.map(objectKeyIn));
+    return items;
+  } catch {
+    // Told below, by each that fails alone.
+  }
+  const gone: Item[] = [];
+  for (const item of items) {
+    try {
+      await blobs.delete([objectKeyIn(item)]);
+      gone.push(item);
+    } catch (error) {
+      failures.push([objectKeyIn(item), error]);
+    }
+  }
+  return gone;
+}
+
+const objectKeyIn = ({ attributes }: Item) => attributes['objectKey'] as ObjectKey;
 
 /** Together where nobody is in the way; else each for itself, and who is in the way wins. */
 async function claim(table: Registry['table'], items: readonly Item[]): Promise<readonly Item[]> {

@@ -11,6 +11,8 @@ export interface Registry {
   readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Why the host doubts its clock: then nothing may be deleted for its age. @default never */
+  readonly doubt?: () => string | undefined;
   /** A fresh UUID. */
   readonly newId: () => string;
   /** Takes over what an answer need not wait for: begins it when the answer is on its way, and sees it to its end before the

@@ -1,5 +1,6 @@
+import { MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { isDue, sweeps, sweptRepositoryIn } from '../registry/keys.ts';
+import { isDue, isDueAfter, sweeps, sweptRepositoryIn } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Item } from '../storage/table.ts';
 import type { SweepOptions } from './stage.ts';
@@ -23,7 +24,7 @@ class RoundFailed extends Error {
 export async function sweepDue(registry: Registry, options: SweepOptions): Promise<number> {
   const failures: (readonly [RepositoryName, unknown])[] = [];
   let swept = 0;
-  for await (const name of dueRepositories(registry)) {
+  for await (const name of dueRepositories(registry, options)) {
     try {
       const outcome = await sweepRepository(registry, name, options);
       if (outcome === 'done') swept += 1;
@@ -36,15 +37,35 @@ export async function sweepDue(registry: Registry, options: SweepOptions): Promi
   return swept;
 }
 
-/** Entries of repositories that were swept have moved on behind those of this moment. */
-async function* dueRepositories({ table, now }: Registry): AsyncGenerator<RepositoryName> {
-  const started = now();
+/** Those that are due, and then those whose time is further off than a sweep puts it, and an hour: a clock was wrong. Entries
+ *  of repositories that were swept have moved on behind those of this moment. */
+async function* dueRepositories(
+  registry: Registry,
+  { epochMs }: SweepOptions,
+): AsyncGenerator<RepositoryName> {
+  const started = registry.now();
+  yield* repositoriesWhile(registry, 'ascending', (item) => isDue(item, started));
+  const furthest = registry.now() + epochMs + MIN_EPOCH_SECONDS * 1000;
+  yield* repositoriesWhile(registry, 'descending', (item) => isDueAfter(item, furthest));
+}
+
+async function* repositoriesWhile(
+  { table }: Registry,
+  direction: 'ascending' | 'descending',
+  holds: (item: Item) => boolean,
+): AsyncGenerator<RepositoryName> {
   let after: string | undefined;
   for (;;) {
-    const range = { ...sweeps, limit: BATCH, keysOnly: true, ...(after !== undefined && { after }) };
-    const due = (await table.query(range)).filter((item: Item) => isDue(item, started));
-    yield* due.map(sweptRepositoryIn);
-    if (due.length < BATCH) return;
-    after = due.at(-1)?.key.sort;
+    const range = {
+      ...sweeps,
+      direction,
+      limit: BATCH,
+      keysOnly: true,
+      ...(after !== undefined && { after }),
+    };
+    const found = (await table.query(range)).filter(holds);
+    yield* found.map(sweptRepositoryIn);
+    if (found.length < BATCH) return;
+    after = found.at(-1)?.key.sort;
   }
 }

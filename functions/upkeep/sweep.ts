@@ -1,3 +1,4 @@
+import { conflict } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { repositoryKey, sweepEntryKey, sweepProgressKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -16,12 +17,14 @@ const STAGES: readonly Stage[] = [retain, expireGraves, sweepLinks];
 
 /** Deletes what nothing in the repository uses any more and nobody can be about to use. Needs no pause: pushes,
  *  deletes and other sweeps may run meanwhile, and it may die at any step and be run again. A repository that does not
- *  exist is done. */
+ *  exist is done. DENIED (409) while the host doubts its clock, except for a dry run. */
 export async function sweepRepository(
   registry: Registry,
   name: RepositoryName,
   options: SweepOptions,
 ): Promise<SweepOutcome> {
+  const doubt = options.dryRun ? undefined : registry.doubt?.();
+  if (doubt !== undefined) throw conflict(doubt);
   const found = await findRepository(registry, name);
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
@@ -64,7 +67,9 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
   await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
 }
 
-/** Raises the epoch where it has lasted long enough. Whoever loses here goes on in the epoch of whoever won. */
+/** Raises the epoch where it has lasted long enough. One that began in the future, by a clock that was wrong, begins now:
+ *  a push has all of it, and the next sweep need not wait for that day. Whoever loses here goes on in the epoch of whoever
+ *  won. */
 async function advance(
   registry: Registry,
   repository: Repository,
@@ -72,11 +77,13 @@ async function advance(
 ): Promise<Repository> {
   const { name, epoch, epochAt } = repository;
   const now = registry.now();
-  if (epochAt + epochMs > now) return repository;
-  const advanced = { ...repository, epoch: epoch + 1, epochAt: now };
+  if (epochAt <= now && epochAt + epochMs > now) return repository;
+  const more = epochAt <= now ? 1 : 0;
+  const advanced = { ...repository, epoch: epoch + more, epochAt: now };
   if (dryRun) return advanced;
+  const when = [equals('epoch', epoch), equals('epochAt', epochAt)];
   const { committed } = await registry.table.write([
-    { update: repositoryKey(name), add: { epoch: 1 }, set: { epochAt: now }, when: [equals('epoch', epoch)] },
+    { update: repositoryKey(name), add: { epoch: more }, set: { epochAt: now }, when },
   ]);
   return committed ? advanced : ((await findRepository(registry, name)) ?? repository);
 }

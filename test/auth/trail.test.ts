@@ -21,7 +21,7 @@ interface Watched extends World {
 async function openWatched(): Promise<Watched> {
   const world = await openWorld();
   const output = new PassThrough();
-  const log = createLog(output as unknown as NodeJS.WriteStream);
+  const log = createLog(output as unknown as NodeJS.WriteStream, () => undefined);
   let lambdaLines = '';
   const { registry, authentication } = world;
   const app = createApp({

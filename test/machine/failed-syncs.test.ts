@@ -16,7 +16,7 @@ const MEGABYTE = 1_000_000;
  *  stalls. The kernel finds out when it writes back, and tells of it once. */
 async function openOvercommitted() {
   const pool = await mkdtemp(join(tmpdir(), 'stowage-pool-'));
-  await run('mount', ['-t', 'tmpfs', '-o', 'size=64M', 'tmpfs', pool]);
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=96M', 'tmpfs', pool]);
   const disk = await LoopDisk.make(150, pool);
   await disk.reserve(30);
   onTestFinished(async () => {

@@ -76,7 +76,8 @@ async function reachableFrom(registry: Registry, kept: readonly Kept[]): Promise
 
 async function openDirectory(data: string): Promise<Stores> {
   const { registry, close } = await openEmbedded({ data });
-  return { registry, close, objects: () => readdir(join(data, 'blobs')) };
+  const files = () => readdir(join(data, 'blobs'));
+  return { registry, close, objects: async () => (await files()).filter((name) => name !== 'registry-id') };
 }
 
 async function openAws(data: string): Promise<Stores> {

@@ -1,0 +1,164 @@
+import { constants } from 'node:fs';
+import { access, mkdir, open, opendir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { registryIdKey } from '../functions/registry/keys.ts';
+import type { Registry } from '../functions/registry/registry.ts';
+import { knownObjects } from '../functions/upkeep/known-objects.ts';
+import { isDiskFull } from './disk-room.ts';
+
+/** Says in `blobs/` which registry its files are of; the database says the same. No object has such a name. */
+const MARK = 'registry-id';
+
+const USABLE = constants.R_OK | constants.W_OK | constants.X_OK;
+
+/** What objects are called; a disk may have a folder of its own there. */
+const OBJECT = /^[0-9a-f]{8}-/;
+
+/** What lies in a data folder before it is opened. */
+export interface FolderContents {
+  readonly folder: string;
+  readonly hasDatabase: boolean;
+  /** Whether `blobs/` has any object. */
+  readonly hasObjects: boolean;
+  readonly mark: string | undefined;
+}
+
+/** Makes the folder where there is none, safe from a loss of power, and looks into it. Refuses one that cannot be written,
+ *  and one whose database is missing. */
+export async function openFolder(folder: string): Promise<FolderContents> {
+  await makeFolder(folder);
+  const contents = {
+    folder,
+    hasDatabase: await exists(join(folder, 'registry.sqlite')),
+    hasObjects: await hasObjects(join(folder, 'blobs')),
+    mark: await readMark(folder),
+  };
+  if (contents.hasDatabase || !contents.hasObjects) return contents;
+  throw new Error(
+    `${folder} has blobs, and its registry.sqlite is missing: restore that from a backup; or, to begin a new registry, ` +
+      `move ${join(folder, 'blobs')} away. docs/runbook.md#the-data-folder-is-not-whole`,
+  );
+}
+
+interface Claim {
+  readonly registry: Pick<Registry, 'table' | 'newId'>;
+  readonly contents: FolderContents;
+  /** Takes what is there for this registry's. */
+  readonly adopt: boolean;
+}
+
+/** Puts the registry's id into database and folder where neither has one; refuses a folder of blobs that is not this
+ *  registry's, or not there. */
+export async function claimFolder({ registry, contents, adopt }: Claim): Promise<void> {
+  const { table } = registry;
+  const { folder, hasObjects, mark } = contents;
+  const id = (await table.get(registryIdKey))?.['id'] as string | undefined;
+  if (id === undefined) {
+    // A new registry, or one that was made before registries had ids.
+    if (mark === undefined && !hasObjects && !adopt && (await holdsObjects(registry))) throw absent(folder);
+    await giveId(table, contents, mark ?? registry.newId());
+    return;
+  }
+  if (mark === id) return;
+  if (!adopt) throw mark === undefined ? absent(folder) : foreign(folder, mark, id);
+  await writeMark(folder, id);
+}
+
+/** First the mark: a folder with a mark and nothing else is a new one. A disk that is full keeps nobody from reading; the next
+ *  start tries again. */
+async function giveId(table: Registry['table'], { folder, mark }: FolderContents, id: string): Promise<void> {
+  try {
+    if (mark === undefined) await writeMark(folder, id);
+    await table.write([{ put: registryIdKey, attributes: { id } }]);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
+}
+
+const absent = (folder: string) =>
+  new Error(
+    `${join(folder, 'blobs')} is not the folder that this registry keeps its blobs in: it has no ${MARK}. Mount its disk, ` +
+      'or restore it from a backup; where it is the right one, start once with STOWAGE_ADOPT=1. ' +
+      'docs/runbook.md#the-data-folder-is-not-whole',
+  );
+
+const foreign = (folder: string, mark: string, id: string) =>
+  new Error(
+    `${join(folder, 'blobs')} is of another registry (${mark}) than ${join(folder, 'registry.sqlite')} (${id}): bring ` +
+      'together what belongs together; where this does, start once with STOWAGE_ADOPT=1. ' +
+      'docs/runbook.md#the-data-folder-is-not-whole',
+  );
+
+async function holdsObjects({ table }: Pick<Registry, 'table'>): Promise<boolean> {
+  for await (const references of knownObjects(table)) if (references.some(({ held }) => held)) return true;
+  return false;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const path of [folder, join(folder, 'blobs')]) if (await exists(path)) await access(path, USABLE);
+    if (first === undefined) return;
+    for (let made = folder; ; made = dirname(made)) {
+      await syncFolder(dirname(made));
+      if (made === first) return;
+    }
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+/** What a folder is refused with that cannot be read or written. */
+export function unusable(folder: string, cause: unknown): Error {
+  const user = process.getuid ? ` (uid ${process.getuid()})` : '';
+  return new Error(
+    `${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}. It has to be a folder that the user who ` +
+      `runs the registry${user} may read and write, on a disk that is mounted for writing; STOWAGE_DATA names another`,
+    { cause },
+  );
+}
+
+async function writeMark(folder: string, id: string): Promise<void> {
+  const blobs = join(folder, 'blobs');
+  await mkdir(blobs, { recursive: true, mode: 0o700 });
+  const file = await open(join(blobs, MARK), 'w', 0o600);
+  try {
+    await file.writeFile(`${id}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await syncFolder(blobs);
+  await syncFolder(folder);
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function hasObjects(blobs: string): Promise<boolean> {
+  if (!(await exists(blobs))) return false;
+  for await (const { name } of await opendir(blobs)) if (OBJECT.test(name)) return true;
+  return false;
+}
+
+async function readMark(folder: string): Promise<string | undefined> {
+  const path = join(folder, 'blobs', MARK);
+  // An empty one was being written to a disk that was full.
+  return (await exists(path)) ? (await readFile(path, 'utf8')).trim() || undefined : undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}

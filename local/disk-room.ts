@@ -1,0 +1,61 @@
+import { statfsSync } from 'node:fs';
+import type { Room } from '../functions/app.ts';
+import { type RegistryError, storageFull } from '../functions/oci/errors.ts';
+import { type DiskReserve, RESERVE_BYTES } from './disk-reserve.ts';
+
+/** What a push is refused with before it meets a full disk. */
+class DiskFull extends Error {
+  override readonly name = 'DiskFull';
+}
+
+const SQLITE_FULL = 13;
+
+const CURE = 'its operator has to make room, or to delete images and wait a day; then push again';
+
+/** The room on the disk of a folder. Pushes are refused while there is no more of it than the reserve is large: what is left
+ *  is for deletes. */
+export class DiskRoom implements Room {
+  readonly #folder: string;
+  readonly #reserve: DiskReserve;
+  readonly #tell: (what: string) => void;
+  #isFull = false;
+
+  constructor(folder: string, reserve: DiskReserve, tell: (what: string) => void) {
+    this.#folder = folder;
+    this.#reserve = reserve;
+    this.#tell = tell;
+  }
+
+  require(): void {
+    if (!this.look()) throw new DiskFull(`too little room in ${this.#folder} for a push`);
+  }
+
+  refusalOf(error: unknown): RegistryError | undefined {
+    return isDiskFull(error) ? storageFull(CURE) : undefined;
+  }
+
+  /** Whether there is room for a push; says so where that has changed, and makes the reserve whole where it may. */
+  look(): boolean {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    const isFull = bavail * bsize < RESERVE_BYTES + this.#reserve.missing;
+    if (isFull !== this.#isFull)
+      this.#tell(isFull ? fullMessage(this.#folder) : 'there is room again: pushes go on');
+    this.#isFull = isFull;
+    if (!isFull && this.#reserve.missing > 0) {
+      this.#reserve.fill().catch((error: unknown) => this.#tell(`the reserve was not made: ${error}`));
+    }
+    return !isFull;
+  }
+}
+
+const fullMessage = (folder: string) =>
+  `the disk of ${folder} is full: pushes are refused (507) until it has ${(2 * RESERVE_BYTES) / 2 ** 20} MiB of room; ` +
+  'pulls and deletes go on. Make room, or delete images: docs/runbook.md#the-disk-is-full';
+
+/** Whether an error, or what caused it, says that a disk is full, or its owner's part of it. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || errcode === SQLITE_FULL;
+  return error instanceof DiskFull || isFull || isDiskFull(error.cause);
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { RegistryProcess } from '../registry-process.ts';
+import { scratch } from '../scratch.ts';
+import { pullBlob, pushBlob, pushImage } from './client.ts';
+import { canMount } from './loop-disk.ts';
+import { makeReadOnly, mount } from './mounts.ts';
+import { removePartition } from './partition.ts';
+
+const PAGE = 4096;
+
+async function start(data: string, more: Record<string, string> = {}): Promise<RegistryProcess> {
+  const registry = await RegistryProcess.start(data, { STOWAGE_OPEN: '1', ...more });
+  onTestFinished(() => registry.stop('SIGKILL'));
+  return registry;
+}
+
+/** What a registry says that does not start. */
+const refusalOf = (data: string) =>
+  start(data).then(
+    () => 'it has started',
+    (error: Error) => error.message,
+  );
+
+/** A stopped registry with a blob in it. */
+async function makeRegistry() {
+  const data = join(await scratch(), 'data');
+  const registry = await start(data);
+  const bytes = randomBytes(1000);
+  const { digest } = await pushBlob(registry.url, 'a', bytes);
+  await registry.stop('SIGTERM');
+  return { data, digest, bytes };
+}
+
+it('refuses blobs without their database, and takes it back', async () => {
+  const { data, digest, bytes } = await makeRegistry();
+  renameSync(join(data, 'registry.sqlite'), join(data, 'elsewhere'));
+  const refusal = await refusalOf(data);
+  expect(refusal).toContain(
+    `${data} has blobs, and its registry.sqlite is missing: restore that from a backup`,
+  );
+  renameSync(join(data, 'elsewhere'), join(data, 'registry.sqlite'));
+  expect(await pullBlob((await start(data)).url, 'a', digest)).toEqual(bytes);
+});
+
+it.each(['missing', 'empty'])(
+  'refuses a database whose blobs are %s, as where their disk is not mounted',
+  async (how) => {
+    const { data, digest, bytes } = await makeRegistry();
+    renameSync(join(data, 'blobs'), join(data, 'elsewhere'));
+    if (how === 'empty') mkdirSync(join(data, 'blobs'));
+    expect(await refusalOf(data)).toContain(
+      `${join(data, 'blobs')} is not the folder that this registry keeps its blobs in`,
+    );
+    rmSync(join(data, 'blobs'), { recursive: true, force: true });
+    renameSync(join(data, 'elsewhere'), join(data, 'blobs'));
+    expect(await pullBlob((await start(data)).url, 'a', digest)).toEqual(bytes);
+  },
+);
+
+it('refuses the blobs of another registry, unless it is told to adopt them', async () => {
+  const [ours, others] = [await makeRegistry(), await makeRegistry()];
+  rmSync(join(ours.data, 'blobs'), { recursive: true });
+  cpSync(join(others.data, 'blobs'), join(ours.data, 'blobs'), { recursive: true });
+  expect(await refusalOf(ours.data)).toContain('is of another registry');
+  const adopting = await start(ours.data, { STOWAGE_ADOPT: '1' });
+  await adopting.stop('SIGTERM');
+  await start(ours.data);
+});
+
+it('takes a registry that was made before there were marks, and refuses it without its blobs', async () => {
+  const { data, digest, bytes } = await makeRegistry();
+  rmSync(join(data, 'blobs', 'registry-id'));
+  removePartition(data, 'REGISTRY');
+  renameSync(join(data, 'blobs'), join(data, 'elsewhere'));
+  expect(await refusalOf(data)).toContain('is not the folder that this registry keeps its blobs in');
+  rmSync(join(data, 'blobs'), { recursive: true, force: true });
+  renameSync(join(data, 'elsewhere'), join(data, 'blobs'));
+  const registry = await start(data);
+  expect(await pullBlob(registry.url, 'a', digest)).toEqual(bytes);
+  expect(readFileSync(join(data, 'blobs', 'registry-id'), 'utf8')).toMatch(/^[0-9a-f-]{36}\n$/);
+});
+
+it('refuses a damaged database, and says what to do', async () => {
+  const { data } = await makeRegistry();
+  const path = join(data, 'registry.sqlite');
+  const whole = readFileSync(path);
+  for (const page of [0, 1, 2]) {
+    const damaged = Buffer.from(whole);
+    randomBytes(PAGE / 2).copy(damaged, page * PAGE);
+    writeFileSync(path, damaged);
+    expect(await refusalOf(data)).toMatch(/registry\.sqlite is damaged \(.*restore the folder from a backup/);
+  }
+});
+
+it('refuses a log in which acknowledged writes cannot be read, unless it is told to go on without them', async () => {
+  const { log, data, tags } = await makeLog();
+  flipBit(log, Math.floor(statSync(log).size / 2));
+  expect(await refusalOf(data)).toContain(`${log} is damaged, and what was written last would be lost`);
+  const adopting = await start(data, { STOWAGE_ADOPT: '1' });
+  const first = await fetch(`${adopting.url}/v2/a/manifests/${tags[0]}`);
+  expect(first.status).toBe(200);
+});
+
+it('starts on a log whose end a loss of power has cut', async () => {
+  const { log, data, tags } = await makeLog();
+  // A transaction that was not on the disk: a frame that was, of this log, and one that was not.
+  const bytes = readFileSync(log);
+  const frame = bytes.subarray(bytes.length - PAGE - 24);
+  const torn = Buffer.concat([frame, randomBytes(PAGE + 24)]);
+  torn.fill(0, 4, 8);
+  writeFileSync(log, Buffer.concat([bytes, torn]));
+  const registry = await start(data);
+  for (const tag of tags) expect((await fetch(`${registry.url}/v2/a/manifests/${tag}`)).status).toBe(200);
+});
+
+it('names the folder that cannot be made or opened', async () => {
+  const place = await scratch();
+  writeFileSync(join(place, 'file'), '');
+  expect(await refusalOf(join(place, 'file', 'data'))).toContain(
+    `${join(place, 'file', 'data')} cannot be used: ENOTDIR`,
+  );
+  mkdirSync(join(place, 'data', 'registry.sqlite'), { recursive: true });
+  expect(await refusalOf(join(place, 'data'))).toContain(
+    `${join(place, 'data')} cannot be used: unable to open database`,
+  );
+});
+
+it.runIf(canMount)(
+  'names the folder on a disk that may only be read (needs root on Linux, to mount it)',
+  async () => {
+    const place = await mount('tmpfs', 64);
+    mkdirSync(join(place, 'data'));
+    await makeReadOnly(place);
+    expect(await refusalOf(join(place, 'data'))).toContain(`${join(place, 'data')} cannot be used: EROFS`);
+  },
+);
+
+/** A registry that was killed, its last writes in the log alone. */
+async function makeLog() {
+  const data = join(await scratch(), 'data');
+  const registry = await start(data);
+  const tags = Array.from({ length: 10 }, (_, n) => `tag${n}`);
+  for (const tag of tags) expect((await pushImage(registry.url, 'a', tag)).status).toBe(201);
+  await registry.stop('SIGKILL');
+  return { data, log: join(data, 'registry.sqlite-wal'), tags };
+}
+
+function flipBit(path: string, position: number): void {
+  const byte = readFileSync(path)[position] ?? 0;
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.of(byte ^ 1), 0, 1, position);
+  closeSync(file);
+}
