@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import {
@@ -19,7 +18,7 @@ import {
   type Upload,
 } from '../functions/storage/blob-store.ts';
 import { type Disk, type DiskFile, realDisk } from './disk.ts';
-import { streamFile } from './file-reader.ts';
+import { digestFile, streamFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
 
@@ -152,17 +151,16 @@ export class DirectoryBlobStore implements BlobStore {
     return look === 'bytes' ? this.#readAll(object, digest) : undefined;
   }
 
-  async #readAll(object: StoredObject, digest: Digest): Promise<Fault | undefined> {
-    const hash = createHash(algorithmOf(digest));
+  async #readAll({ objectKey, size }: StoredObject, digest: Digest): Promise<Fault | undefined> {
+    const file = await this.#disk.openToRead(this.#path(objectKey));
+    if (!file) return 'missing';
     try {
-      const body = await this.read(object);
-      if (!body) return 'missing';
-      for await (const chunk of body) hash.update(chunk);
-    } catch (error) {
-      if (error instanceof ObjectDamaged) return 'damaged';
-      throw error;
+      return (await digestFile(file, size, algorithmOf(digest))) === digest ? undefined : 'damaged';
+    } catch {
+      return 'damaged'; // the disk cannot read it
+    } finally {
+      await file.close();
     }
-    return finishDigest(algorithmOf(digest), hash) === digest ? undefined : 'damaged';
   }
 
   async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
@@ -256,12 +254,7 @@ export class DirectoryBlobStore implements BlobStore {
     live: LiveHash | undefined,
   ): Promise<Digest> {
     if (live?.algorithm === algorithm) return finishDigest(algorithm, live.hash);
-    const hash = createHash(algorithm);
-    await attempt(async () => {
-      for await (const chunk of streamFile(file, { first: 0, last: offset - 1 }, { keepsOpen: true }))
-        hash.update(chunk);
-    });
-    return finishDigest(algorithm, hash);
+    return attempt(() => digestFile(file, offset, algorithm));
   }
 
   /** Makes an upload's file an object: from then on nothing writes to it. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { type Algorithm, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import type { Body, ByteRange } from '../functions/storage/blob-store.ts';
 import type { DiskFile } from './disk.ts';
 
@@ -5,8 +7,6 @@ import type { DiskFile } from './disk.ts';
 const CHUNK_BYTES = 256 * 1024;
 
 interface StreamOptions {
-  /** Whether the file stays open at the end. @default false */
-  readonly keepsOpen?: boolean;
   /** What the stream fails with where the disk does, or the file is shorter. @default why it cannot be read */
   readonly explain?: (error: unknown) => unknown;
 }
@@ -16,16 +16,13 @@ interface StreamOptions {
 export function streamFile(
   file: DiskFile,
   range: ByteRange,
-  { keepsOpen = false, explain = (error) => error }: StreamOptions = {},
+  { explain = (error) => error }: StreamOptions = {},
 ): Body {
   const { last } = range;
   let position = range.first;
-  const close = async () => {
-    if (!keepsOpen) await file.close();
-  };
 
   async function finish(controller: ReadableByteStreamController): Promise<void> {
-    await close();
+    await file.close();
     controller.close();
     controller.byobRequest?.respond(0);
   }
@@ -42,11 +39,23 @@ export function streamFile(
         controller.byobRequest?.respond(bytesRead); // absent where the reader has gone meanwhile
       } catch (error) {
         controller.error(explain(error));
-        await close();
+        await file.close();
       }
     },
-    cancel: close,
+    cancel: () => file.close(),
   });
+}
+
+/** The digest of the first `size` bytes of an open file, read into one buffer. Fails where it is shorter. */
+export async function digestFile(file: DiskFile, size: number, algorithm: Algorithm): Promise<Digest> {
+  const hash = createHash(algorithm);
+  const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES));
+  for (let position = 0; position < size; ) {
+    const bytesRead = await readInto(buffer, file, position, size - 1);
+    hash.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
+  }
+  return finishDigest(algorithm, hash);
 }
 
 async function readInto(view: Uint8Array, file: DiskFile, position: number, last: number): Promise<number> {

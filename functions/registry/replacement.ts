@@ -44,7 +44,7 @@ export async function leaveBehind(registry: Registry, replaced: Replaced): Promi
 }
 
 /** The item that says which object a blob or manifest has. */
-export const holderOf = ({ digest, repository }: Omit<Replaced, 'objectKey'>): Key =>
+const holderOf = ({ digest, repository }: Omit<Replaced, 'objectKey'>): Key =>
   repository === undefined ? digestKey(digest) : manifestKey(repository, digest);
 
 async function moveAll(registry: Registry, replaced: Replaced, target: ObjectKey) {
