@@ -59,6 +59,7 @@ export class RandomChoices implements Choices {
   readonly #persistence: number;
   readonly #trouble: number;
   readonly #slow: number;
+  readonly #speed: number;
   readonly #change: number;
   readonly #troubles: readonly What[];
   #weights: readonly number[] = [];
@@ -70,6 +71,7 @@ export class RandomChoices implements Choices {
     this.#troubles = hasFew ? [random.pick(WHAT), random.pick(WHAT)] : WHAT;
     this.#trouble = hasFew ? random.pick([0.02, 0.05, 0.1]) : random.pick([0, 0, 0.01, 0.03]);
     this.#slow = random.pick([0.2, 0.5, 0.8]);
+    this.#speed = random.pick([100, 300]);
     this.#change = 1 / random.pick([10, 30, 100, 300]);
   }
 
@@ -84,7 +86,7 @@ export class RandomChoices implements Choices {
   }
 
   #anew(): readonly number[] {
-    return Array.from({ length: MAX_ACTORS }, () => (this.#random.chance(this.#slow) ? 1 : 300));
+    return Array.from({ length: MAX_ACTORS }, () => (this.#random.chance(this.#slow) ? 1 : this.#speed));
   }
 
   #actor(): number {
