@@ -95,10 +95,11 @@ class Check {
     [this.#world, this.#inventory, this.#doomed] = [world, inventory, doomed];
   }
 
-  /** 1: what can be read has all its blobs and children. */
+  /** 1: what can be read has all its blobs and children, and the edges that keep them. */
   manifests(repository: string): void {
     const manifests = this.#inventory.of(repository, 'M#');
     const links = this.#inventory.of(repository, 'B#');
+    const edges = this.#inventory.of(repository, 'E#');
     for (const [digest, manifest] of manifests) {
       const { blobs = [], children = [] } = manifestOf(digest) ?? {};
       const missing = [
@@ -106,6 +107,8 @@ class Check {
         ...children.filter((child) => !manifests.has(child.digest)),
       ];
       for (const { name } of missing) this.#found(`1: ${digest} of ${repository} lacks ${name}`);
+      const loose = [...blobs, ...children].filter((each) => !edges.has(`${each.digest}#${digest}`));
+      for (const { name } of loose) this.#found(`1: ${digest} of ${repository} has no edge to ${name}`);
       this.#content(manifest, digest, repository);
     }
     for (const [digest, grave] of this.#inventory.of(repository, 'G#')) {
