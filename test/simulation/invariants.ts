@@ -1,4 +1,6 @@
 import { digestOf } from '../../functions/oci/digest.ts';
+import type { RepositoryName } from '../../functions/oci/reference.ts';
+import { blobKey } from '../../functions/registry/keys.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import type { Attributes, Item } from '../../functions/storage/table.ts';
 import { manifestOf, named, REPOSITORIES } from './content.ts';
@@ -113,6 +115,20 @@ class Check {
     }
     for (const [digest, grave] of this.#inventory.of(repository, 'G#')) {
       this.#content(grave, digest, repository);
+      this.#held(repository, digest, grave);
+    }
+  }
+
+  /** 5: until its quarantine ends, a manifest can be restored, unless somebody has deleted a blob of it. */
+  #held(repository: string, digest: string, { deletedAt }: Attributes): void {
+    const { clock, quarantineMs } = this.#world;
+    if ((deletedAt as number) + quarantineMs <= clock) return;
+    const links = this.#inventory.of(repository, 'B#');
+    const gone = (manifestOf(digest)?.blobs ?? []).filter((blob) => !links.has(blob.digest));
+    for (const blob of gone) {
+      const key = blobKey(repository as RepositoryName, blob.digest);
+      if (this.#world.wasTakenSince(key, 0)) continue;
+      this.#found(`5: ${digest} is in quarantine in ${repository}, and ${blob.name} is not there`);
     }
   }
 

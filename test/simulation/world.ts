@@ -50,6 +50,8 @@ export interface WorldOptions {
   readonly kind: 's3' | 'directory';
   readonly plant?: Plant;
   readonly policy?: Omit<Policy, 'name' | 'repositories'> | undefined;
+  /** Milliseconds that a deleted manifest can be restored for. */
+  readonly quarantineMs: number;
   /** Whether clients may write to S3 themselves. */
   readonly isDirect?: boolean;
   /** Whether somebody's clock is days ahead: then objects may go early, and leave something behind. */
@@ -62,6 +64,7 @@ export class World {
   readonly plant: Plant;
   readonly policy: WorldOptions['policy'];
   readonly isClockWrong: boolean;
+  readonly quarantineMs: number;
   readonly random: Random;
   readonly table = new MemoryTable();
   readonly bucket: SimulatedBucket;
@@ -108,6 +111,7 @@ export class World {
     this.platter = new Platter(random, now);
     [this.kind, this.plant, this.policy] = [kind, plant, policy];
     [this.#isDirect, this.isClockWrong] = [isDirect, isClockWrong];
+    this.quarantineMs = options.quarantineMs;
     this.stores = new Stores(this);
   }
 
