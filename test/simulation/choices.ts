@@ -14,9 +14,16 @@ const WHAT = [
   'done',
   'crash before it',
   'crash after it',
+  'power cut before it',
+  'power cut after it',
   'answer lost',
+  'fails',
   'busy',
   'in two',
+  'sent twice',
+  'again, and late',
+  'its client gives up',
+  'its clock goes back',
   'ten minutes later',
   'an hour later',
   'a day later',
@@ -45,36 +52,41 @@ export interface Choices {
 export const MAX_ACTORS = 8;
 
 /** Takes a way through the run by chance, and remembers it. Some actors are slow for a while, so that much happens within a
- *  step of theirs; who is slow changes. How much fails differs from run to run. */
+ *  step of theirs; who is slow changes. How much fails differs from run to run, and in some it is always the same. */
 export class RandomChoices implements Choices {
   readonly taken: Choice[] = [];
   readonly #random: Random;
   readonly #persistence: number;
   readonly #trouble: number;
   readonly #slow: number;
+  readonly #speed: number;
   readonly #change: number;
+  readonly #troubles: readonly What[];
   #weights: readonly number[] = [];
 
   constructor(random: Random) {
     this.#random = random;
     this.#persistence = random.pick([0, 0.3, 0.7, 0.9]);
-    this.#trouble = random.pick([0, 0, 0.01, 0.03]);
+    const hasFew = random.chance(0.4);
+    this.#troubles = hasFew ? [random.pick(WHAT), random.pick(WHAT)] : WHAT;
+    this.#trouble = hasFew ? random.pick([0.02, 0.05, 0.1]) : random.pick([0, 0, 0.01, 0.03]);
     this.#slow = random.pick([0.2, 0.5, 0.8]);
-    this.#change = 1 / random.pick([10, 30, 100]);
+    this.#speed = random.pick([100, 300]);
+    this.#change = 1 / random.pick([10, 30, 100, 300]);
   }
 
   next(): Choice {
     const random = this.#random;
     if (this.#weights.length === 0 || random.chance(this.#change)) this.#weights = this.#anew();
     const who = random.chance(this.#persistence) ? 0 : this.#actor();
-    const what = random.chance(this.#trouble) ? random.pick(WHAT) : 'done';
+    const what = random.chance(this.#trouble) ? random.pick(this.#troubles) : 'done';
     const choice = { who, what };
     this.taken.push(choice);
     return choice;
   }
 
   #anew(): readonly number[] {
-    return Array.from({ length: MAX_ACTORS }, () => (this.#random.chance(this.#slow) ? 1 : 100));
+    return Array.from({ length: MAX_ACTORS }, () => (this.#random.chance(this.#slow) ? 1 : this.#speed));
   }
 
   #actor(): number {

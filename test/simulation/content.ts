@@ -22,8 +22,8 @@ export interface SimulatedManifest {
 
 const names = new Map<string, string>();
 
-function blob(name: string): SimulatedBlob {
-  const bytes = Buffer.from(`the bytes of ${name}`);
+function blob(name: string, text = name): SimulatedBlob {
+  const bytes = Buffer.from(text);
   const digest = digestOf('sha256', bytes);
   names.set(digest, name);
   return { name, bytes, digest };
@@ -61,7 +61,13 @@ function manifest(
   return { name, bytes, digest, blobs, children };
 }
 
-const [a, b, c, d] = [blob('blob-a'), blob('blob-b'), blob('blob-c'), blob('blob-d')];
+/** Of less than a part, of two parts, and of three. */
+const [a, b, c, d] = [
+  blob('blob-a', 'aaa'),
+  blob('blob-b', 'the bytes of b'),
+  blob('blob-c', 'ccccc'),
+  blob('blob-d', 'all the bytes of blob-d'),
+];
 const one = image('image-ab', [a, b]);
 const two = image('image-bc', [b, c]);
 /** Too large for its item: its bytes are an object. */
@@ -70,6 +76,16 @@ const signature = image('signature-d', [d], { subject: descriptorOf(one, IMAGE_T
 
 export const BLOBS = [a, b, c, d];
 export const MANIFESTS = [one, two, large, signature, index('index-both', one, two), index('index-ab', one)];
+
+/** What uploads are put together of: less than a part, just one, more than one, and more than two. No two are alike. */
+export const PIECES: readonly Uint8Array[] = [
+  'f',
+  'more',
+  'evil',
+  'one-part',
+  'part-and-a-half',
+  '12345678'.repeat(3),
+].map((text) => Buffer.from(text));
 
 const byDigest = new Map(MANIFESTS.map((each) => [each.digest as string, each]));
 

@@ -1,20 +1,24 @@
 import { EPOCH_SECONDS, MIN_EPOCH_SECONDS } from '../../functions/limits.ts';
-import type { Digest } from '../../functions/oci/digest.ts';
+import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { type Blob, deleteBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { blobKey, graveKey, manifestKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest, readManifest } from '../../functions/registry/manifests.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
+import type { Registry } from '../../functions/registry/registry.ts';
 import { deleteRepository } from '../../functions/registry/repository-deletion.ts';
 import { restore } from '../../functions/registry/restore.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
-import { appendChunk, cancelUpload, finishUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { requireUpload, type UploadSession } from '../../functions/registry/upload-sessions.ts';
+import { appendChunk, cancelUpload, startUpload } from '../../functions/registry/uploads.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
-import { bodyOf, bytesOf } from './blobs.ts';
+import { bodyOf, bytesOf } from './bodies.ts';
 import type { Client, Since } from './client.ts';
 import { BLOBS, manifestOf } from './content.ts';
 import { acknowledged, push, upload } from './push.ts';
+import { hearOf, useSession } from './sessions.ts';
 import type { Delete, Pull, Restore, Sweep, Task, Upload } from './tasks.ts';
 
 /** Milliseconds of an epoch: the shortest there is, so that many pass before an object's day is over. */
@@ -35,38 +39,53 @@ export async function perform(client: Client, task: Task, quarantineMs: number):
       return beginUpload(client, task);
     case 'sweep':
       return sweep(client, task, quarantineMs);
+    case 'session':
+      return useSession(client, task);
+    case 'event':
+      return hearOf(client, task);
     case 'drain':
-      await drainOutbox(client.registry);
+      await client.request([], (registry) => drainOutbox(registry));
   }
 }
 
 /** Pulls what a tag is on, with all that it refers to. */
 async function pull(client: Client, { repository, tag }: Pull): Promise<void> {
-  const { registry } = client;
   const since = client.since(repository);
   const reference = { kind: 'tag', tag } as const;
-  const found = await client.request([], () => findManifest(registry, repository, reference));
+  const found = await client.request([], (registry) => findManifest(registry, repository, reference));
   if (!('answer' in found) || !found.answer) return;
   const stored = found.answer;
   const pulled = { repository, digest: stored.digest, since };
-  const read = await client.request(['MANIFEST_UNKNOWN'], () => readManifest(registry, stored));
+  const read = await client.request(['MANIFEST_UNKNOWN'], async (registry) => {
+    const content = await readManifest(registry, stored);
+    return content instanceof Uint8Array ? content : bytesOf(content);
+  });
   if ('refused' in read) return lament(client, pulled, 'its bytes');
+  requireDigest(client, read.answer, stored.digest);
   for (const { digest } of manifestOf(stored.digest)?.blobs ?? []) {
-    const blob = await client.request(['BLOB_UNKNOWN'], () => requireBlob(registry, repository, digest));
+    const blob = await client.request(['BLOB_UNKNOWN'], (registry) =>
+      requireBlob(registry, repository, digest),
+    );
     if ('refused' in blob) return lament(client, pulled, digest);
     await readBlob(client, repository, blob.answer);
   }
 }
 
-async function readBlob(
-  client: Client,
-  repository: RepositoryName,
-  { objectKey, digest }: Blob,
-): Promise<void> {
+async function readBlob(client: Client, repository: RepositoryName, blob: Blob): Promise<void> {
   const since = client.since(repository);
-  const read = await client.request([], () => client.registry.blobs.read(objectKey));
-  if ('answer' in read && read.answer && bytesOf(read.answer)) return;
-  if (!client.isLongAgo(since)) client.accuse(5, `the object of ${digest} is gone while it is read`);
+  const read = await client.request([], async ({ blobs }) => {
+    const body = await blobs.read(blob);
+    return body && (await bytesOf(body));
+  });
+  if (!('answer' in read)) return;
+  if (read.answer) requireDigest(client, read.answer, blob.digest);
+  else if (!client.isLongAgo(since))
+    client.accuse(5, `the object of ${blob.digest} is gone while it is read`);
+}
+
+/** 2: whatever is read is what its digest says. */
+function requireDigest(client: Client, bytes: Uint8Array, digest: Digest): void {
+  if (digestOf('sha256', bytes) !== digest) client.accuse(2, `who pulls ${digest} gets other bytes`);
 }
 
 interface Pulled {
@@ -84,9 +103,8 @@ function lament(client: Client, { repository, digest, since }: Pulled, what: str
 const UNKNOWN = ['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'DENIED'];
 
 async function remove(client: Client, task: Delete): Promise<void> {
-  const { registry } = client;
   const { repository } = task;
-  await client.request(UNKNOWN, async () => {
+  await client.request(UNKNOWN, async (registry) => {
     if (task.what === 'tag') return deleteTag(registry, repository, task.tag);
     if (task.what === 'manifest') return deleteManifest(registry, repository, task.digest);
     if (task.what === 'blob') return deleteBlob(registry, repository, task.digest);
@@ -98,12 +116,12 @@ async function remove(client: Client, task: Delete): Promise<void> {
 
 /** What was deleted comes back within its quarantine, unless somebody has deleted a blob of it on purpose. */
 async function bringBack(client: Client, { repository, tag, manifest }: Restore, quarantineMs: number) {
-  const { world, registry } = client;
+  const { world } = client;
   const { digest } = manifest;
   const grave = world.table.peek(graveKey(repository, digest));
   const since = client.since(repository);
   const wanted = tag === undefined ? { digest } : { tag };
-  const outcome = await client.request([...UNKNOWN, 'MANIFEST_BLOB_UNKNOWN'], () =>
+  const outcome = await client.request([...UNKNOWN, 'MANIFEST_BLOB_UNKNOWN'], (registry) =>
     restore(registry, repository, wanted, { until: Number.POSITIVE_INFINITY }),
   );
   if ('answer' in outcome) {
@@ -128,7 +146,6 @@ async function bringBack(client: Client, { repository, tag, manifest }: Restore,
 }
 
 async function beginUpload(client: Client, { repository, end }: Upload): Promise<void> {
-  const { registry } = client;
   const [blob, other] = BLOBS;
   if (!blob || !other) return;
   if (end === 'finish') {
@@ -136,27 +153,31 @@ async function beginUpload(client: Client, { repository, end }: Upload): Promise
     return;
   }
   const ended = ['BLOB_UPLOAD_UNKNOWN', 'DIGEST_INVALID'];
-  const started = await client.request([], () => startUpload(registry, repository));
+  const started = await client.request(['DENIED'], (registry) => startUpload(registry, repository));
   if (!('answer' in started)) return;
-  const session = started.answer;
-  const body = () => bodyOf(blob.bytes.subarray(0, 5));
-  const sent = await client.request(ended, () => appendChunk(registry, session, body(), undefined));
+  const { id } = started.answer;
+  const body = () => bodyOf(Buffer.from('wrong'));
+  const request = (act: (registry: Registry, session: UploadSession) => Promise<unknown>) =>
+    client.request(ended, async (registry) => act(registry, await requireUpload(registry, repository, id)));
+  const sent = await request((registry, session) => appendChunk(registry, session, body(), undefined));
   if (!('answer' in sent) || end === 'leave') return;
-  if (end === 'cancel') await client.request(ended, () => cancelUpload(registry, sent.answer.session));
-  const { digest } = blob;
-  const wrong = { repository, id: session.id, start: undefined, digest };
-  if (end === 'wrong digest')
-    await client.request(ended, () => finishUpload(registry, { ...wrong, body: body() }));
+  if (end === 'cancel') {
+    await request(cancelUpload);
+    return;
+  }
+  const wrong = { repository, id, start: undefined, digest: blob.digest };
+  await client.request(ended, (registry) => finishUpload(registry, { ...wrong, body: body() }));
 }
 
 async function sweep(client: Client, { repository, isLater, isShort }: Sweep, quarantineMs: number) {
-  const { world, registry, process } = client;
+  const { world } = client;
   if (isLater) {
     const run = async () => {
       world.clock += EPOCH_MS;
     };
-    await world.call(process, { label: () => 'an epoch goes by', run });
+    await world.call({ label: () => 'an epoch goes by', run });
   }
   const until = isShort ? 0 : world.clock + EPOCH_SECONDS * 1000;
-  await sweepRepository(registry, repository, { epochMs: EPOCH_MS, quarantineMs, until });
+  const options = { epochMs: EPOCH_MS, quarantineMs, until };
+  await client.request([], (registry) => sweepRepository(registry, repository, options));
 }

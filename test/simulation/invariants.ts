@@ -1,4 +1,6 @@
 import { digestOf } from '../../functions/oci/digest.ts';
+import type { RepositoryName } from '../../functions/oci/reference.ts';
+import { blobKey } from '../../functions/registry/keys.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import type { Attributes, Item } from '../../functions/storage/table.ts';
 import { manifestOf, named, REPOSITORIES } from './content.ts';
@@ -38,8 +40,18 @@ export class Inventory {
   }
 }
 
+/** Looks at what has changed since it was last called. */
+export function checkChanges(world: World): void {
+  if (world.changes > world.checkedChanges) checkInvariants(world);
+  for (const key of world.touched) {
+    const digest = world.linked.get(key);
+    if (digest !== undefined) checkObject(world, key, digest);
+  }
+  world.touched.clear();
+}
+
 /** Looks whether everything that can be read is whole, whatever is under way. */
-export function checkInvariants(world: World): void {
+function checkInvariants(world: World): void {
   const inventory = new Inventory(world);
   const doomed = new Set(inventory.outbox.map(({ attributes }) => attributes['objectKey'] as string));
   const check = new Check(world, inventory, doomed);
@@ -48,8 +60,27 @@ export function checkInvariants(world: World): void {
     check.links(repository);
     check.tags(repository);
     check.tagNames(repository);
+    check.quota(repository);
   }
   check.digests();
+  world.linked = check.linked;
+  world.checkedChanges = world.changes;
+}
+
+/** 2: the object is there with the bytes of its digest, and stays so where the power goes. */
+function checkObject(world: World, key: string, digest: string): void {
+  const found = world.objectAt(key);
+  if (!found) world.violate(named(`2: the object ${key} of ${digest} is gone`));
+  else if (digestIn(found.bytes) !== digest)
+    world.violate(named(`2: the object ${key} has other bytes than ${digest}`));
+  else if (!found.isSafe) world.violate(named(`2: the object ${key} of ${digest} is gone with the power`));
+}
+
+/** Bytes are never changed in place. */
+function digestIn(bytes: Uint8Array): string {
+  const known = sound.get(bytes) ?? digestOf('sha256', bytes);
+  sound.set(bytes, known);
+  return known;
 }
 
 /** Whose bytes have been hashed already. */
@@ -59,26 +90,45 @@ class Check {
   readonly #world: World;
   readonly #inventory: Inventory;
   readonly #doomed: ReadonlySet<string>;
+  /** What can be read, by its digest. */
+  readonly linked = new Map<string, string>();
 
   constructor(world: World, inventory: Inventory, doomed: ReadonlySet<string>) {
     [this.#world, this.#inventory, this.#doomed] = [world, inventory, doomed];
   }
 
-  /** 1: what can be read has all its blobs and children. */
+  /** 1: what can be read has all its blobs and children, and the edges that keep them. */
   manifests(repository: string): void {
     const manifests = this.#inventory.of(repository, 'M#');
     const links = this.#inventory.of(repository, 'B#');
-    for (const [digest, { objectKey }] of manifests) {
+    const edges = this.#inventory.of(repository, 'E#');
+    for (const [digest, manifest] of manifests) {
       const { blobs = [], children = [] } = manifestOf(digest) ?? {};
       const missing = [
         ...blobs.filter((blob) => !links.has(blob.digest)),
         ...children.filter((child) => !manifests.has(child.digest)),
       ];
       for (const { name } of missing) this.#found(`1: ${digest} of ${repository} lacks ${name}`);
-      if (objectKey) this.#object(objectKey as ObjectKey, digest);
+      const loose = [...blobs, ...children].filter((each) => !edges.has(`${each.digest}#${digest}`));
+      for (const { name } of loose) this.#found(`1: ${digest} of ${repository} has no edge to ${name}`);
+      this.#content(manifest, digest, repository);
     }
-    for (const [digest, { objectKey }] of this.#inventory.of(repository, 'G#')) {
-      if (objectKey) this.#object(objectKey as ObjectKey, digest);
+    for (const [digest, grave] of this.#inventory.of(repository, 'G#')) {
+      this.#content(grave, digest, repository);
+      this.#held(repository, digest, grave);
+    }
+  }
+
+  /** 5: until its quarantine ends, a manifest can be restored, unless somebody has deleted a blob of it. */
+  #held(repository: string, digest: string, { deletedAt }: Attributes): void {
+    const { clock, quarantineMs } = this.#world;
+    if ((deletedAt as number) + quarantineMs <= clock) return;
+    const links = this.#inventory.of(repository, 'B#');
+    const gone = (manifestOf(digest)?.blobs ?? []).filter((blob) => !links.has(blob.digest));
+    for (const blob of gone) {
+      const key = blobKey(repository as RepositoryName, blob.digest);
+      if (this.#world.wasTakenSince(key, 0)) continue;
+      this.#found(`5: ${digest} is in quarantine in ${repository}, and ${blob.name} is not there`);
     }
   }
 
@@ -96,12 +146,14 @@ class Check {
   /** 3: a tag is on a manifest that exists. */
   tags(repository: string): void {
     const manifests = this.#inventory.of(repository, 'M#');
-    for (const [tag, { digest, objectKey }] of this.#inventory.of(repository, 'T#')) {
+    for (const [tag, attributes] of this.#inventory.of(repository, 'T#')) {
+      const { digest, objectKey } = attributes;
       const manifest = manifests.get(digest as string);
       if (!manifest) this.#found(`3: ${tag} of ${repository} is on ${digest}, which is not there`);
       else if (manifest['objectKey'] !== objectKey) {
         this.#found(`3: ${tag} of ${repository} has other bytes than ${digest}`);
-      }
+      } else if (objectKey === undefined)
+        this.#content(attributes, digest as string, `${tag} of ${repository}`);
     }
   }
 
@@ -125,15 +177,33 @@ class Check {
     }
   }
 
-  /** The object is there, has the bytes of its digest, and nobody is to delete it. */
-  #object(key: ObjectKey, digest: string): void {
-    const bytes = this.#world.objects.whole.get(key);
-    if (!bytes) {
-      this.#found(`2: the object ${key} of ${digest} is gone`);
-      return;
+  /** 8: no more is there than the quota leaves room for. */
+  quota(repository: string): void {
+    const { bytes = Number.POSITIVE_INFINITY, tags = Number.POSITIVE_INFINITY } =
+      this.#world.policy?.quota?.each ?? {};
+    let used = 0;
+    for (const { size } of this.#inventory.of(repository, 'B#').values()) used += size as number;
+    if (used > bytes) this.#found(`8: ${repository} has ${used} bytes, of at most ${bytes}`);
+    const count = this.#inventory.of(repository, 'T#').size;
+    if (count > tags) this.#found(`8: ${repository} has ${count} tags, of at most ${tags}`);
+  }
+
+  /** Of a manifest, its tag or its grave. */
+  #content({ bytes, objectKey }: Attributes, digest: string, where: string): void {
+    if (objectKey !== undefined) this.#object(objectKey as ObjectKey, digest);
+    else if (!bytes || digestIn(bytes as Uint8Array) !== digest) {
+      this.#found(`2: ${digest} of ${where} has other bytes than its digest`);
     }
-    if (!sound.has(bytes)) sound.set(bytes, digestOf('sha256', bytes));
-    if (sound.get(bytes) !== digest) this.#found(`2: the object ${key} has other bytes than ${digest}`);
+  }
+
+  /** The object has the bytes of its digest, and nobody is to delete it. */
+  #object(key: ObjectKey, digest: string): void {
+    const known = this.linked.get(key);
+    if (known !== undefined && known !== digest)
+      this.#found(`2: ${key} is the object of ${known} and ${digest}`);
+    if (known !== undefined) return;
+    this.linked.set(key, digest);
+    checkObject(this.#world, key, digest);
     if (this.#doomed.has(key))
       this.#found(`2: the object ${key} of ${digest} can be read and is to be deleted`);
   }

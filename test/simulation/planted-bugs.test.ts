@@ -4,8 +4,8 @@ import type { Plant } from './plants.ts';
 import { shrink, storyOf } from './shrink.ts';
 import { type Outcome, simulate } from './simulate.ts';
 
-/** The rarest of them shows within some two thousand seeds. */
-const SEEDS = 6000;
+/** The rarest of them shows within some three thousand seeds; CI runs more than thirty thousand. */
+const SEEDS = 10_000;
 
 async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
@@ -16,7 +16,7 @@ async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
 }
 
 describe('the simulation notices that', () => {
-  it.each(Object.entries(PLANTED_BUGS))('%s', { timeout: 120_000 }, async (_, make) => {
+  it.each(Object.entries(PLANTED_BUGS))('%s', { timeout: 300_000 }, async (_, make) => {
     const failure = await firstFailure(make);
     expect(failure?.violations.length).toBeGreaterThan(0);
     // The code as it is keeps its promises with that seed.
@@ -24,14 +24,20 @@ describe('the simulation notices that', () => {
   });
 });
 
-it('tells of a broken promise the shortest story there is', { timeout: 120_000 }, async () => {
-  const make = PLANTED_BUGS['a push commits whatever was deleted'];
+const SHORTEST = [
+  ['a push commits whatever was deleted', 5],
+  ['a close writes over the first chunk, which another one links', 4],
+  ['a file is taken for synced though a sync has failed', 3],
+] as const;
+
+it.each(SHORTEST)('tells the shortest story there is of this: %s', { timeout: 300_000 }, async (name, most) => {
+  const make = PLANTED_BUGS[name];
   const failure = make && (await firstFailure(make));
   if (!make || !failure) throw new Error('it was not found');
   const small = await shrink(failure, make());
   expect(small.violations[0]?.slice(0, 2)).toBe(failure.violations[0]?.slice(0, 2));
   const tasks = (outcome: Outcome) => outcome.plan.actors.flatMap((actor) => actor.tasks).length;
-  expect(tasks(small)).toBeLessThanOrEqual(5);
+  expect(tasks(small)).toBeLessThanOrEqual(most);
   expect(small.timeline.length).toBeLessThan(120);
   expect(storyOf(small)).toContain(`SEED=${failure.plan.seed}`);
 });

@@ -5,8 +5,9 @@ import {
   keyOf,
   type Operation,
 } from '../../functions/storage/table.ts';
+import { PLANTED_STORE_BUGS } from './planted-store-bugs.ts';
 import type { Plant } from './plants.ts';
-import type { Process } from './world.ts';
+import type { Process } from './requests.ts';
 
 // Each is a line that somebody could leave out of the registry, or put in the wrong place.
 
@@ -15,6 +16,7 @@ type Drop = (condition: Condition) => boolean;
 const isKind = (key: Key, kind: string) => key.partition.startsWith('R#') && key.sort.startsWith(kind);
 const isRepository = (key: Key) => key.partition.startsWith('R#') && key.sort === '#';
 const isDigest = (key: Key) => key.partition.startsWith('D#') && key.sort === '#';
+const isUpload = (key: Key) => key.partition.startsWith('U#');
 const isOutbox = (key: Key) => key.partition.startsWith('X#');
 
 const on =
@@ -93,6 +95,20 @@ const updates = (concerns: (key: Key) => boolean) => (operation: Operation) =>
   'update' in operation && concerns(operation.update);
 const adds = (operation: Operation) => ('update' in operation ? (operation.add ?? {}) : ({} as Attributes));
 
+/** Whose `state` says whether it is being deleted. */
+const isClaim = (operation: Operation) =>
+  'update' in operation && isOutbox(operation.update) && operation.set?.['state'] === 'claimed';
+
+/** A tag that was once on the manifest which is deleted is taken for one that still is. */
+const hints: Plant = {
+  found: (key, found, { task }) =>
+    task.is === 'delete' && task.what === 'manifest' && isKind(key, 'T#')
+      ? { ...found, digest: task.digest }
+      : found,
+  operations: (operations) =>
+    operations.map((operation) => (removes(operation, 'T#') ? { ...operation, when: [] } : operation)),
+};
+
 /** What each is called, and what makes it. */
 export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
   'a push commits in whatever epoch': () =>
@@ -129,11 +145,6 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
     without((operation) => isDigest(keyOf(operation)), on('links')),
   'a digest is linked whatever its object is': () =>
     without((operation) => adds(operation)['links'] === 1, on('objectKey')),
-  'an object enters the outbox as often as it is carried out': () =>
-    without(
-      (operation) => 'put' in operation && isOutbox(operation.put),
-      (c) => c.is === 'absent',
-    ),
   'the object of the last link is forgotten': () =>
     omitting((operation) => 'put' in operation && isOutbox(operation.put) && operation.put.sort !== ''),
   'retention deletes whatever was touched meanwhile': () =>
@@ -145,4 +156,19 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
     items: ({ prefix, keysOnly }, items, { task }) =>
       prefix === 'G#' && keysOnly && task.is === 'sweep' ? [] : items,
   }),
+  'a drain deletes what it has not claimed': () => omitting(isClaim),
+  'what is being deleted is rescued': () =>
+    without((operation) => 'remove' in operation && isOutbox(operation.remove), on('state')),
+  'a manifest is deleted with tags that were once on it': () => hints,
+  'a push takes a manifest for granted': () =>
+    without(
+      (operation) => isKind(keyOf(operation), 'M#') && !('put' in operation) && !('remove' in operation),
+      () => true,
+    ),
+  'an upload is finished twice': () =>
+    without(
+      (operation) => 'put' in operation && isUpload(operation.put) && 'finished' in operation.attributes,
+      () => true,
+    ),
+  ...PLANTED_STORE_BUGS,
 };

@@ -3,10 +3,12 @@ import type { Digest } from '../../functions/oci/digest.ts';
 import type { RegistryError } from '../../functions/oci/errors.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { mountBlob, requireBlobForPush } from '../../functions/registry/blobs.ts';
+import { requireArrivedBlob } from '../../functions/registry/direct-uploads.ts';
 import { blobKey, manifestKey, tagKey } from '../../functions/registry/keys.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
-import { finishUpload, startUpload } from '../../functions/registry/uploads.ts';
-import { bodyOf } from './blobs.ts';
+import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
+import { bodyOf } from './bodies.ts';
 import { type Client, missingIn, type Since } from './client.ts';
 import { REPOSITORIES, type SimulatedBlob, type SimulatedManifest } from './content.ts';
 import type { Push } from './tasks.ts';
@@ -41,8 +43,8 @@ async function pushBlob(client: Client, { repository, manner }: Push, blob: Simu
   const { digest } = blob;
   if (manner !== 'send') {
     const since = client.since(repository);
-    const asked = await client.request(['BLOB_UNKNOWN'], () =>
-      requireBlobForPush(client.registry, repository, digest),
+    const asked = await client.request(['BLOB_UNKNOWN'], (registry) =>
+      requireArrivedBlob(registry, repository, digest, requireBlobForPush),
     );
     if ('answer' in asked) return since;
   }
@@ -50,35 +52,39 @@ async function pushBlob(client: Client, { repository, manner }: Push, blob: Simu
     const since = client.since(repository);
     const from = REPOSITORIES.find((each) => each !== repository);
     const choose = async (sources: readonly RepositoryName[]) => sources[0];
-    const mounted = await client.request([], () =>
-      mountBlob(client.registry, { repository, digest, from, choose }),
+    const mounted = await client.request(['DENIED'], (registry) =>
+      mountBlob(registry, { repository, digest, from, choose }),
     );
     if ('answer' in mounted && mounted.answer) return linked(client, repository, digest, since);
   }
   return upload(client, repository, blob);
 }
 
-/** Uploads a blob whole; nothing where the session has ended by its age. */
+/** Uploads a blob whole; nothing where the session has ended by its age, or there is no room for it. */
 export async function upload(client: Client, repository: RepositoryName, { bytes, digest }: SimulatedBlob) {
-  const started = await client.request([], () => startUpload(client.registry, repository));
+  const { world } = client;
+  const since = client.since(repository);
+  const started = await client.request(['DENIED'], (registry) => startUpload(registry, repository));
   if (!('answer' in started)) return undefined;
   const { id, due } = started.answer;
-  const since = client.since(repository);
-  const finished = await client.request(['BLOB_UPLOAD_UNKNOWN'], () =>
-    finishUpload(client.registry, { repository, id, body: bodyOf(bytes), start: undefined, digest }),
+  const finished = await client.request(
+    ['BLOB_UPLOAD_UNKNOWN', 'DENIED'],
+    (registry) => finishUpload(registry, { repository, id, body: bodyOf(bytes), start: undefined, digest }),
+    { sending: bytes, session: id },
   );
-  if ('answer' in finished && finished.answer.is === 'stored')
-    return linked(client, repository, digest, since);
-  // A finished upload is remembered for an hour, for those who lost the answer.
-  const isRemembered = client.world.clock - since.clock < FINISHED_UPLOAD_SECONDS * 1000;
-  if ('refused' in finished && client.world.clock < due && isRemembered) {
-    client.accuse(5, `the upload of ${digest} is unknown before its time`);
+  const isTaken = 'answer' in finished && (finished.answer.is === 'stored' || world.plant.isTrusting);
+  if (isTaken) return linked(client, repository, digest, since);
+  // Nobody else writes to it. A finished upload is remembered for an hour, for those who lost the answer.
+  const isRemembered = world.clock - since.clock < FINISHED_UPLOAD_SECONDS * 1000 && world.clock < due;
+  const isDenied = 'refused' in finished && finished.refused.code === 'DENIED';
+  if (!isDenied && isRemembered && !client.isExcused(since)) {
+    client.accuse(5, `the upload of ${digest} comes to nothing`);
   }
   return undefined;
 }
 
 /** What was acknowledged is there, unless it was deleted on purpose. */
-function linked(client: Client, repository: RepositoryName, digest: Digest, since: Since): Since {
+export function linked(client: Client, repository: RepositoryName, digest: Digest, since: Since): Since {
   const { world } = client;
   const key = blobKey(repository, digest);
   const isHeld = world.epochOf(repository) <= since.epoch + 1;
@@ -96,11 +102,11 @@ async function pushManifest(
   const since = client.since(repository);
   const { bytes, digest } = manifest;
   const tags = tag === undefined ? [] : [tag];
-  const outcome = await client.request(['MANIFEST_BLOB_UNKNOWN'], () =>
-    putManifest(client.registry, { repository, bytes, contentType: '', digest: undefined, tags }),
+  const outcome = await client.request(['MANIFEST_BLOB_UNKNOWN', 'DENIED'], (registry) =>
+    putManifest(registry, { repository, bytes, contentType: '', digest: undefined, tags }),
   );
   if ('refused' in outcome) {
-    judge(client, repository, outcome.refused, holds);
+    if (outcome.refused.code !== 'DENIED') judge(client, repository, outcome.refused, holds);
     return undefined;
   }
   acknowledged(client, repository, digest, tag, since);

@@ -30,6 +30,8 @@ export async function shrink(failed: Outcome, plant: Plant = {}): Promise<Outcom
   return replay(best.plan, best.choices, { plant, isTold: true });
 }
 
+const SIMPLE: readonly Partial<Plan>[] = [{ drainSkewMs: 0 }, { policy: undefined }, { isDirect: false }];
+
 /** Each is made from what is the smallest when it is asked for. */
 function* smallerThan(best: () => Case): Generator<Case> {
   for (let size = best().choices.length; size >= 1; size = Math.floor(size / 2)) {
@@ -42,6 +44,11 @@ function* smallerThan(best: () => Case): Generator<Case> {
         choices: choices.map((choice, at) => (at >= start && at < start + size ? TAME : choice)),
       };
     }
+  }
+  for (const simple of SIMPLE) {
+    const { plan, choices } = best();
+    const simpler = { ...plan, ...simple };
+    if (JSON.stringify(simpler) !== JSON.stringify(plan)) yield { plan: simpler, choices };
   }
   for (let at = best().plan.before.length - 1; at >= 0; at -= 1) {
     const { plan, choices } = best();
@@ -66,7 +73,9 @@ export function storyOf({ plan, violations, timeline }: Outcome): string {
   const tasks = [{ name: 'before', tasks: plan.before }, ...plan.actors].flatMap(({ name, tasks: all }) =>
     all.map((task) => named(`${name}: ${taskText(task)}`)),
   );
+  const { kind, policy, isDirect, drainSkewMs } = plan;
+  const about = JSON.stringify({ kind, policy, isDirect, drainSkewMs });
   const again = `again: SEED=${plan.seed} npx vitest run test/simulation`;
   const steps = timeline.map((line) => line.replaceAll(UUID, '$1'));
-  return [...violations, '', ...tasks, '', ...steps, '', again].join('\n');
+  return [...violations, '', about, ...tasks, '', ...steps, '', again].join('\n');
 }

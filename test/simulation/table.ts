@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   type Key,
   keyOf,
   type Operation,
@@ -6,88 +7,90 @@ import {
   type Query,
   type Table,
 } from '../../functions/storage/table.ts';
-import type { Call, Process, World } from './world.ts';
+import { type Request, requestNow } from './requests.ts';
+import type { World } from './world.ts';
 
-/** The world's table as one process sees it: every call waits until the scheduler lets it happen. Reads of several
- *  items may come apart, and a write of one item without conditions may happen again at any time after its answer, as on DynamoDB. */
-export function scheduledTable(world: World, process: Process): Table {
-  const { table, plant } = world;
+/** The world's table: every call waits until the scheduler lets it happen. As on DynamoDB, reads of several items may come
+ *  apart, and a write of one item without conditions may happen twice, the first time after the second; as on SQLite beside
+ *  a directory of blobs, neither. */
+export function scheduledTable(world: World): Table {
   return {
     get: (key) =>
-      world.call(process, {
+      world.call({
         label: () => `get ${textOf(key)}`,
-        run: async () => {
-          const found = await table.get(key);
-          return plant.found && found ? plant.found(key, found, process) : found;
-        },
+        run: async () => foundAs(world, key, await world.table.get(key)),
       }),
-    getMany: (keys) => getMany(world, process, keys),
-    query: (query) => runQuery(world, process, query),
+    getMany: (keys) => getMany(world, keys),
+    query: (query) => runQuery(world, query),
     write: async (operations) => {
-      const planted = plant.operations?.(operations, process) ?? operations;
+      const request = requestNow();
+      if (!request) return world.table.write(operations);
+      const { plant } = world;
+      const planted = plant.operations?.(operations, request.process) ?? operations;
       if (planted.length === 0) return { committed: true };
-      const outcome = await write(world, process, planted);
-      const later = outcome.committed && plant.later?.(process, operations);
-      return later ? write(world, process, later) : outcome;
+      const outcome = await write(world, request, planted);
+      const later =
+        outcome.committed && !request.signal.aborted && plant.later?.(request.process, operations);
+      return later ? write(world, request, later) : outcome;
     },
   };
 }
 
-function getMany(world: World, process: Process, keys: readonly Key[]) {
-  const { table } = world;
+function foundAs({ plant }: World, key: Key, found: Attributes | undefined): Attributes | undefined {
+  const request = requestNow();
+  return request && found && plant.found ? plant.found(key, found, request.process) : found;
+}
+
+function getMany(world: World, keys: readonly Key[]) {
+  const { table, kind } = world;
   const label = (wanted: readonly Key[]) => () => `get ${wanted.map(textOf).join(', ')}`;
-  return world.call(process, {
-    label: label(keys),
-    run: () => table.getMany(keys),
-    inTwo: async () => {
-      const half = Math.ceil(keys.length / 2);
-      const first = await table.getMany(keys.slice(0, half));
-      const rest = keys.slice(half);
-      return {
-        process,
-        label: label(rest),
-        run: async () => [...first, ...(await table.getMany(rest))],
-      } as Call;
-    },
-  });
+  const getAll = async (wanted: readonly Key[]) => {
+    const found = await table.getMany(wanted);
+    return found.map((item, index) => foundAs(world, wanted[index] as Key, item));
+  };
+  const inTwo = async () => {
+    const half = Math.ceil(keys.length / 2);
+    const first = await getAll(keys.slice(0, half));
+    const rest = keys.slice(half);
+    return { label: label(rest), run: async () => [...first, ...(await getAll(rest))] };
+  };
+  return world.call({ label: label(keys), run: () => getAll(keys), ...(kind === 's3' && { inTwo }) });
 }
 
-function runQuery(world: World, process: Process, query: Query) {
-  const { table, plant } = world;
+function runQuery(world: World, query: Query) {
+  const { table, plant, kind } = world;
   const label = () => `query ${query.partition} ${query.prefix ?? ''} after ${query.after ?? 'nothing'}`;
-  const planted = async (found: ReturnType<Table['query']>) =>
-    plant.items?.(query, await found, process) ?? found;
-  return world.call(process, {
-    label,
-    run: () => planted(table.query(query)),
-    inTwo: async () => {
-      const first = await table.query({ ...query, limit: Math.min(2, query.limit) });
-      const last = first.at(-1)?.key.sort;
-      const rest = {
-        ...query,
-        limit: query.limit - first.length,
-        ...(last !== undefined && { after: last }),
-      };
-      const run = async () => [...first, ...(rest.limit > 0 ? await table.query(rest) : [])];
-      return { process, label, run: () => planted(run()) } as Call;
-    },
-  });
+  const process = requestNow()?.process;
+  const planted = async (asked: ReturnType<Table['query']>) => {
+    const found = await asked;
+    return (process && plant.items?.(query, found, process)) ?? found;
+  };
+  const inTwo = async () => {
+    const first = await table.query({ ...query, limit: Math.min(2, query.limit) });
+    const last = first.at(-1)?.key.sort;
+    const rest = { ...query, limit: query.limit - first.length, ...(last !== undefined && { after: last }) };
+    const run = async () => [...first, ...(rest.limit > 0 ? await table.query(rest) : [])];
+    return { label, run: () => planted(run()) };
+  };
+  return world.call({ label, run: () => planted(table.query(query)), ...(kind === 's3' && { inTwo }) });
 }
 
-function write(world: World, process: Process, operations: readonly Operation[]): Promise<Outcome> {
+function write(world: World, request: Request, operations: readonly Operation[]): Promise<Outcome> {
   const [first] = operations;
-  const isAlone =
-    operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when?.length;
-  const label = () => operations.map(operationText).join('; ');
-  const run = () => world.write(process, operations);
-  if (!isAlone) return world.call(process, { label, run });
-  return world.call(process, {
-    label,
+  const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when;
+  const isLate = request.signal.aborted;
+  return world.call({
+    label: () => operations.map(operationText).join('; '),
     run: async () => {
-      const outcome = await run();
-      world.perhapsLater(process, { label: () => `once more, late: ${label()}`, run });
+      const outcome = await world.write(request, operations);
+      if (isLate && outcome.committed) {
+        world.violate(
+          `7: ${request.process.task.is} changes something after its client was told of an error`,
+        );
+      }
       return outcome;
     },
+    isRepeatable: world.kind === 's3' && isAlone === true,
   });
 }
 
@@ -110,7 +113,8 @@ const TOLD = new Set([
   'touched',
   'digest',
   'objectKey',
-  'state',
+  'offset',
+  'sealed',
   'links',
   'add',
   'epochAt',

@@ -1,7 +1,14 @@
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
-import type { Retention } from '../../functions/registry/policies.ts';
-import { MANIFESTS, REPOSITORIES, type SimulatedBlob, type SimulatedManifest, TAGS } from './content.ts';
+import type { Policy, Retention } from '../../functions/registry/policies.ts';
+import {
+  MANIFESTS,
+  PIECES,
+  REPOSITORIES,
+  type SimulatedBlob,
+  type SimulatedManifest,
+  TAGS,
+} from './content.ts';
 import { Random } from './random.ts';
 
 interface Push {
@@ -56,16 +63,45 @@ interface Drain {
   readonly is: 'drain';
 }
 
+/** A request to an upload that others write to, too; opens one where there is none. */
+interface Session {
+  readonly is: 'session';
+  readonly repository: RepositoryName;
+  /** Which of them. */
+  readonly slot: number;
+  /** `direct` is a PUT to the store itself. */
+  readonly act: 'append' | 'close' | 'direct' | 'cancel' | 'look';
+  /** Which bytes it carries; nothing at all where there is none. */
+  readonly piece: number | undefined;
+  /** Of the body, in chunks that come one by one. */
+  readonly chunks: number;
+  /** Whether a `close` names the digest of what was there before it. */
+  readonly isWrong: boolean;
+  /** How often its client tries. */
+  readonly attempts: number;
+}
+
+/** S3 tells that an object was written. */
+interface ObjectEvent {
+  readonly is: 'event';
+  readonly slot: number;
+}
+
 /** What one party does from beginning to end. */
-export type Task = Push | Pull | Delete | Restore | Upload | Sweep | Drain;
-export type { Delete, Pull, Push, Restore, Sweep, Upload };
+export type Task = Push | Pull | Delete | Restore | Upload | Sweep | Drain | Session | ObjectEvent;
+export type { Delete, ObjectEvent, Pull, Push, Restore, Session, Sweep, Upload };
 
 /** What every party of a run does, one task after the other; it follows from the seed. */
 export interface Plan {
   readonly seed: number;
+  readonly kind: 's3' | 'directory';
   readonly quarantineMs: number;
-  /** What retention keeps, where there is a policy. */
-  readonly retention: Retention | undefined;
+  /** What holds for all repositories, where anything does. */
+  readonly policy: Omit<Policy, 'name' | 'repositories'> | undefined;
+  /** Whether clients may write to S3 themselves. */
+  readonly isDirect: boolean;
+  /** By how much the clock of whoever drains the outbox is ahead. */
+  readonly drainSkewMs: number;
   /** One after the other, before the others begin: so there is something old to meet at. */
   readonly before: readonly Task[];
   readonly actors: readonly { readonly name: string; readonly tasks: readonly Task[] }[];
@@ -82,30 +118,63 @@ interface Scene {
   readonly tags: readonly Tag[];
   /** Of ten tasks of clients, how many are pushes. */
   readonly pushes: number;
+  /** And of all, how many are about uploads that several write to: from 0 to 1. */
+  readonly sessions: number;
+  readonly slots: number;
 }
 
 /** The most that a policy can delete: all tags but the last, and untagged manifests as soon as nobody may be about to use
  *  them. */
 const RETENTION: Retention = { tags: [{ match: ['*'], keepLast: 1 }], untaggedAfterDays: 0 };
 
+/** A blob, two small ones, a tag: nothing more has room. */
+const QUOTA = { each: { bytes: 25, tags: 1 } };
+
+function policyOf(random: Random): Plan['policy'] {
+  const which = random.below(20);
+  if (which < 5) return { retention: RETENTION };
+  if (which < 7) return { quota: QUOTA };
+  if (which < 9) return { immutable: { tags: ['v1'] } };
+  return which === 9 ? { retention: RETENTION, quota: QUOTA, immutable: { tags: ['v1'] } } : undefined;
+}
+
 /** The plan that follows from the seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
   const scene = sceneOf(random);
-  const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
-  const before = many(random.below(8), () => (random.chance(0.4) ? sweepTask(scene) : clientTask(scene)));
+  const kind = random.pick(['s3', 'directory'] as const);
+  const isDirect = kind === 's3' && random.chance(0.4);
+  const drainSkewMs = random.chance(0.08) ? 9 * DAY : 0;
+  const before = many(random.below(scene.sessions > 0.5 ? 3 : 8), () =>
+    random.chance(0.4) ? sweepTask(scene) : clientTask(scene),
+  );
+  const actors = actorsOf(scene, { isDirect, drainSkewMs });
+  const quarantineMs = random.pick([0, 0, DAY]);
+  return { seed, kind, quarantineMs, policy: policyOf(random), isDirect, drainSkewMs, before, actors };
+}
+
+const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
+
+/** Requests to uploads are short: there are more of them, and fewer sweeps. */
+function actorsOf(scene: Scene, { isDirect, drainSkewMs }: Pick<Plan, 'isDirect' | 'drainSkewMs'>): Plan['actors'] {
+  const { random, sessions, slots } = scene;
+  const isShort = sessions > 0.5;
   const clients = Array.from({ length: 2 + random.below(2) }, (_, index) => ({
     name: `client-${index + 1}`,
-    tasks: many(1 + random.below(3), () => clientTask(scene)),
+    tasks: many(1 + random.below(isShort ? 8 : 4), () => clientTask(scene)),
   }));
   const sweepers = ['sweep-1', 'sweep-2'].map((name) => ({
     name,
-    tasks: many(random.below(5), () => sweepTask(scene)),
+    tasks: many(random.below(isShort ? 2 : 5), () => sweepTask(scene)),
   }));
-  const drain = { name: 'drain', tasks: many(random.below(2), () => ({ is: 'drain' })) };
-  const quarantineMs = random.pick([0, 0, DAY]);
-  const retention = random.chance(0.3) ? RETENTION : undefined;
-  return { seed, quarantineMs, retention, before, actors: [...clients, ...sweepers, drain] };
+  const drains = drainSkewMs > 0 ? 1 + random.below(4) : random.below(2);
+  const events = isDirect ? random.below(4) : 0;
+  return [
+    ...clients,
+    ...sweepers,
+    { name: 'drain', tasks: many(drains, () => ({ is: 'drain' })) },
+    { name: 'event', tasks: many(events, () => ({ is: 'event', slot: random.below(slots) })) },
+  ];
 }
 
 function sceneOf(random: Random): Scene {
@@ -127,6 +196,8 @@ function sceneOf(random: Random): Scene {
     blobs: used,
     tags: some(TAGS, 2),
     pushes: 2 + random.below(7),
+    sessions: random.pick([0, 0, 0, 0.2, 1, 1]),
+    slots: random.pick([1, 1, 2]),
   };
 }
 
@@ -138,6 +209,7 @@ function sweepTask({ random, repositories }: Scene): Sweep {
 function clientTask(scene: Scene): Task {
   const { random } = scene;
   const repository = random.pick(scene.repositories);
+  if (random.chance(scene.sessions)) return sessionTask(scene, repository);
   if (random.below(10) < scene.pushes) return pushTask(scene, repository);
   const kind = random.below(22);
   if (kind < 4) return { is: 'pull', repository, tag: random.pick(scene.tags) };
@@ -157,6 +229,28 @@ function pushTask({ random, manifests, tags }: Scene, repository: RepositoryName
   const tag = random.chance(0.8) ? random.pick(tags) : undefined;
   const manner = random.pick(['ask', 'ask', 'send', 'mount'] as const);
   return { is: 'push', repository, manifest: random.pick(manifests), tag, manner };
+}
+
+const ACTS = [
+  'append',
+  'append',
+  'append',
+  'close',
+  'close',
+  'close',
+  'close',
+  'direct',
+  'look',
+  'cancel',
+] as const;
+
+function sessionTask({ random, slots }: Scene, repository: RepositoryName): Session {
+  const act = random.pick(ACTS);
+  const isEmpty = act === 'close' ? random.chance(0.5) : random.chance(0.05);
+  const piece = isEmpty && act !== 'direct' ? undefined : random.below(PIECES.length);
+  const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.05)];
+  const attempts = random.pick([1, 1, 3]);
+  return { is: 'session', repository, slot, act, piece, chunks, isWrong, attempts };
 }
 
 /** The task in a line. */
