@@ -1,10 +1,39 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import TimeReport from './test/time-report.ts';
+
+/** What searches: the longer it runs, the more it finds. `npm run test:deep` runs these, `npm test` all others. */
+const DEEP = [
+  'test/model/**',
+  'test/simulation/**',
+  'test/kill/**',
+  'test/fuzz/requests.test.ts',
+  'test/upkeep/retention-oracle.test.ts',
+  'test/aws/faults.test.ts',
+  'test/aws/front/doctor.test.ts',
+  'test/cli/doctor.test.ts',
+];
+
+const quickPasswords = join(import.meta.dirname, 'test/quick-passwords.mjs');
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    // By itself vitest leaves a processor free, which is half of a machine that has two.
+    maxWorkers: '100%',
     // Tests write to real disks and start real processes; the default of 5 s is for neither.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    setupFiles: [quickPasswords],
+    env: { NODE_OPTIONS: `--import=${pathToFileURL(quickPasswords)}` },
+    reporters: ['default', new TimeReport()],
+    projects: [
+      { extends: true, test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: DEEP } },
+      { extends: true, test: { name: 'deep', include: DEEP.map(testsIn) } },
+    ],
   },
 });
+
+function testsIn(pattern: string): string {
+  return pattern.replace(/\*\*$/, '**/*.test.ts');
+}
