@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import TimeReport from './test/time-report.ts';
+import { TimeReport } from './test/time-report.ts';
 
-/** What searches: the longer it runs, the more it finds. `npm run test:deep` runs these, `npm test` all others. */
+/** What searches, and finds the more the longer it runs, and what starts a deployment for each of many faults or sends
+ *  gigabytes. `npm run test:deep` runs these, `npm test` all others, `npx vitest run test/model` whatever it names. */
 const DEEP = [
   'test/model/**',
   'test/simulation/**',
@@ -12,7 +13,10 @@ const DEEP = [
   'test/upkeep/retention-oracle.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',
+  'test/aws/front/memory.test.ts',
   'test/cli/doctor.test.ts',
+  'test/cli/doctor-embedded.test.ts',
+  'test/local/memory.test.ts',
 ];
 
 const quickPasswords = join(import.meta.dirname, 'test/quick-passwords.mjs');

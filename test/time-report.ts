@@ -5,7 +5,7 @@ const SHOWN = 12;
 
 /** Says at the end where the time went: the slowest files, with the seconds that each took and how many of them went into
  *  importing what it needs. */
-export default class TimeReport implements Reporter {
+export class TimeReport implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const files = modules.map(timeOf).sort((a, b) => b.total - a.total);
     const total = sumOf(files.map((file) => file.total));
