@@ -9,6 +9,8 @@ const DEEP = [
   'test/model/**',
   'test/simulation/**',
   'test/kill/**',
+  'test/machine/**',
+  'test/attacks/**',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
   'test/aws/faults.test.ts',
