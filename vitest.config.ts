@@ -21,6 +21,10 @@ const DEEP = [
   'test/local/memory.test.ts',
 ];
 
+/** Folders whose test files leave nothing behind in a process, neither mocks nor variables: those that follow one another take over
+ *  the modules that are loaded, which spares a third of the work. */
+const SHARING = 'test/{edge,http,management,oci,registry,stack,upkeep}/**/*.test.ts';
+
 const quickPasswords = join(import.meta.dirname, 'test/quick-passwords.mjs');
 
 export default defineConfig({
@@ -34,7 +38,8 @@ export default defineConfig({
     env: { NODE_OPTIONS: `--import=${pathToFileURL(quickPasswords)}` },
     reporters: ['default', new TimeReport()],
     projects: [
-      { extends: true, test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: DEEP } },
+      { extends: true, test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: [...DEEP, SHARING] } },
+      { extends: true, test: { name: 'shared', include: [SHARING], exclude: DEEP, isolate: false } },
       { extends: true, test: { name: 'deep', include: DEEP.map(testsIn) } },
     ],
   },
