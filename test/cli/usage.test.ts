@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -86,13 +87,19 @@ it.runIf(process.platform === 'linux' && has('script'))(
   'asks for name and password on a terminal, and shows only the name',
   async () => {
     const command = `${process.execPath} ${join(ROOT, 'cli/main.ts')} login http://127.0.0.1:1`;
-    const keys = `sleep 1; printf 'alice\\r'; sleep 1; printf 'open sesame\\r'; sleep 1`;
-    const { stdout } = spawnSync('sh', ['-c', `(${keys}) | script -qec '${command}' /dev/null`], {
-      encoding: 'utf8',
-      env: { ...process.env, XDG_CONFIG_HOME: await scratch() },
+    const env = { ...process.env, XDG_CONFIG_HOME: await scratch() };
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], { env });
+    let shown = '';
+    terminal.stdout.on('data', (text) => {
+      shown += text;
     });
-    expect(stdout).toContain('Password of alice: ');
-    expect(stdout).toContain('cannot reach http://127.0.0.1:1');
-    expect(stdout).not.toContain('sesame');
+    const shows = (text: string) => expect.poll(() => shown, { timeout: 20_000 }).toContain(text);
+    await shows('User name');
+    terminal.stdin.write('alice\r');
+    await shows('Password of alice: ');
+    terminal.stdin.write('open sesame\r');
+    await shows('cannot reach http://127.0.0.1:1');
+    await once(terminal, 'close');
+    expect(shown).not.toContain('sesame');
   },
 );

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { setTimeout } from 'node:timers/promises';
+import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import { RegistryProcess } from '../registry-process.ts';
@@ -15,6 +14,14 @@ async function start(): Promise<RegistryProcess> {
 async function openUpload({ url }: RegistryProcess): Promise<string> {
   const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: 'POST' });
   return url + response.headers.get('location');
+}
+
+/** A request whose head the registry has. */
+async function begun(url: string, method: string, headers: OutgoingHttpHeaders = {}): Promise<ClientRequest> {
+  const sent = request(url, { method, headers: { ...headers, Expect: '100-continue' } });
+  sent.flushHeaders();
+  await once(sent, 'continue');
+  return sent;
 }
 
 async function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
@@ -52,12 +59,8 @@ it('finishes an upload that is under way when it is told to stop, takes no new o
   const location = await openUpload(registry);
   const bytes = Buffer.from('first half, second half');
   const digest = digestOf('sha256', bytes);
-  const sent = request(`${location}?digest=${digest}`, {
-    method: 'PUT',
-    headers: { 'Content-Length': bytes.length },
-  });
+  const sent = await begun(`${location}?digest=${digest}`, 'PUT', { 'Content-Length': bytes.length });
   sent.write(bytes.subarray(0, 10));
-  await setTimeout(200);
   registry.signal('SIGTERM');
   await expect.poll(() => fetch(`${registry.url}/v2/`).catch(() => 'refused')).toBe('refused');
   sent.end(bytes.subarray(10));
@@ -67,32 +70,11 @@ it('finishes an upload that is under way when it is told to stop, takes no new o
 
 it('does not wait for requests when it is told to stop twice', async () => {
   const registry = await start();
-  const sent = request(await openUpload(registry), { method: 'PATCH' });
+  const sent = await begun(await openUpload(registry), 'PATCH');
   sent.on('error', () => undefined);
   sent.write('never ends');
-  await setTimeout(200);
   registry.signal('SIGTERM');
   await expect.poll(() => fetch(`${registry.url}/v2/`).catch(() => 'refused')).toBe('refused');
   registry.signal('SIGTERM');
   expect(await registry.exited()).toBe(1);
-});
-
-// Memory is read from /proc.
-it.runIf(process.platform === 'linux')('takes and serves 1 GiB in less than a quarter of it', async () => {
-  const registry = await start();
-  const location = await openUpload(registry);
-  const chunk = Buffer.alloc(1024 * 1024);
-  const sent = request(location, { method: 'PATCH' });
-  const answered = answerTo(sent);
-  for (let n = 0; n < 1024; n += 1) if (!sent.write(chunk)) await once(sent, 'drain');
-  sent.end();
-  expect(await answered).toMatchObject({ statusCode: 202, headers: { range: `0-${2 ** 30 - 1}` } });
-  const digest = 'sha256:49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14';
-  const finished = await fetch(`${location}?digest=${digest}`, { method: 'PUT' });
-  expect(finished.status).toBe(201);
-  const blob = await fetch(`${registry.url}/v2/a/blobs/${digest}`);
-  let size = 0;
-  for await (const part of blob.body ?? []) size += part.length;
-  expect(size).toBe(2 ** 30);
-  expect(registry.peakMemory).toBeLessThan(256);
 });

@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AwsPath, startAwsPath } from '../aws-path.ts';
 import { send } from './fixture.ts';
@@ -83,27 +82,5 @@ describe.runIf(path)('the front door of the stack with every option', () => {
     const elsewhere = await send(url, `GET ${location.replace('/blobs/', '/blobs/../keys/')}`);
     expect(elsewhere.status).toBe(403);
     expect((await send(url, `PUT ${location}`, { body: 'x' })).status).toBe(403);
-  });
-
-  // The front door shares this process, with S3's stand-in and the functions.
-  it('holds no more of a layer of 1.5 GB than of a small one', { timeout: 300_000 }, async () => {
-    const size = 1_500_000_000;
-    const chunk = randomBytes(MIB);
-    const content = function* () {
-      for (let left = size; left > 0; left -= chunk.length)
-        yield chunk.subarray(0, Math.min(left, chunk.length));
-    };
-    const hash = createHash('sha256');
-    for (const bytes of content()) hash.update(bytes);
-    const location = `${await client.open(NAME)}&digest=sha256:${hash.digest('hex')}`;
-    let peak = 0;
-    const before = process.memoryUsage().rss;
-    const timer = setInterval(() => {
-      peak = Math.max(peak, process.memoryUsage().rss);
-    }, 50);
-    const { status } = await client.stream(`PUT ${location}`, size, Readable.from(content()));
-    clearInterval(timer);
-    expect(status).toBe(201);
-    expect((peak - before) / MIB).toBeLessThan(150);
   });
 });
