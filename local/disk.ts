@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 
 /** What is asked of an open file; Node's `FileHandle` is one. */
 export type DiskFile = Pick<FileHandle, 'read' | 'write' | 'writev' | 'truncate' | 'sync' | 'close'> & {
@@ -31,7 +31,7 @@ export const realDisk: Disk = {
   openToRead: (path) => unlessMissing(open(path, 'r')),
   openToWrite: (path) => open(path, constants.O_RDWR | constants.O_CREAT, 0o600),
   rename,
-  remove: (path) => rm(path, { force: true }),
+  remove: (path) => unlessMissing(unlink(path)),
   stat: (path) => unlessMissing(stat(path)),
   async *names(directory) {
     for await (const { name } of await opendir(directory)) yield name;
