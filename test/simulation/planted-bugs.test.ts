@@ -30,14 +30,18 @@ const SHORTEST = [
   ['a file is taken for synced though a sync has failed', 3],
 ] as const;
 
-it.each(SHORTEST)('tells the shortest story there is of this: %s', { timeout: 300_000 }, async (name, most) => {
-  const make = PLANTED_BUGS[name];
-  const failure = make && (await firstFailure(make));
-  if (!make || !failure) throw new Error('it was not found');
-  const small = await shrink(failure, make());
-  expect(small.violations[0]?.slice(0, 2)).toBe(failure.violations[0]?.slice(0, 2));
-  const tasks = (outcome: Outcome) => outcome.plan.actors.flatMap((actor) => actor.tasks).length;
-  expect(tasks(small)).toBeLessThanOrEqual(most);
-  expect(small.timeline.length).toBeLessThan(120);
-  expect(storyOf(small)).toContain(`SEED=${failure.plan.seed}`);
-});
+it.each(SHORTEST)(
+  'tells the shortest story there is of this: %s',
+  { timeout: 300_000 },
+  async (name, most) => {
+    const make = PLANTED_BUGS[name];
+    const failure = make && (await firstFailure(make));
+    if (!make || !failure) throw new Error('it was not found');
+    const small = await shrink(failure, make());
+    expect(small.violations[0]?.slice(0, 2)).toBe(failure.violations[0]?.slice(0, 2));
+    const tasks = (outcome: Outcome) => outcome.plan.actors.flatMap((actor) => actor.tasks).length;
+    expect(tasks(small)).toBeLessThanOrEqual(most);
+    expect(small.timeline.length).toBeLessThan(120);
+    expect(storyOf(small)).toContain(`SEED=${failure.plan.seed}`);
+  },
+);

@@ -32,6 +32,14 @@ export async function shrink(failed: Outcome, plant: Plant = {}): Promise<Outcom
 
 const SIMPLE: readonly Partial<Plan>[] = [{ drainSkewMs: 0 }, { policy: undefined }, { isDirect: false }];
 
+function* simplerThan(best: () => Case): Generator<Case> {
+  for (const simple of SIMPLE) {
+    const { plan, choices } = best();
+    const simpler = { ...plan, ...simple };
+    if (JSON.stringify(simpler) !== JSON.stringify(plan)) yield { plan: simpler, choices };
+  }
+}
+
 /** Each is made from what is the smallest when it is asked for. */
 function* smallerThan(best: () => Case): Generator<Case> {
   for (let size = best().choices.length; size >= 1; size = Math.floor(size / 2)) {
@@ -45,11 +53,7 @@ function* smallerThan(best: () => Case): Generator<Case> {
       };
     }
   }
-  for (const simple of SIMPLE) {
-    const { plan, choices } = best();
-    const simpler = { ...plan, ...simple };
-    if (JSON.stringify(simpler) !== JSON.stringify(plan)) yield { plan: simpler, choices };
-  }
+  yield* simplerThan(best);
   for (let at = best().plan.before.length - 1; at >= 0; at -= 1) {
     const { plan, choices } = best();
     yield { plan: { ...plan, before: plan.before.toSpliced(at, 1) }, choices };

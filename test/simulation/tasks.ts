@@ -156,7 +156,10 @@ export function planOf(seed: number): Plan {
 const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
 
 /** Requests to uploads are short: there are more of them, and fewer sweeps. */
-function actorsOf(scene: Scene, { isDirect, drainSkewMs }: Pick<Plan, 'isDirect' | 'drainSkewMs'>): Plan['actors'] {
+function actorsOf(
+  scene: Scene,
+  { isDirect, drainSkewMs }: Pick<Plan, 'isDirect' | 'drainSkewMs'>,
+): Plan['actors'] {
   const { random, sessions, slots } = scene;
   const isShort = sessions > 0.5;
   const clients = Array.from({ length: 2 + random.below(2) }, (_, index) => ({
