@@ -32,18 +32,16 @@ export async function shrink(failed: Outcome, plant: Plant = {}): Promise<Outcom
 
 const SIMPLE: readonly Partial<Plan>[] = [{ drainSkewMs: 0 }, { policy: undefined }, { isDirect: false }];
 
-/** Each is made from what is the smallest when it is asked for. */
-function* smallerThan(best: () => Case): Generator<Case> {
-  yield* tamerThan(best);
+function* simplerThan(best: () => Case): Generator<Case> {
   for (const simple of SIMPLE) {
     const { plan, choices } = best();
     const simpler = { ...plan, ...simple };
     if (JSON.stringify(simpler) !== JSON.stringify(plan)) yield { plan: simpler, choices };
   }
-  yield* shorterThan(best);
 }
 
-function* tamerThan(best: () => Case): Generator<Case> {
+/** Each is made from what is the smallest when it is asked for. */
+function* smallerThan(best: () => Case): Generator<Case> {
   for (let size = best().choices.length; size >= 1; size = Math.floor(size / 2)) {
     for (let start = 0; start < best().choices.length; start += size) {
       const { plan, choices } = best();
@@ -55,9 +53,7 @@ function* tamerThan(best: () => Case): Generator<Case> {
       };
     }
   }
-}
-
-function* shorterThan(best: () => Case): Generator<Case> {
+  yield* simplerThan(best);
   for (let at = best().plan.before.length - 1; at >= 0; at -= 1) {
     const { plan, choices } = best();
     yield { plan: { ...plan, before: plan.before.toSpliced(at, 1) }, choices };
