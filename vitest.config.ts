@@ -23,7 +23,8 @@ const DEEP = [
 
 /** Folders whose test files leave nothing behind in a process, neither mocks nor variables: those that follow one another take over
  *  the modules that are loaded, which spares a third of the work. */
-const SHARING = 'test/{edge,http,management,oci,registry,stack,upkeep}/**/*.test.ts';
+const SHARING =
+  'test/{aws/s3,conformance,edge,http,lint,local,management,oci,registry,stack,upkeep,wire}/**/*.test.ts';
 
 const quickPasswords = join(import.meta.dirname, 'test/quick-passwords.mjs');
 

@@ -89,6 +89,7 @@ it.runIf(process.platform === 'linux' && has('script'))(
     const command = `${process.execPath} ${join(ROOT, 'cli/main.ts')} login http://127.0.0.1:1`;
     const env = { ...process.env, XDG_CONFIG_HOME: await scratch() };
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { env });
+    const closed = once(terminal, 'close');
     let shown = '';
     terminal.stdout.on('data', (text) => {
       shown += text;
@@ -99,7 +100,7 @@ it.runIf(process.platform === 'linux' && has('script'))(
     await shows('Password of alice: ');
     terminal.stdin.write('open sesame\r');
     await shows('cannot reach http://127.0.0.1:1');
-    await once(terminal, 'close');
+    await closed;
     expect(shown).not.toContain('sesame');
   },
 );
