@@ -251,7 +251,7 @@ function sessionTask({ random, slots }: Scene, repository: RepositoryName): Sess
   const act = random.pick(ACTS);
   const isEmpty = act === 'close' ? random.chance(0.5) : random.chance(0.05);
   const piece = isEmpty && act !== 'direct' ? undefined : random.below(PIECES.length);
-  const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.05)];
+  const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.1)];
   const attempts = random.pick([1, 1, 3]);
   return { is: 'session', repository, slot, act, piece, chunks, isWrong, attempts };
 }
