@@ -84,19 +84,23 @@ function write(world: World, request: Request, operations: readonly Operation[])
   const [first] = operations;
   const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when;
   const isLate = request.signal.aborted;
-  return world.call({
-    label: () => operations.map(operationText).join('; '),
-    run: async () => {
-      const outcome = await world.write(request, operations);
-      if (isLate && outcome.committed) {
-        world.violate(
-          `7: ${request.process.task.is} changes something after its client was told of an error`,
-        );
-      }
-      return outcome;
-    },
-    isRepeatable: world.kind === 's3' && isAlone === true,
-  });
+  const isRepeatable = world.kind === 's3' && isAlone === true && !request.isAlone;
+  const label = () => operations.map(operationText).join('; ');
+  const run = async () => {
+    const isRefused = world.isFull && !request.isAlone && world.random.chance(0.2);
+    if (isRefused) throw world.inject(new Error('the database is full'));
+    const outcome = await world.write(request, operations);
+    if (isLate && outcome.committed) {
+      world.violate(`7: ${request.process.task.is} changes something after its client was told of an error`);
+    }
+    return outcome;
+  };
+  const runTwice = async () => {
+    world.carryOutLate({ request, label, run });
+    return run();
+  };
+  const isTwice = isRepeatable && world.random.chance(0.1);
+  return world.call({ label, run: isTwice ? runTwice : run, isRepeatable });
 }
 
 const textOf = ({ partition, sort }: Key) => `${partition} ${sort}`;
