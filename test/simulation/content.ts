@@ -77,15 +77,9 @@ const signature = image('signature-d', [d], { subject: descriptorOf(one, IMAGE_T
 export const BLOBS = [a, b, c, d];
 export const MANIFESTS = [one, two, large, signature, index('index-both', one, two), index('index-ab', one)];
 
-/** What uploads are put together of: less than a part, just one, more than one, and more than two. No two are alike. */
-export const PIECES: readonly Uint8Array[] = [
-  'f',
-  'more',
-  'evil',
-  'one-part',
-  'part-and-a-half',
-  '12345678'.repeat(3),
-].map((text) => Buffer.from(text));
+/** What uploads are put together of: less than a part, just one, and more than one, which leaves odd bytes over. */
+const TEXTS = ['f', 'more', 'evil', 'one-part', 'nine char', 'part-and-a-half', `${'12345678'.repeat(3)}9`];
+export const PIECES: readonly Uint8Array[] = TEXTS.map((text) => Buffer.from(text));
 
 const byDigest = new Map(MANIFESTS.map((each) => [each.digest as string, each]));
 

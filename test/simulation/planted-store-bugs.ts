@@ -20,7 +20,7 @@ const isSeal = (operation: Operation) => 'update' in operation && operation.set?
  *  many bytes there were: as it was before objects had keys of their own. */
 const oneKey = (concerns: (name: string, input: S3Input) => boolean): Plant => ({
   storeId: (request) => request?.session,
-  s3: unconditional(concerns),
+  s3: unconditional((name, input) => concerns(name, input) || (isPut(name) && !isFirst(input))),
   operations: (operations) =>
     operations.some(isSeal) ? [] : operations.map((operation) => withoutOffset(operation)),
 });

@@ -1,7 +1,7 @@
 import { tooBusy } from '../../functions/oci/errors.ts';
 import { type Choice, type Choices, DELAYS, MAX_ACTORS, type What } from './choices.ts';
 import { named } from './content.ts';
-import { type Process, Request } from './requests.ts';
+import type { Process } from './requests.ts';
 import { type Call, idOf, type World } from './world.ts';
 
 /** Longer than any request. */
@@ -80,7 +80,10 @@ export class Scheduler {
     else if (what === 'sent twice' && call.isRepeatable) {
       await call.run().catch(() => undefined);
       waiting.push({ ...call, label: () => `once more: ${call.label()}` });
-    } else if (what === 'again, and late' && call.isRepeatable) waiting.push(call, lateOf(call));
+    } else if (what === 'again, and late' && call.isRepeatable) {
+      waiting.push(call);
+      this.#world.carryOutLate(call);
+    }
     else return false;
     return true;
   }
@@ -163,19 +166,6 @@ function setBack(world: World, process: Process): void {
 }
 
 const isAlive = ({ request }: Call) => !request.process.isDead;
-
-/** The first attempt, which arrives after the one that was answered. Nobody waits for it. */
-function lateOf(call: Call): Call {
-  const { process } = call.request;
-  const actor = `${process.actor} (long answered)`;
-  return {
-    ...call,
-    request: new Request({ ...process, actor, isDead: false }),
-    label: () => `carried out late: ${call.label()}`,
-    resolve: () => undefined,
-    reject: () => undefined,
-  };
-}
 
 /** Removes what the table and the bucket may: items whose `expiresAt` has passed, and what is left of uploads. */
 export function expire({ table, clock, bucket }: World): void {

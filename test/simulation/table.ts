@@ -15,11 +15,13 @@ import type { World } from './world.ts';
  *  a directory of blobs, neither. */
 export function scheduledTable(world: World): Table {
   return {
-    get: (key) =>
-      world.call({
+    get: (key) => {
+      const as = plantedIn(world);
+      return world.call({
         label: () => `get ${textOf(key)}`,
-        run: async () => foundAs(world, key, await world.table.get(key)),
-      }),
+        run: async () => as(key, await world.table.get(key)),
+      });
+    },
     getMany: (keys) => getMany(world, keys),
     query: (query) => runQuery(world, query),
     write: async (operations) => {
@@ -36,17 +38,20 @@ export function scheduledTable(world: World): Table {
   };
 }
 
-function foundAs({ plant }: World, key: Key, found: Attributes | undefined): Attributes | undefined {
-  const request = requestNow();
-  return request && found && plant.found ? plant.found(key, found, request.process) : found;
+/** What the request that asks is to find. */
+function plantedIn({ plant }: World) {
+  const process = requestNow()?.process;
+  return (key: Key, found: Attributes | undefined): Attributes | undefined =>
+    process && found && plant.found ? plant.found(key, found, process) : found;
 }
 
 function getMany(world: World, keys: readonly Key[]) {
   const { table, kind } = world;
   const label = (wanted: readonly Key[]) => () => `get ${wanted.map(textOf).join(', ')}`;
+  const as = plantedIn(world);
   const getAll = async (wanted: readonly Key[]) => {
     const found = await table.getMany(wanted);
-    return found.map((item, index) => foundAs(world, wanted[index] as Key, item));
+    return found.map((item, index) => as(wanted[index] as Key, item));
   };
   const inTwo = async () => {
     const half = Math.ceil(keys.length / 2);
@@ -79,19 +84,23 @@ function write(world: World, request: Request, operations: readonly Operation[])
   const [first] = operations;
   const isAlone = operations.length === 1 && first && ('put' in first || 'remove' in first) && !first.when;
   const isLate = request.signal.aborted;
-  return world.call({
-    label: () => operations.map(operationText).join('; '),
-    run: async () => {
-      const outcome = await world.write(request, operations);
-      if (isLate && outcome.committed) {
-        world.violate(
-          `7: ${request.process.task.is} changes something after its client was told of an error`,
-        );
-      }
-      return outcome;
-    },
-    isRepeatable: world.kind === 's3' && isAlone === true,
-  });
+  const isRepeatable = world.kind === 's3' && isAlone === true && !request.isAlone;
+  const label = () => operations.map(operationText).join('; ');
+  const run = async () => {
+    const isRefused = world.isFull && !request.isAlone && world.random.chance(0.2);
+    if (isRefused) throw world.inject(new Error('the database is full'));
+    const outcome = await world.write(request, operations);
+    if (isLate && outcome.committed) {
+      world.violate(`7: ${request.process.task.is} changes something after its client was told of an error`);
+    }
+    return outcome;
+  };
+  const runTwice = async () => {
+    world.carryOutLate({ request, label, run });
+    return run();
+  };
+  const isTwice = isRepeatable && world.random.chance(0.1);
+  return world.call({ label, run: isTwice ? runTwice : run, isRepeatable });
 }
 
 const textOf = ({ partition, sort }: Key) => `${partition} ${sort}`;

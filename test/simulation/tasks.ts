@@ -100,6 +100,8 @@ export interface Plan {
   readonly policy: Omit<Policy, 'name' | 'repositories'> | undefined;
   /** Whether clients may write to S3 themselves. */
   readonly isDirect: boolean;
+  /** Whether the database has no room now and then. */
+  readonly isFull: boolean;
   /** By how much the clock of whoever drains the outbox is ahead. */
   readonly drainSkewMs: number;
   /** One after the other, before the others begin: so there is something old to meet at. */
@@ -150,7 +152,9 @@ export function planOf(seed: number): Plan {
   );
   const actors = actorsOf(scene, { isDirect, drainSkewMs });
   const quarantineMs = random.pick([0, 0, DAY]);
-  return { seed, kind, quarantineMs, policy: policyOf(random), isDirect, drainSkewMs, before, actors };
+  const policy = policyOf(random);
+  const isFull = kind === 'directory' && random.chance(0.2);
+  return { seed, kind, quarantineMs, policy, isDirect, isFull, drainSkewMs, before, actors };
 }
 
 const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
@@ -251,7 +255,7 @@ function sessionTask({ random, slots }: Scene, repository: RepositoryName): Sess
   const act = random.pick(ACTS);
   const isEmpty = act === 'close' ? random.chance(0.5) : random.chance(0.05);
   const piece = isEmpty && act !== 'direct' ? undefined : random.below(PIECES.length);
-  const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.05)];
+  const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.1)];
   const attempts = random.pick([1, 1, 3]);
   return { is: 'session', repository, slot, act, piece, chunks, isWrong, attempts };
 }

@@ -15,7 +15,7 @@ import { SimulatedBucket } from './bucket.ts';
 import type { Plant } from './plants.ts';
 import { Platter } from './platter.ts';
 import { Random } from './random.ts';
-import { type Process, type Request, requestNow } from './requests.ts';
+import { type Process, Request, requestNow } from './requests.ts';
 import { LEAST_PART, ROOT, Stores } from './stores.ts';
 import { scheduledTable } from './table.ts';
 import { watch } from './watch.ts';
@@ -54,6 +54,8 @@ export interface WorldOptions {
   readonly quarantineMs: number;
   /** Whether clients may write to S3 themselves. */
   readonly isDirect?: boolean;
+  /** Whether the table has no room now and then. */
+  readonly isFull?: boolean;
   /** Whether somebody's clock is days ahead: then objects may go early, and leave something behind. */
   readonly isClockWrong?: boolean;
 }
@@ -65,6 +67,7 @@ export class World {
   readonly policy: WorldOptions['policy'];
   readonly isClockWrong: boolean;
   readonly quarantineMs: number;
+  readonly isFull: boolean;
   readonly random: Random;
   readonly table = new MemoryTable();
   readonly bucket: SimulatedBucket;
@@ -112,6 +115,7 @@ export class World {
     [this.kind, this.plant, this.policy] = [kind, plant, policy];
     [this.#isDirect, this.isClockWrong] = [isDirect, isClockWrong];
     this.quarantineMs = options.quarantineMs;
+    this.isFull = options.isFull ?? false;
     this.stores = new Stores(this);
   }
 
@@ -139,6 +143,19 @@ export class World {
     return new Promise<T>((resolve, reject) => {
       if (request.process.isDead) return;
       this.waiting.push({ ...call, request, resolve: resolve as (value: unknown) => void, reject });
+    });
+  }
+
+  /** An attempt that arrives after the one that was answered. Nobody waits for it. */
+  carryOutLate({ request, label, run }: Pick<Call, 'request' | 'label' | 'run'>): void {
+    const { process } = request;
+    const actor = `${process.actor} (long answered)`;
+    this.waiting.push({
+      request: new Request({ ...process, actor, isDead: false }),
+      label: () => `carried out late: ${label()}`,
+      run,
+      resolve: () => undefined,
+      reject: () => undefined,
     });
   }
 
