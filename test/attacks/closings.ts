@@ -10,7 +10,7 @@ interface Scene {
 }
 
 /** What may be under a digest afterwards, if anything is. */
-type Attack = (scene: Scene) => Promise<readonly Uint8Array[]>;
+export type Attack = (scene: Scene) => Promise<readonly Uint8Array[]>;
 
 const digest = (bytes: Uint8Array): Digest => digestOf('sha256', bytes);
 const joined = (...pieces: readonly Uint8Array[]): Uint8Array => Buffer.concat(pieces);
