@@ -170,7 +170,13 @@ export function planOf(seed: number): Plan {
 
 /** Where a chunk may be refused: another one of its length, and then the end. */
 function likeOneAnother({ random, repositories }: Scene): Session[] {
-  const common = { is: 'session', repository: random.pick(repositories), slot: 0, chunks: 1, attempts: 1 } as const;
+  const common = {
+    is: 'session',
+    repository: random.pick(repositories),
+    slot: 0,
+    chunks: 1,
+    attempts: 1,
+  } as const;
   const append = (piece: number) => ({ ...common, act: 'append', piece, isWrong: false }) as const;
   const end = { ...common, act: 'close', piece: undefined, isWrong: random.chance(0.5) } as const;
   return [append(0), append(1), append(2), end];
