@@ -27,7 +27,7 @@ describe('the simulation notices that', () => {
 const SHORTEST = [
   ['a push commits whatever was deleted', 5],
   ['a close writes over the first chunk, which another one links', 4],
-  ['a file is taken for synced though a sync has failed', 3],
+  ['a file is taken for synced though a sync has failed', 6],
 ] as const;
 
 it.each(SHORTEST)(

@@ -68,24 +68,23 @@ const earlyHash = (store: BlobStore): BlobStore =>
 
 /** A sync that fails is told to the client, and nothing else comes of it: the next request finds the upload as it was. */
 function forgetfulDisk(disk: Disk): Disk {
-  let hasFailed = false;
-  const watched = (file: DiskFile): DiskFile =>
+  const doubtful = new Set<string>();
+  const watched = (path: string, file: DiskFile): DiskFile =>
     changed(file, {
       sync: async () => {
         try {
           await file.sync();
         } catch (error) {
-          hasFailed = true;
+          doubtful.add(path);
           throw error;
         }
       },
     });
   return {
     ...disk,
-    openToWrite: async (path) => watched(await disk.openToWrite(path)),
+    openToWrite: async (path) => watched(path, await disk.openToWrite(path)),
     remove: async (path) => {
-      if (!hasFailed) return disk.remove(path);
-      if (path.includes('/blobs/')) hasFailed = false;
+      if (!doubtful.delete(path)) await disk.remove(path);
     },
   };
 }

@@ -83,8 +83,7 @@ export class Scheduler {
     } else if (what === 'again, and late' && call.isRepeatable) {
       waiting.push(call);
       this.#world.carryOutLate(call);
-    }
-    else return false;
+    } else return false;
     return true;
   }
 

@@ -22,6 +22,7 @@ export async function useSession(client: Client, task: Session): Promise<void> {
   const { slot } = task;
   const id = sessions.get(slot) ?? (await open(client, task));
   if (id === undefined) return;
+  if (task.act === 'cancel' || task.isWrong) client.world.ended.add(id);
   const isThere = await act(client, task, id);
   if (!isThere && sessions.get(slot) === id) sessions.delete(slot);
 }
@@ -98,7 +99,8 @@ async function close(client: Client, task: Session, session: UploadSession): Pro
   const isTaken = 'answer' in finished && (finished.answer.is === 'stored' || client.world.plant.isTrusting);
   if (isTaken) linked(client, repository, digest, since);
   const isRefused = 'refused' in finished && finished.refused.code === 'DIGEST_INVALID';
-  if (isRefused && !isWrong && had.length === start) {
+  const { ended, isClockWrong } = client.world;
+  if (isRefused && had.length === start && !ended.has(id) && !isClockWrong) {
     client.accuse(5, `an upload that has the bytes of ${digest} is refused`);
   }
 }

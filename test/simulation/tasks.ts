@@ -147,14 +147,39 @@ export function planOf(seed: number): Plan {
   const kind = random.pick(['s3', 'directory'] as const);
   const isDirect = kind === 's3' && random.chance(0.4);
   const drainSkewMs = random.chance(0.08) ? 9 * DAY : 0;
+  const isFull = kind === 'directory' && random.chance(0.2);
+  const first = isFull && random.chance(0.5) ? likeOneAnother(scene) : [];
   const before = many(random.below(scene.sessions > 0.5 ? 3 : 8), () =>
     random.chance(0.4) ? sweepTask(scene) : clientTask(scene),
   );
   const actors = actorsOf(scene, { isDirect, drainSkewMs });
   const quarantineMs = random.pick([0, 0, DAY]);
   const policy = policyOf(random);
-  const isFull = kind === 'directory' && random.chance(0.2);
-  return { seed, kind, quarantineMs, policy, isDirect, isFull, drainSkewMs, before, actors };
+  return {
+    seed,
+    kind,
+    quarantineMs,
+    policy,
+    isDirect,
+    isFull,
+    drainSkewMs,
+    before: [...first, ...before],
+    actors,
+  };
+}
+
+/** Where a chunk may be refused: another one of its length, and then the end. */
+function likeOneAnother({ random, repositories }: Scene): Session[] {
+  const common = {
+    is: 'session',
+    repository: random.pick(repositories),
+    slot: 0,
+    chunks: 1,
+    attempts: 1,
+  } as const;
+  const append = (piece: number) => ({ ...common, act: 'append', piece, isWrong: false }) as const;
+  const end = { ...common, act: 'close', piece: undefined, isWrong: random.chance(0.5) } as const;
+  return [append(0), append(1), append(2), end];
 }
 
 const many = (count: number, make: () => Task) => Array.from({ length: count }, make);
@@ -254,7 +279,8 @@ const ACTS = [
 function sessionTask({ random, slots }: Scene, repository: RepositoryName): Session {
   const act = random.pick(ACTS);
   const isEmpty = act === 'close' ? random.chance(0.5) : random.chance(0.05);
-  const piece = isEmpty && act !== 'direct' ? undefined : random.below(PIECES.length);
+  const most = random.chance(0.5) ? 3 : PIECES.length; // the first are of a length, or small
+  const piece = isEmpty && act !== 'direct' ? undefined : random.below(most);
   const [slot, chunks, isWrong] = [random.below(slots), random.pick([1, 1, 2]), random.chance(0.1)];
   const attempts = random.pick([1, 1, 3]);
   return { is: 'session', repository, slot, act, piece, chunks, isWrong, attempts };

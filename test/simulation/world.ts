@@ -94,6 +94,8 @@ export class World {
   /** What can be read, and its digest, as of the last check. */
   linked: ReadonlyMap<string, string> = new Map();
   checkedChanges = 0;
+  /** Uploads that somebody has ended, or tried to. */
+  readonly ended = new Set<string>();
   readonly #injected = new WeakSet<object>();
   readonly #isDirect: boolean;
   readonly #removed = new Map<string, number>();
