@@ -74,6 +74,7 @@ export class DirectoryBlobStore implements BlobStore {
       const { offset, live } = await this.#write(file, upload, body);
       // Synced: what is acknowledged is on the disk, and a failure is told while this file is open.
       await attempt(() => file.sync());
+      if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, 'uploads')));
       const next = { ...upload, offset };
       if (!(await options.commit(next))) return { is: 'lost' };
       if (live) this.#hashes.remember(objectKey, live);
