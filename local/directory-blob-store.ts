@@ -205,7 +205,9 @@ export class DirectoryBlobStore implements BlobStore {
     } catch (error) {
       if (!(error instanceof DiskFailure)) throw error;
       await this.#giveUp(objectKey);
-      return { is: 'gone', cause: error.cause };
+      // A file that is not there was removed with its upload: no fault of the disk.
+      const { cause } = error;
+      return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? { is: 'gone' } : { is: 'gone', cause };
     } finally {
       this.#busy.delete(objectKey);
       if (!body.locked) await body.cancel().catch(() => undefined); // failed as it came, perhaps
