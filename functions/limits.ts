@@ -14,8 +14,11 @@ export const MAX_TAGS_PER_PUT = 20;
 /** Ours: entries in one answer of tags/list and _catalog; 10,000 names of 128 bytes stay below Lambda's 6 MB. */
 export const MAX_LIST_ENTRIES = 10_000;
 
-/** Ours: bytes of descriptors in one answer of the referrers API, below Lambda's 6 MB with room for one more. */
+/** Ours: bytes of descriptors in one answer of the referrers API. One may be as large as a manifest, and then is alone in it. */
 export const MAX_REFERRERS_BYTES = 1024 * 1024;
+
+/** Ours: bytes of an upload that a host may read once more to hash them by another algorithm than the upload was begun for. */
+export const MAX_REHASHED_BYTES = 512 * 1024 * 1024;
 
 /** Ours: what one request may carry through API Gateway and Lambda; in base64 that is 5.3 MiB of Lambda's 6 MB. */
 export const MAX_INLINE_BYTES = 4 * 1024 * 1024;

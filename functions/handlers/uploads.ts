@@ -3,12 +3,19 @@ import { bodyOf } from '../http/body.ts';
 import { single } from '../http/query.ts';
 import { parseContentRange } from '../http/range.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm } from '../oci/digest.ts';
-import { algorithmUnsupported, digestMissing, nameInvalid, uploadInvalid } from '../oci/errors.ts';
+import {
+  algorithmUnsupported,
+  digestMissing,
+  nameInvalid,
+  uploadInvalid,
+  uploadUnknown,
+} from '../oci/errors.ts';
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts';
 import { mountBlob } from '../registry/blobs.ts';
 import { finishUpload } from '../registry/upload-closing.ts';
+import { cancelUpload, requireBytes } from '../registry/upload-ending.ts';
 import { requireUpload, type UploadSession } from '../registry/upload-sessions.ts';
-import { appendChunk, cancelUpload, requireBytes, startUpload } from '../registry/uploads.ts';
+import { appendChunk, startUpload } from '../registry/uploads.ts';
 import { type Call, digestParameter, repositoryOf } from './call.ts';
 
 /** `POST /v2/<name>/blobs/uploads/` (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or opens a session. */
@@ -65,7 +72,14 @@ export async function deleteUpload(call: Call): Promise<Response> {
   return new Response(null, { status: 204 });
 }
 
-const idOf = ({ params }: Call) => params['session'] ?? '';
+/** As sessions are named; nothing else is asked for in the table. */
+const SESSION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function idOf({ params }: Call): string {
+  const id = params['session'] ?? '';
+  if (!SESSION_ID.test(id)) throw uploadUnknown();
+  return id;
+}
 
 function mounted(call: Call, repository: RepositoryName, digest: Digest): Promise<boolean> {
   const text = single(call.query, 'from');

@@ -87,6 +87,12 @@ export const uploadUnknown = () =>
 export const uploadLost = () =>
   new RegistryError('BLOB_UPLOAD_UNKNOWN', 'what this upload had received is lost; start a new one');
 
+export const algorithmTooLate = (algorithm: string) =>
+  new RegistryError(
+    'DIGEST_INVALID',
+    `the upload is too large to be hashed again by ${algorithm}; begin it with ?digest-algorithm=${algorithm}`,
+  );
+
 export const uploadInvalid = (why: string) => new RegistryError('BLOB_UPLOAD_INVALID', why);
 
 export const digestMissing = () =>

@@ -34,6 +34,9 @@ export interface Manifest {
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** A media type has 255 characters at the most (RFC 6838); lists of referrers carry it. */
+const MAX_TYPE_LENGTH = 255;
+
 /** Types that clients send when they know none; the manifest's own `mediaType` or its shape decides then. */
 const UNTYPED = new Set(['', 'application/json', 'application/octet-stream']);
 
@@ -130,8 +133,12 @@ function descriptor(json: unknown, where: string): Descriptor {
 function artifactTypeOf(json: Json, mediaType: string): string | undefined {
   const own = json['artifactType'] ?? '';
   if (typeof own !== 'string') throw manifestInvalid('artifactType is not a string');
-  if (own !== '' || isIndexType(mediaType)) return own || undefined;
-  return descriptor(json['config'], 'config').mediaType;
+  const type = own !== '' || isIndexType(mediaType) ? own : descriptor(json['config'], 'config').mediaType;
+  if ((type?.length ?? 0) > MAX_TYPE_LENGTH)
+    throw manifestInvalid(
+      `artifactType, or the media type of config, has more than ${MAX_TYPE_LENGTH} characters`,
+    );
+  return type || undefined;
 }
 
 function annotationsOf(json: Json): Readonly<Record<string, string>> {

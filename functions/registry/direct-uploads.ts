@@ -2,11 +2,10 @@ import { OUTBOX_DELAY_SECONDS, UPLOAD_TOKEN_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isDenied, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { ReceivedObject } from '../storage/blob-store.ts';
 import type { Blob, requireBlob } from './blobs.ts';
 import type { Registry } from './registry.ts';
-import { linkUpload } from './upload-closing.ts';
-import { findUpload, type UploadSession, uploadsSince } from './upload-sessions.ts';
+import { linkUpload, receivedBy } from './upload-linking.ts';
+import { findUpload, uploadsSince } from './upload-sessions.ts';
 
 /** Finishes the upload whose object a client has written to the store itself: its bytes are checked, only the link is
  *  missing. Answers whether it did; where a quota has no room, the client's own next request is told so. May be told of
@@ -69,12 +68,4 @@ export async function commitArrived(
       await linkUpload(registry, session, object, object.digest);
     }
   }
-}
-
-/** Nothing where chunks have come through the registry: the first one is an object, too. */
-async function receivedBy(
-  { blobs }: Registry,
-  { upload }: UploadSession,
-): Promise<ReceivedObject | undefined> {
-  return upload.offset > 0 ? undefined : blobs.received(upload.objectKey);
 }

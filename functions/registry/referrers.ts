@@ -42,15 +42,16 @@ export interface ReferrersQuery {
 }
 
 /** Descriptors of the manifests whose subject is `subject` (end-12), in the order of their digests; empty
- *  where there are none, or no such repository. A page ends after about 1 MiB. */
+ *  where there are none, or no such repository. A page has 1 MiB, or one descriptor that is larger. */
 export async function listReferrers(registry: Registry, query: ReferrersQuery): Promise<ReferrersPage> {
   const descriptors: Descriptor[] = [];
   let bytes = 0;
   for await (const item of referrerItems(registry, query)) {
     const descriptor = await descriptorOf(registry, query.name, item);
-    descriptors.push(descriptor);
     bytes += Buffer.byteLength(JSON.stringify(descriptor));
-    if (bytes > MAX_REFERRERS_BYTES) return { descriptors, next: descriptor.digest };
+    const last = descriptors.at(-1);
+    if (last && bytes > MAX_REFERRERS_BYTES) return { descriptors, next: last.digest };
+    descriptors.push(descriptor);
   }
   return { descriptors };
 }

@@ -1,26 +1,16 @@
-import { FINISHED_UPLOAD_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
-import { digestMismatch, isDenied } from '../oci/errors.ts';
+import { digestMismatch, isDenied, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { Body, CloseOptions, CloseOutcome, StoredObject, Upload } from '../storage/blob-store.ts';
-import type { Attributes, Operation } from '../storage/table.ts';
-import { blobKey, uploadKey } from './keys.ts';
-import { linkOperations } from './links.ts';
-import { discard, rescue } from './outbox.ts';
-import { LOST, untilWon } from './races.ts';
+import type { Body, CloseOptions, CloseOutcome, Upload } from '../storage/blob-store.ts';
+import type { Attributes } from '../storage/table.ts';
+import { requireBlobForPush } from './blobs.ts';
+import { uploadKey } from './keys.ts';
+import { discard } from './outbox.ts';
 import type { Registry } from './registry.ts';
-import { leaveBehind } from './replacement.ts';
-import {
-  bytesDue,
-  discardLater,
-  entryKey,
-  isUnchanged,
-  seconds,
-  sessionOf,
-  type UploadSession,
-  unchanged,
-} from './upload-sessions.ts';
-import { endUpload, giveUp, type Start } from './uploads.ts';
+import { endUpload, giveUp, keepReceived } from './upload-ending.ts';
+import { linkUpload } from './upload-linking.ts';
+import { bytesDue, isUnchanged, sessionOf, type UploadSession, unchanged } from './upload-sessions.ts';
+import type { Start } from './uploads.ts';
 
 export type FinishOutcome =
   | { readonly is: 'stored' }
@@ -53,15 +43,22 @@ export async function finishUpload(
   return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now) };
 }
 
-/** Whether a request like this one has been answered with success before, and its blob is still there. */
+/** Whether a request like this one has been answered with success before, and its blob is still there: then it has one
+ *  more epoch, as with any push. */
 async function isFinished(
-  { table }: Registry,
+  registry: Registry,
   found: Attributes | undefined,
   repository: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
   if (found?.['repository'] !== repository || found['finished'] !== digest) return false;
-  return (await table.get(blobKey(repository, digest))) !== undefined;
+  try {
+    await requireBlobForPush(registry, repository, digest);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN') return false;
+    throw error;
+  }
 }
 
 /** Has the store make an object of the upload, and links it. Ends the session where it cannot become this blob. */
@@ -90,7 +87,9 @@ async function closeUpload(
     if (isDenied(error)) await endUpload(registry, current, unchanged(current)); // its bytes would lie there for a week
     throw error;
   }
-  await endUpload(registry, current, unchanged(current));
+  const kept = await keepReceived(registry, current);
+  if (kept === digest) return { is: 'closed' };
+  if (!kept) await endUpload(registry, current, unchanged(current));
   throw digestMismatch(digest);
 }
 
@@ -106,50 +105,4 @@ async function sealUpload(registry: Registry, session: UploadSession, upload: Up
     discard(objectKey, bytesDue(session.due)),
   ]);
   return committed;
-}
-
-/** One transaction closes the session and makes the object a blob of its repository, or another one of the same digest,
- *  and the object is discarded; where that other one is lost or damaged, this one takes its place everywhere. False where the session has moved. DENIED where a quota has no room; then all is as it
- *  was. */
-export async function linkUpload(
-  registry: Registry,
-  session: UploadSession,
-  object: StoredObject,
-  digest: Digest,
-): Promise<boolean> {
-  return untilWon(registry, async () => {
-    const { operations, keeps, replaces } = await linkOperations(
-      registry,
-      session.repository,
-      digest,
-      object,
-    );
-    const outcome = await registry.table.write([
-      ...closeOperations(registry, session, digest, object),
-      ...(keeps ? [] : [discardLater(registry, session, object)]),
-      ...operations,
-    ]);
-    if (!outcome.committed) return outcome.failed.includes(SESSION_OPERATION) ? false : LOST;
-    // It is stored whatever becomes of this: the outbox sees to it, too.
-    if (replaces) await leaveBehind(registry, { objectKey: replaces, digest }).catch(() => undefined);
-    return true;
-  });
-}
-
-const SESSION_OPERATION = 0;
-
-/** Only the object that is linked leaves the outbox: at the session's other keys somebody may still write. */
-function closeOperations(
-  registry: Registry,
-  session: UploadSession,
-  digest: Digest,
-  { objectKey }: StoredObject,
-): Operation[] {
-  const { id, repository, due } = session;
-  const expiresAt = seconds(registry.now()) + FINISHED_UPLOAD_SECONDS;
-  return [
-    { put: uploadKey(id), attributes: { repository, finished: digest, expiresAt }, when: unchanged(session) },
-    { remove: entryKey(session) },
-    rescue(objectKey, bytesDue(due)),
-  ];
 }

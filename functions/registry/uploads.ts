@@ -1,17 +1,15 @@
 import { UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
-import { uploadLost, uploadUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
-import { type Condition, equals } from '../storage/table.ts';
 import { uploadKey } from './keys.ts';
-import { discard, rescue } from './outbox.ts';
+import { discard } from './outbox.ts';
 import { requireRoom } from './quotas.ts';
 import type { Registry } from './registry.ts';
+import { giveUp } from './upload-ending.ts';
 import {
   attributesOf,
   bytesDue,
-  discardLater,
   entryKey,
   isUnchanged,
   requireUpload,
@@ -67,46 +65,4 @@ export async function appendChunk(
   if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
   if (outcome.is === 'gone') await giveUp(registry, session, outcome);
   return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
-}
-
-/** BLOB_UPLOAD_UNKNOWN where bytes that the session has received are lost, for instance with the power; it is over then. */
-export async function requireBytes(registry: Registry, session: UploadSession): Promise<void> {
-  if (!(await registry.blobs.holds(session.upload))) await giveUp(registry, session, {});
-}
-
-/** Ends a session whose bytes are lost, so that its client starts anew, and fails with why. Returns where another request
- *  has moved it meanwhile: then it is that one's. */
-export async function giveUp(
-  registry: Registry,
-  session: UploadSession,
-  { cause }: { readonly cause?: unknown },
-): Promise<void> {
-  // Where this fails, too, the next request finds the bytes missing.
-  const isOver = await endUpload(registry, session, unchanged(session)).catch(() => true);
-  if (isOver) throw cause ?? uploadLost();
-}
-
-/** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later;
- *  BLOB_UPLOAD_UNKNOWN where it ended in the meantime. */
-export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
-  const when = [equals('objectKey', session.upload.objectKey)];
-  if (!(await endUpload(registry, session, when))) throw uploadUnknown();
-}
-
-/** As `cancelUpload`, where `when` holds for the session; answers whether it did. */
-export async function endUpload(
-  registry: Registry,
-  session: UploadSession,
-  when: readonly Condition[],
-): Promise<boolean> {
-  const { id, upload, due } = session;
-  const { committed } = await registry.table.write([
-    { remove: uploadKey(id), when },
-    { remove: entryKey(session) },
-    rescue(upload.objectKey, bytesDue(due)),
-    discardLater(registry, session, upload),
-  ]);
-  // Only now is it certain that no other request has finished the upload: its object is nobody's.
-  if (committed) await registry.blobs.abort(upload);
-  return committed;
 }

@@ -110,6 +110,22 @@ describe.runIf(stores)('behind a front door', () => {
   const blobPath = (repository: string, bytes: Uint8Array) => `/v2/${repository}/blobs/${sha256(bytes)}`;
   const partsOf = ({ config, layers }: Image) => [config, ...layers];
 
+  it.each([
+    ['cancels the upload', 'DELETE', undefined, 404],
+    ['closes it for the same digest', 'PUT', 'the same', 201],
+    ['closes it for another digest', 'PUT', 'another', 400],
+  ])(
+    'a blob that S3 has answered 201 for stays where its client %s, before S3 has told of it',
+    async (_, method, digest, status) => {
+      const bytes = randomBytes(5000);
+      const location = await upload(alice, ONE, bytes);
+      const query = digest && `&digest=${sha256(digest === 'the same' ? bytes : Buffer.from('other'))}`;
+      await send(alice, `${method} ${location}${query ?? ''}`, status);
+      const found = await send(alice, `GET ${blobPath(ONE, bytes)}`, 200);
+      expect(Buffer.from(await found.bytes())).toEqual(bytes);
+    },
+  );
+
   async function putManifest(app: App, repository: string, image: Image, status: number): Promise<void> {
     const headers = { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' };
     const path = `/v2/${repository}/manifests/v1`;

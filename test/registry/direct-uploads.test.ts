@@ -8,8 +8,9 @@ import { digestKey } from '../../functions/registry/keys.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
+import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import type { UploadSession } from '../../functions/registry/upload-sessions.ts';
-import { appendChunk, cancelUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import {
   bodyOf,
@@ -150,11 +151,12 @@ describe('a blob that was sent past the registry', () => {
     ]);
   });
 
-  it('does not come back where its upload was cancelled, and a replay of it goes a day later', async () => {
+  it('after its upload was cancelled is no blob, and goes a day later', async () => {
     const fixture = await openDirect();
-    const { session, digest, bytes } = await sendOne(fixture);
+    const bytes = randomBytes(100);
+    const digest = digestOf('sha256', bytes);
+    const session = await startUpload(fixture.registry, REPOSITORY);
     await cancelUpload(fixture.registry, session);
-    expect(await isReadable(fixture, session)).toBe(false);
     fixture.clock += HOUR - 1;
     expect(await drainOutbox(fixture.registry)).toBe(0);
     expect(await fixture.send(session, bytes)).toBe(true); // its token is still good
@@ -167,21 +169,31 @@ describe('a blob that was sent past the registry', () => {
     expect(await isReadable(fixture, session)).toBe(false);
   });
 
-  it('and was cancelled a day before its time is up goes like any other', async () => {
+  it('after its upload was cancelled a day before its time is up goes like any other', async () => {
     const fixture = await openDirect();
-    const { session } = await sendOne(fixture);
+    const session = await startUpload(fixture.registry, REPOSITORY);
     fixture.clock += 6 * DAY;
     await cancelUpload(fixture.registry, session);
+    await fixture.send(session, randomBytes(100));
     fixture.clock += DAY + 1;
     expect(await drainOutbox(fixture.registry)).toBe(1);
   });
 
-  it('is not linked where its upload is cancelled just before, nor cancelled where it is just linked', async () => {
+  it('stays where its client cancels the upload after that, before the store has told of it', async () => {
+    const fixture = await openDirect();
+    const { session, digest } = await sendOne(fixture);
+    expect(await refusal(cancelUpload(fixture.registry, session))).toBe('BLOB_UPLOAD_UNKNOWN');
+    expect(await refusal(requireBlob(fixture.registry, REPOSITORY, digest))).toBeUndefined();
+    expect(await isReadable(fixture, session)).toBe(true);
+  });
+
+  it('is linked once where its upload is cancelled just before, and not cancelled where it is just linked', async () => {
     const fixture = await openDirect();
     const [one, two] = [await sendOne(fixture), await sendOne(fixture)];
-    fixture.justBefore('B#', () => cancelUpload(fixture.registry, one.session));
+    fixture.justBefore('B#', () => refusal(cancelUpload(fixture.registry, one.session)));
     expect(await fixture.event(one.session)).toBe(false);
-    expect(await refusal(requireBlob(fixture.registry, REPOSITORY, one.digest))).toBe('BLOB_UNKNOWN');
+    expect(await refusal(requireBlob(fixture.registry, REPOSITORY, one.digest))).toBeUndefined();
+    expect(await fixture.table.get(digestKey(one.digest))).toMatchObject({ links: 1 });
     fixture.justBefore('U#', () => fixture.event(two.session));
     expect(await refusal(cancelUpload(fixture.registry, two.session))).toBe('BLOB_UPLOAD_UNKNOWN');
     expect(await isReadable(fixture, two.session)).toBe(true);

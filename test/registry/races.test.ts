@@ -7,8 +7,9 @@ import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { requireUpload } from '../../functions/registry/upload-sessions.ts';
-import { cancelUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { startUpload } from '../../functions/registry/uploads.ts';
 import {
   bodyOf,
   imageOf,

@@ -3,7 +3,7 @@ import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { Manifest } from '../../functions/oci/manifest.ts';
 import { listReferrers, type ReferrersPage, referrerOperation } from '../../functions/registry/referrers.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
-import { openFixture, REPOSITORY, watchQueries } from './fixture.ts';
+import { imageOf, openFixture, push, pushBlob, REPOSITORY, watchQueries } from './fixture.ts';
 
 const SUBJECT = digestOf('sha256', Buffer.from('subject'));
 const TYPES = ['application/x.signature', 'application/x.sbom'] as const;
@@ -67,4 +67,19 @@ it('those of one type are found among all, however many others lie between', asy
   const descriptors = pages.flatMap((page) => page.descriptors);
   expect(descriptors).toHaveLength(434);
   expect(new Set(descriptors.map((descriptor) => descriptor.artifactType))).toEqual(new Set([TYPES[1]]));
+});
+
+it('a referrer that is larger than a page is alone in one: no answer is larger than Lambda takes', async () => {
+  const { registry } = await openFixture();
+  const config = await pushBlob(registry);
+  const subject = { mediaType: 'application/octet-stream', digest: SUBJECT, size: 7 };
+  const sizes = [1_040_000, 4_190_000, 4_190_000, 1_040_000];
+  for (const [n, size] of sizes.entries()) {
+    await push(registry, imageOf(config, { subject, annotations: { n: `${n}`, about: 'x'.repeat(size) } }));
+  }
+  const pages = await readAll(registry);
+  expect(pages.flatMap(({ descriptors }) => descriptors)).toHaveLength(sizes.length);
+  for (const { descriptors } of pages) {
+    expect(JSON.stringify(descriptors).length).toBeLessThan(4.4 * 1024 * 1024);
+  }
 });

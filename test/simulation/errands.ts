@@ -11,8 +11,9 @@ import { deleteRepository } from '../../functions/registry/repository-deletion.t
 import { restore } from '../../functions/registry/restore.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
+import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { requireUpload, type UploadSession } from '../../functions/registry/upload-sessions.ts';
-import { appendChunk, cancelUpload, startUpload } from '../../functions/registry/uploads.ts';
+import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { bodyOf, bytesOf } from './bodies.ts';
 import type { Client, Since } from './client.ts';

@@ -1,7 +1,8 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES } from '../../limits.ts';
+import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES, MAX_REHASHED_BYTES } from '../../limits.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../oci/digest.ts';
+import { algorithmTooLate } from '../../oci/errors.ts';
 import {
   type AppendOptions,
   type AppendOutcome,
@@ -187,11 +188,12 @@ export class S3BlobStore implements BlobStore {
   async #closeWritten(upload: Upload, written: Written, options: CloseOptions): Promise<CloseOutcome> {
     const { digest, seal, link } = options;
     const { offset } = written;
+    const isKnown = algorithmOf(digest) === written.state.algorithm;
+    if (isKnown && (await digestOf(written.state)) !== digest) return { is: 'mismatch' };
     const state = offset === 0 ? await this.#empty(upload, written.state) : written.state;
-    const isKnown = algorithmOf(digest) === state.algorithm;
-    if (isKnown && (await digestOf(state)) !== digest) return { is: 'mismatch' };
     const { whole, multipart } = state;
     if (whole?.all) return this.#link({ objectKey: whole.key, size: offset }, isKnown, { digest, link });
+    if (!isKnown && offset > MAX_REHASHED_BYTES) throw algorithmTooLate(algorithmOf(digest));
     const objectKey = multipart?.key ?? (`blobs/${this.#newId()}` as ObjectKey);
     const sealed = { objectKey, offset, state: encodeState(state), sealed: digest };
     return (await seal(sealed)) ? this.#closeSealed(sealed, options) : { is: 'lost' };

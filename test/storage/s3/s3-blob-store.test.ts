@@ -215,6 +215,18 @@ describe('S3BlobStore', () => {
     expect(bytes.equals((await readAll(store, object)) as Buffer)).toBe(true);
   });
 
+  it('refuses to hash a large upload anew by an algorithm that it was not begun for, before anything is sealed', async () => {
+    const store = await open();
+    const bytes = randomBytes(12 * MEBIBYTE);
+    const upload = { ...(await append(store, await start(store), bytes)), offset: 600 * MEBIBYTE };
+    const digest = digestOf('sha512', bytes);
+    const seal = () => Promise.reject(new Error('sealed'));
+    await expect(close(store, upload, bytes, { digest, seal })).rejects.toMatchObject({
+      code: 'DIGEST_INVALID',
+      message: expect.stringContaining('?digest-algorithm=sha512'),
+    });
+  });
+
   it('repeats a write that S3 could not decide', async () => {
     const { store, end } = await openWith(conflicting(2));
     const bytes = randomBytes(500);

@@ -79,6 +79,10 @@ const syntax: Group = {
     refused('an index that is an image as well', index([image()], { layers: imageFields.layers })),
     refused('an annotation that is no string', image({ annotations: { count: 1 } })),
     refused('an artifactType that is no string', image({ artifactType: 1 })),
+    refused(
+      'an artifactType longer than a media type may be',
+      image({ artifactType: `a/${'b'.repeat(254)}` }),
+    ),
     refused('a schema 1 manifest', manifestOf('{"schemaVersion":1,"fsLayers":[],"history":[]}', SCHEMA1)),
     refused('an image of schema version 1', image({ schemaVersion: 1 })),
   ],

@@ -203,7 +203,7 @@ const status: Group = {
     },
     {
       title: 'end-13: an upload id that was never given is BLOB_UPLOAD_UNKNOWN',
-      steps: ['00000000-0000-4000-8000-000000000000', 'not-an-id', '%00'].map((id) => ({
+      steps: ['00000000-0000-4000-8000-000000000000', 'not-an-id', '%00', 'x'.repeat(2100)].map((id) => ({
         send: `GET /v2/{repo}/blobs/uploads/${id}`,
         expect: { status: 404, code: 'BLOB_UPLOAD_UNKNOWN' } as const,
       })),

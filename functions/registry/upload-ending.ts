@@ -1,0 +1,75 @@
+import type { Digest } from '../oci/digest.ts';
+import { isDenied, uploadLost, uploadUnknown } from '../oci/errors.ts';
+import { type Condition, equals } from '../storage/table.ts';
+import { uploadKey } from './keys.ts';
+import { rescue } from './outbox.ts';
+import type { Registry } from './registry.ts';
+import { linkUpload, receivedBy } from './upload-linking.ts';
+import {
+  bytesDue,
+  discardLater,
+  entryKey,
+  requireUpload,
+  type UploadSession,
+  unchanged,
+} from './upload-sessions.ts';
+
+/** BLOB_UPLOAD_UNKNOWN where bytes that the session has received are lost, for instance with the power; it is over then. */
+export async function requireBytes(registry: Registry, session: UploadSession): Promise<void> {
+  if (!(await registry.blobs.holds(session.upload))) await giveUp(registry, session, {});
+}
+
+/** Ends a session whose bytes are lost, so that its client starts anew, and fails with why. Returns where another request
+ *  has moved it meanwhile: then it is that one's. */
+export async function giveUp(
+  registry: Registry,
+  session: UploadSession,
+  { cause }: { readonly cause?: unknown },
+): Promise<void> {
+  // Where this fails, too, the next request finds the bytes missing.
+  const isOver = await endUpload(registry, session, unchanged(session)).catch(() => true);
+  if (isOver) throw cause ?? uploadLost();
+}
+
+/** What a client has sent to the store itself has its `201` already: before its upload is over it becomes the blob that it
+ *  is. Answers its digest where it did. */
+export async function keepReceived(registry: Registry, session: UploadSession): Promise<Digest | undefined> {
+  const received = registry.direct ? await receivedBy(registry, session) : undefined;
+  if (!received) return undefined;
+  try {
+    return (await linkUpload(registry, session, received, received.digest)) ? received.digest : undefined;
+  } catch (error) {
+    if (isDenied(error)) return undefined; // no blob at all, then
+    throw error;
+  }
+}
+
+/** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later;
+ *  BLOB_UPLOAD_UNKNOWN where it ended in the meantime, or its bytes are a blob already. */
+export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
+  if (await keepReceived(registry, session)) throw uploadUnknown();
+  if (await endUpload(registry, session, atSameKey(session))) return;
+  // It is over, or was sealed meanwhile: then it has another key.
+  const now = await requireUpload(registry, session.repository, session.id);
+  if (!(await endUpload(registry, now, atSameKey(now)))) throw uploadUnknown();
+}
+
+const atSameKey = ({ upload }: UploadSession) => [equals('objectKey', upload.objectKey)];
+
+/** Ends a session where `when` holds for it; answers whether it did. */
+export async function endUpload(
+  registry: Registry,
+  session: UploadSession,
+  when: readonly Condition[],
+): Promise<boolean> {
+  const { id, upload, due } = session;
+  const { committed } = await registry.table.write([
+    { remove: uploadKey(id), when },
+    { remove: entryKey(session) },
+    rescue(upload.objectKey, bytesDue(due)),
+    discardLater(registry, session, upload),
+  ]);
+  // Only now is it certain that no other request has finished the upload: its object is nobody's.
+  if (committed) await registry.blobs.abort(upload);
+  return committed;
+}
