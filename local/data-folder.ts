@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, opendir, readFile } from 'node:fs/promises';
+import { access, lstat, mkdir, open, opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { registryIdKey } from '../functions/registry/keys.ts';
+import { registryIdKey, sweeps } from '../functions/registry/keys.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import { knownObjects } from '../functions/upkeep/known-objects.ts';
 import { isDiskFull } from './disk-room.ts';
@@ -14,30 +14,33 @@ const USABLE = constants.R_OK | constants.W_OK | constants.X_OK;
 /** What objects are called; a disk may have a folder of its own there. */
 const OBJECT = /^[0-9a-f]{8}-/;
 
+/** The smallest that SQLite writes. A shorter file it takes for a new database, and removes the log beside it. */
+const SMALLEST_DATABASE = 512;
+
 /** What lies in a data folder before it is opened. */
 export interface FolderContents {
   readonly folder: string;
-  readonly hasDatabase: boolean;
+  /** Where the file of the database is, which may be linked into the folder. Its log lies beside it. */
+  readonly database: string;
   /** Whether `blobs/` has any object. */
   readonly hasObjects: boolean;
   readonly mark: string | undefined;
 }
 
 /** Makes the folder where there is none, safe from a loss of power, and looks into it. Refuses one that cannot be written,
- *  and one whose database is missing. */
+ *  and one whose database is missing, before SQLite makes another. */
 export async function openFolder(folder: string): Promise<FolderContents> {
   await makeFolder(folder);
-  const contents = {
-    folder,
-    hasDatabase: await exists(join(folder, 'registry.sqlite')),
-    hasObjects: await hasObjects(join(folder, 'blobs')),
-    mark: await readMark(folder),
-  };
-  if (contents.hasDatabase || !contents.hasObjects) return contents;
-  throw new Error(
-    `${folder} has blobs, and its registry.sqlite is missing: restore that from a backup; or, to begin a new registry, ` +
-      `move ${join(folder, 'blobs')} away. docs/runbook.md#the-data-folder-is-not-whole`,
-  );
+  const path = join(folder, 'registry.sqlite');
+  const isThere = await exists(path);
+  const database = isThere ? await realpath(path) : path;
+  const contents = { folder, database, hasObjects: await hasObjects(folder), mark: await readMark(folder) };
+  const size = await sizeOf(database);
+  if (size >= SMALLEST_DATABASE) return contents;
+  const hasLog = (await sizeOf(`${database}-wal`)) > 0;
+  if (contents.hasObjects || hasLog || (!isThere && (await isLink(path))))
+    throw missing(contents, isThere, hasLog);
+  return contents;
 }
 
 interface Claim {
@@ -51,11 +54,12 @@ interface Claim {
  *  registry's, or not there. */
 export async function claimFolder({ registry, contents, adopt }: Claim): Promise<void> {
   const { table } = registry;
-  const { folder, hasObjects, mark } = contents;
+  const { folder, mark } = contents;
   const id = (await table.get(registryIdKey))?.['id'] as string | undefined;
   if (id === undefined) {
     // A new registry, or one that was made before registries had ids.
-    if (mark === undefined && !hasObjects && !adopt && (await holdsObjects(registry))) throw absent(folder);
+    if (!adopt && !(await belongTogether(table, contents)))
+      throw contents.hasObjects ? strange(folder) : absent(folder);
     await giveId(table, contents, mark ?? registry.newId());
     return;
   }
@@ -75,6 +79,16 @@ async function giveId(table: Registry['table'], { folder, mark }: FolderContents
   }
 }
 
+const missing = ({ folder, database, hasObjects }: FolderContents, isThere: boolean, hasLog: boolean) => {
+  const what = [...(hasObjects ? ['blobs'] : []), ...(hasLog ? [`a log (${database}-wal)`] : [])];
+  const has = what.length > 0 ? `has ${what.join(' and ')}` : 'has a link to a database';
+  return new Error(
+    `${folder} ${has}, and its registry.sqlite is ${isThere ? 'empty' : 'missing'}: restore that from a backup; or, to ` +
+      `begin a new registry, move ${join(folder, 'blobs')} and ${database}* away. ` +
+      'docs/runbook.md#the-data-folder-is-not-whole',
+  );
+};
+
 const absent = (folder: string) =>
   new Error(
     `${join(folder, 'blobs')} is not the folder that this registry keeps its blobs in: it has no ${MARK}. Mount its disk, ` +
@@ -89,9 +103,28 @@ const foreign = (folder: string, mark: string, id: string) =>
       'docs/runbook.md#the-data-folder-is-not-whole',
   );
 
-async function holdsObjects({ table }: Pick<Registry, 'table'>): Promise<boolean> {
-  for await (const references of knownObjects(table)) if (references.some(({ held }) => held)) return true;
-  return false;
+const strange = (folder: string) =>
+  new Error(
+    `${join(folder, 'registry.sqlite')} knows nothing of what lies in ${join(folder, 'blobs')}: restore the database that ` +
+      'belongs to it; where this one does, start once with STOWAGE_ADOPT=1. ' +
+      'docs/runbook.md#the-data-folder-is-not-whole',
+  );
+
+/** Whether a database without an id may be that of the folder: one of its objects is there, or there is nothing to tell by:
+ *  it holds none, and the folder has none, or at most what was being uploaded to a repository that it knows. */
+async function belongTogether(
+  table: Registry['table'],
+  { folder, hasObjects }: FolderContents,
+): Promise<boolean> {
+  let holdsObjects = false;
+  for await (const references of knownObjects(table)) {
+    for (const { objectKey, held } of references) {
+      if (await exists(join(folder, objectKey))) return true;
+      holdsObjects ||= held !== undefined;
+    }
+  }
+  if (holdsObjects || !hasObjects) return !holdsObjects;
+  return (await table.query({ ...sweeps, limit: 1, keysOnly: true })).length > 0;
 }
 
 async function makeFolder(folder: string): Promise<void> {
@@ -141,7 +174,8 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function hasObjects(blobs: string): Promise<boolean> {
+async function hasObjects(folder: string): Promise<boolean> {
+  const blobs = join(folder, 'blobs');
   if (!(await exists(blobs))) return false;
   for await (const { name } of await opendir(blobs)) if (OBJECT.test(name)) return true;
   return false;
@@ -151,6 +185,19 @@ async function readMark(folder: string): Promise<string | undefined> {
   const path = join(folder, 'blobs', MARK);
   // An empty one was being written to a disk that was full.
   return (await exists(path)) ? (await readFile(path, 'utf8')).trim() || undefined : undefined;
+}
+
+/** Bytes; 0 where there is no such file. */
+async function sizeOf(path: string): Promise<number> {
+  return (await exists(path)) ? (await stat(path)).size : 0;
+}
+
+/** Whether there is a link, wherever it leads. */
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

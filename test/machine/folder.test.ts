@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import {
   closeSync,
   cpSync,
@@ -8,11 +8,14 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { SqliteTable } from '../../local/sqlite-table.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { pullBlob, pushBlob, pushImage } from './client.ts';
@@ -29,8 +32,8 @@ async function start(data: string, more: Record<string, string> = {}): Promise<R
 }
 
 /** What a registry says that does not start. */
-const refusalOf = (data: string) =>
-  start(data).then(
+const refusalOf = (data: string, more: Record<string, string> = {}) =>
+  start(data, more).then(
     () => 'it has started',
     (error: Error) => error.message,
   );
@@ -54,6 +57,63 @@ it('refuses blobs without their database, and takes it back', async () => {
   );
   renameSync(join(data, 'elsewhere'), join(data, 'registry.sqlite'));
   expect(await pullBlob((await start(data)).url, 'a', digest)).toEqual(bytes);
+});
+
+it.each([0, 1, 511])(
+  'refuses a database of %i bytes beside blobs or a log, and changes neither',
+  async (size) => {
+    const { log, data } = await makeLog();
+    const before = readFileSync(log);
+    truncateSync(join(data, 'registry.sqlite'), size);
+    expect(await refusalOf(data)).toContain(
+      `${data} has blobs and a log (${log}), and its registry.sqlite is empty`,
+    );
+    expect(await refusalOf(data, { STOWAGE_ADOPT: '1' })).toContain('its registry.sqlite is empty');
+    expect(readFileSync(log)).toEqual(before);
+    rmSync(join(data, 'blobs'), { recursive: true });
+    expect(await refusalOf(data)).toContain(`${data} has a log (${log}), and its registry.sqlite is empty`);
+    expect(readFileSync(log)).toEqual(before);
+  },
+);
+
+it('takes an empty database where there is nothing else, as a first start leaves it that is cut short', async () => {
+  const data = join(await scratch(), 'data');
+  mkdirSync(join(data, 'blobs'), { recursive: true });
+  writeFileSync(join(data, 'registry.sqlite'), '');
+  writeFileSync(join(data, 'blobs', 'registry-id'), `${randomUUID()}\n`);
+  const registry = await start(data);
+  expect((await pushImage(registry.url, 'a', 'tag')).status).toBe(201);
+});
+
+it.each(['with', 'without'])(
+  'refuses a new database over blobs %s a mark, unless it is told to adopt them',
+  async (how) => {
+    const { data } = await makeRegistry();
+    rmSync(join(data, 'registry.sqlite'));
+    new SqliteTable(join(data, 'registry.sqlite')).close();
+    if (how === 'without') rmSync(join(data, 'blobs', 'registry-id'));
+    expect(await refusalOf(data)).toContain(
+      `${join(data, 'registry.sqlite')} knows nothing of what lies in ${join(data, 'blobs')}`,
+    );
+    const adopting = await start(data, { STOWAGE_ADOPT: '1' });
+    await adopting.stop('SIGTERM');
+    await start(data);
+  },
+);
+
+it('takes a registry that was being given its mark when it was stopped', async () => {
+  const { data, digest, bytes } = await makeRegistry();
+  removePartition(data, 'REGISTRY');
+  expect(await pullBlob((await start(data)).url, 'a', digest)).toEqual(bytes);
+});
+
+it('refuses a link to a database that is not there, as where its disk is not mounted', async () => {
+  const place = await scratch();
+  mkdirSync(join(place, 'data'));
+  symlinkSync(join(place, 'registry.sqlite'), join(place, 'data', 'registry.sqlite'));
+  expect(await refusalOf(join(place, 'data'))).toContain(
+    'has a link to a database, and its registry.sqlite is missing',
+  );
 });
 
 it.each(['missing', 'empty'])(
