@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
@@ -53,8 +53,9 @@ export async function openEmbedded({
   tell = () => undefined,
 }: EmbeddedOptions): Promise<Embedded> {
   const contents = await openFolder(data);
-  const reserve = new DiskReserve(data);
-  const table = openTable({ folder: data, adopt, checksAll, makeRoom: () => reserve.give() });
+  // On the disk of the database, which alone needs it.
+  const reserve = new DiskReserve(dirname(contents.database));
+  const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give() });
   try {
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
     const blobs = await DirectoryBlobStore.open(data);

@@ -1,17 +1,17 @@
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
-import { unusable } from './data-folder.ts';
+import { type FolderContents, unusable } from './data-folder.ts';
+import { inspectWithLog } from './inspect-database.ts';
 import { SqliteTable } from './sqlite-table.ts';
 import { readLog } from './write-ahead-log.ts';
 
 /** A database up to this size is read at every start, which takes a second; a larger one only by programs on a registry that
- *  is stopped, such as `stowage scan`. */
+ *  is stopped, such as `stowage scan`, and where it has a log, which may be of another state of it. */
 const CHECKED_BYTES = 256 * 1024 * 1024;
 
 const SQLITE = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
 
 interface OpenOptions {
-  readonly folder: string;
+  readonly contents: Pick<FolderContents, 'folder' | 'database'>;
   /** Takes a damaged log for whole. */
   readonly adopt: boolean;
   /** Reads a database of any size. */
@@ -19,22 +19,34 @@ interface OpenOptions {
   readonly makeRoom: () => boolean;
 }
 
-/** Opens or makes the database of a folder. Refuses, with the cause and the cure, what is damaged, what another process has
- *  open, and what cannot be written. */
-export function openTable({ folder, adopt, checksAll, makeRoom }: OpenOptions): SqliteTable {
-  const path = join(folder, 'registry.sqlite');
+/** Opens or makes the database of a folder. Refuses, with the cause and the cure, and changing nothing, what is damaged, what
+ *  another process has open, and what cannot be written. */
+export function openTable({ contents, adopt, checksAll, makeRoom }: OpenOptions): SqliteTable {
+  const { folder, database } = contents;
   try {
-    if (!adopt && readLog(`${path}-wal`) === 'damaged') throw damagedLog(path);
-    const table = new SqliteTable(path, { makeRoom });
-    const isChecked = checksAll || statSync(path).size <= CHECKED_BYTES;
-    const damage = isChecked ? table.findDamage() : undefined;
-    if (damage === undefined) return table;
-    table.close();
-    throw damaged(path, damage);
+    if (!adopt && readLog(`${database}-wal`) === 'damaged') throw damagedLog(database);
+    if (hasLog(database)) {
+      const damage = inspectWithLog(database);
+      if (damage !== undefined) throw damaged(database, damage);
+      return new SqliteTable(database, { makeRoom });
+    }
+    const table = new SqliteTable(database, { makeRoom });
+    return checksAll || sizeOf(database) <= CHECKED_BYTES ? checked(table, database) : table;
   } catch (error) {
-    throw explain(error, folder, path);
+    throw explain(error, folder, database);
   }
 }
+
+function checked(table: SqliteTable, path: string): SqliteTable {
+  const damage = table.findDamage();
+  if (damage === undefined) return table;
+  table.close();
+  throw damaged(path, damage);
+}
+
+const hasLog = (path: string) => sizeOf(`${path}-wal`) > 0;
+
+const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 function explain(error: unknown, folder: string, path: string): unknown {
   const { errcode, code } = error as { errcode?: number; code?: string };
@@ -50,12 +62,16 @@ function explain(error: unknown, folder: string, path: string): unknown {
   return unusable(folder, cause);
 }
 
-const damaged = (path: string, what: string, cause?: Error) =>
-  new Error(
-    `${path} is damaged (${what}): look after its disk, and restore the folder from a backup. ` +
+function damaged(path: string, what: string, cause?: Error): Error {
+  const stale =
+    `, or what ${path}-wal has to add is of another state of it: where a backup was put beside the log of a registry ` +
+    `that had crashed, remove ${path}* and put it there again; else`;
+  return new Error(
+    `${path} is damaged (${what})${hasLog(path) ? stale : ':'} look after its disk, and restore the folder from a backup. ` +
       'docs/runbook.md#the-database-is-damaged',
     { cause },
   );
+}
 
 const damagedLog = (path: string) =>
   new Error(

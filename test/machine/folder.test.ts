@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   closeSync,
+  copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -13,7 +15,8 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import { SqliteTable } from '../../local/sqlite-table.ts';
 import { RegistryProcess } from '../registry-process.ts';
@@ -175,6 +178,44 @@ it('refuses a log in which acknowledged writes cannot be read, unless it is told
   expect(first.status).toBe(200);
 });
 
+it.each(['a few KiB', 'more than is read at each start'])(
+  'refuses a backup of %s that was put beside the log of a later state, and changes neither',
+  async (size) => {
+    const { data, digest, bytes } = await makeRegistry();
+    const [path, backup] = [join(data, 'registry.sqlite'), join(data, 'backup')];
+    if (size !== 'a few KiB') addMebibytes(path, 257);
+    copyFileSync(path, backup);
+    await fillTable(path, 50);
+    const log = await fillTable(path, 5);
+    copyFileSync(backup, path);
+    writeFileSync(`${path}-wal`, log);
+    expect(await refusalOf(data)).toContain(`remove ${path}* and put it there again`);
+    expect(readFileSync(path).equals(readFileSync(backup))).toBe(true);
+    expect(readFileSync(`${path}-wal`)).toEqual(log);
+    for (const name of [path, `${path}-wal`]) rmSync(name);
+    copyFileSync(backup, path);
+    expect(await pullBlob((await start(data)).url, 'a', digest)).toEqual(bytes);
+  },
+);
+
+it('finds the log of a database that is linked to another folder, and has its reserve there', async () => {
+  const { log, data, tags } = await makeLog();
+  const elsewhere = await scratch();
+  for (const name of ['registry.sqlite', 'registry.sqlite-wal'])
+    renameSync(join(data, name), join(elsewhere, name));
+  rmSync(join(data, 'reserve'), { force: true });
+  symlinkSync(join(elsewhere, 'registry.sqlite'), join(data, 'registry.sqlite'));
+  const moved = join(elsewhere, basename(log));
+  const whole = readFileSync(moved);
+  flipBit(moved, Math.floor(whole.length / 2));
+  expect(await refusalOf(data)).toContain(`${moved} is damaged, and what was written last would be lost`);
+  writeFileSync(moved, whole);
+  const registry = await start(data);
+  for (const tag of tags) expect((await fetch(`${registry.url}/v2/a/manifests/${tag}`)).status).toBe(200);
+  await expect.poll(() => existsSync(join(elsewhere, 'reserve'))).toBe(true);
+  expect(existsSync(join(data, 'reserve'))).toBe(false);
+});
+
 it('starts on a log whose end a loss of power has cut', async () => {
   const { log, data, tags } = await makeLog();
   // A transaction that was not on the disk: a frame that was, of this log, and one that was not.
@@ -217,6 +258,25 @@ async function makeLog() {
   for (const tag of tags) expect((await pushImage(registry.url, 'a', tag)).status).toBe(201);
   await registry.stop('SIGKILL');
   return { data, log: join(data, 'registry.sqlite-wal'), tags };
+}
+
+/** Of a registry that is stopped: writes items of its own, and answers the log of that. */
+async function fillTable(path: string, items: number): Promise<Buffer> {
+  const table = new SqliteTable(path);
+  for (let n = 0; n < items; n += 1) {
+    const key = { partition: `p${items}`, sort: `${n}` };
+    await table.write([{ put: key, attributes: { text: `${n}`.repeat(1000), expiresAt: n } }]);
+  }
+  const log = readFileSync(`${path}-wal`);
+  table.close();
+  return log;
+}
+
+function addMebibytes(path: string, mebibytes: number): void {
+  const database = new DatabaseSync(path);
+  database.exec(`CREATE TABLE ballast AS SELECT zeroblob(${mebibytes * 1024 * 1024})`);
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  database.close();
 }
 
 function flipBit(path: string, position: number): void {
