@@ -14,6 +14,7 @@ import { claimFolder, openFolder } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskRoom } from './disk-room.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
 import type { SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
@@ -60,8 +61,9 @@ export async function openEmbedded({
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
     const blobs = await DirectoryBlobStore.open(data);
     const clock = await openClock(table, { trustClock, clocks, tell });
+    const watch = new FolderWatch(data, contents.database, tell);
     const registry: Registry = {
-      table,
+      table: watch.guard(table),
       blobs,
       now: () => clock.now(),
       doubt: () => clock.doubt(),
@@ -71,15 +73,25 @@ export async function openEmbedded({
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
-    const room = new DiskRoom(data, reserve, tell);
-    room.look();
+    const disk = new DiskRoom(data, reserve, tell);
+    disk.look();
     return {
       registry,
-      room,
-      tidy: (lease) => tidy({ registry, table, clock, room, tell }, lease),
+      room: {
+        require() {
+          watch.require();
+          disk.require();
+        },
+        refusalOf: (error) => watch.refusalOf(error) ?? disk.refusalOf(error),
+      },
+      async tidy(lease) {
+        watch.require();
+        await tidy({ registry, table, clock, disk, tell }, lease);
+      },
       async close() {
         await remember(table, clock.look()).catch(() => undefined);
         await reserve.close();
+        watch.close();
         table.close();
       },
     };
@@ -102,15 +114,15 @@ interface Parts {
   readonly registry: Registry;
   readonly table: SqliteTable;
   readonly clock: WatchedClock;
-  readonly room: DiskRoom;
+  readonly disk: DiskRoom;
   readonly tell: (what: string) => void;
 }
 
 /** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. */
-async function tidy({ registry, table, clock, room, tell }: Parts, lease: Lease): Promise<void> {
+async function tidy({ registry, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
-  const patient = { ...registry, table: considerate(table) };
+  const patient = { ...registry, table: considerate(registry.table) };
   const deletions = {
     'deleting objects': () => drainOutbox(registry),
     sweeping: () => sweepDue(patient, { ...lease, until: Number.POSITIVE_INFINITY }),
@@ -120,7 +132,7 @@ async function tidy({ registry, table, clock, room, tell }: Parts, lease: Lease)
     'looking at the clock': () => remember(table, clock.look()),
     ...(doubt === undefined && deletions),
     'emptying the log': async () => table.settle(),
-    'looking at the disk': async () => room.look(),
+    'looking at the disk': async () => disk.look(),
   });
 }
 

@@ -27,6 +27,14 @@ export async function mount(system: FileSystem, mebibytes: number): Promise<stri
   return place;
 }
 
+/** Mounts an empty disk over a folder; answers what takes it away again. */
+export async function mountOver(folder: string): Promise<() => Promise<unknown>> {
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=64M', 'tmpfs', folder]);
+  const unmount = () => run('umount', ['--lazy', folder]);
+  onTestFinished(() => unmount().then(undefined, () => undefined)); // unless it is unmounted already
+  return unmount;
+}
+
 /** Lets nothing on the disk be changed any more. */
 export async function makeReadOnly(place: string): Promise<void> {
   await run('mount', ['-o', 'remount,ro', place]);
