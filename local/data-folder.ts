@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, statfsSync } from 'node:fs';
 import { access, lstat, mkdir, open, opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { registryIdKey, sweeps } from '../functions/registry/keys.ts';
@@ -13,6 +13,8 @@ const USABLE = constants.R_OK | constants.W_OK | constants.X_OK;
 
 /** What objects are called; a disk may have a folder of its own there. */
 const OBJECT = /^[0-9a-f]{8}-/;
+
+const SQLITE_CANTOPEN = 14;
 
 /** The smallest that SQLite writes. A shorter file it takes for a new database, and removes the log beside it. */
 const SMALLEST_DATABASE = 512;
@@ -141,14 +143,30 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** What a folder is refused with that cannot be read or written. */
+/** What a folder is refused with that cannot be read or written, or whose disk is full. */
 export function unusable(folder: string, cause: unknown): Error {
+  const what = `${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}`;
+  if (isDiskFull(cause) || (isUnopened(cause) && isWithoutRoom(folder))) {
+    return new Error(
+      `${what}. Its disk has no room for another file: make some (df -h, and df -i for the number of files), and start ` +
+        'again. docs/runbook.md#the-disk-is-full',
+      { cause },
+    );
+  }
   const user = process.getuid ? ` (uid ${process.getuid()})` : '';
   return new Error(
-    `${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}. It has to be a folder that the user who ` +
-      `runs the registry${user} may read and write, on a disk that is mounted for writing; STOWAGE_DATA names another`,
+    `${what}. It has to be a folder that the user who runs the registry${user} may read and write, on a disk that is ` +
+      'mounted for writing; STOWAGE_DATA names another',
     { cause },
   );
+}
+
+/** SQLite does not say why it could not make a file. */
+const isUnopened = (error: unknown) => (error as { errcode?: number }).errcode === SQLITE_CANTOPEN;
+
+function isWithoutRoom(folder: string): boolean {
+  const { bavail, files, ffree } = statfsSync(folder);
+  return bavail === 0 || (files > 0 && ffree === 0);
 }
 
 async function writeMark(folder: string, id: string): Promise<void> {

@@ -10,7 +10,7 @@ import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
 import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
-import { claimFolder, openFolder } from './data-folder.ts';
+import { claimFolder, openFolder, unusable } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskRoom } from './disk-room.ts';
@@ -59,7 +59,9 @@ export async function openEmbedded({
   const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give() });
   try {
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
-    const blobs = await DirectoryBlobStore.open(data);
+    const blobs = await DirectoryBlobStore.open(data).catch((error: unknown) => {
+      throw unusable(data, error);
+    });
     const clock = await openClock(table, { trustClock, clocks, tell });
     const watch = new FolderWatch(data, contents.database, tell);
     const registry: Registry = {

@@ -18,12 +18,13 @@ import {
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
+import { openEmbedded } from '../../local/embedded.ts';
 import { SqliteTable } from '../../local/sqlite-table.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { pullBlob, pushBlob, pushImage } from './client.ts';
 import { canMount } from './loop-disk.ts';
-import { makeReadOnly, mount } from './mounts.ts';
+import { fillUp, makeReadOnly, mount, useUpFiles } from './mounts.ts';
 import { removePartition } from './partition.ts';
 
 const PAGE = 4096;
@@ -247,6 +248,29 @@ it.runIf(canMount)(
     mkdirSync(join(place, 'data'));
     await makeReadOnly(place);
     expect(await refusalOf(join(place, 'data'))).toContain(`${join(place, 'data')} cannot be used: EROFS`);
+  },
+);
+
+it.runIf(canMount)('says so where the disk is full (needs root on Linux, to mount it)', async () => {
+  const place = await mount('tmpfs', 64);
+  const giveBack = fillUp(place);
+  expect(await refusalOf(join(place, 'data'))).toContain(
+    'Its disk has no room for another file: make some (df -h',
+  );
+  giveBack();
+  await start(join(place, 'data'));
+});
+
+it.runIf(canMount)(
+  'says so where the disk has no files left (needs root on Linux, to mount it)',
+  async () => {
+    const place = await mount('ext4', 32);
+    const data = join(place, 'data');
+    const { close } = await openEmbedded({ data });
+    await close();
+    rmSync(join(data, 'reserve'), { force: true });
+    useUpFiles(place);
+    expect(await refusalOf(data)).toContain('and df -i for the number of files');
   },
 );
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
@@ -51,6 +51,20 @@ export function fillUp(place: string): () => void {
   }
   closeSync(file);
   return () => rmSync(path);
+}
+
+/** Makes files until the disk takes no more of them. */
+export function useUpFiles(place: string): void {
+  const folder = join(place, 'files');
+  mkdirSync(folder);
+  for (let n = 0; ; n += 1) {
+    try {
+      closeSync(openSync(join(folder, `${n}`), 'w'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return;
+      throw error;
+    }
+  }
 }
 
 /** Bytes that are left. */
