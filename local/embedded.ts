@@ -6,6 +6,7 @@ import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import { unhurried } from '../functions/registry/unhurried.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
 import { attemptAll } from './attempt-all.ts';
@@ -63,6 +64,7 @@ export async function openEmbedded({
       table,
       blobs,
       now: () => clock.now(),
+      steady: () => clock.steady(),
       doubt: () => clock.doubt(),
       newId: randomUUID,
       // Writers of one process only meet between two turns of the event loop.
@@ -105,8 +107,10 @@ interface Parts {
   readonly tell: (what: string) => void;
 }
 
-/** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. */
-async function tidy({ registry, table, clock, room, tell }: Parts, lease: Lease): Promise<void> {
+/** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. The clock may be put
+ *  forward at any step; what was not due before is left. */
+async function tidy({ registry: hurried, table, clock, room, tell }: Parts, lease: Lease): Promise<void> {
+  const registry = unhurried(hurried); // before the clock is asked for: it may change between the two
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
   const patient = { ...registry, table: considerate(table) };

@@ -51,6 +51,11 @@ export class WatchedClock {
     return wall < this.#certain - JUMP_MS ? this.#certain : wall;
   }
 
+  /** Milliseconds since any moment, which nobody sets. */
+  steady(): number {
+    return this.#steady();
+  }
+
   /** Why the clock may be wrong, and what to do; `undefined` where it is believed. */
   doubt(): string | undefined {
     const [wall, certain] = [this.#wall(), this.#certain];
