@@ -16,7 +16,7 @@ import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskRoom } from './disk-room.ts';
 import { openTable } from './open-table.ts';
-import type { SqliteTable } from './sqlite-table.ts';
+import { halting, type SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
@@ -41,6 +41,8 @@ interface EmbeddedOptions {
   readonly clocks?: Clocks;
   /** Told of what its operator should know. @default nobody */
   readonly tell?: (what: string) => void;
+  /** Ends the process, where nobody can say any more whether a write that failed has been made. @default throws */
+  readonly halt?: (why: string) => never;
 }
 
 /** Opens or makes the registry in `data`; refuses where another process has it open, and where what lies there is damaged or
@@ -52,10 +54,11 @@ export async function openEmbedded({
   trustClock = false,
   clocks = {},
   tell = () => undefined,
+  halt = halting,
 }: EmbeddedOptions): Promise<Embedded> {
   const contents = await openFolder(data);
   const reserve = new DiskReserve(data);
-  const table = openTable({ folder: data, adopt, checksAll, makeRoom: () => reserve.give() });
+  const table = openTable({ folder: data, adopt, checksAll, makeRoom: () => reserve.give(), halt });
   try {
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
     const blobs = await DirectoryBlobStore.open(data);

@@ -17,15 +17,17 @@ interface OpenOptions {
   /** Reads a database of any size. */
   readonly checksAll: boolean;
   readonly makeRoom: () => boolean;
+  /** Ends the process where a write that failed cannot be taken back. */
+  readonly halt: (why: string) => never;
 }
 
 /** Opens or makes the database of a folder. Refuses, with the cause and the cure, what is damaged, what another process has
  *  open, and what cannot be written. */
-export function openTable({ folder, adopt, checksAll, makeRoom }: OpenOptions): SqliteTable {
+export function openTable({ folder, adopt, checksAll, makeRoom, halt }: OpenOptions): SqliteTable {
   const path = join(folder, 'registry.sqlite');
   try {
     if (!adopt && readLog(`${path}-wal`) === 'damaged') throw damagedLog(path);
-    const table = new SqliteTable(path, { makeRoom });
+    const table = new SqliteTable(path, { makeRoom, halt });
     const isChecked = checksAll || statSync(path).size <= CHECKED_BYTES;
     const damage = isChecked ? table.findDamage() : undefined;
     if (damage === undefined) return table;
