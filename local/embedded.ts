@@ -15,6 +15,7 @@ import { claimFolder, openFolder } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskRoom } from './disk-room.ts';
+import { FailingDisk } from './failing-disk.ts';
 import { openTable } from './open-table.ts';
 import { halting, type SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
@@ -76,10 +77,14 @@ export async function openEmbedded({
       afterwards: (work) => void work(),
     };
     const room = new DiskRoom(data, reserve, tell);
+    const failing = new FailingDisk(data, tell);
     room.look();
     return {
       registry,
-      room,
+      room: {
+        require: () => room.require(),
+        refusalOf: (error) => room.refusalOf(error) ?? failing.refusalOf(error),
+      },
       tidy: (lease) => tidy({ registry, table, clock, room, tell }, lease),
       async close() {
         await remember(table, clock.look()).catch(() => undefined);
