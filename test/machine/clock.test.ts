@@ -28,7 +28,7 @@ class Machine {
   readonly told: string[] = [];
   readonly #data: string;
   /** The true time, and how much of it the machine was awake for. */
-  #time = Date.UTC(2026, 5, 1);
+  #time = Date.UTC(2026, 11, 1);
   #awake = 0;
   /** How far its clock is off. */
   error = 0;
@@ -218,6 +218,20 @@ it('gives what is pushed and deleted in 1970 its time, once the clock is right a
   expect(await findTag(machine.registry, REPOSITORY, late)).toBeDefined();
   expect(await machine.registry.table.get(graveKey(REPOSITORY, deleted))).toBeDefined();
   await requireUpload(machine.registry, REPOSITORY, id);
+});
+
+it('doubts 1970 at its first start, too, and stamps nothing with it', async () => {
+  const machine = new Machine(await scratch());
+  await machine.start({ error: -machine.trueTime });
+  expect(machine.told.join()).toMatch(/the clock says 1970-.* days before it was last seen right/);
+  const { id } = await startUpload(machine.registry, REPOSITORY);
+  const deleted = await push(machine.registry, imageOf(await pushBlob(machine.registry)), TAG);
+  await deleteManifest(machine.registry, REPOSITORY, deleted);
+  await machine.run(60 * SECOND);
+  machine.error = 0;
+  await machine.run(3 * DAY);
+  await requireUpload(machine.registry, REPOSITORY, id);
+  expect(await machine.registry.table.get(graveKey(REPOSITORY, deleted))).toBeDefined();
 });
 
 it('goes on by itself after two weeks of sleep, a day of running later', async () => {
