@@ -34,11 +34,12 @@ export interface Answered {
   readonly cause?: unknown;
 }
 
-/** The room that a host's stores have. */
+/** The room that a host's stores have, and what becomes of them. */
 export interface Room {
   /** Throws where there is none for a push. */
   require(): void;
-  /** The refusal of whatever failed for want of room; `undefined` where an error is another one. */
+  /** The refusal of whatever failed for want of room, or by a store that fails; `undefined` where an error is another
+   *  one. */
   refusalOf(error: unknown): RegistryError | undefined;
 }
 
@@ -191,8 +192,7 @@ class Visit {
   async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
     this.#failed.abort(error);
     const path = readablePath(this.#options.request);
-    const noRoom = this.#options.room?.refusalOf(error);
-    const response = errorResponse(noRoom ?? error, path);
+    const response = this.#errorResponse(error, path);
     if (!(error instanceof RegistryError)) return { response, cause: error };
     // What the client is told is the log's, too, with more of it.
     const fault = error.status >= 500 ? error : undefined;
@@ -202,8 +202,12 @@ class Visit {
       await this.#audit(response.status);
       return { response, cause: fault };
     } catch (cause) {
-      return { response: errorResponse(cause, path), cause };
+      return { response: this.#errorResponse(cause, path), cause };
     }
+  }
+
+  #errorResponse(error: unknown, path: string): Response {
+    return errorResponse(this.#options.room?.refusalOf(error) ?? error, path);
   }
 
   /** A trail with holes is none: where it cannot be written, the request fails. Strangers are only let in where

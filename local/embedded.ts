@@ -6,6 +6,7 @@ import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import { unhurried } from '../functions/registry/unhurried.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
 import { attemptAll } from './attempt-all.ts';
@@ -14,9 +15,10 @@ import { claimFolder, openFolder, unusable } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskRoom } from './disk-room.ts';
+import { FailingDisk } from './failing-disk.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
-import type { SqliteTable } from './sqlite-table.ts';
+import { halting, type SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
@@ -41,6 +43,8 @@ interface EmbeddedOptions {
   readonly clocks?: Clocks;
   /** Told of what its operator should know. @default nobody */
   readonly tell?: (what: string) => void;
+  /** Ends the process, where nobody can say any more whether a write that failed has been made. @default throws */
+  readonly halt?: (why: string) => never;
 }
 
 /** Opens or makes the registry in `data`; refuses where another process has it open, and where what lies there is damaged or
@@ -52,11 +56,12 @@ export async function openEmbedded({
   trustClock = false,
   clocks = {},
   tell = () => undefined,
+  halt = halting,
 }: EmbeddedOptions): Promise<Embedded> {
   const contents = await openFolder(data);
   // On the disk of the database, which alone needs it.
   const reserve = new DiskReserve(dirname(contents.database));
-  const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give() });
+  const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give(), halt });
   try {
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });
     const blobs = await DirectoryBlobStore.open(data).catch((error: unknown) => {
@@ -68,6 +73,7 @@ export async function openEmbedded({
       table: watch.guard(table),
       blobs,
       now: () => clock.now(),
+      steady: () => clock.steady(),
       doubt: () => clock.doubt(),
       newId: randomUUID,
       // Writers of one process only meet between two turns of the event loop.
@@ -76,6 +82,7 @@ export async function openEmbedded({
       afterwards: (work) => void work(),
     };
     const disk = new DiskRoom(data, reserve, tell);
+    const failing = new FailingDisk(data, tell);
     disk.look();
     return {
       registry,
@@ -84,7 +91,7 @@ export async function openEmbedded({
           watch.require();
           disk.require();
         },
-        refusalOf: (error) => watch.refusalOf(error) ?? disk.refusalOf(error),
+        refusalOf: (error) => watch.refusalOf(error) ?? disk.refusalOf(error) ?? failing.refusalOf(error),
       },
       async tidy(lease) {
         watch.require();
@@ -120,8 +127,10 @@ interface Parts {
   readonly tell: (what: string) => void;
 }
 
-/** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. */
-async function tidy({ registry, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
+/** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. The clock may be put
+ *  forward at any step; what was not due before is left. */
+async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
+  const registry = unhurried(hurried); // before the clock is asked for: it may change between the two
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
   const patient = { ...registry, table: considerate(registry.table) };

@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
   process.stderr.on('error', () => undefined); // whoever read it has gone, and the registry need not go as well
   const settings = settingsFrom(process.env);
-  const stores = await openStores(process.env, tell);
+  const stores = await openStores(process.env, tell, halt);
   const app = createApp({
     registry: stores.registry,
     room: stores.room,
@@ -49,6 +49,12 @@ function reasonOf(error: unknown): string {
 /** One line for the operator. */
 function tell(what: string): void {
   process.stderr.write(`stowage: ${what}\n`);
+}
+
+/** Whoever waits for an answer gets none, as by a crash: that is what it is. */
+function halt(why: string): never {
+  tell(why);
+  process.exit(1);
 }
 
 /** Loaded only here: an open registry starts sooner without what makes and reads tokens. */

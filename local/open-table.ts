@@ -17,20 +17,22 @@ interface OpenOptions {
   /** Reads a database of any size. */
   readonly checksAll: boolean;
   readonly makeRoom: () => boolean;
+  /** Ends the process where a write that failed cannot be taken back. */
+  readonly halt: (why: string) => never;
 }
 
 /** Opens or makes the database of a folder. Refuses, with the cause and the cure, and changing nothing, what is damaged, what
  *  another process has open, and what cannot be written. */
-export function openTable({ contents, adopt, checksAll, makeRoom }: OpenOptions): SqliteTable {
+export function openTable({ contents, adopt, checksAll, makeRoom, halt }: OpenOptions): SqliteTable {
   const { folder, database } = contents;
   try {
     if (!adopt && readLog(`${database}-wal`) === 'damaged') throw damagedLog(database);
     if (hasLog(database)) {
       const damage = inspectWithLog(database);
       if (damage !== undefined) throw damaged(database, damage);
-      return new SqliteTable(database, { makeRoom });
+      return new SqliteTable(database, { makeRoom, halt });
     }
-    const table = new SqliteTable(database, { makeRoom });
+    const table = new SqliteTable(database, { makeRoom, halt });
     return checksAll || sizeOf(database) <= CHECKED_BYTES ? checked(table, database) : table;
   } catch (error) {
     throw explain(error, folder, database);

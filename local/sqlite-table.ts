@@ -1,3 +1,4 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import {
   type Attributes,
@@ -36,30 +37,46 @@ interface PendingWrite {
 
 const SQLITE_FULL = 13;
 
+/** After any other error of a COMMIT its transaction may be whole in the log, where the next start would find it. Codes of SQLite:
+ *  no room, read-only, a write that failed. */
+const WRITES_NO_END = [SQLITE_FULL, 8, 778];
+
 /** Expired items that are removed in one transaction. */
 const EXPIRED_AT_ONCE = 1000;
 
 interface TableOptions {
   /** Makes room on a disk that is full, for a write to be tried again; false where it cannot. @default cannot */
   readonly makeRoom?: () => boolean;
+  /** Ends the process, where a write that failed cannot be taken back: nobody is told what became of it. @default throws */
+  readonly halt?: (why: string) => never;
 }
 
+/** Where nobody has said how to end the process, whoever writes is told. */
+export const halting = (why: string): never => {
+  throw new Error(why);
+};
+
 /** A `Table` in one SQLite file. Writes that arrive together share one transaction and one fsync; each is
- *  acknowledged after that, so it survives the loss of power. One process at a time can open the file. */
+ *  acknowledged after that, so it survives the loss of power, and one that fails is not found later. One process at a time can open the file. */
 export class SqliteTable implements Table {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #path: string;
   readonly #makeRoom: () => boolean;
+  readonly #halt: (why: string) => never;
   #pending: PendingWrite[] = [];
 
   /** Opens or makes the file. Throws `SQLITE_BUSY` (`errcode` 5) where another process has it open. */
-  constructor(path: string, { makeRoom = () => false }: TableOptions = {}) {
+  constructor(path: string, { makeRoom = () => false, halt = halting }: TableOptions = {}) {
+    this.#path = path;
     this.#makeRoom = makeRoom;
+    this.#halt = halt;
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
     this.#database.exec(
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
     );
+    this.#settleWhatWasFound();
     this.#transaction(() => this.#database.exec(SCHEMA));
     this.#statements = prepare(this.#database);
   }
@@ -140,11 +157,15 @@ export class SqliteTable implements Table {
     for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
   }
 
-  /** Tried again as long as room can be made for it. */
   #transaction<T>(work: () => T): T {
+    return this.#withRoom(() => this.#attempt(work));
+  }
+
+  /** Tried again as long as room can be made for it. */
+  #withRoom<T>(work: () => T): T {
     for (;;) {
       try {
-        return this.#attempt(work);
+        return work();
       } catch (error) {
         if ((error as { errcode?: number }).errcode !== SQLITE_FULL || !this.#makeRoom()) throw error;
       }
@@ -153,13 +174,44 @@ export class SqliteTable implements Table {
 
   #attempt<T>(work: () => T): T {
     this.#database.exec('BEGIN IMMEDIATE');
+    let isEnding = false;
     try {
       const result = work();
+      isEnding = true;
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      if (isEnding && !WRITES_NO_END.includes((error as { errcode?: number }).errcode ?? 0)) this.#takeBack();
       throw error;
+    }
+  }
+
+  /** Empties the log of a transaction that failed when it was whole, such as by its sync. */
+  #takeBack(): void {
+    try {
+      this.settle();
+      const log = openSync(`${this.#path}-wal`, 'r+');
+      try {
+        fsyncSync(log);
+      } finally {
+        closeSync(log);
+      }
+    } catch (error) {
+      this.#halt(
+        `a write to ${this.#path} failed, and cannot be taken back (${(error as Error).message}): look after the disk, and ` +
+          'start the registry again. docs/runbook.md#the-disk-fails',
+      );
+    }
+  }
+
+  /** What a process left in the log that ended may not be on the disk, though it can be read. A disk without room has what it
+   *  has. */
+  #settleWhatWasFound(): void {
+    try {
+      this.#withRoom(() => this.settle());
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== SQLITE_FULL) throw error;
     }
   }
 

@@ -32,10 +32,11 @@ export interface OpenRegistry {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Opens the stores that `STOWAGE_STORE` names: `directory` (the default) or `aws`. `tell` is told of what the operator
- *  should know. */
+ *  should know; `halt` ends the process where nobody can say whether a write that failed has been made. */
 export async function openStores(
   environment: Environment,
   tell: (what: string) => void,
+  halt: (why: string) => never,
 ): Promise<OpenRegistry> {
   const store = environment['STOWAGE_STORE'] || 'directory';
   if (store === 'aws') return openAws(environment);
@@ -46,6 +47,7 @@ export async function openStores(
     adopt: environment['STOWAGE_ADOPT'] === '1',
     trustClock: environment['STOWAGE_TRUST_CLOCK'] === '1',
     tell,
+    halt,
   });
   const keys = new TableKeys(embedded.registry);
   return {

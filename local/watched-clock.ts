@@ -7,6 +7,9 @@ const JUMP_MS = 24 * HOUR_MS;
 /** It is believed when the registry has run for so long with it; whoever looks after it has a day to see the message. */
 const TRIAL_MS = 24 * HOUR_MS;
 
+/** When this version was made: no clock that is right says less. To be raised with each release. */
+const RELEASED = Date.UTC(2026, 10, 30);
+
 /** What is remembered of a clock from one start to the next. */
 export interface ClockMemory {
   /** Milliseconds since 1970: the last time that is certain. */
@@ -39,7 +42,7 @@ export class WatchedClock {
   ) {
     this.#wall = wall;
     this.#steady = steady;
-    this.#seen = memory?.seen ?? wall();
+    this.#seen = memory?.seen ?? Math.max(wall(), RELEASED);
     this.#doubtful = memory?.doubtful ?? 0;
     this.#since = steady();
   }
@@ -49,6 +52,11 @@ export class WatchedClock {
   now(): number {
     const wall = this.#wall();
     return wall < this.#certain - JUMP_MS ? this.#certain : wall;
+  }
+
+  /** Milliseconds since any moment, which nobody sets. */
+  steady(): number {
+    return this.#steady();
   }
 
   /** Why the clock may be wrong, and what to do; `undefined` where it is believed. */

@@ -55,6 +55,10 @@ export class RegistryProcess {
     return this.#log.split('\n').filter(Boolean);
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** What it has written to its error output since it started. */
   get errors(): string {
     return this.#errors;

@@ -17,7 +17,7 @@ export function errorResponse(error: unknown, path: string): Response {
   if (error instanceof RegistryError) {
     const { entries, status, headers, message } = error;
     // Some clients show of a refusal no more than the status line, where HTTP has one.
-    const reason = status === 403 || status === 507 ? { statusText: asciiOf(message) } : {};
+    const reason = [403, 503, 507].includes(status) ? { statusText: asciiOf(message) } : {};
     return Response.json({ errors: entries }, { status, headers, ...reason });
   }
   return Response.json({ errors: [{ code: 'UNKNOWN', message: INTERNAL }] }, { status: 500 });

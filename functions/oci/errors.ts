@@ -249,6 +249,14 @@ export const denied = (why: string) => new RegistryError('DENIED', why);
 export const storageFull = (cure: string) =>
   new RegistryError('DENIED', `the registry has no room left: its disk is full; ${cure}`, { status: 507 });
 
+/** What the registry keeps its data on does not do what it is asked for. */
+export const storageFailed = () =>
+  new RegistryError(
+    'UNKNOWN',
+    "the registry's disk fails, or may only be read; its operator has to look after it; then try again",
+    { status: 503 },
+  );
+
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 

@@ -11,6 +11,8 @@ export interface Registry {
   readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds since any moment, by a clock that nobody sets. @default the host has none */
+  readonly steady?: () => number;
   /** Why the host doubts its clock: then nothing may be deleted for its age. @default never */
   readonly doubt?: () => string | undefined;
   /** A fresh UUID. */

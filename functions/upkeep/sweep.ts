@@ -3,6 +3,7 @@ import type { RepositoryName } from '../oci/reference.ts';
 import { repositoryKey, sweepEntryKey, sweepProgressKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
+import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
@@ -17,12 +18,14 @@ const STAGES: readonly Stage[] = [retain, expireGraves, sweepLinks];
 
 /** Deletes what nothing in the repository uses any more and nobody can be about to use. Needs no pause: pushes,
  *  deletes and other sweeps may run meanwhile, and it may die at any step and be run again. A repository that does not
- *  exist is done. DENIED (409) while the host doubts its clock, except for a dry run. */
+ *  exist is done. DENIED (409) where the host doubts its clock, except for a dry run; one that is put forward meanwhile
+ *  makes nothing older. */
 export async function sweepRepository(
-  registry: Registry,
+  hurried: Registry,
   name: RepositoryName,
   options: SweepOptions,
 ): Promise<SweepOutcome> {
+  const registry = unhurried(hurried);
   const doubt = options.dryRun ? undefined : registry.doubt?.();
   if (doubt !== undefined) throw conflict(doubt);
   const found = await findRepository(registry, name);

@@ -28,10 +28,12 @@ class Machine {
   readonly told: string[] = [];
   readonly #data: string;
   /** The true time, and how much of it the machine was awake for. */
-  #time = Date.UTC(2026, 5, 1);
+  #time = Date.UTC(2026, 11, 1);
   #awake = 0;
   /** How far its clock is off. */
   error = 0;
+  /** Called before anybody looks at its clock. */
+  onLook: () => void = () => undefined;
   #embedded: Embedded | undefined;
 
   constructor(data: string) {
@@ -51,7 +53,11 @@ class Machine {
   /** Starts the registry, which tidies at once. */
   async start({ error = 0, trustClock = false } = {}): Promise<void> {
     this.error = error;
-    const clocks = { wall: () => this.#time + this.error, steady: () => this.#awake };
+    const wall = () => {
+      this.onLook();
+      return this.#time + this.error;
+    };
+    const clocks = { wall, steady: () => this.#awake };
     const tell = (what: string) => void this.told.push(what);
     this.#embedded = await openEmbedded({ data: this.#data, clocks, trustClock, tell });
     await this.#embedded.tidy(DEFAULT_LEASE);
@@ -117,6 +123,28 @@ it('loses nothing to a clock that is 30 days ahead for three seconds, and collec
   await machine.run(4 * DAY);
   expect(await machine.registry.table.get(graveKey(REPOSITORY, deleted))).toBeUndefined();
 });
+
+it('loses nothing to a clock that is put 60 days forward in the middle of a tidying, at any look at it', async () => {
+  for (let [looks, jump] = [0, 1]; jump <= looks + 1; jump += 1) {
+    const { machine, deleted, id } = await openWithAll();
+    await putPolicy(machine.registry, keepThirtyDays);
+    looks = 0;
+    machine.onLook = () => {
+      looks += 1;
+      if (looks === jump) machine.error = 60 * DAY;
+    };
+    await machine.run(26 * HOUR, 26 * HOUR).catch(() => undefined); // a sweep says why it did not begin
+    [machine.error, machine.onLook] = [0, () => undefined];
+    const { registry } = machine;
+    expect([jump, await registry.table.get(uploadKey(id))]).toEqual([jump, expect.anything()]);
+    expect([jump, await registry.table.get(graveKey(REPOSITORY, deleted))]).toEqual([
+      jump,
+      expect.anything(),
+    ]);
+    expect([jump, await findTag(registry, REPOSITORY, TAG)]).toEqual([jump, expect.anything()]);
+    await machine.stop();
+  }
+}, 60_000);
 
 it.runIf(FAKETIME)('so does the registry itself (needs libfaketime)', async () => {
   const data = await scratch();
@@ -190,6 +218,20 @@ it('gives what is pushed and deleted in 1970 its time, once the clock is right a
   expect(await findTag(machine.registry, REPOSITORY, late)).toBeDefined();
   expect(await machine.registry.table.get(graveKey(REPOSITORY, deleted))).toBeDefined();
   await requireUpload(machine.registry, REPOSITORY, id);
+});
+
+it('doubts 1970 at its first start, too, and stamps nothing with it', async () => {
+  const machine = new Machine(await scratch());
+  await machine.start({ error: -machine.trueTime });
+  expect(machine.told.join()).toMatch(/the clock says 1970-.* days before it was last seen right/);
+  const { id } = await startUpload(machine.registry, REPOSITORY);
+  const deleted = await push(machine.registry, imageOf(await pushBlob(machine.registry)), TAG);
+  await deleteManifest(machine.registry, REPOSITORY, deleted);
+  await machine.run(60 * SECOND);
+  machine.error = 0;
+  await machine.run(3 * DAY);
+  await requireUpload(machine.registry, REPOSITORY, id);
+  expect(await machine.registry.table.get(graveKey(REPOSITORY, deleted))).toBeDefined();
 });
 
 it('goes on by itself after two weeks of sleep, a day of running later', async () => {

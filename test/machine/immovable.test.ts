@@ -7,6 +7,7 @@ import { digestKey, signingKeysKey, uploadKey } from '../../functions/registry/k
 import type { Registry } from '../../functions/registry/registry.ts';
 import { startUpload } from '../../functions/registry/uploads.ts';
 import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
+import { halting } from '../../local/sqlite-table.ts';
 import { openStores } from '../../local/stores.ts';
 import { pushBlob, REPOSITORY } from '../registry/fixture.ts';
 import { scratch } from '../scratch.ts';
@@ -21,7 +22,7 @@ async function openWithGarbage(data: string) {
   const clock = { offset: 0 };
   vi.spyOn(Date, 'now').mockImplementation(() => real() + clock.offset);
   onTestFinished(() => void vi.restoreAllMocks());
-  const stores = await openStores({ STOWAGE_DATA: data, STOWAGE_TRUST_CLOCK: '1' }, () => undefined);
+  const stores = await openStores({ STOWAGE_DATA: data, STOWAGE_TRUST_CLOCK: '1' }, () => undefined, halting);
   onTestFinished(() => stores.close());
   await stores.keys.keys();
   const { registry } = stores;
