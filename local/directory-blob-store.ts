@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import {
   type AppendOptions,
@@ -18,6 +18,8 @@ import {
   type Upload,
 } from '../functions/storage/blob-store.ts';
 import { type Disk, type DiskFile, realDisk } from './disk.ts';
+import { attempt, DiskFailure } from './disk-failure.ts';
+import { isDiskFull } from './disk-room.ts';
 import { digestFile, streamFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
@@ -25,16 +27,11 @@ import { type LiveHash, LiveHashes } from './live-hashes.ts';
 /** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
 const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const DIRECTORIES = ['blobs', 'uploads'];
+/** Within the folder of the objects: no file is moved from one mount to another. */
+const UPLOADS = 'blobs/uploads';
 
 /** Keys are ASCII: the order of their code units is that of their bytes. */
 const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
-
-/** What the disk refused. The kernel tells of bytes that it could not write only once, so whatever was written to that file
- *  is in doubt from then on. */
-class DiskFailure extends Error {
-  override readonly name = 'DiskFailure';
-}
 
 /** An upload's bytes so far, and their hash where it is known. */
 interface Progress {
@@ -42,9 +39,9 @@ interface Progress {
   readonly live: LiveHash | undefined;
 }
 
-/** A `BlobStore` in a directory. An upload is a file in `uploads/`, which one request at a time writes to, and only
- *  while the registry has it open. It is synced, whole and of the right digest when it is moved into `blobs/`, and no
- *  file is ever opened for writing there. After any failed write or sync an upload is gone. */
+/** A `BlobStore` in a directory. An upload is a file in `blobs/uploads/`, which one request at a time writes to, and
+ *  only while the registry has it open. It is synced, whole and of the right digest when it is moved up into `blobs/`, and
+ *  no file is ever opened for writing there. After any failed write or sync an upload is gone. */
 export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
   readonly #disk: Disk;
@@ -52,6 +49,7 @@ export class DirectoryBlobStore implements BlobStore {
   /** Uploads that are gone and whose files could not be removed. */
   readonly #void = new Set<ObjectKey>();
   readonly #hashes = new LiveHashes();
+  #hasUploads = false;
 
   private constructor(root: string, disk: Disk) {
     [this.#root, this.#disk] = [root, disk];
@@ -59,9 +57,15 @@ export class DirectoryBlobStore implements BlobStore {
 
   /** Opens or makes the directories. One process at a time may use them. */
   static async open(root: string, disk: Disk = realDisk): Promise<DirectoryBlobStore> {
-    for (const name of DIRECTORIES) await disk.makeDirectory(join(root, name));
+    await disk.makeDirectory(join(root, 'blobs'));
     await disk.syncDirectory(root);
-    return new DirectoryBlobStore(root, disk);
+    const store = new DirectoryBlobStore(root, disk);
+    try {
+      await store.#makeUploads();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error; // else the first push makes it
+    }
+    return store;
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
@@ -74,7 +78,7 @@ export class DirectoryBlobStore implements BlobStore {
       const { offset, live } = await this.#write(file, upload, body);
       // Synced: what is acknowledged is on the disk, and a failure is told while this file is open.
       await attempt(() => file.sync());
-      if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, 'uploads')));
+      if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, UPLOADS)));
       const next = { ...upload, offset };
       if (!(await options.commit(next))) return { is: 'lost' };
       if (live) this.#hashes.remember(objectKey, live);
@@ -112,6 +116,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
+    await this.#makeUploads();
     const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
     try {
       const writer = new FileWriter(file, 0);
@@ -182,7 +187,8 @@ export class DirectoryBlobStore implements BlobStore {
       this.#void.delete(objectKey);
     }
     // Synced: nobody remembers them any more, and with the power they would be back.
-    for (const name of DIRECTORIES) await this.#disk.syncDirectory(join(this.#root, name));
+    for (const name of this.#hasUploads ? [UPLOADS, 'blobs'] : ['blobs'])
+      await this.#disk.syncDirectory(join(this.#root, name));
   }
 
   /** Has one request at a time write to an upload, and only where it stands as that request has read it. */
@@ -224,6 +230,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async #open(objectKey: ObjectKey): Promise<DiskFile> {
+    await this.#makeUploads();
     const path = this.#uploadPath(objectKey);
     // A request that died before its upload was linked has moved the file already. Nobody reads it there.
     const isMoved = !(await this.#disk.stat(path)) && (await this.#disk.stat(this.#path(objectKey)));
@@ -277,6 +284,13 @@ export class DirectoryBlobStore implements BlobStore {
     await this.delete([objectKey]).catch(() => this.#void.add(objectKey));
   }
 
+  async #makeUploads(): Promise<void> {
+    if (this.#hasUploads) return;
+    await this.#disk.makeDirectory(join(this.#root, UPLOADS));
+    await this.#disk.syncDirectory(join(this.#root, 'blobs'));
+    this.#hasUploads = true;
+  }
+
   /** A directory has no order: all names are read, and no more than twice `limit` are held. */
   async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
     const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
@@ -300,14 +314,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   #uploadPath(objectKey: ObjectKey): string {
-    return this.#path(objectKey).replace(/blobs(.[^/\\]+)$/, 'uploads$1');
-  }
-}
-
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw new DiskFailure('the disk refused a write', { cause });
+    const path = this.#path(objectKey);
+    return join(this.#root, UPLOADS, basename(path));
   }
 }

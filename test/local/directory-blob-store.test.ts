@@ -24,7 +24,9 @@ it.each(['../x', 'blobs/../../etc/passwd', 'blobs/', '/etc/passwd', 'blobs/a\0b'
     await expect(store.put(key as ObjectKey, Buffer.of(1))).rejects.toThrow(RangeError);
     await expect(store.read({ objectKey: key as ObjectKey, size: 1 })).rejects.toThrow(RangeError);
     await expect(store.delete([key as ObjectKey])).rejects.toThrow(RangeError);
-    expect(await readdir(root, { recursive: true })).toEqual(expect.arrayContaining(['blobs', 'uploads']));
+    expect(await readdir(root, { recursive: true })).toEqual(
+      expect.arrayContaining(['blobs', 'blobs/uploads']),
+    );
   },
 );
 
@@ -57,7 +59,7 @@ it('drops what a killed process wrote past the acknowledged offset', async () =>
   const root = await scratch();
   const store = await DirectoryBlobStore.open(root);
   const upload = await append(store, await start(store), Buffer.from('kept'));
-  await appendFile(join(root, upload.objectKey.replace('blobs', 'uploads')), 'not acknowledged');
+  await appendFile(join(root, upload.objectKey.replace('blobs', 'blobs/uploads')), 'not acknowledged');
   const reopened = await DirectoryBlobStore.open(root);
   expect(await close(reopened, upload, Buffer.from('kept'))).toEqual({ is: 'closed' });
   expect(await textOf(reopened, upload, 4)).toBe('kept');
@@ -96,7 +98,7 @@ it('is closed again where the process died between the move and the link', async
   const reopened = await DirectoryBlobStore.open(root);
   expect(await close(reopened, upload, whole, { last })).toEqual({ is: 'closed' });
   expect(await textOf(reopened, upload, whole.length)).toBe('head tail');
-  expect(await readdir(join(root, 'uploads'))).toEqual([]);
+  expect(await readdir(join(root, 'blobs', 'uploads'))).toEqual([]);
 });
 
 describe('after the disk has refused', () => {
@@ -185,7 +187,7 @@ it('tells that bytes are missing which were received, as after a loss of power',
   const store = await DirectoryBlobStore.open(root);
   const upload = await append(store, await start(store), Buffer.from('received'));
   expect(await store.holds(upload)).toBe(true);
-  await truncate(join(root, upload.objectKey.replace('blobs', 'uploads')), 3);
+  await truncate(join(root, upload.objectKey.replace('blobs', 'blobs/uploads')), 3);
   const reopened = await DirectoryBlobStore.open(root);
   expect(await reopened.holds(upload)).toBe(false);
   expect(await close(reopened, upload, Buffer.from('received'))).toEqual({ is: 'gone' });

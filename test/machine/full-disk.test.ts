@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deleteBlob as deleteFrom } from '../../functions/registry/blobs.ts';
 import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
 import { openEmbedded } from '../../local/embedded.ts';
+import { objectFiles } from '../object-files.ts';
 import * as fixture from '../registry/fixture.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deleteBlob, openUpload, pullBlob, pushBlob, pushImage } from './client.ts';
@@ -132,8 +133,7 @@ describe.runIf(canMount).each(FILE_SYSTEMS)(
         await tidy(DEFAULT_LEASE);
       }
       expect(freeBytes(place)).toBeGreaterThan(MEBIBYTE / 2);
-      const files = readdirSync(join(data, 'blobs')).filter((name) => name !== 'registry-id');
-      expect(files).toHaveLength(1);
+      expect(objectFiles(data)).toHaveLength(1);
       expect(await fixture.refusal(deleteFrom(registry, fixture.OTHER, kept))).toBeUndefined();
     });
   },
