@@ -18,7 +18,7 @@ import {
   type Upload,
 } from '../functions/storage/blob-store.ts';
 import { type Disk, type DiskFile, realDisk } from './disk.ts';
-import { attempt, DiskFailure } from './disk-failure.ts';
+import { attempt, DiskFailure, isDamage } from './disk-failure.ts';
 import { isDiskFull } from './disk-room.ts';
 import { digestFile, streamFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
@@ -102,9 +102,9 @@ export class DirectoryBlobStore implements BlobStore {
   async holds({ objectKey, offset }: Upload): Promise<boolean> {
     if (offset === 0) return true;
     if (this.#void.has(objectKey)) return false;
-    const found = await this.#disk.stat(this.#uploadPath(objectKey));
-    const file = found ?? (await this.#disk.stat(this.#path(objectKey)));
-    return file !== undefined && file.size >= offset;
+    const found = await this.#look(this.#uploadPath(objectKey));
+    const file = found ?? (await this.#look(this.#path(objectKey)));
+    return typeof file === 'object' && file.size >= offset;
   }
 
   async received(): Promise<undefined> {
@@ -136,34 +136,35 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async read(object: StoredObject, { range, onDamage }: ReadOptions = {}): Promise<Body | undefined> {
-    const file = await this.#disk.openToRead(this.#path(object.objectKey));
+    const file = await this.#openObject(object);
     if (!file) return undefined;
-    const { size } = await file.stat();
-    const whole = { first: 0, last: size - 1 };
+    const whole = { first: 0, last: object.size - 1 };
     const explain = (cause: unknown) => {
-      const damage = new ObjectDamaged(object, cause);
-      onDamage?.(damage);
-      return damage;
+      const error = asDamage(object, cause);
+      if (error instanceof ObjectDamaged) onDamage?.(error);
+      return error;
     };
-    if (size === object.size) return streamFile(file, range ?? whole, { explain });
-    await file.close();
-    throw new ObjectDamaged(object, size);
+    return streamFile(file, range ?? whole, { explain });
   }
 
   async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
-    const found = await this.#disk.stat(this.#path(object.objectKey));
+    const found = await this.#look(this.#path(object.objectKey));
     if (!found) return 'missing';
-    if (found.size !== object.size) return 'damaged';
-    return look === 'bytes' ? this.#readAll(object, digest) : undefined;
+    if (found === 'unreadable' || found.size !== object.size) return 'damaged';
+    if (look !== 'bytes') return undefined;
+    try {
+      return await this.#compare(object, digest);
+    } catch (error) {
+      if (asDamage(object, error) instanceof ObjectDamaged) return 'damaged';
+      throw error;
+    }
   }
 
-  async #readAll({ objectKey, size }: StoredObject, digest: Digest): Promise<Fault | undefined> {
-    const file = await this.#disk.openToRead(this.#path(objectKey));
+  async #compare(object: StoredObject, digest: Digest): Promise<Fault | undefined> {
+    const file = await this.#openObject(object);
     if (!file) return 'missing';
     try {
-      return (await digestFile(file, size, algorithmOf(digest))) === digest ? undefined : 'damaged';
-    } catch {
-      return 'damaged'; // the disk cannot read it
+      return (await digestFile(file, object.size, algorithmOf(digest))) === digest ? undefined : 'damaged';
     } finally {
       await file.close();
     }
@@ -304,8 +305,34 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
-    const found = await this.#disk.stat(this.#path(objectKey));
+    const found = await this.#look(this.#path(objectKey));
+    if (found === 'unreadable') return { objectKey, size: 0, writtenAt: 0 };
     return found && { objectKey, size: found.size, writtenAt: Math.floor(found.mtimeMs) };
+  }
+
+  /** What is known of a file without opening it; `undefined` where there is none. */
+  async #look(path: string) {
+    try {
+      return await this.#disk.stat(path);
+    } catch (error) {
+      if (isDamage(error)) return 'unreadable';
+      throw error;
+    }
+  }
+
+  /** `undefined` where there is no such object. Fails with `ObjectDamaged` where it is of another size, or cannot be opened. */
+  async #openObject(object: StoredObject): Promise<DiskFile | undefined> {
+    const path = this.#path(object.objectKey);
+    let file: DiskFile | undefined;
+    try {
+      file = await this.#disk.openToRead(path);
+      const size = (await file?.stat())?.size ?? object.size;
+      if (size !== object.size) throw new ObjectDamaged(object, size);
+      return file;
+    } catch (error) {
+      await file?.close();
+      throw asDamage(object, error);
+    }
   }
 
   #path(objectKey: ObjectKey): string {
@@ -318,3 +345,6 @@ export class DirectoryBlobStore implements BlobStore {
     return join(this.#root, UPLOADS, basename(path));
   }
 }
+
+const asDamage = (object: StoredObject, error: unknown): unknown =>
+  isDamage(error) ? new ObjectDamaged(object, error) : error;

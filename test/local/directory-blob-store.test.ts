@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { appendFile, readdir, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
-import type { CloseOptions, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
+import {
+  type CloseOptions,
+  ObjectDamaged,
+  type ObjectKey,
+  type StoredObject,
+  type Upload,
+} from '../../functions/storage/blob-store.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
 import { type Disk, realDisk } from '../../local/disk.ts';
 import { blobStoreContract } from '../contract/blob-store.contract.ts';
@@ -191,4 +197,64 @@ it('tells that bytes are missing which were received, as after a loss of power',
   const reopened = await DirectoryBlobStore.open(root);
   expect(await reopened.holds(upload)).toBe(false);
   expect(await close(reopened, upload, Buffer.from('received'))).toEqual({ is: 'gone' });
+});
+
+describe('a file that cannot be read', () => {
+  const object = async (store: DirectoryBlobStore) => {
+    const bytes = Buffer.from('stored');
+    const upload = await start(store);
+    expect(await close(store, upload, bytes, { last: bytes })).toEqual({ is: 'closed' });
+    return { objectKey: upload.objectKey, size: bytes.length };
+  };
+  const digest = digestOf('sha256', Buffer.from('stored'));
+
+  /** A store whose disk fails so, where one of the calls is made; and an object of it. */
+  async function failingAt(call: 'stat' | 'openToRead' | 'read', failure: object) {
+    const fail = () => Promise.reject(Object.assign(new Error('refused'), failure));
+    const root = await scratch();
+    const stored = await object(await DirectoryBlobStore.open(root));
+    const openToRead = async (path: string) => {
+      const file = await realDisk.openToRead(path);
+      return file && Object.assign(file, { read: fail });
+    };
+    const disk = { ...realDisk, ...(call === 'read' ? { openToRead } : { [call]: fail }) };
+    return { store: await DirectoryBlobStore.open(root, disk), stored };
+  }
+
+  const read = async (store: DirectoryBlobStore, stored: StoredObject) =>
+    new Response(await store.read(stored)).bytes();
+
+  it.each([
+    ['EIO', { code: 'EIO', errno: -5 }],
+    ['EUCLEAN', { code: 'Unknown system error -117', errno: -117 }],
+    ['EBADMSG', { code: 'Unknown system error -74', errno: -constants.errno.EBADMSG }],
+    ['ELOOP', { code: 'ELOOP', errno: -40 }],
+    ['ENOTDIR', { code: 'ENOTDIR', errno: -20 }],
+    ['EISDIR', { code: 'EISDIR', errno: -21 }],
+  ])('is damaged where the disk says %s', async (_, failure) => {
+    for (const call of ['openToRead', 'read'] as const) {
+      const { store, stored } = await failingAt(call, failure);
+      await expect(read(store, stored)).rejects.toThrow(ObjectDamaged);
+      expect(await store.examine(stored, digest, 'bytes')).toBe('damaged');
+    }
+    const { store, stored } = await failingAt('stat', failure);
+    expect(await store.examine(stored, digest, 'glance')).toBe('damaged');
+    const { objectKey } = stored;
+    expect(await store.list(undefined, 10)).toEqual([{ objectKey, size: 0, writtenAt: 0 }]);
+    expect(await store.holds({ objectKey, offset: 6, state: {} })).toBe(false);
+  });
+
+  it.each(['EACCES', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE'])('is not where it says %s', async (code) => {
+    for (const call of ['openToRead', 'read'] as const) {
+      const { store, stored } = await failingAt(call, { code, errno: -1 });
+      await expect(read(store, stored)).rejects.toMatchObject({ code });
+      await expect(store.examine(stored, digest, 'bytes')).rejects.toMatchObject({ code });
+    }
+    const { store, stored } = await failingAt('stat', { code, errno: -1 });
+    await expect(store.examine(stored, digest, 'glance')).rejects.toMatchObject({ code });
+    await expect(store.list(undefined, 10)).rejects.toMatchObject({ code });
+    await expect(store.holds({ objectKey: stored.objectKey, offset: 6, state: {} })).rejects.toMatchObject({
+      code,
+    });
+  });
 });
