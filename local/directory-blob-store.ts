@@ -41,7 +41,8 @@ interface Progress {
 
 /** A `BlobStore` in a directory. An upload is a file in `blobs/uploads/`, which one request at a time writes to, and
  *  only while the registry has it open. It is synced, whole and of the right digest when it is moved up into `blobs/`, and
- *  no file is ever opened for writing there. After any failed write or sync an upload is gone. */
+ *  no file is ever opened for writing there. After any failed write or sync an upload is gone; where its
+ *  file cannot be opened it stays. */
 export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
   readonly #disk: Disk;
@@ -102,8 +103,9 @@ export class DirectoryBlobStore implements BlobStore {
   async holds({ objectKey, offset }: Upload): Promise<boolean> {
     if (offset === 0) return true;
     if (this.#void.has(objectKey)) return false;
-    const found = await this.#look(this.#uploadPath(objectKey));
-    const file = found ?? (await this.#look(this.#path(objectKey)));
+    const path = this.#uploadPath(objectKey);
+    const found = (await this.#look(path)) ?? (await this.#look(this.#path(objectKey)));
+    const file = found ?? (await this.#look(path)); // a request may have moved it back meanwhile
     return typeof file === 'object' && file.size >= offset;
   }
 
@@ -221,24 +223,30 @@ export class DirectoryBlobStore implements BlobStore {
     }
   }
 
+  /** Until the first write nothing is in doubt: where the file cannot be opened, the upload is as it was. */
   async #withFile<T>(objectKey: ObjectKey, write: (file: DiskFile) => Promise<T>): Promise<T> {
-    const file = await attempt(() => this.#open(objectKey));
+    await this.#makeUploads();
+    const isMoved = await this.#moveBack(objectKey);
+    const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
     try {
+      if (isMoved) await attempt(() => file.sync());
       return await write(file);
     } finally {
       await file.close().catch(() => undefined); // its bytes are synced, or no part of the upload
     }
   }
 
-  async #open(objectKey: ObjectKey): Promise<DiskFile> {
-    await this.#makeUploads();
-    const path = this.#uploadPath(objectKey);
-    // A request that died before its upload was linked has moved the file already. Nobody reads it there.
-    const isMoved = !(await this.#disk.stat(path)) && (await this.#disk.stat(this.#path(objectKey)));
-    if (isMoved) await this.#disk.rename(this.#path(objectKey), path);
-    const file = await this.#disk.openToWrite(path);
-    if (isMoved) await file.sync();
-    return file;
+  /** A request that died before its upload was linked has moved the file already. Nobody reads it there. */
+  async #moveBack(objectKey: ObjectKey): Promise<boolean> {
+    const [path, moved] = [this.#uploadPath(objectKey), this.#path(objectKey)];
+    if ((await this.#disk.stat(path)) || !(await this.#disk.stat(moved))) return false;
+    try {
+      await this.#disk.rename(moved, path);
+      return true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new DiskFailure('removed', { cause });
+      throw cause;
+    }
   }
 
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */

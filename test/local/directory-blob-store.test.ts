@@ -137,7 +137,6 @@ describe('after the disk has refused', () => {
     ['a sync', 'sync', 'more'],
     ['a move', 'rename', ''],
     ['a sync of the directory', 'syncDirectory', ''],
-    ['to open the file', 'openToWrite', ''],
   ])('%s of the closing request, the upload is gone, whoever repeats it', async (_, call, last) => {
     const root = await scratch();
     const { disk, state } = faultyDisk();
@@ -163,6 +162,34 @@ describe('after the disk has refused', () => {
     expect(await chunk()).toEqual({ is: 'gone' });
   });
 
+  it('to open the file, nothing was written: the upload is as it was', async () => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    const [last, whole] = [Buffer.from('more'), Buffer.from('firstmore')];
+    state.fails = 'openToWrite';
+    const chunk = { isCurrent: agree, commit: agree };
+    await expect(store.append(upload, bodyOf(last), chunk)).rejects.toBe(refused);
+    state.fails = 'openToWrite';
+    await expect(close(store, upload, whole, { last })).rejects.toBe(refused);
+    expect(await store.holds(upload)).toBe(true);
+    expect(await close(store, upload, whole, { last })).toEqual({ is: 'closed' });
+    expect(await textOf(store, upload, whole.length)).toBe('firstmore');
+  });
+
+  it('to move a file back, the upload is as it was', async () => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    const [last, whole] = [Buffer.from('more'), Buffer.from('firstmore')];
+    const dies = { last, link: () => Promise.reject(new Error('died')) };
+    await expect(close(store, upload, whole, dies)).rejects.toThrow('died');
+    state.fails = 'rename';
+    await expect(close(store, upload, whole, { last })).rejects.toBe(refused);
+    expect(await close(store, upload, whole, { last })).toEqual({ is: 'closed' });
+    expect(await textOf(store, upload, whole.length)).toBe('firstmore');
+  });
+
   it('to remove the file, too, the upload stays gone', async () => {
     const { disk, state } = faultyDisk();
     const store = await DirectoryBlobStore.open(await scratch(), {
@@ -186,6 +213,26 @@ describe('after the disk has refused', () => {
     expect(await store.read({ objectKey, size: 8 })).toBeUndefined();
     expect(await readdir(root, { recursive: true })).toHaveLength(2);
   });
+});
+
+it('has what it received while another request moves the file back', async () => {
+  const root = await scratch();
+  const moving = { run: async () => undefined as unknown };
+  const store = await DirectoryBlobStore.open(root, {
+    ...realDisk,
+    async stat(path) {
+      const found = await realDisk.stat(path);
+      const { run } = moving;
+      moving.run = async () => undefined;
+      await run();
+      return found;
+    },
+  });
+  const upload = await append(store, await start(store), Buffer.from('first'));
+  const dies = { link: () => Promise.reject(new Error('died')) };
+  await expect(close(store, upload, Buffer.from('first'), dies)).rejects.toThrow('died');
+  moving.run = () => append(store, upload, Buffer.from('second'));
+  expect(await store.holds(upload)).toBe(true);
 });
 
 it('tells that bytes are missing which were received, as after a loss of power', async () => {
