@@ -44,9 +44,7 @@ export class DiskRoom implements Room {
     const full = hasRoom ? (freeBytes(blobs) >= RESERVE_BYTES ? undefined : blobs) : this.#folder;
     if (full !== this.#full) this.#tell(full ? fullMessage(full) : 'there is room again: pushes go on');
     this.#full = full;
-    if (hasRoom && missing > 0) {
-      this.#reserve.fill().catch((error: unknown) => this.#tell(`the reserve was not made: ${error}`));
-    }
+    if (hasRoom && missing > 0) void this.#reserve.fill();
     return full === undefined;
   }
 }
