@@ -57,6 +57,7 @@ describe.runIf(canMount).each(FILE_SYSTEMS)(
       expect((await deleteBlob(again.url, 'a', second.digest)).status).toBe(202);
       expect((await openUpload(again.url, 'a')).status).toBe(507);
       giveBack();
+      expect((await fetch(again.url + upload, { method: 'PATCH', body: kept })).status).toBe(202);
       expect((await pushImage(again.url, 'a', 'tag')).status).toBe(201);
       await expect.poll(() => reserveBytes(data)).toBe(16 * MEBIBYTE);
     });
@@ -111,6 +112,7 @@ describe.runIf(canMount).each(FILE_SYSTEMS)(
       expect(await answer.json()).toMatchObject({
         errors: [{ message: expect.stringContaining('disk is full') }],
       });
+      expect((await fetch(registry.url + upload)).status).toBe(404); // its client starts anew
     });
 
     it('is emptied by what its owner deletes, day by day, while it is full', async () => {
