@@ -1,37 +1,31 @@
 import { basename, join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
-import {
-  type AppendOptions,
-  type AppendOutcome,
-  type BlobStore,
-  type Body,
-  type CloseOptions,
-  type CloseOutcome,
-  type Fault,
-  type Hindrance,
-  type ListedObject,
-  type Look,
-  ObjectDamaged,
-  type ObjectKey,
-  type ReadOptions,
-  type StoredObject,
-  type Upload,
+import type {
+  AppendOptions,
+  AppendOutcome,
+  BlobStore,
+  Body,
+  CloseOptions,
+  CloseOutcome,
+  Fault,
+  Hindrance,
+  ListedObject,
+  Look,
+  ObjectKey,
+  ReadOptions,
+  StoredObject,
+  Upload,
 } from '../functions/storage/blob-store.ts';
 import { type Disk, type DiskFile, realDisk } from './disk.ts';
-import { attempt, DiskFailure, isDamage } from './disk-failure.ts';
+import { attempt, DiskFailure } from './disk-failure.ts';
 import { isDiskFull } from './disk-room.ts';
-import { digestFile, streamFile } from './file-reader.ts';
+import { digestFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
-
-/** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
-const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+import { ObjectFiles } from './object-files.ts';
 
 /** Within the folder of the objects: no file is moved from one mount to another. */
 const UPLOADS = 'blobs/uploads';
-
-/** Keys are ASCII: the order of their code units is that of their bytes. */
-const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
 
 /** An upload's bytes so far, and their hash where it is known. */
 interface Progress {
@@ -46,6 +40,7 @@ interface Progress {
 export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
   readonly #disk: Disk;
+  readonly #objects: ObjectFiles;
   readonly #busy = new Set<ObjectKey>();
   /** Uploads that are gone and whose files could not be removed. */
   readonly #void = new Set<ObjectKey>();
@@ -54,6 +49,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   private constructor(root: string, disk: Disk) {
     [this.#root, this.#disk] = [root, disk];
+    this.#objects = new ObjectFiles(root, disk);
   }
 
   /** Opens or makes the directories. One process at a time may use them. */
@@ -104,8 +100,9 @@ export class DirectoryBlobStore implements BlobStore {
     if (offset === 0) return true;
     if (this.#void.has(objectKey)) return false;
     const path = this.#uploadPath(objectKey);
-    const found = (await this.#look(path)) ?? (await this.#look(this.#path(objectKey)));
-    const file = found ?? (await this.#look(path)); // a request may have moved it back meanwhile
+    const found =
+      (await this.#objects.look(path)) ?? (await this.#objects.look(this.#objects.path(objectKey)));
+    const file = found ?? (await this.#objects.look(path)); // a request may have moved it back meanwhile
     return typeof file === 'object' && file.size >= offset;
   }
 
@@ -137,56 +134,23 @@ export class DirectoryBlobStore implements BlobStore {
     return undefined;
   }
 
-  async read(object: StoredObject, { range, onDamage }: ReadOptions = {}): Promise<Body | undefined> {
-    const file = await this.#openObject(object);
-    if (!file) return undefined;
-    const whole = { first: 0, last: object.size - 1 };
-    const explain = (cause: unknown) => {
-      const error = asDamage(object, cause);
-      if (error instanceof ObjectDamaged) onDamage?.(error);
-      return error;
-    };
-    return streamFile(file, range ?? whole, { explain });
+  read(object: StoredObject, options?: ReadOptions): Promise<Body | undefined> {
+    return this.#objects.read(object, options);
   }
 
-  async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
-    const found = await this.#look(this.#path(object.objectKey));
-    if (!found) return 'missing';
-    if (found === 'unreadable' || found.size !== object.size) return 'damaged';
-    if (look !== 'bytes') return undefined;
-    try {
-      return await this.#compare(object, digest);
-    } catch (error) {
-      if (asDamage(object, error) instanceof ObjectDamaged) return 'damaged';
-      throw error;
-    }
+  examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
+    return this.#objects.examine(object, digest, look);
   }
 
-  async #compare(object: StoredObject, digest: Digest): Promise<Fault | undefined> {
-    const file = await this.#openObject(object);
-    if (!file) return 'missing';
-    try {
-      return (await digestFile(file, object.size, algorithmOf(digest))) === digest ? undefined : 'damaged';
-    } finally {
-      await file.close();
-    }
-  }
-
-  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
-    const keys = await this.#firstKeys(after, limit);
-    const listed = await Promise.all(keys.map((objectKey) => this.#listed(objectKey)));
-    // One that was deleted since its name was read leaves a page short, which would end the list: the rest is read.
-    const present = listed.filter((object) => object !== undefined);
-    const last = keys.at(-1);
-    if (keys.length < limit || present.length === limit || last === undefined) return present;
-    return [...present, ...(await this.list(last, limit - present.length))];
+  list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    return this.#objects.list(after, limit);
   }
 
   async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
     for (const objectKey of objectKeys) {
       this.#hashes.forget(objectKey);
       await this.#disk.remove(this.#uploadPath(objectKey));
-      await this.#disk.remove(this.#path(objectKey));
+      await this.#disk.remove(this.#objects.path(objectKey));
       this.#void.delete(objectKey);
     }
     // Synced: nobody remembers them any more, and with the power they would be back.
@@ -238,7 +202,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   /** A request that died before its upload was linked has moved the file already. Nobody reads it there. */
   async #moveBack(objectKey: ObjectKey): Promise<boolean> {
-    const [path, moved] = [this.#uploadPath(objectKey), this.#path(objectKey)];
+    const [path, moved] = [this.#uploadPath(objectKey), this.#objects.path(objectKey)];
     if ((await this.#disk.stat(path)) || !(await this.#disk.stat(moved))) return false;
     try {
       await this.#disk.rename(moved, path);
@@ -282,8 +246,9 @@ export class DirectoryBlobStore implements BlobStore {
       const hasRest = (await file.stat()).size !== size; // what a cut request left behind
       if (hasRest) await file.truncate(size);
       if (hasRest || isWritten) await file.sync();
-      if (await this.#disk.stat(this.#path(objectKey))) throw new Error(`${objectKey} was used twice`);
-      await this.#disk.rename(this.#uploadPath(objectKey), this.#path(objectKey));
+      if (await this.#disk.stat(this.#objects.path(objectKey)))
+        throw new Error(`${objectKey} was used twice`);
+      await this.#disk.rename(this.#uploadPath(objectKey), this.#objects.path(objectKey));
       await this.#disk.syncDirectory(join(this.#root, 'blobs'));
     });
   }
@@ -300,59 +265,7 @@ export class DirectoryBlobStore implements BlobStore {
     this.#hasUploads = true;
   }
 
-  /** A directory has no order: all names are read, and no more than twice `limit` are held. */
-  async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
-    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
-    let found: ObjectKey[] = [];
-    for await (const name of this.#disk.names(join(this.#root, 'blobs'))) {
-      const objectKey = `blobs/${name}` as ObjectKey;
-      if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
-      if (found.length >= 2 * limit) found = first(found);
-    }
-    return first(found);
-  }
-
-  async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
-    const found = await this.#look(this.#path(objectKey));
-    if (found === 'unreadable') return { objectKey, size: 0, writtenAt: 0 };
-    return found && { objectKey, size: found.size, writtenAt: Math.floor(found.mtimeMs) };
-  }
-
-  /** What is known of a file without opening it; `undefined` where there is none. */
-  async #look(path: string) {
-    try {
-      return await this.#disk.stat(path);
-    } catch (error) {
-      if (isDamage(error)) return 'unreadable';
-      throw error;
-    }
-  }
-
-  /** `undefined` where there is no such object. Fails with `ObjectDamaged` where it is of another size, or cannot be opened. */
-  async #openObject(object: StoredObject): Promise<DiskFile | undefined> {
-    const path = this.#path(object.objectKey);
-    let file: DiskFile | undefined;
-    try {
-      file = await this.#disk.openToRead(path);
-      const size = (await file?.stat())?.size ?? object.size;
-      if (size !== object.size) throw new ObjectDamaged(object, size);
-      return file;
-    } catch (error) {
-      await file?.close();
-      throw asDamage(object, error);
-    }
-  }
-
-  #path(objectKey: ObjectKey): string {
-    if (!OBJECT_KEY.test(objectKey)) throw new RangeError(`not an object key: ${JSON.stringify(objectKey)}`);
-    return join(this.#root, objectKey);
-  }
-
   #uploadPath(objectKey: ObjectKey): string {
-    const path = this.#path(objectKey);
-    return join(this.#root, UPLOADS, basename(path));
+    return join(this.#root, UPLOADS, basename(this.#objects.path(objectKey)));
   }
 }
-
-const asDamage = (object: StoredObject, error: unknown): unknown =>
-  isDamage(error) ? new ObjectDamaged(object, error) : error;
