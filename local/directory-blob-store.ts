@@ -1,40 +1,31 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Algorithm, algorithmOf, type Digest, finishDigest } from '../functions/oci/digest.ts';
-import {
-  type AppendOptions,
-  type AppendOutcome,
-  type BlobStore,
-  type Body,
-  type CloseOptions,
-  type CloseOutcome,
-  type Fault,
-  type Hindrance,
-  type ListedObject,
-  type Look,
-  ObjectDamaged,
-  type ObjectKey,
-  type ReadOptions,
-  type StoredObject,
-  type Upload,
+import type {
+  AppendOptions,
+  AppendOutcome,
+  BlobStore,
+  Body,
+  CloseOptions,
+  CloseOutcome,
+  Fault,
+  Hindrance,
+  ListedObject,
+  Look,
+  ObjectKey,
+  ReadOptions,
+  StoredObject,
+  Upload,
 } from '../functions/storage/blob-store.ts';
 import { type Disk, type DiskFile, realDisk } from './disk.ts';
-import { digestFile, streamFile } from './file-reader.ts';
+import { attempt, DiskFailure } from './disk-failure.ts';
+import { isDiskFull } from './disk-room.ts';
+import { digestFile } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
+import { ObjectFiles } from './object-files.ts';
 
-/** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
-const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const DIRECTORIES = ['blobs', 'uploads'];
-
-/** Keys are ASCII: the order of their code units is that of their bytes. */
-const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
-
-/** What the disk refused. The kernel tells of bytes that it could not write only once, so whatever was written to that file
- *  is in doubt from then on. */
-class DiskFailure extends Error {
-  override readonly name = 'DiskFailure';
-}
+/** Within the folder of the objects: no file is moved from one mount to another. */
+const UPLOADS = 'blobs/uploads';
 
 /** An upload's bytes so far, and their hash where it is known. */
 interface Progress {
@@ -42,26 +33,36 @@ interface Progress {
   readonly live: LiveHash | undefined;
 }
 
-/** A `BlobStore` in a directory. An upload is a file in `uploads/`, which one request at a time writes to, and only
- *  while the registry has it open. It is synced, whole and of the right digest when it is moved into `blobs/`, and no
- *  file is ever opened for writing there. After any failed write or sync an upload is gone. */
+/** A `BlobStore` in a directory. An upload is a file in `blobs/uploads/`, which one request at a time writes to, and
+ *  only while the registry has it open. It is synced, whole and of the right digest when it is moved up into `blobs/`, and
+ *  no file is ever opened for writing there. After any failed write or sync an upload is gone; where its
+ *  file cannot be opened it stays. */
 export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
   readonly #disk: Disk;
+  readonly #objects: ObjectFiles;
   readonly #busy = new Set<ObjectKey>();
   /** Uploads that are gone and whose files could not be removed. */
   readonly #void = new Set<ObjectKey>();
   readonly #hashes = new LiveHashes();
+  #hasUploads = false;
 
   private constructor(root: string, disk: Disk) {
     [this.#root, this.#disk] = [root, disk];
+    this.#objects = new ObjectFiles(root, disk);
   }
 
   /** Opens or makes the directories. One process at a time may use them. */
   static async open(root: string, disk: Disk = realDisk): Promise<DirectoryBlobStore> {
-    for (const name of DIRECTORIES) await disk.makeDirectory(join(root, name));
+    await disk.makeDirectory(join(root, 'blobs'));
     await disk.syncDirectory(root);
-    return new DirectoryBlobStore(root, disk);
+    const store = new DirectoryBlobStore(root, disk);
+    try {
+      await store.#makeUploads();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error; // else the first push makes it
+    }
+    return store;
   }
 
   async start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload> {
@@ -74,7 +75,7 @@ export class DirectoryBlobStore implements BlobStore {
       const { offset, live } = await this.#write(file, upload, body);
       // Synced: what is acknowledged is on the disk, and a failure is told while this file is open.
       await attempt(() => file.sync());
-      if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, 'uploads')));
+      if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, UPLOADS)));
       const next = { ...upload, offset };
       if (!(await options.commit(next))) return { is: 'lost' };
       if (live) this.#hashes.remember(objectKey, live);
@@ -98,9 +99,11 @@ export class DirectoryBlobStore implements BlobStore {
   async holds({ objectKey, offset }: Upload): Promise<boolean> {
     if (offset === 0) return true;
     if (this.#void.has(objectKey)) return false;
-    const found = await this.#disk.stat(this.#uploadPath(objectKey));
-    const file = found ?? (await this.#disk.stat(this.#path(objectKey)));
-    return file !== undefined && file.size >= offset;
+    const path = this.#uploadPath(objectKey);
+    const found =
+      (await this.#objects.look(path)) ?? (await this.#objects.look(this.#objects.path(objectKey)));
+    const file = found ?? (await this.#objects.look(path)); // a request may have moved it back meanwhile
+    return typeof file === 'object' && file.size >= offset;
   }
 
   async received(): Promise<undefined> {
@@ -112,6 +115,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
+    await this.#makeUploads();
     const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
     try {
       const writer = new FileWriter(file, 0);
@@ -130,59 +134,28 @@ export class DirectoryBlobStore implements BlobStore {
     return undefined;
   }
 
-  async read(object: StoredObject, { range, onDamage }: ReadOptions = {}): Promise<Body | undefined> {
-    const file = await this.#disk.openToRead(this.#path(object.objectKey));
-    if (!file) return undefined;
-    const { size } = await file.stat();
-    const whole = { first: 0, last: size - 1 };
-    const explain = (cause: unknown) => {
-      const damage = new ObjectDamaged(object, cause);
-      onDamage?.(damage);
-      return damage;
-    };
-    if (size === object.size) return streamFile(file, range ?? whole, { explain });
-    await file.close();
-    throw new ObjectDamaged(object, size);
+  read(object: StoredObject, options?: ReadOptions): Promise<Body | undefined> {
+    return this.#objects.read(object, options);
   }
 
-  async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
-    const found = await this.#disk.stat(this.#path(object.objectKey));
-    if (!found) return 'missing';
-    if (found.size !== object.size) return 'damaged';
-    return look === 'bytes' ? this.#readAll(object, digest) : undefined;
+  examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
+    return this.#objects.examine(object, digest, look);
   }
 
-  async #readAll({ objectKey, size }: StoredObject, digest: Digest): Promise<Fault | undefined> {
-    const file = await this.#disk.openToRead(this.#path(objectKey));
-    if (!file) return 'missing';
-    try {
-      return (await digestFile(file, size, algorithmOf(digest))) === digest ? undefined : 'damaged';
-    } catch {
-      return 'damaged'; // the disk cannot read it
-    } finally {
-      await file.close();
-    }
-  }
-
-  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
-    const keys = await this.#firstKeys(after, limit);
-    const listed = await Promise.all(keys.map((objectKey) => this.#listed(objectKey)));
-    // One that was deleted since its name was read leaves a page short, which would end the list: the rest is read.
-    const present = listed.filter((object) => object !== undefined);
-    const last = keys.at(-1);
-    if (keys.length < limit || present.length === limit || last === undefined) return present;
-    return [...present, ...(await this.list(last, limit - present.length))];
+  list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    return this.#objects.list(after, limit);
   }
 
   async delete(objectKeys: readonly ObjectKey[]): Promise<void> {
     for (const objectKey of objectKeys) {
       this.#hashes.forget(objectKey);
       await this.#disk.remove(this.#uploadPath(objectKey));
-      await this.#disk.remove(this.#path(objectKey));
+      await this.#disk.remove(this.#objects.path(objectKey));
       this.#void.delete(objectKey);
     }
     // Synced: nobody remembers them any more, and with the power they would be back.
-    for (const name of DIRECTORIES) await this.#disk.syncDirectory(join(this.#root, name));
+    for (const name of this.#hasUploads ? [UPLOADS, 'blobs'] : ['blobs'])
+      await this.#disk.syncDirectory(join(this.#root, name));
   }
 
   /** Has one request at a time write to an upload, and only where it stands as that request has read it. */
@@ -214,23 +187,30 @@ export class DirectoryBlobStore implements BlobStore {
     }
   }
 
+  /** Until the first write nothing is in doubt: where the file cannot be opened, the upload is as it was. */
   async #withFile<T>(objectKey: ObjectKey, write: (file: DiskFile) => Promise<T>): Promise<T> {
-    const file = await attempt(() => this.#open(objectKey));
+    await this.#makeUploads();
+    const isMoved = await this.#moveBack(objectKey);
+    const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
     try {
+      if (isMoved) await attempt(() => file.sync());
       return await write(file);
     } finally {
       await file.close().catch(() => undefined); // its bytes are synced, or no part of the upload
     }
   }
 
-  async #open(objectKey: ObjectKey): Promise<DiskFile> {
-    const path = this.#uploadPath(objectKey);
-    // A request that died before its upload was linked has moved the file already. Nobody reads it there.
-    const isMoved = !(await this.#disk.stat(path)) && (await this.#disk.stat(this.#path(objectKey)));
-    if (isMoved) await this.#disk.rename(this.#path(objectKey), path);
-    const file = await this.#disk.openToWrite(path);
-    if (isMoved) await file.sync();
-    return file;
+  /** A request that died before its upload was linked has moved the file already. Nobody reads it there. */
+  async #moveBack(objectKey: ObjectKey): Promise<boolean> {
+    const [path, moved] = [this.#uploadPath(objectKey), this.#objects.path(objectKey)];
+    if ((await this.#disk.stat(path)) || !(await this.#disk.stat(moved))) return false;
+    try {
+      await this.#disk.rename(moved, path);
+      return true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new DiskFailure('removed', { cause });
+      throw cause;
+    }
   }
 
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */
@@ -266,8 +246,9 @@ export class DirectoryBlobStore implements BlobStore {
       const hasRest = (await file.stat()).size !== size; // what a cut request left behind
       if (hasRest) await file.truncate(size);
       if (hasRest || isWritten) await file.sync();
-      if (await this.#disk.stat(this.#path(objectKey))) throw new Error(`${objectKey} was used twice`);
-      await this.#disk.rename(this.#uploadPath(objectKey), this.#path(objectKey));
+      if (await this.#disk.stat(this.#objects.path(objectKey)))
+        throw new Error(`${objectKey} was used twice`);
+      await this.#disk.rename(this.#uploadPath(objectKey), this.#objects.path(objectKey));
       await this.#disk.syncDirectory(join(this.#root, 'blobs'));
     });
   }
@@ -277,37 +258,14 @@ export class DirectoryBlobStore implements BlobStore {
     await this.delete([objectKey]).catch(() => this.#void.add(objectKey));
   }
 
-  /** A directory has no order: all names are read, and no more than twice `limit` are held. */
-  async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
-    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
-    let found: ObjectKey[] = [];
-    for await (const name of this.#disk.names(join(this.#root, 'blobs'))) {
-      const objectKey = `blobs/${name}` as ObjectKey;
-      if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
-      if (found.length >= 2 * limit) found = first(found);
-    }
-    return first(found);
-  }
-
-  async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
-    const found = await this.#disk.stat(this.#path(objectKey));
-    return found && { objectKey, size: found.size, writtenAt: Math.floor(found.mtimeMs) };
-  }
-
-  #path(objectKey: ObjectKey): string {
-    if (!OBJECT_KEY.test(objectKey)) throw new RangeError(`not an object key: ${JSON.stringify(objectKey)}`);
-    return join(this.#root, objectKey);
+  async #makeUploads(): Promise<void> {
+    if (this.#hasUploads) return;
+    await this.#disk.makeDirectory(join(this.#root, UPLOADS));
+    await this.#disk.syncDirectory(join(this.#root, 'blobs'));
+    this.#hasUploads = true;
   }
 
   #uploadPath(objectKey: ObjectKey): string {
-    return this.#path(objectKey).replace(/blobs(.[^/\\]+)$/, 'uploads$1');
-  }
-}
-
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw new DiskFailure('the disk refused a write', { cause });
+    return join(this.#root, UPLOADS, basename(this.#objects.path(objectKey)));
   }
 }

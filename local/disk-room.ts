@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Room } from '../functions/app.ts';
 import { type RegistryError, storageFull } from '../functions/oci/errors.ts';
 import { type DiskReserve, RESERVE_BYTES } from './disk-reserve.ts';
@@ -12,13 +13,14 @@ const SQLITE_FULL = 13;
 
 const CURE = 'its operator has to make room, or to delete images and wait a day; then push again';
 
-/** The room on the disk of a folder. Pushes are refused while there is no more of it than the reserve is large: what is left
- *  is for deletes. */
+/** The room on the disk of a data folder, and on that of its `blobs/`, which may be another one. Pushes are refused while one
+ *  of them has no more of it than the reserve is large: what is left is for deletes. */
 export class DiskRoom implements Room {
   readonly #folder: string;
   readonly #reserve: DiskReserve;
   readonly #tell: (what: string) => void;
-  #isFull = false;
+  /** The folder whose disk is full. */
+  #full: string | undefined;
 
   constructor(folder: string, reserve: DiskReserve, tell: (what: string) => void) {
     this.#folder = folder;
@@ -27,7 +29,7 @@ export class DiskRoom implements Room {
   }
 
   require(): void {
-    if (!this.look()) throw new DiskFull(`too little room in ${this.#folder} for a push`);
+    if (!this.look()) throw new DiskFull(`too little room in ${this.#full} for a push`);
   }
 
   refusalOf(error: unknown): RegistryError | undefined {
@@ -36,16 +38,20 @@ export class DiskRoom implements Room {
 
   /** Whether there is room for a push; says so where that has changed, and makes the reserve whole where it may. */
   look(): boolean {
-    const { bavail, bsize } = statfsSync(this.#folder);
-    const isFull = bavail * bsize < RESERVE_BYTES + this.#reserve.missing;
-    if (isFull !== this.#isFull)
-      this.#tell(isFull ? fullMessage(this.#folder) : 'there is room again: pushes go on');
-    this.#isFull = isFull;
-    if (!isFull && this.#reserve.missing > 0) {
-      this.#reserve.fill().catch((error: unknown) => this.#tell(`the reserve was not made: ${error}`));
-    }
-    return !isFull;
+    const { missing } = this.#reserve;
+    const blobs = join(this.#folder, 'blobs');
+    const hasRoom = freeBytes(this.#folder) >= RESERVE_BYTES + missing;
+    const full = hasRoom ? (freeBytes(blobs) >= RESERVE_BYTES ? undefined : blobs) : this.#folder;
+    if (full !== this.#full) this.#tell(full ? fullMessage(full) : 'there is room again: pushes go on');
+    this.#full = full;
+    if (hasRoom && missing > 0) void this.#reserve.fill();
+    return full === undefined;
   }
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 const fullMessage = (folder: string) =>

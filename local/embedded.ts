@@ -60,7 +60,7 @@ export async function openEmbedded({
 }: EmbeddedOptions): Promise<Embedded> {
   const contents = await openFolder(data);
   // On the disk of the database, which alone needs it.
-  const reserve = new DiskReserve(dirname(contents.database));
+  const reserve = new DiskReserve(dirname(contents.database), tell);
   const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give(), halt });
   try {
     await claimFolder({ registry: { table, newId: randomUUID }, contents, adopt });

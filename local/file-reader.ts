@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Algorithm, type Digest, finishDigest } from '../functions/oci/digest.ts';
 import type { Body, ByteRange } from '../functions/storage/blob-store.ts';
 import type { DiskFile } from './disk.ts';
+import { FileTooShort } from './disk-failure.ts';
 
 /** How much is read at once for a reader that brings no buffer of its own. */
 const CHUNK_BYTES = 256 * 1024;
@@ -61,6 +62,6 @@ export async function digestFile(file: DiskFile, size: number, algorithm: Algori
 async function readInto(view: Uint8Array, file: DiskFile, position: number, last: number): Promise<number> {
   const wanted = Math.min(view.byteLength, last - position + 1);
   const { bytesRead } = await file.read(view, 0, wanted, position);
-  if (bytesRead === 0) throw new Error(`the file ends at ${position}, before ${last}`);
+  if (bytesRead === 0) throw new FileTooShort(`the file ends at ${position}, before ${last}`);
   return bytesRead;
 }

@@ -167,7 +167,7 @@ export class SqliteTable implements Table {
       try {
         return work();
       } catch (error) {
-        if ((error as { errcode?: number }).errcode !== SQLITE_FULL || !this.#makeRoom()) throw error;
+        if (!mayLackRoom(error) || !this.#makeRoom()) throw error;
       }
     }
   }
@@ -292,6 +292,12 @@ function prepare(database: DatabaseSync) {
       descending: { items: query('sort, attributes', 'DESC'), keys: query('sort', 'DESC') },
     },
   };
+}
+
+/** At a quota SQLite only says that a write failed (778). */
+function mayLackRoom(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === SQLITE_FULL || errcode === 778;
 }
 
 function holds(condition: Condition, found: Attributes | undefined): boolean {

@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import { startAwsStores } from '../aws/stores.ts';
+import { objectFiles } from '../object-files.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { Stowage } from './program.ts';
@@ -61,7 +62,7 @@ describe('stowage scan', () => {
     const digest = digestOf('sha256', bytes);
     const [path] = await runThere(data, async ({ url }) => {
       await pushBlob(url, 'team/app', bytes);
-      return (await readdir(join(data, 'blobs'))).map((name) => join(data, 'blobs', name));
+      return objectFiles(data).map((name) => join(data, 'blobs', name));
     });
     if (path === undefined) throw new Error('nothing was pushed');
     const stowage = new Stowage(await scratch());

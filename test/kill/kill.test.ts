@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { objectFiles } from '../object-files.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { brokenPromises } from './promises.ts';
@@ -52,8 +52,7 @@ function checkNothingIsForgotten(data: string): void {
     );
   const linked = keysOf(/^D#\S+ #$|^R#\S+ M#/);
   const listed = keysOf(/^X#/);
-  const names = readdirSync(join(data, 'blobs')).filter((name) => name !== 'registry-id');
-  const files = names.map((name) => `blobs/${name}`);
+  const files = objectFiles(data).map((name) => `blobs/${name}`);
   expect(files.filter((file) => !linked.has(file) && !listed.has(file))).toEqual([]);
   expect([...linked].filter((file) => !files.includes(file))).toEqual([]);
   expect([...linked].filter((file) => listed.has(file))).toEqual([]);

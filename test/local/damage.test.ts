@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { appendFile, mkdtemp, rm, truncate } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { objectFiles } from '../object-files.ts';
 import { RegistryProcess } from '../registry-process.ts';
 
 // What clients of a registry on one machine see when a file of it is lost or damaged, and how they heal it.
@@ -57,8 +58,7 @@ class Registry {
 
   /** The files that have these bytes: of what was pushed twice, the second one waits for its end. */
   filesOf(bytes: Uint8Array): string[] {
-    const directory = join(this.#data, 'blobs');
-    const files = readdirSync(directory).map((name) => join(directory, name));
+    const files = objectFiles(this.#data).map((name) => join(this.#data, 'blobs', name));
     return files.filter((file) => Buffer.from(bytes).equals(readFileSync(file)));
   }
 }

@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { appendFile, readdir, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
-import type { CloseOptions, ObjectKey, Upload } from '../../functions/storage/blob-store.ts';
+import {
+  type CloseOptions,
+  ObjectDamaged,
+  type ObjectKey,
+  type StoredObject,
+  type Upload,
+} from '../../functions/storage/blob-store.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
 import { type Disk, realDisk } from '../../local/disk.ts';
 import { blobStoreContract } from '../contract/blob-store.contract.ts';
@@ -24,7 +30,9 @@ it.each(['../x', 'blobs/../../etc/passwd', 'blobs/', '/etc/passwd', 'blobs/a\0b'
     await expect(store.put(key as ObjectKey, Buffer.of(1))).rejects.toThrow(RangeError);
     await expect(store.read({ objectKey: key as ObjectKey, size: 1 })).rejects.toThrow(RangeError);
     await expect(store.delete([key as ObjectKey])).rejects.toThrow(RangeError);
-    expect(await readdir(root, { recursive: true })).toEqual(expect.arrayContaining(['blobs', 'uploads']));
+    expect(await readdir(root, { recursive: true })).toEqual(
+      expect.arrayContaining(['blobs', 'blobs/uploads']),
+    );
   },
 );
 
@@ -57,7 +65,7 @@ it('drops what a killed process wrote past the acknowledged offset', async () =>
   const root = await scratch();
   const store = await DirectoryBlobStore.open(root);
   const upload = await append(store, await start(store), Buffer.from('kept'));
-  await appendFile(join(root, upload.objectKey.replace('blobs', 'uploads')), 'not acknowledged');
+  await appendFile(join(root, upload.objectKey.replace('blobs', 'blobs/uploads')), 'not acknowledged');
   const reopened = await DirectoryBlobStore.open(root);
   expect(await close(reopened, upload, Buffer.from('kept'))).toEqual({ is: 'closed' });
   expect(await textOf(reopened, upload, 4)).toBe('kept');
@@ -96,7 +104,7 @@ it('is closed again where the process died between the move and the link', async
   const reopened = await DirectoryBlobStore.open(root);
   expect(await close(reopened, upload, whole, { last })).toEqual({ is: 'closed' });
   expect(await textOf(reopened, upload, whole.length)).toBe('head tail');
-  expect(await readdir(join(root, 'uploads'))).toEqual([]);
+  expect(await readdir(join(root, 'blobs', 'uploads'))).toEqual([]);
 });
 
 describe('after the disk has refused', () => {
@@ -129,7 +137,6 @@ describe('after the disk has refused', () => {
     ['a sync', 'sync', 'more'],
     ['a move', 'rename', ''],
     ['a sync of the directory', 'syncDirectory', ''],
-    ['to open the file', 'openToWrite', ''],
   ])('%s of the closing request, the upload is gone, whoever repeats it', async (_, call, last) => {
     const root = await scratch();
     const { disk, state } = faultyDisk();
@@ -153,6 +160,34 @@ describe('after the disk has refused', () => {
       store.append(upload, bodyOf(Buffer.from('second')), { isCurrent: agree, commit: agree });
     expect(await chunk()).toEqual({ is: 'gone', cause: refused });
     expect(await chunk()).toEqual({ is: 'gone' });
+  });
+
+  it('to open the file, nothing was written: the upload is as it was', async () => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    const [last, whole] = [Buffer.from('more'), Buffer.from('firstmore')];
+    state.fails = 'openToWrite';
+    const chunk = { isCurrent: agree, commit: agree };
+    await expect(store.append(upload, bodyOf(last), chunk)).rejects.toBe(refused);
+    state.fails = 'openToWrite';
+    await expect(close(store, upload, whole, { last })).rejects.toBe(refused);
+    expect(await store.holds(upload)).toBe(true);
+    expect(await close(store, upload, whole, { last })).toEqual({ is: 'closed' });
+    expect(await textOf(store, upload, whole.length)).toBe('firstmore');
+  });
+
+  it('to move a file back, the upload is as it was', async () => {
+    const { disk, state } = faultyDisk();
+    const store = await DirectoryBlobStore.open(await scratch(), disk);
+    const upload = await append(store, await start(store), Buffer.from('first'));
+    const [last, whole] = [Buffer.from('more'), Buffer.from('firstmore')];
+    const dies = { last, link: () => Promise.reject(new Error('died')) };
+    await expect(close(store, upload, whole, dies)).rejects.toThrow('died');
+    state.fails = 'rename';
+    await expect(close(store, upload, whole, { last })).rejects.toBe(refused);
+    expect(await close(store, upload, whole, { last })).toEqual({ is: 'closed' });
+    expect(await textOf(store, upload, whole.length)).toBe('firstmore');
   });
 
   it('to remove the file, too, the upload stays gone', async () => {
@@ -180,13 +215,93 @@ describe('after the disk has refused', () => {
   });
 });
 
+it('has what it received while another request moves the file back', async () => {
+  const root = await scratch();
+  const moving = { run: async () => undefined as unknown };
+  const store = await DirectoryBlobStore.open(root, {
+    ...realDisk,
+    async stat(path) {
+      const found = await realDisk.stat(path);
+      const { run } = moving;
+      moving.run = async () => undefined;
+      await run();
+      return found;
+    },
+  });
+  const upload = await append(store, await start(store), Buffer.from('first'));
+  const dies = { link: () => Promise.reject(new Error('died')) };
+  await expect(close(store, upload, Buffer.from('first'), dies)).rejects.toThrow('died');
+  moving.run = () => append(store, upload, Buffer.from('second'));
+  expect(await store.holds(upload)).toBe(true);
+});
+
 it('tells that bytes are missing which were received, as after a loss of power', async () => {
   const root = await scratch();
   const store = await DirectoryBlobStore.open(root);
   const upload = await append(store, await start(store), Buffer.from('received'));
   expect(await store.holds(upload)).toBe(true);
-  await truncate(join(root, upload.objectKey.replace('blobs', 'uploads')), 3);
+  await truncate(join(root, upload.objectKey.replace('blobs', 'blobs/uploads')), 3);
   const reopened = await DirectoryBlobStore.open(root);
   expect(await reopened.holds(upload)).toBe(false);
   expect(await close(reopened, upload, Buffer.from('received'))).toEqual({ is: 'gone' });
+});
+
+describe('a file that cannot be read', () => {
+  const object = async (store: DirectoryBlobStore) => {
+    const bytes = Buffer.from('stored');
+    const upload = await start(store);
+    expect(await close(store, upload, bytes, { last: bytes })).toEqual({ is: 'closed' });
+    return { objectKey: upload.objectKey, size: bytes.length };
+  };
+  const digest = digestOf('sha256', Buffer.from('stored'));
+
+  /** A store whose disk fails so, where one of the calls is made; and an object of it. */
+  async function failingAt(call: 'stat' | 'openToRead' | 'read', failure: object) {
+    const fail = () => Promise.reject(Object.assign(new Error('refused'), failure));
+    const root = await scratch();
+    const stored = await object(await DirectoryBlobStore.open(root));
+    const openToRead = async (path: string) => {
+      const file = await realDisk.openToRead(path);
+      return file && Object.assign(file, { read: fail });
+    };
+    const disk = { ...realDisk, ...(call === 'read' ? { openToRead } : { [call]: fail }) };
+    return { store: await DirectoryBlobStore.open(root, disk), stored };
+  }
+
+  const read = async (store: DirectoryBlobStore, stored: StoredObject) =>
+    new Response(await store.read(stored)).bytes();
+
+  it.each([
+    ['EIO', { code: 'EIO', errno: -5 }],
+    ['EUCLEAN', { code: 'Unknown system error -117', errno: -117 }],
+    ['EBADMSG', { code: 'Unknown system error -74', errno: -constants.errno.EBADMSG }],
+    ['ELOOP', { code: 'ELOOP', errno: -40 }],
+    ['ENOTDIR', { code: 'ENOTDIR', errno: -20 }],
+    ['EISDIR', { code: 'EISDIR', errno: -21 }],
+  ])('is damaged where the disk says %s', async (_, failure) => {
+    for (const call of ['openToRead', 'read'] as const) {
+      const { store, stored } = await failingAt(call, failure);
+      await expect(read(store, stored)).rejects.toThrow(ObjectDamaged);
+      expect(await store.examine(stored, digest, 'bytes')).toBe('damaged');
+    }
+    const { store, stored } = await failingAt('stat', failure);
+    expect(await store.examine(stored, digest, 'glance')).toBe('damaged');
+    const { objectKey } = stored;
+    expect(await store.list(undefined, 10)).toEqual([{ objectKey, size: 0, writtenAt: 0 }]);
+    expect(await store.holds({ objectKey, offset: 6, state: {} })).toBe(false);
+  });
+
+  it.each(['EACCES', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE'])('is not where it says %s', async (code) => {
+    for (const call of ['openToRead', 'read'] as const) {
+      const { store, stored } = await failingAt(call, { code, errno: -1 });
+      await expect(read(store, stored)).rejects.toMatchObject({ code });
+      await expect(store.examine(stored, digest, 'bytes')).rejects.toMatchObject({ code });
+    }
+    const { store, stored } = await failingAt('stat', { code, errno: -1 });
+    await expect(store.examine(stored, digest, 'glance')).rejects.toMatchObject({ code });
+    await expect(store.list(undefined, 10)).rejects.toMatchObject({ code });
+    await expect(store.holds({ objectKey: stored.objectKey, offset: 6, state: {} })).rejects.toMatchObject({
+      code,
+    });
+  });
 });

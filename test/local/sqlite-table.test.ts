@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openEmbedded } from '../../local/embedded.ts';
@@ -53,3 +54,29 @@ it('is refused to a second process, which is told why', async () => {
   });
   await embedded.close();
 });
+
+// At a quota SQLite tells of an I/O error, as it does where a file may not grow any more.
+it.runIf(existsSync('/usr/bin/prlimit'))(
+  'makes room at a limit that is not the disk’s own (needs prlimit)',
+  async () => {
+    const path = join(await scratch(), 'table.sqlite');
+    const limit = (bytes: number | string) =>
+      execFileSync('/usr/bin/prlimit', ['--pid', `${process.pid}`, `--fsize=${bytes}:`]);
+    onTestFinished(() => void limit('unlimited'));
+    let room = 1;
+    const makeRoom = () => {
+      limit('unlimited');
+      room -= 1;
+      return room >= 0;
+    };
+    const table = new SqliteTable(path, { makeRoom });
+    onTestFinished(() => table.close());
+    const attributes = { text: 'x'.repeat(10_000) };
+    limit(statSync(`${path}-wal`).size);
+    expect(await table.write([{ put: key, attributes }])).toEqual({ committed: true });
+    limit(statSync(`${path}-wal`).size);
+    await expect(table.write([{ put: { ...key, sort: 'b' }, attributes }])).rejects.toThrow('disk I/O error');
+    expect(await table.write([{ put: { ...key, sort: 'c' }, attributes }])).toEqual({ committed: true });
+    expect(await table.get(key)).toEqual(attributes);
+  },
+);

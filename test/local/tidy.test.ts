@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
@@ -7,6 +5,7 @@ import { blobKey } from '../../functions/registry/keys.ts';
 import { openRepository } from '../../functions/registry/repositories.ts';
 import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
 import { openEmbedded } from '../../local/embedded.ts';
+import { objectFiles } from '../object-files.ts';
 import { pushBlob } from '../registry/fixture.ts';
 import { scratch } from '../scratch.ts';
 
@@ -21,9 +20,8 @@ it('deletes, hour by hour, the file of a blob that nothing uses, and not before 
   const { registry, tidy, close } = await openEmbedded({ data });
   onTestFinished(close);
   await pushBlob(registry);
-  const files = async () => (await readdir(join(data, 'blobs'))).filter((name) => name !== 'registry-id');
   let hours = 0;
-  for (; (await files()).length > 0; hours += 1) {
+  for (; objectFiles(data).length > 0; hours += 1) {
     expect(hours).toBeLessThan(5 * 24);
     offset = hours * HOUR;
     await tidy(DEFAULT_LEASE);

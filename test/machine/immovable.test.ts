@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { deleteBlob } from '../../functions/registry/blobs.ts';
@@ -9,6 +9,7 @@ import { startUpload } from '../../functions/registry/uploads.ts';
 import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
 import { halting } from '../../local/sqlite-table.ts';
 import { openStores } from '../../local/stores.ts';
+import { objectFiles } from '../object-files.ts';
 import { pushBlob, REPOSITORY } from '../registry/fixture.ts';
 import { scratch } from '../scratch.ts';
 import { canMount } from './loop-disk.ts';
@@ -50,8 +51,6 @@ async function days({ tidy, clock }: Awaited<ReturnType<typeof openWithGarbage>>
   return failures;
 }
 
-const objectsIn = (data: string) => readdirSync(join(data, 'blobs')).filter((name) => name !== 'registry-id');
-
 it('deletes all others where one thing cannot be deleted, names it each time, and takes it once it can', async () => {
   const data = await scratch();
   const world = await openWithGarbage(data);
@@ -62,7 +61,7 @@ it('deletes all others where one thing cannot be deleted, names it each time, an
   mkdirSync(stuck); // which no unlink removes
   const ring = await world.registry.table.get(signingKeysKey);
   const failures = await days(world, 31);
-  expect(objectsIn(data)).toEqual([stuck.split('/').at(-1)]);
+  expect(objectFiles(data)).toEqual([stuck.split('/').at(-1)]);
   expect(failures.length).toBeGreaterThan(50);
   const name = stuck.split('/').at(-1) ?? '';
   for (const failure of failures) expect(failure).toContain(`could not delete blobs/${name}: `);

@@ -68,6 +68,15 @@ export class LoopDisk {
     await this.#mount(this.#image, this.path);
   }
 
+  /** Loses what the file system knows of a file, as a failing disk does: what remains is its name. */
+  async loseInode(path: string): Promise<void> {
+    const name = path.slice(this.path.length);
+    await run('umount', [this.path]);
+    this.#mounted.delete(this.path);
+    await run('debugfs', ['-w', '-R', `clri ${name}`, this.#image]);
+    await this.#mount(this.#image, this.path);
+  }
+
   async release(path: string): Promise<void> {
     await run('umount', [path]);
     this.#mounted.delete(path);

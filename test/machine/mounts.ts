@@ -35,6 +35,12 @@ export async function mountOver(folder: string): Promise<() => Promise<unknown>>
   return unmount;
 }
 
+/** Shows a folder at another place too, which goes with the test; no file is moved from one into the other. */
+export async function bind(folder: string, place: string): Promise<void> {
+  await run('mount', ['--bind', folder, place]);
+  onTestFinished(async () => void (await run('umount', ['--lazy', place])));
+}
+
 /** Lets nothing on the disk be changed any more. */
 export async function makeReadOnly(place: string): Promise<void> {
   await run('mount', ['-o', 'remount,ro', place]);

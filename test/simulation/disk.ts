@@ -41,10 +41,11 @@ export function scheduledDisk(world: World): Disk {
   };
 }
 
-const namesIn = ({ names }: Platter, directory: string) =>
-  [...names.keys()]
-    .filter((path) => path.startsWith(`${directory}/`))
-    .map((path) => path.slice(directory.length + 1));
+/** Of files and folders: `uploads` is one within `blobs`. */
+const namesIn = ({ names }: Platter, directory: string) => {
+  const below = [...names.keys()].filter((path) => path.startsWith(`${directory}/`));
+  return new Set(below.map((path) => path.slice(directory.length + 1).replace(/\/.*/, '')));
+};
 
 const open = (world: World, path: string, file: File) =>
   new OpenFile(world, path, file) as unknown as DiskFile;

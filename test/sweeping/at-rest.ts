@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV } from '../../functions/environment.ts';
@@ -14,6 +12,7 @@ import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { openEmbedded } from '../../local/embedded.ts';
 import { startAwsStores } from '../aws/stores.ts';
 import { expectEqual } from '../clients/registry.ts';
+import { objectFiles } from '../object-files.ts';
 import type { TargetName } from '../targets.ts';
 import type { Kept } from './worker.ts';
 
@@ -76,8 +75,7 @@ async function reachableFrom(registry: Registry, kept: readonly Kept[]): Promise
 
 async function openDirectory(data: string): Promise<Stores> {
   const { registry, close } = await openEmbedded({ data });
-  const files = () => readdir(join(data, 'blobs'));
-  return { registry, close, objects: async () => (await files()).filter((name) => name !== 'registry-id') };
+  return { registry, close, objects: async () => objectFiles(data) };
 }
 
 async function openAws(data: string): Promise<Stores> {

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { algorithmOf, type Digest } from '../functions/oci/digest.ts';
+import {
+  type Body,
+  type Fault,
+  type ListedObject,
+  type Look,
+  ObjectDamaged,
+  type ObjectKey,
+  type ReadOptions,
+  type StoredObject,
+} from '../functions/storage/blob-store.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { isDamage } from './disk-failure.ts';
+import { digestFile, streamFile } from './file-reader.ts';
+
+/** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
+const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Keys are ASCII: the order of their code units is that of their bytes. */
+const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
+
+/** The files in `blobs/`, which are whole, as far as they are read. One that the disk cannot read is damaged; where the machine
+ *  cannot, as without rights or descriptors, each of these fails, and nothing is said of the file. */
+export class ObjectFiles {
+  readonly #root: string;
+  readonly #disk: Disk;
+
+  constructor(root: string, disk: Disk) {
+    [this.#root, this.#disk] = [root, disk];
+  }
+
+  async read(object: StoredObject, { range, onDamage }: ReadOptions = {}): Promise<Body | undefined> {
+    const file = await this.#openObject(object);
+    if (!file) return undefined;
+    const whole = { first: 0, last: object.size - 1 };
+    const explain = (cause: unknown) => {
+      const error = asDamage(object, cause);
+      if (error instanceof ObjectDamaged) onDamage?.(error);
+      return error;
+    };
+    return streamFile(file, range ?? whole, { explain });
+  }
+
+  async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
+    const found = await this.look(this.path(object.objectKey));
+    if (!found) return 'missing';
+    if (found === 'unreadable' || found.size !== object.size) return 'damaged';
+    if (look !== 'bytes') return undefined;
+    try {
+      return await this.#compare(object, digest);
+    } catch (error) {
+      if (asDamage(object, error) instanceof ObjectDamaged) return 'damaged';
+      throw error;
+    }
+  }
+
+  async #compare(object: StoredObject, digest: Digest): Promise<Fault | undefined> {
+    const file = await this.#openObject(object);
+    if (!file) return 'missing';
+    try {
+      return (await digestFile(file, object.size, algorithmOf(digest))) === digest ? undefined : 'damaged';
+    } finally {
+      await file.close();
+    }
+  }
+
+  async list(after: ObjectKey | undefined, limit: number): Promise<readonly ListedObject[]> {
+    const keys = await this.#firstKeys(after, limit);
+    const listed = await Promise.all(keys.map((objectKey) => this.#listed(objectKey)));
+    // One that was deleted since its name was read leaves a page short, which would end the list: the rest is read.
+    const present = listed.filter((object) => object !== undefined);
+    const last = keys.at(-1);
+    if (keys.length < limit || present.length === limit || last === undefined) return present;
+    return [...present, ...(await this.list(last, limit - present.length))];
+  }
+
+  /** A directory has no order: all names are read, and no more than twice `limit` are held. */
+  async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
+    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
+    let found: ObjectKey[] = [];
+    for await (const name of this.#disk.names(join(this.#root, 'blobs'))) {
+      const objectKey = `blobs/${name}` as ObjectKey;
+      if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
+      if (found.length >= 2 * limit) found = first(found);
+    }
+    return first(found);
+  }
+
+  async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {
+    const found = await this.look(this.path(objectKey));
+    if (found === 'unreadable') return { objectKey, size: 0, writtenAt: 0 };
+    return found && { objectKey, size: found.size, writtenAt: Math.floor(found.mtimeMs) };
+  }
+
+  /** What is known of a file without opening it, or that the disk cannot read it; `undefined` where there is none. */
+  async look(path: string) {
+    try {
+      return await this.#disk.stat(path);
+    } catch (error) {
+      if (isDamage(error)) return 'unreadable';
+      throw error;
+    }
+  }
+
+  /** `undefined` where there is no such object. Fails with `ObjectDamaged` where it is of another size, or cannot be opened. */
+  async #openObject(object: StoredObject): Promise<DiskFile | undefined> {
+    const path = this.path(object.objectKey);
+    let file: DiskFile | undefined;
+    try {
+      file = await this.#disk.openToRead(path);
+      const size = (await file?.stat())?.size ?? object.size;
+      if (size !== object.size) throw new ObjectDamaged(object, size);
+      return file;
+    } catch (error) {
+      await file?.close().catch(() => undefined);
+      throw asDamage(object, error);
+    }
+  }
+
+  /** Where an object lies. Fails with `RangeError` where that is no key of one. */
+  path(objectKey: ObjectKey): string {
+    if (!OBJECT_KEY.test(objectKey)) throw new RangeError(`not an object key: ${JSON.stringify(objectKey)}`);
+    return join(this.#root, objectKey);
+  }
+}
+
+const asDamage = (object: StoredObject, error: unknown): unknown =>
+  isDamage(error) ? new ObjectDamaged(object, error) : error;

@@ -1,0 +1,9 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What lies beside the objects: whose they are, and the folder of uploads. */
+const OTHERS = ['registry-id', 'uploads'];
+
+/** The names of the objects in a registry's folder, and of whatever should not be there. */
+export const objectFiles = (data: string): string[] =>
+  readdirSync(join(data, 'blobs')).filter((name) => !OTHERS.includes(name));
