@@ -1,5 +1,4 @@
 import { statfsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Room } from '../functions/app.ts';
 import { type RegistryError, storageFull } from '../functions/oci/errors.ts';
 import { type DiskReserve, RESERVE_BYTES } from './disk-reserve.ts';
@@ -13,17 +12,24 @@ const SQLITE_FULL = 13;
 
 const CURE = 'its operator has to make room, or to delete images and wait a day; then push again';
 
-/** The room on the disk of a data folder, and on that of its `blobs/`, which may be another one. Pushes are refused while one
+/** Where a registry keeps what it has; each may be on a disk of its own. */
+interface Folders {
+  /** Of the database, and of the reserve. */
+  readonly database: string;
+  readonly blobs: string;
+}
+
+/** The room on the disk of the database, and on that of `blobs/`, which may be another one. Pushes are refused while one
  *  of them has no more of it than the reserve is large: what is left is for deletes. */
 export class DiskRoom implements Room {
-  readonly #folder: string;
+  readonly #folders: Folders;
   readonly #reserve: DiskReserve;
   readonly #tell: (what: string) => void;
   /** The folder whose disk is full. */
   #full: string | undefined;
 
-  constructor(folder: string, reserve: DiskReserve, tell: (what: string) => void) {
-    this.#folder = folder;
+  constructor(folders: Folders, reserve: DiskReserve, tell: (what: string) => void) {
+    this.#folders = folders;
     this.#reserve = reserve;
     this.#tell = tell;
   }
@@ -39,9 +45,9 @@ export class DiskRoom implements Room {
   /** Whether there is room for a push; says so where that has changed, and makes the reserve whole where it may. */
   look(): boolean {
     const { missing } = this.#reserve;
-    const blobs = join(this.#folder, 'blobs');
-    const hasRoom = freeBytes(this.#folder) >= RESERVE_BYTES + missing;
-    const full = hasRoom ? (freeBytes(blobs) >= RESERVE_BYTES ? undefined : blobs) : this.#folder;
+    const { database, blobs } = this.#folders;
+    const hasRoom = freeBytes(database) >= RESERVE_BYTES + missing;
+    const full = [...(hasRoom ? [] : [database]), ...(freeBytes(blobs) < RESERVE_BYTES ? [blobs] : [])][0];
     if (full !== this.#full) this.#tell(full ? fullMessage(full) : 'there is room again: pushes go on');
     this.#full = full;
     if (hasRoom && missing > 0) void this.#reserve.fill();

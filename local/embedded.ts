@@ -81,7 +81,11 @@ export async function openEmbedded({
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
-    const disk = new DiskRoom(data, reserve, tell);
+    const disk = new DiskRoom(
+      { database: dirname(contents.database), blobs: join(data, 'blobs') },
+      reserve,
+      tell,
+    );
     const failing = new FailingDisk(data, tell);
     disk.look();
     return {
