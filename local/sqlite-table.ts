@@ -211,7 +211,7 @@ export class SqliteTable implements Table {
     try {
       this.#withRoom(() => this.settle());
     } catch (error) {
-      if ((error as { errcode?: number }).errcode !== SQLITE_FULL) throw error;
+      if (!mayLackRoom(error)) throw error;
     }
   }
 
