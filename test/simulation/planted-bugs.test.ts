@@ -27,7 +27,7 @@ describe('the simulation notices that', () => {
 const SHORTEST = [
   ['a push commits whatever was deleted', 5],
   ['a close writes over the first chunk, which another one links', 4],
-  ['a file is taken for synced though a sync has failed', 6],
+  ['a chunk is acknowledged before it is synced', 6],
 ] as const;
 
 it.each(SHORTEST)(

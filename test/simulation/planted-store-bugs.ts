@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import type { AppendOptions, BlobStore, Upload } from '../../functions/storage/blob-store.ts';
 import type { Operation } from '../../functions/storage/table.ts';
-import type { Disk, DiskFile } from '../../local/disk.ts';
+import type { DiskFile } from '../../local/disk.ts';
 import type { S3Input } from './bucket.ts';
 import type { Plant } from './plants.ts';
 
@@ -66,42 +67,30 @@ const earlyHash = (store: BlobStore): BlobStore =>
     },
   });
 
-/** A sync that fails is told to the client, and nothing else comes of it: the next request finds the upload as it was. */
-function forgetfulDisk(disk: Disk): Disk {
-  const doubtful = new Set<string>();
+/** A chunk is acknowledged, and its file moved and linked by a close that adds nothing, and nobody has waited for the disk. */
+function unsyncedChunks(): Plant {
+  const appending = new Set<string>();
   const watched = (path: string, file: DiskFile): DiskFile =>
     changed(file, {
-      sync: async () => {
-        try {
-          await file.sync();
-        } catch (error) {
-          doubtful.add(path);
-          throw error;
-        }
+      async sync() {
+        if (!appending.has(basename(path))) await file.sync();
       },
     });
   return {
-    ...disk,
-    openToWrite: async (path) => watched(path, await disk.openToWrite(path)),
-    remove: async (path) => {
-      if (!doubtful.delete(path)) await disk.remove(path);
-    },
+    disk: (disk) => ({
+      ...disk,
+      openToWrite: async (path) => watched(path, await disk.openToWrite(path)),
+    }),
+    blobs: (store) =>
+      changed(store, {
+        async append(upload, body, options) {
+          const name = basename(upload.objectKey);
+          appending.add(name);
+          return store.append(upload, body, options).finally(() => appending.delete(name));
+        },
+      }),
   };
 }
-
-const asBefore = (store: BlobStore): BlobStore =>
-  changed(store, {
-    async append(upload, body, options) {
-      const outcome = await store.append(upload, body, options);
-      if (outcome.is === 'gone' && outcome.cause) throw outcome.cause;
-      return outcome;
-    },
-    async close(upload, body, options) {
-      const outcome = await store.close(upload, body, options);
-      if (outcome.is === 'gone' && outcome.cause) throw outcome.cause;
-      return outcome;
-    },
-  });
 
 /** What S3 could not decide is taken for what it would be. */
 const undecided =
@@ -133,7 +122,7 @@ export const PLANTED_STORE_BUGS: Readonly<Record<string, () => Plant>> = {
   }),
   'a client writes over what a close has written': () => ({ isFrontDoorOpen: true }),
   'a hash is remembered before the commit': () => ({ blobs: earlyHash }),
-  'a file is taken for synced though a sync has failed': () => ({ disk: forgetfulDisk, blobs: asBefore }),
+  'a chunk is acknowledged before it is synced': unsyncedChunks,
   'a sync that fails is not noticed': () => ({
     disk: (disk) => ({
       ...disk,
