@@ -35,6 +35,9 @@ export const UPLOAD_TOKEN_SECONDS = 60 * 60;
 /** Ours, as in the CNCF registry: an upload that was not finished after a week is given up. */
 export const UPLOAD_EXPIRY_SECONDS = 7 * 24 * 60 * 60;
 
+/** Ours: uploads that one caller may have open at once. 200 clients of one robot with 20 layers each are 4,000. */
+export const MAX_OPEN_UPLOADS = 10_000;
+
 /** Ours: how long a finished upload still answers a repeated PUT as if it were the first. */
 export const FINISHED_UPLOAD_SECONDS = 60 * 60;
 

@@ -11,6 +11,8 @@ interface UploadGrant {
   readonly objectKey: UploadSession['upload']['objectKey'];
   /** The subject of the access token that has to come with it. */
   readonly principal: string;
+  /** How many bytes, and until when, where quotas count them. @default what the store takes, for `UPLOAD_TOKEN_SECONDS` */
+  readonly direct?: UploadSession['direct'];
 }
 
 const PREFIX = 'blobs/';
@@ -26,11 +28,15 @@ export class UploadTokens {
     this.#now = now;
   }
 
-  /** `<key id>.<expires>.<object>.<mac>`, good for `UPLOAD_TOKEN_SECONDS`; needs no escape in a query. */
-  async issue({ repository, session, objectKey, principal }: UploadGrant): Promise<string> {
+  /** `<key id>.<expires>.<object>.<mac>`, or `<expires>-<most bytes>`; needs no escape in a query. */
+  async issue({ repository, session, objectKey, principal, direct }: UploadGrant): Promise<string> {
     const now = this.#now();
     const { id, secret } = activeKey(await this.#keys.keys(), now);
-    const expires = Math.floor(now / 1000) + UPLOAD_TOKEN_SECONDS;
+    const latest = Math.min(
+      now / 1000 + UPLOAD_TOKEN_SECONDS,
+      (direct?.until ?? Number.POSITIVE_INFINITY) / 1000,
+    );
+    const expires = `${Math.floor(latest)}${direct ? `-${direct.most}` : ''}`;
     // `upload` first, so that no MAC over an access token, made with the same key, is ever one of these. None of the
     // others can contain a line break.
     const signed = ['upload', repository, session, objectKey, expires, principal].join('\n');

@@ -33,6 +33,7 @@ export async function postUpload(call: Call): Promise<Response> {
     repository,
     id,
     body: bodyOf(request),
+    length: lengthOf(request),
     start: undefined,
     digest,
   });
@@ -42,8 +43,8 @@ export async function postUpload(call: Call): Promise<Response> {
 /** `PATCH <upload>` (end-5). */
 export async function patchUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
-  const { body, start } = chunkOf(call.request);
-  const outcome = await appendChunk(call.registry, session, body, start);
+  const { body, start, length } = chunkOf(call.request);
+  const outcome = await appendChunk(call.registry, session, body, start, length);
   if (outcome.is === 'outOfOrder') return outOfOrder(call, outcome.session);
   return new Response(null, { status: 202, headers: await sessionHeaders(call, outcome.session) });
 }
@@ -53,8 +54,8 @@ export async function putUpload(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
   const digest = digestParameter(call, 'digest');
   if (!digest) throw digestMissing();
-  const { body, start } = chunkOf(call.request);
-  const outcome = await finishUpload(call.registry, { repository, id: idOf(call), body, start, digest });
+  const chunk = chunkOf(call.request);
+  const outcome = await finishUpload(call.registry, { repository, id: idOf(call), ...chunk, digest });
   return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
 }
 
@@ -98,22 +99,29 @@ function algorithmParameter({ query }: Call): Algorithm | undefined {
 /** The chunk a request carries, and where it says the chunk begins. */
 function chunkOf(request: Request) {
   const header = request.headers.get('content-range');
-  if (header === null) return { body: bodyOf(request), start: undefined };
+  const length = lengthOf(request);
+  if (header === null) return { body: bodyOf(request), start: undefined, length };
   const range = parseContentRange(header);
   if (!range) throw uploadInvalid('Content-Range is not <first>-<last>');
-  return { body: bodyOf(request, range.length), start: range.first };
+  return { body: bodyOf(request, range.length), start: range.first, length };
+}
+
+/** What the client says that the body has; 0 where it does not. */
+function lengthOf({ headers }: Request): number {
+  const declared = headers.get('content-length') ?? '';
+  return /^\d{1,15}$/.test(declared) ? Number(declared) : 0;
 }
 
 /** Always relative: the only form that every client follows on the registry's own host. */
 async function sessionHeaders(
   { uploads, caller: { principal } }: Call,
-  { id, repository, upload }: UploadSession,
+  { id, repository, upload, direct }: UploadSession,
 ): Promise<Record<string, string>> {
   const { objectKey, sealed } = upload;
   // Nobody but the registry writes at the key of a sealed upload.
   const token =
     sealed === undefined
-      ? await uploads?.issue({ repository, session: id, objectKey, principal })
+      ? await uploads?.issue({ repository, session: id, objectKey, principal, direct })
       : undefined;
   return {
     Location: `/v2/${repository}/blobs/uploads/${id}${token ? `?token=${token}` : ''}`,

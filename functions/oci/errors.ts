@@ -299,6 +299,14 @@ export const tooBusy = () =>
     headers: { 'Retry-After': '1' },
   });
 
+/** They end by themselves after a week. */
+export const tooManyUploads = (most: number) =>
+  new RegistryError(
+    'TOOMANYREQUESTS',
+    `you have ${most} uploads open, as many as anybody may: finish or cancel some, or let them expire`,
+    { headers: { 'Retry-After': '60' } },
+  );
+
 /** A message stays readable when hundreds of manifests share a layer; `detail` has them all. */
 function list(digests: readonly Digest[]): string {
   const more = digests.length - 1;

@@ -20,7 +20,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
-//                    U#<caller>#<due>#<id>   upload session of this repository, by a hash of whoever opened it
+//                    W#<id>                  hold: bytes in the store that are no blob or manifest yet, for quotas
 //                    Z#                      how far the sweep that is under way has come
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
@@ -29,6 +29,7 @@ import type { Item, Key } from '../storage/table.ts';
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
 //   U#<id>           #                       upload session
+//   V#<caller>       U#<name>#<due>#<id>     one that is open, by a hash of whoever opened it
 //   X#<shard>        <due>#<object key>      outbox: an object to delete, not before `due`
 //   P#<subject>      #                       user, robot or group: `user:alice`
 //                    K#<id>                  access token of a user
@@ -72,8 +73,13 @@ export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `S#${subject}#${digest}`);
-export const uploadEntryKey = (name: RepositoryName, caller: string | undefined, due: number, id: string) =>
-  inRepository(name, `${uploadPrefix(caller)}${timestamp(due)}#${id}`);
+export const holdKey = (name: RepositoryName, id: string) => inRepository(name, `W#${id}`);
+export const uploadEntryKey = (
+  name: RepositoryName,
+  caller: string | undefined,
+  due: number,
+  id: string,
+): Key => ({ partition: callerPartition(caller), sort: `U#${name}#${timestamp(due)}#${id}` });
 
 export const directoryKey = (name: RepositoryName): Key => ({ partition: DIRECTORY, sort: name });
 export const digestKey = (digest: Digest): Key => ({ partition: digestPartition(digest), sort: '#' });
@@ -148,16 +154,19 @@ export const referrersOf = (name: RepositoryName, subject: Digest) => ({
 });
 export const afterReferrer = (subject: Digest, digest: Digest) => `S#${subject}#${digest}`;
 
+export const holdsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'W#' });
 export const uploadsOf = (name: RepositoryName, caller: string | undefined) => ({
-  partition: repositoryPartition(name),
-  prefix: uploadPrefix(caller),
+  partition: callerPartition(caller),
+  prefix: `U#${name}#`,
 });
+/** All that a caller has open, in any repository. */
+export const uploadsBy = (caller: string | undefined) => ({ partition: callerPartition(caller) });
 /** Milliseconds. */
 export const uploadDueIn = ({ key }: Item) => Date.parse(key.sort.split('#')[2] ?? '');
 
 /** The name of a caller may be longer than a key, and may contain anything. */
-function uploadPrefix(caller = ''): string {
-  return `U#${createHash('sha256').update(caller).digest('base64url').slice(0, 22)}#`;
+function callerPartition(caller = ''): string {
+  return `V#${createHash('sha256').update(caller).digest('base64url').slice(0, 22)}`;
 }
 
 /** All items of a repository, and of what kind one is: `T` for a tag. */

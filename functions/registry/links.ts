@@ -33,6 +33,8 @@ export interface Linking {
   readonly operations: readonly Operation[];
   /** Whether the digest has that object then, and not the one that it had before. */
   readonly keeps: boolean;
+  /** Whether the repository did not have the blob. */
+  readonly isNew: boolean;
   /** What it had before, where that is lost or damaged: once the operations are committed, to `leaveBehind`. */
   readonly replaces?: ObjectKey;
 }
@@ -45,13 +47,25 @@ export async function linkOperations(
   name: RepositoryName,
   digest: Digest,
   object: StoredObject,
+  counted: Counted = NOTHING_COUNTED,
 ): Promise<Linking> {
   const place = await findPlace(registry, name, digest);
   const { stored } = place;
-  if (!stored) return { operations: await linkFirst(registry, place, object), keeps: true };
-  if (await isUnsound(registry, digest, stored, 'facts')) return replace(registry, place, stored, object);
-  return { operations: await linkStored(registry, place, stored), keeps: false };
+  const isNew = place.linked === undefined;
+  if (!stored)
+    return { operations: await linkFirst(registry, place, object, counted.kept), keeps: true, isNew };
+  if (await isUnsound(registry, digest, stored, 'facts'))
+    return { ...(await replace(registry, place, stored, object, counted.kept)), isNew };
+  return { operations: await linkStored(registry, place, stored, counted.spare), keeps: false, isNew };
 }
+
+/** Bytes that quotas have counted before: where the object is kept, and where the digest has another one. */
+interface Counted {
+  readonly kept: number;
+  readonly spare: number;
+}
+
+const NOTHING_COUNTED: Counted = { kept: 0, spare: 0 };
 
 /** Where a push died that healed the blob, its other links still name the old object. */
 export async function followReplaced(
@@ -64,16 +78,26 @@ export async function followReplaced(
   if (objectKey !== stored['objectKey']) await leaveBehind(registry, { objectKey, digest });
 }
 
-async function linkFirst(registry: Registry, place: Place, { objectKey, size }: StoredObject) {
+async function linkFirst(
+  registry: Registry,
+  place: Place,
+  { objectKey, size }: StoredObject,
+  counted: number,
+) {
   const attributes = { objectKey, size, links: 1 };
   return [
-    ...(await addLink(registry, place, { objectKey, size })),
+    ...(await addLink(registry, place, { objectKey, size }, counted)),
     { put: digestKey(place.digest), attributes, when: [absent] },
   ];
 }
 
 /** The operations that link the object which the digest has. */
-export async function linkStored(registry: Registry, place: Place, stored: Attributes): Promise<Operation[]> {
+export async function linkStored(
+  registry: Registry,
+  place: Place,
+  stored: Attributes,
+  counted = 0,
+): Promise<Operation[]> {
   const { repository, digest, linked } = place;
   if (linked) {
     await followReplaced(registry, digest, linked, stored);
@@ -81,17 +105,22 @@ export async function linkStored(registry: Registry, place: Place, stored: Attri
   }
   const object = storedObjectOf(stored);
   return [
-    ...(await addLink(registry, place, object)),
+    ...(await addLink(registry, place, object, counted)),
     { update: digestKey(digest), add: { links: 1 }, when: [equals('objectKey', object.objectKey)] },
   ];
 }
 
-async function addLink(registry: Registry, { repository, digest }: Place, object: StoredObject) {
+async function addLink(
+  registry: Registry,
+  { repository, digest }: Place,
+  object: StoredObject,
+  counted: number,
+) {
   const { name, epoch } = repository;
   return [
     { put: blobKey(name, digest), attributes: { ...object, touched: epoch }, when: [absent] },
     { put: linkerKey(digest, name), attributes: {} },
-    ...(await charge(registry, repository, { bytes: object.size })),
+    ...(await charge(registry, repository, { bytes: object.size - counted })),
   ];
 }
 
@@ -109,12 +138,13 @@ async function replace(
   place: Place,
   stored: Attributes,
   { objectKey, size }: StoredObject,
-): Promise<Linking> {
+  counted: number,
+): Promise<Omit<Linking, 'isNew'>> {
   const { repository, digest, linked } = place;
   const { objectKey: old } = storedObjectOf(stored);
   const link = linked
     ? [moveLink(repository, digest, linked, objectKey)]
-    : await addLink(registry, place, { objectKey, size });
+    : await addLink(registry, place, { objectKey, size }, counted);
   const operations: Operation[] = [
     ...link,
     {

@@ -1,4 +1,4 @@
-import { MAX_INLINE_MANIFEST_BYTES, OUTBOX_DELAY_SECONDS } from '../limits.ts';
+import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
 import { digestMismatch, manifestBlobsUnknown } from '../oci/errors.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
@@ -7,7 +7,8 @@ import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
 import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
-import { discard, discardReplaced, rescue } from './outbox.ts';
+import { ManifestObject, type Placement } from './manifest-object.ts';
+import { discardReplaced } from './outbox.ts';
 import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import { holdReferences } from './references.ts';
@@ -38,19 +39,18 @@ export async function putManifest(
   const digest = digestOf(push.digest ? algorithmOf(push.digest) : CANONICAL, push.bytes);
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
   const manifest = parseManifest(push.bytes, push.contentType);
-  const place = placement(registry, push.bytes);
-  await untilWon(registry, async () => {
-    const { repository } = await openForPush(registry, push.repository);
-    await holdAll(registry, repository, digest, manifest);
-    return commit(registry, {
-      repository,
-      digest,
-      manifest,
-      size: push.bytes.length,
-      tags: push.tags,
-      place,
+  const written = new ManifestObject(registry, push.bytes);
+  const place = (repository: PushTarget) => written.place(repository);
+  const size = push.bytes.length;
+  try {
+    await untilWon(registry, async () => {
+      const { repository } = await openForPush(registry, push.repository);
+      await holdAll(registry, repository, digest, manifest);
+      return commit(registry, { repository, digest, manifest, size, tags: push.tags, place });
     });
-  });
+  } finally {
+    await written.end();
+  }
   return { digest, ...(manifest.subject && { subject: manifest.subject }) };
 }
 
@@ -77,13 +77,7 @@ interface Commit {
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
-  readonly place: () => Promise<Placement>;
-}
-
-/** Where the bytes lie, and the operations that make them stay there. */
-interface Placement {
-  readonly content: Attributes;
-  readonly operations: readonly Operation[];
+  readonly place: (repository: PushTarget) => Promise<Placement>;
 }
 
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. Where the bytes of
@@ -95,13 +89,16 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     ...tags.map((tag) => tagKey(name, tag)),
   ]);
   const replaced = found && (await replacedObject(registry, name, digest, found));
-  const { content, operations } =
-    found && !replaced ? { content: contentOf(found), operations: [] } : await place();
+  const { content, operations, counted } =
+    found && !replaced ? { content: contentOf(found), operations: [], counted: 0 } : await place(repository);
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
   );
-  const charges = await charge(registry, repository, { tags: before.filter((tag) => !tag).length });
+  const charges = await charge(registry, repository, {
+    tags: before.filter((tag) => !tag).length,
+    bytes: (found ? 0 : size) - counted,
+  });
   const { committed } = await writeNames(registry, name, [
     {
       update: repositoryKey(name),
@@ -168,25 +165,6 @@ function keepManifest(
   return (touched as number) < epoch
     ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch), ...same] }
     : { check: key, when: same };
-}
-
-/** Small manifests lie in their items; larger ones are written as an object once, before the first commit. */
-function placement(registry: Registry, bytes: Uint8Array): () => Promise<Placement> {
-  if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return async () => ({ content: { bytes }, operations: [] });
-  let written: Promise<Placement> | undefined;
-  return () => {
-    written ??= writeObject(registry, bytes);
-    return written;
-  };
-}
-
-async function writeObject(registry: Registry, bytes: Uint8Array): Promise<Placement> {
-  const objectKey = `blobs/${registry.newId()}` as ObjectKey;
-  const due = registry.now() + OUTBOX_DELAY_SECONDS * 1000;
-  // With a condition it takes effect once: a second time, after the rescue, it would have the object of a live manifest deleted.
-  await registry.table.write([{ ...discard(objectKey, due), when: [absent] }]);
-  await registry.blobs.put(objectKey, bytes);
-  return { content: { objectKey }, operations: [rescue(objectKey, due)] };
 }
 
 function contentOf(found: Attributes): Attributes {

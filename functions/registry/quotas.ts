@@ -1,15 +1,16 @@
 import { quotaExceeded, quotasOverlap } from '../oci/errors.ts';
-import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, absent, atMost, equals, type Key, type Operation } from '../storage/table.ts';
-import { policiesKey, sharedUsageKey, usageKey } from './keys.ts';
-import { type QuotaLimits, type Rules, rulesIn } from './policies.ts';
+import { absent, atMost, type Condition, equals, type Key, type Operation } from '../storage/table.ts';
+import { policiesKey } from './keys.ts';
+import { type Meter, metersOf, type Usage, usageIn } from './meters.ts';
+import { type Rules, rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
-import { KINDS, type Kind, repositoriesLike, type Totals, totalsOf } from './usage.ts';
+import { KINDS, type Totals, totalsOf } from './usage.ts';
 
-// What quotas have counted is never less than what there is. It is raised in the transaction that makes a link or a tag;
-// deletes do not lower it. Before something is refused, it is counted afresh. docs/policies.md tells the whole of it.
+// What quotas have counted is never less than what there is. It is raised before bytes are taken, and in the transaction that
+// makes a link, a manifest or a tag; lowered where bytes of an upload are gone. Deletes do not lower it: before something is refused,
+// it is counted afresh. docs/policies.md tells the whole of it.
 
 /** Ours: how often a use that leaves no room is counted afresh. */
 const RECOUNT_MS = 60_000;
@@ -21,40 +22,14 @@ const SETTLE_MS = 60_000;
 /** What is left of 100 operations a transaction beside 20 tags and a manifest. */
 const MAX_METERS = 5;
 
-interface Limit {
-  readonly kind: Kind;
-  readonly most: number;
-  /** The name of the policy. */
-  readonly policy: string;
-}
-
-/** One place where something is counted: a repository by itself, or all repositories of a policy together. */
-interface Meter {
-  readonly key: Key;
-  /** For people. */
-  readonly scope: string;
-  readonly limits: readonly Limit[];
-  readonly repositories: (registry: Registry) => Promise<readonly RepositoryName[]>;
-}
-
-/** What a meter has counted. */
-interface Usage {
-  readonly totals: Totals;
-  /** `quotasSince` of the policies it was first counted under: it is of no use under others. */
-  readonly since: number;
-  /** Milliseconds since 1970: when it was last counted afresh. */
-  readonly countedAt: number;
-  /** How often it was; of two who count at once the second finds it changed. */
-  readonly counts: number;
-}
-
 interface Ruled {
   readonly name: RepositoryName;
   readonly rules: Rules;
 }
 
-/** The operations that count what a push takes, each on condition that there is room; none where no quota covers the
- *  repository. DENIED where there is none, as far as is known; in a transaction that fails, read anew. */
+/** The operations that count what a push takes, each on condition that there is room, or give back where it is less than 0;
+ *  none where no quota covers the repository. DENIED where there is no room, as far as is known; in a transaction that fails,
+ *  read anew. */
 export async function charge(
   registry: Registry,
   { name, rules }: Ruled,
@@ -62,86 +37,89 @@ export async function charge(
 ): Promise<Operation[]> {
   const meters = metersOf(name, rules).filter(({ limits }) => limits.some(({ kind }) => taken[kind]));
   if (meters.length === 0) return [];
-  if (meters.length > MAX_METERS) throw quotasOverlap(name, MAX_METERS - 1);
-  const found = await registry.table.getMany(meters.map(({ key }) => key));
-  const charges = meters.map((meter, index) =>
-    chargeMeter({ registry, meter, since: rules.quotasSince }, usageIn(found[index]), taken),
-  );
-  return Promise.all(charges);
+  const known = await usagesOf(registry, { name, rules }, meters);
+  const charges = known.map((metering) => chargeMeter(metering, taken));
+  return (await Promise.all(charges)).flat();
 }
 
-/** DENIED where a quota leaves no room for any blob: before a client sends one. */
-export async function requireRoom(registry: Registry, name: RepositoryName): Promise<void> {
-  const rules = rulesIn(await registry.table.get(policiesKey), name);
-  await charge(registry, { name, rules }, { bytes: 1 });
-}
-
-/** The smallest limit of each kind decides, of a repository by itself; each policy counts for itself what its
- *  repositories have together. */
-function metersOf(name: RepositoryName, { policies }: Rules): Meter[] {
-  const each = policies.flatMap(({ quota, ...policy }) => limitsOf(policy.name, quota?.each));
-  const own = KINDS.flatMap((kind) => smallest(each.filter((limit) => limit.kind === kind)) ?? []);
-  const single: Meter = {
-    key: usageKey(name),
-    scope: `in the repository ${name}`,
-    limits: own,
-    repositories: async () => [name],
-  };
-  const shared = policies.map((policy): Meter => {
-    const covers = anyMatcherOf(policy.repositories);
-    return {
-      key: sharedUsageKey(policy.name),
-      scope: 'in all its repositories together',
-      limits: limitsOf(policy.name, policy.quota?.together),
-      repositories: (registry) => repositoriesLike(registry, covers),
-    };
+/** Bytes that the quotas have room for, as far as is known; DENIED where it is none. */
+export async function requireRoom(registry: Registry, { name, rules }: Ruled): Promise<number> {
+  const meters = metersOf(name, rules).filter(({ limits }) => limits.some(({ kind }) => kind === 'bytes'));
+  if (meters.length === 0) return Number.POSITIVE_INFINITY;
+  const known = await usagesOf(registry, { name, rules }, meters);
+  const rooms = known.map(async (metering) => {
+    const { totals } = await usageWithRoom(metering, { bytes: 1 });
+    return Math.min(
+      ...metering.meter.limits.flatMap(({ kind, most }) => (kind === 'bytes' ? most - totals.bytes : [])),
+    );
   });
-  return [single, ...shared];
+  return Math.min(...(await Promise.all(rooms)));
 }
 
-const limitsOf = (policy: string, limits: QuotaLimits = {}): Limit[] =>
-  KINDS.flatMap((kind) => {
-    const most = limits[kind];
-    return most === undefined ? [] : [{ kind, most, policy }];
-  });
-
-const smallest = ([first, ...rest]: readonly Limit[]): Limit | undefined =>
-  first && rest.reduce((least, limit) => (limit.most < least.most ? limit : least), first);
+/** The policies that hold for a repository. */
+export async function rulesFor({ table }: Registry, name: RepositoryName): Promise<Ruled> {
+  return { name, rules: rulesIn(await table.get(policiesKey), name) };
+}
 
 interface Metering {
   readonly registry: Registry;
   readonly meter: Meter;
   readonly since: number;
+  readonly known: Usage | undefined;
 }
 
-async function chargeMeter(
-  metering: Metering,
-  known: Usage | undefined,
-  taken: Partial<Totals>,
-): Promise<Operation> {
-  const { meter } = metering;
+async function usagesOf(
+  registry: Registry,
+  { name, rules }: Ruled,
+  meters: readonly Meter[],
+): Promise<Metering[]> {
+  if (meters.length > MAX_METERS) throw quotasOverlap(name, MAX_METERS - 1);
+  const found = await registry.table.getMany(meters.map(({ key }) => key));
+  const since = rules.quotasSince;
+  return meters.map((meter, index) => ({ registry, meter, since, known: usageIn(found[index]) }));
+}
+
+async function chargeMeter(metering: Metering, taken: Partial<Totals>): Promise<Operation[]> {
+  const { meter, known } = metering;
   const limits = meter.limits.filter(({ kind }) => taken[kind]);
+  const raised = limits.filter(({ kind }) => (taken[kind] ?? 0) > 0);
+  const lowered = limits.filter(({ kind }) => (taken[kind] ?? 0) < 0);
+  const usage = raised.length > 0 ? await usageWithRoom(metering, taken) : known;
+  // What a count has seen, and is about to write down, is not taken off once more: then it is too much until the next one.
+  const canLower = lowered.length > 0 && isValid(metering, usage) && usage.begun === usage.counts;
+  const changed = canLower ? limits : raised;
+  if (changed.length === 0) return [];
+  const when: Condition[] = canLower ? [equals('counts', usage.counts), equals('begun', usage.counts)] : [];
+  return [
+    {
+      update: meter.key,
+      add: Object.fromEntries(changed.map(({ kind }) => [kind, taken[kind] ?? 0])),
+      // Fails where there is no item, too: a policy that goes takes its own along.
+      when: [...when, ...raised.map(({ kind, most }) => atMost(kind, most - (taken[kind] ?? 0)))],
+    },
+  ];
+}
+
+/** DENIED where there is no room for what is taken. */
+async function usageWithRoom(metering: Metering, taken: Partial<Totals>): Promise<Usage> {
+  const { meter, known } = metering;
   const exceeded = ({ totals }: Usage) =>
-    limits.find(({ kind, most }) => totals[kind] + (taken[kind] ?? 0) > most);
+    meter.limits.find(({ kind, most }) => {
+      const more = taken[kind] ?? 0;
+      return more > 0 && totals[kind] + more > most;
+    });
   let usage = isValid(metering, known) ? known : await count(metering);
   if (exceeded(usage)) usage = await count(metering);
   const limit = exceeded(usage);
-  if (limit) {
-    const { kind, most, policy } = limit;
-    const [used, more] = [usage.totals[kind], taken[kind] ?? 0];
-    throw quotaExceeded({ policy, kind, limit: most, used, more }, meter.scope);
-  }
-  return {
-    update: meter.key,
-    add: Object.fromEntries(limits.map(({ kind }) => [kind, taken[kind] ?? 0])),
-    // Fails where there is no item, too: a policy that goes takes its own along.
-    when: limits.map(({ kind, most }) => atMost(kind, most - (taken[kind] ?? 0))),
-  };
+  if (!limit) return usage;
+  const { kind, most, policy } = limit;
+  const [used, more] = [usage.totals[kind], taken[kind] ?? 0];
+  throw quotaExceeded({ policy, kind, limit: most, used, more }, meter.scope);
 }
 
 /** What was counted under these policies, and not so soon after they were set that it may lack something for ever. */
 function isValid({ registry, since }: Metering, usage: Usage | undefined): usage is Usage {
-  if (usage?.since !== since) return false;
+  if (usage?.since !== since || usage.begun === undefined) return false;
   const settled = since + SETTLE_MS;
   return usage.countedAt >= settled || registry.now() < settled;
 }
@@ -153,30 +131,40 @@ const isOld = ({ now }: Registry, { countedAt }: Usage) => countedAt + RECOUNT_M
 async function count(metering: Metering): Promise<Usage> {
   const { registry, meter, since } = metering;
   return untilWon(registry, async () => {
-    const before = usageIn(await registry.table.get(meter.key));
-    if (isValid(metering, before) && !isOld(registry, before)) return before;
+    const found = usageIn(await registry.table.get(meter.key));
+    if (isValid(metering, found) && !isOld(registry, found)) return found;
+    const before = await beginCount(metering, found);
+    if (before === LOST) return LOST;
     const countedAt = registry.now();
     const counted = await totalsOf(registry, await meter.repositories(registry));
-    const after: Usage = { totals: counted, since, countedAt, counts: (before?.counts ?? 0) + 1 };
+    const counts = (before?.counts ?? 0) + 1;
+    const after: Usage = { totals: counted, since, countedAt, counts, begun: counts };
     const { committed } = await registry.table.write([countOperation(meter.key, before, after)]);
     return committed ? after : LOST;
   });
 }
 
-function countOperation(key: Key, before: Usage | undefined, { totals, ...after }: Usage): Operation {
-  if (!before) return { put: key, attributes: { ...totals, ...after }, when: [absent] };
-  const when = [equals('counts', before.counts)];
-  if (before.since !== after.since) return { put: key, attributes: { ...totals, ...after }, when };
-  const difference = KINDS.map((kind) => [kind, totals[kind] - before.totals[kind]]);
-  return { update: key, set: { ...after }, add: Object.fromEntries(difference), when };
+/** From now on nothing lowers what is counted: it might be missing twice. Answers what is there then. Who finds a count that
+ *  was begun, by somebody who is at it or has died, counts along. */
+async function beginCount(
+  { registry, meter, since }: Metering,
+  found: Usage | undefined,
+): Promise<Usage | undefined | typeof LOST> {
+  if (!found || found.since !== since || found.begun === undefined || found.begun > found.counts)
+    return found;
+  const { counts } = found;
+  const begin = { update: meter.key, set: { begun: counts + 1 }, when: [equals('counts', counts)] };
+  if (!(await registry.table.write([begin])).committed) return LOST;
+  const begun = usageIn(await registry.table.get(meter.key));
+  return begun?.counts === counts ? begun : LOST;
 }
 
-function usageIn(found: Attributes | undefined): Usage | undefined {
-  if (!found) return undefined;
-  return {
-    totals: { bytes: found['bytes'] as number, tags: found['tags'] as number },
-    since: found['since'] as number,
-    countedAt: found['countedAt'] as number,
-    counts: found['counts'] as number,
-  };
+function countOperation(key: Key, before: Usage | undefined, { totals, ...rest }: Usage): Operation {
+  const after = { ...rest, begun: rest.counts };
+  if (!before) return { put: key, attributes: { ...totals, ...after }, when: [absent] };
+  const when = [equals('counts', before.counts)];
+  if (before.since !== after.since || before.begun === undefined)
+    return { put: key, attributes: { ...totals, ...after }, when };
+  const difference = KINDS.map((kind) => [kind, totals[kind] - before.totals[kind]]);
+  return { update: key, set: { ...after }, add: Object.fromEntries(difference), when };
 }

@@ -7,6 +7,8 @@ export interface Registry {
   readonly blobs: BlobStore;
   /** Whether clients may write the bytes of an upload to the store themselves, past the registry. @default false */
   readonly direct?: boolean;
+  /** How many uploads one caller may have open. @default MAX_OPEN_UPLOADS */
+  readonly maxUploads?: number;
   /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */
   readonly actor?: string;
   /** Milliseconds since 1970. */

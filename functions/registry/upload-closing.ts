@@ -4,12 +4,22 @@ import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, CloseOptions, CloseOutcome, Upload } from '../storage/blob-store.ts';
 import type { Attributes } from '../storage/table.ts';
 import { requireBlobForPush } from './blobs.ts';
+import { withHold } from './holds.ts';
 import { uploadKey } from './keys.ts';
+import { countsBytes } from './meters.ts';
 import { discard } from './outbox.ts';
 import type { Registry } from './registry.ts';
 import { endUpload, giveUp, keepReceived } from './upload-ending.ts';
-import { linkUpload } from './upload-linking.ts';
-import { bytesDue, isUnchanged, sessionOf, type UploadSession, unchanged } from './upload-sessions.ts';
+import { linkKnown, linkUpload } from './upload-linking.ts';
+import {
+  bytesDue,
+  isUnchanged,
+  type RuledSession,
+  readSession,
+  sessionOf,
+  type UploadSession,
+  unchanged,
+} from './upload-sessions.ts';
 import type { Start } from './uploads.ts';
 
 export type FinishOutcome =
@@ -20,6 +30,8 @@ export interface FinishRequest {
   readonly repository: RepositoryName;
   readonly id: string;
   readonly body: Body;
+  /** What the client says that the body has. @default it does not say */
+  readonly length?: number;
   readonly start: Start;
   readonly digest: Digest;
 }
@@ -28,19 +40,19 @@ export interface FinishRequest {
  *  lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
 export async function finishUpload(
   registry: Registry,
-  { repository, id, body, start, digest }: FinishRequest,
+  { repository, id, body, length = 0, start, digest }: FinishRequest,
 ): Promise<FinishOutcome> {
-  const found = await registry.table.get(uploadKey(id));
+  const { found, rules } = await readSession(registry, repository, id);
   if (await isFinished(registry, found, repository, digest)) return { is: 'stored' };
-  const session = sessionOf(registry, repository, id, found);
+  const session = sessionOf(registry, repository, id, found, rules);
   const { sealed, offset } = session.upload;
   const isInOrder = sealed === undefined ? start === undefined || start === offset : sealed === digest;
   if (!isInOrder) return { is: 'outOfOrder', session };
-  const outcome = await closeUpload(registry, session, body, digest);
+  const outcome = await closeUpload(registry, session, { body, length }, digest);
   if (outcome.is === 'closed') return { is: 'stored' };
   const now = await registry.table.get(uploadKey(id));
   if (await isFinished(registry, now, repository, digest)) return { is: 'stored' };
-  return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now) };
+  return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now, rules) };
 }
 
 /** Whether a request like this one has been answered with success before, and its blob is still there: then it has one
@@ -64,8 +76,8 @@ async function isFinished(
 /** Has the store make an object of the upload, and links it. Ends the session where it cannot become this blob. */
 async function closeUpload(
   registry: Registry,
-  session: UploadSession,
-  body: Body,
+  session: RuledSession,
+  sent: { readonly body: Body; readonly length: number },
   digest: Digest,
 ): Promise<CloseOutcome> {
   let current = session;
@@ -80,7 +92,13 @@ async function closeUpload(
     link: (object) => linkUpload(registry, current, object, digest),
   };
   try {
-    const outcome = await registry.blobs.close(session.upload, body, options);
+    const known = countsBytes(session.rules) && (await linkKnown(registry, session, sent.body, digest));
+    const outcome =
+      known ||
+      (await withHold(registry, session, sent, (held, body) => {
+        current = held;
+        return registry.blobs.close(held.upload, body, options);
+      }));
     if (outcome.is === 'gone') await giveUp(registry, current, outcome);
     if (outcome.is !== 'mismatch') return outcome;
   } catch (error) {

@@ -1,21 +1,25 @@
 import type { Digest } from '../oci/digest.ts';
 import { isDenied, uploadLost, uploadUnknown } from '../oci/errors.ts';
-import { type Condition, equals } from '../storage/table.ts';
+import type { Condition } from '../storage/table.ts';
+import { stepBack } from './holds.ts';
 import { uploadKey } from './keys.ts';
+import { countsBytes } from './meters.ts';
 import { rescue } from './outbox.ts';
+import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { linkUpload, receivedBy } from './upload-linking.ts';
 import {
   bytesDue,
   discardLater,
   entryKey,
+  type RuledSession,
   requireUpload,
   type UploadSession,
   unchanged,
 } from './upload-sessions.ts';
 
 /** BLOB_UPLOAD_UNKNOWN where bytes that the session has received are lost, for instance with the power; it is over then. */
-export async function requireBytes(registry: Registry, session: UploadSession): Promise<void> {
+export async function requireBytes(registry: Registry, session: RuledSession): Promise<void> {
   if (!(await registry.blobs.holds(session.upload))) await giveUp(registry, session, {});
 }
 
@@ -23,7 +27,7 @@ export async function requireBytes(registry: Registry, session: UploadSession): 
  *  has moved it meanwhile: then it is that one's. */
 export async function giveUp(
   registry: Registry,
-  session: UploadSession,
+  session: RuledSession,
   { cause }: { readonly cause?: unknown },
 ): Promise<void> {
   // Where this fails, too, the next request finds the bytes missing.
@@ -46,20 +50,21 @@ export async function keepReceived(registry: Registry, session: UploadSession): 
 
 /** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later;
  *  BLOB_UPLOAD_UNKNOWN where it ended in the meantime, or its bytes are a blob already. */
-export async function cancelUpload(registry: Registry, session: UploadSession): Promise<void> {
+export async function cancelUpload(registry: Registry, session: RuledSession): Promise<void> {
   if (await keepReceived(registry, session)) throw uploadUnknown();
-  if (await endUpload(registry, session, atSameKey(session))) return;
-  // It is over, or was sealed meanwhile: then it has another key.
-  const now = await requireUpload(registry, session.repository, session.id);
-  if (!(await endUpload(registry, now, atSameKey(now)))) throw uploadUnknown();
+  let current = session;
+  await untilWon(registry, async () => {
+    if (await endUpload(registry, current, unchanged(current))) return true;
+    // It is over, or has moved meanwhile: what came then is to be freed, too.
+    current = await requireUpload(registry, session.repository, session.id);
+    return LOST;
+  });
 }
-
-const atSameKey = ({ upload }: UploadSession) => [equals('objectKey', upload.objectKey)];
 
 /** Ends a session where `when` holds for it; answers whether it did. */
 export async function endUpload(
   registry: Registry,
-  session: UploadSession,
+  session: RuledSession,
   when: readonly Condition[],
 ): Promise<boolean> {
   const { id, upload, due } = session;
@@ -71,5 +76,7 @@ export async function endUpload(
   ]);
   // Only now is it certain that no other request has finished the upload: its object is nobody's.
   if (committed) await registry.blobs.abort(upload);
+  if (committed && (session.held || countsBytes(session.rules)))
+    await stepBack(registry, session, { ends: 'cancelled' });
   return committed;
 }

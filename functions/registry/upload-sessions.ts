@@ -4,8 +4,10 @@ import { uploadUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { ObjectKey, StoredObject, Upload } from '../storage/blob-store.ts';
 import { type Attributes, equals, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
-import { lastPartOf, uploadDueIn, uploadEntryKey, uploadKey, uploadsOf } from './keys.ts';
+import { lastPartOf, policiesKey, uploadDueIn, uploadEntryKey, uploadKey, uploadsOf } from './keys.ts';
+import { countsBytes } from './meters.ts';
 import { discard } from './outbox.ts';
+import { type Rules, rulesIn } from './policies.ts';
 import type { Registry } from './registry.ts';
 
 /** An upload that is neither finished nor cancelled. */
@@ -15,8 +17,26 @@ export interface UploadSession {
   readonly upload: Upload;
   /** Who opened it; nobody else may write to it. */
   readonly by?: string;
+  /** Whether quotas count its bytes, in a hold. */
+  readonly held?: boolean;
+  /** Whether this request is one of the hold's writers. */
+  readonly writes?: boolean;
+  /** What a client may send to the store itself, where quotas count it. @default whatever the store takes */
+  readonly direct?: DirectRoom;
   /** Milliseconds; from then on the session is unknown, and a day later the outbox deletes the object. */
   readonly due: number;
+}
+
+export interface DirectRoom {
+  /** Bytes. */
+  readonly most: number;
+  /** Milliseconds since 1970: until then the store may be told to take them. */
+  readonly until: number;
+}
+
+/** A session, and what holds for its repository. */
+export interface RuledSession extends UploadSession {
+  readonly rules: Rules;
 }
 
 /** The session as it stands; BLOB_UPLOAD_UNKNOWN where it is finished, cancelled, expired or another
@@ -25,8 +45,15 @@ export async function requireUpload(
   registry: Registry,
   repository: RepositoryName,
   id: string,
-): Promise<UploadSession> {
-  return sessionOf(registry, repository, id, await registry.table.get(uploadKey(id)));
+): Promise<RuledSession> {
+  const { found, rules } = await readSession(registry, repository, id);
+  return sessionOf(registry, repository, id, found, rules);
+}
+
+/** The item of a session, and what holds for the repository. */
+export async function readSession({ table }: Registry, repository: RepositoryName, id: string) {
+  const [found, policies] = await table.getMany([uploadKey(id), policiesKey]);
+  return { found, rules: rulesIn(policies, repository) };
 }
 
 /** The session, whichever repository's it is; `undefined` where it is finished, cancelled, expired or not the caller's. */
@@ -80,14 +107,26 @@ export async function isUnchanged({ table }: Registry, { id, upload }: UploadSes
   return found?.['objectKey'] === upload.objectKey && found['offset'] === upload.offset;
 }
 
-export function attributesOf({ repository, upload, due, by }: UploadSession): Attributes {
-  return { repository, ...upload, due, expiresAt: seconds(due), ...(by !== undefined && { by }) };
+export function attributesOf({ repository, upload, due, by, direct }: UploadSession): Attributes {
+  return {
+    ...{ repository, ...upload, due, expiresAt: seconds(due) },
+    ...(by !== undefined && { by }),
+    ...(direct && { direct: { ...direct }, held: true }),
+  };
 }
 
-export function sessionOf(...given: Parameters<typeof openSession>): UploadSession {
-  const session = openSession(...given);
+export function sessionOf(
+  registry: Registry,
+  repository: RepositoryName,
+  id: string,
+  found: Attributes | undefined,
+  rules: Rules,
+): RuledSession {
+  const session = openSession(registry, repository, id, found);
   if (!session) throw uploadUnknown();
-  return session;
+  // One that was opened when nothing counted its bytes has promised the store nothing that is counted.
+  const direct = session.direct ?? (countsBytes(rules) ? NO_ROOM : undefined);
+  return { ...session, rules, ...(direct && { direct }) };
 }
 
 function openSession(
@@ -106,7 +145,14 @@ function openSession(
     state: found['state'] as Attributes,
     ...(found['sealed'] !== undefined && { sealed: found['sealed'] as Digest }),
   };
-  return { id, repository, upload, due, ...(by !== undefined && { by }) };
+  const direct = found['direct'] as unknown as DirectRoom | undefined;
+  return {
+    ...{ id, repository, upload, due, held: found['held'] === true },
+    ...(by !== undefined && { by }),
+    ...(direct && { direct }),
+  };
 }
+
+export const NO_ROOM: DirectRoom = { most: 0, until: Number.MAX_SAFE_INTEGER };
 
 export const seconds = (milliseconds: number) => Math.floor(milliseconds / 1000);

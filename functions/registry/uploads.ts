@@ -1,17 +1,30 @@
-import { UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
+import {
+  MAX_DIRECT_BYTES,
+  MAX_INLINE_BYTES,
+  MAX_OPEN_UPLOADS,
+  UPLOAD_EXPIRY_SECONDS,
+  UPLOAD_TOKEN_SECONDS,
+} from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
+import { isDenied, tooManyUploads } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
-import { uploadKey } from './keys.ts';
+import { openHold, withHold } from './holds.ts';
+import { uploadDueIn, uploadKey, uploadsBy } from './keys.ts';
+import { countsBytes } from './meters.ts';
 import { discard } from './outbox.ts';
-import { requireRoom } from './quotas.ts';
+import { charge, requireRoom, rulesFor } from './quotas.ts';
+import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
-import { giveUp } from './upload-ending.ts';
+import { endUpload, giveUp } from './upload-ending.ts';
 import {
   attributesOf,
   bytesDue,
+  type DirectRoom,
   entryKey,
   isUnchanged,
+  NO_ROOM,
+  type RuledSession,
   requireUpload,
   seconds,
   type UploadSession,
@@ -25,33 +38,78 @@ export type ChunkOutcome = { readonly is: 'accepted' | 'outOfOrder'; readonly se
 export type Start = number | undefined;
 
 /** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet.
- *  DENIED where a quota has no room for any blob. */
+ *  DENIED where a quota has no room for any blob, TOOMANYREQUESTS where the caller has too many open. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
   algorithm: Algorithm = CANONICAL,
-): Promise<UploadSession> {
-  await requireRoom(registry, repository);
+): Promise<RuledSession> {
+  const [ruled] = await Promise.all([rulesFor(registry, repository), requireFewUploads(registry)]);
+  const { rules } = ruled;
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
   const by = registry.actor;
-  const session = { id, repository, upload, due, ...(by !== undefined && { by }) };
-  await registry.table.write([
-    { put: uploadKey(id), attributes: attributesOf(session) },
-    { put: entryKey(session), attributes: { expiresAt: seconds(due) } },
-    discard(upload.objectKey, bytesDue(due)),
-  ]);
-  return session;
+  const opened = { id, repository, upload, due, rules, ...(by !== undefined && { by }) };
+  return untilWon(registry, async () => {
+    const direct = await directRoom(registry, opened);
+    const session = { ...opened, ...(direct && { direct, held: true }) };
+    const most = direct?.most ?? 0;
+    const hold = most > 0 ? [openHold(registry, session, { direct: most, due })] : [];
+    const { committed } = await registry.table.write([
+      { put: uploadKey(id), attributes: attributesOf(session) },
+      { put: entryKey(session), attributes: { expiresAt: seconds(due) } },
+      discard(upload.objectKey, bytesDue(due)),
+      ...hold,
+      ...(await charge(registry, ruled, { bytes: most })),
+    ]);
+    return committed ? session : LOST;
+  });
+}
+
+/** Ours: of what a quota has left, one upload may take this part past the registry. Nobody says how large it will be. */
+const DIRECT_SHARE = 4;
+
+/** What a client may send to the store itself, where quotas count it; `undefined` where none does. */
+async function directRoom(
+  registry: Registry,
+  { repository: name, rules }: Pick<RuledSession, 'repository' | 'rules'>,
+): Promise<DirectRoom | undefined> {
+  const room = await requireRoom(registry, { name, rules });
+  if (!countsBytes(rules)) return undefined;
+  const most = Math.min(Math.floor(room / DIRECT_SHARE), MAX_DIRECT_BYTES);
+  // Smaller bodies come through the registry in any case.
+  if (!registry.direct || most <= MAX_INLINE_BYTES) return NO_ROOM;
+  return { most, until: registry.now() + UPLOAD_TOKEN_SECONDS * 1000 };
+}
+
+/** TOOMANYREQUESTS where the caller has as many open as anybody may. */
+async function requireFewUploads({
+  table,
+  actor,
+  now,
+  maxUploads = MAX_OPEN_UPLOADS,
+}: Registry): Promise<void> {
+  let open = 0;
+  for (let after: string | undefined; ; ) {
+    const range = { ...uploadsBy(actor), limit: maxUploads, keysOnly: true };
+    const entries = await table.query({ ...range, ...(after !== undefined && { after }) });
+    open += entries.filter((entry) => uploadDueIn(entry) > now()).length;
+    if (open >= maxUploads) throw tooManyUploads(maxUploads);
+    if (entries.length < maxUploads) return;
+    after = entries.at(-1)?.key.sort;
+  }
 }
 
 /** Appends a chunk whole or not at all (end-5). Two clients may append to one session at once: only the one
- *  that finds the offset it read wins, the other learns so from `outOfOrder`. */
+ *  that finds the offset it read wins, the other learns so from `outOfOrder`. `length` is what the client says that the body
+ *  has, 0 where it does not. After DENIED the session is gone. */
 export async function appendChunk(
   registry: Registry,
-  session: UploadSession,
+  session: RuledSession,
   body: Body,
   start: Start,
+  length = 0,
 ): Promise<ChunkOutcome> {
   const { upload } = session;
   const isInOrder = upload.sealed === undefined && (start === undefined || start === upload.offset);
@@ -61,8 +119,15 @@ export async function appendChunk(
     return (await registry.table.write([operation])).committed;
   };
   const isCurrent = () => isUnchanged(registry, session);
-  const outcome = await registry.blobs.append(upload, body, { commit, isCurrent });
-  if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
-  if (outcome.is === 'gone') await giveUp(registry, session, outcome);
+  try {
+    const outcome = await withHold(registry, session, { body, length }, (_, held) =>
+      registry.blobs.append(upload, held, { commit, isCurrent }),
+    );
+    if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
+    if (outcome.is === 'gone') await giveUp(registry, session, outcome);
+  } catch (error) {
+    if (isDenied(error)) await endUpload(registry, session, unchanged(session)); // its bytes would lie there for a week
+    throw error;
+  }
   return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
 }

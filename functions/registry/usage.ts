@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Item } from '../storage/table.ts';
-import { blobsOf, sweeps, sweptRepositoryIn, tagsOf } from './keys.ts';
+import { heldIn } from './hold-items.ts';
+import { blobsOf, gravesOf, holdsOf, manifestsOf, sweeps, sweptRepositoryIn, tagsOf } from './keys.ts';
 import type { Registry } from './registry.ts';
 
 /** What quotas count. */
@@ -12,8 +13,8 @@ export type Totals = Readonly<Record<Kind, number>>;
 const READ_AT_ONCE = 1000;
 const REPOSITORIES_AT_ONCE = 10;
 
-/** Bytes of the blobs that the repositories link, each counted once in each of them, and their tags; 1,000 of either
- *  are one read. */
+/** Bytes of the blobs that the repositories link, each counted once in each of them, of their manifests, also of those that can
+ *  be restored, and of uploads that are under way; and their tags. 1,000 of each are one read. */
 export async function totalsOf(registry: Registry, names: readonly RepositoryName[]): Promise<Totals> {
   let [bytes, tags] = [0, 0];
   for (let start = 0; start < names.length; start += REPOSITORIES_AT_ONCE) {
@@ -28,7 +29,15 @@ export async function totalsOf(registry: Registry, names: readonly RepositoryNam
 
 async function totalsIn(registry: Registry, name: RepositoryName): Promise<Totals> {
   let [bytes, tags] = [0, 0];
+  // What moves meanwhile is seen at least once: from a hold to a blob or a manifest, from there to its grave and back.
+  for await (const { attributes } of itemsIn(registry, holdsOf(name)))
+    bytes += heldIn(attributes, registry.now());
   for await (const { attributes } of itemsIn(registry, blobsOf(name))) bytes += attributes['size'] as number;
+  const manifests = new Map<string, number>();
+  for (const range of [gravesOf(name), manifestsOf(name), gravesOf(name)])
+    for await (const { key, attributes } of itemsIn(registry, range))
+      manifests.set(key.sort, attributes['size'] as number);
+  for (const size of manifests.values()) bytes += size;
   for await (const _ of itemsIn(registry, { ...tagsOf(name), keysOnly: true })) tags += 1;
   return { bytes, tags };
 }

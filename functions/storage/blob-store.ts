@@ -114,6 +114,11 @@ export interface BlobStore {
   received(objectKey: ObjectKey): Promise<ReceivedObject | undefined>;
   /** Frees what an upload holds; harmless where there is nothing. */
   abort(upload: Upload): Promise<void>;
+  /** The most bytes that the store has of an upload while a request adds `more` to it, and until it is an object. Of nothing
+   *  more, what the upload has received. */
+  footprint(upload: Upload, more: number): Promise<number>;
+  /** Has nobody write at a key any more that a client may write to itself. False where something is there already. */
+  plug(objectKey: ObjectKey): Promise<boolean>;
   /** Stores a small object whole, under a key that was never written. */
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
   /** Where a client can fetch the object itself, which has this digest; relative to the registry where that is the

@@ -38,6 +38,14 @@ export class LazyBlobStore implements BlobStore {
     await (await this.#opened()).abort(upload);
   }
 
+  async footprint(upload: Upload, more: number): Promise<number> {
+    return (await this.#opened()).footprint(upload, more);
+  }
+
+  async plug(objectKey: ObjectKey): Promise<boolean> {
+    return (await this.#opened()).plug(objectKey);
+  }
+
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
     await (await this.#opened()).put(objectKey, bytes);
   }

@@ -31,6 +31,8 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
     holds: (upload) => unless(() => store.holds(upload)),
     received: (objectKey) => unless(() => store.received(objectKey)),
     abort: (upload) => unless(() => store.abort(upload)),
+    footprint: (upload, more) => unless(() => store.footprint(upload, more)),
+    plug: (objectKey) => unless(() => store.plug(objectKey)),
     put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
     downloadUrl: (object, digest) => unless(() => store.downloadUrl(object, digest)),
     read: (object, options) => unless(() => store.read(object, options)),

@@ -305,7 +305,7 @@ describe('where a quota has no room', () => {
     expect([await fixture.event(config.session), await fixture.event(layer.session)]).toEqual([true, false]);
     const image = imageOf(config, { layers: [layer] });
     expect(await refusal(push(registry, image, 'v1'))).toBe('DENIED');
-    await putPolicy(registry, policy(200));
+    await putPolicy(registry, policy(5000));
     await push(registry, image, 'v1');
     expect(await requireBlob(registry, REPOSITORY, layer.digest)).toMatchObject({ size: layer.size });
   });

@@ -154,7 +154,7 @@ describe('at the same moment', () => {
   it('two uploads of which one fits: the other is DENIED', async () => {
     const { justBefore } = fixture;
     await setQuota({ each: { bytes: 150 } });
-    justBefore('B#', () => upload());
+    justBefore('W#', () => upload());
     expect(await refusal(upload())).toBe('DENIED');
     expect(await bytesIn(REPOSITORY)).toBe(100);
   });

@@ -45,7 +45,8 @@ describe('a quota of tags', () => {
 
   it('counts tags, whatever the use of bytes', async () => {
     const { registry } = fixture;
-    await setQuota({ tags: 1, bytes: 10 }); // there are 200 bytes
+    await push(registry, image);
+    await setQuota({ tags: 1, bytes: 10 }); // there are 200 bytes of blobs, and the manifest's
     await push(registry, image, 'a');
     expect(await refusal(pushBlob(registry))).toBe('DENIED');
   });

@@ -12,7 +12,7 @@ import { restore } from '../../functions/registry/restore.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
-import { requireUpload, type UploadSession } from '../../functions/registry/upload-sessions.ts';
+import { requireUpload, type RuledSession } from '../../functions/registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { bodyOf, bytesOf } from './bodies.ts';
@@ -158,7 +158,7 @@ async function beginUpload(client: Client, { repository, end }: Upload): Promise
   if (!('answer' in started)) return;
   const { id } = started.answer;
   const body = () => bodyOf(Buffer.from('wrong'));
-  const request = (act: (registry: Registry, session: UploadSession) => Promise<unknown>) =>
+  const request = (act: (registry: Registry, session: RuledSession) => Promise<unknown>) =>
     client.request(ended, async (registry) => act(registry, await requireUpload(registry, repository, id)));
   const sent = await request((registry, session) => appendChunk(registry, session, body(), undefined));
   if (!('answer' in sent) || end === 'leave') return;

@@ -5,7 +5,7 @@ import { commitDirectUpload, requireArrivedBlob } from '../../functions/registry
 import type { Registry } from '../../functions/registry/registry.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload, requireBytes } from '../../functions/registry/upload-ending.ts';
-import { requireUpload, type UploadSession } from '../../functions/registry/upload-sessions.ts';
+import { requireUpload, type RuledSession } from '../../functions/registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { slowBody } from './bodies.ts';
 import type { Client } from './client.ts';
@@ -31,7 +31,7 @@ export async function useSession(client: Client, task: Session): Promise<void> {
 /** Whether the upload was still there when it began. */
 async function act(client: Client, task: Session, id: string): Promise<boolean> {
   const request = (
-    what: (registry: Registry, session: UploadSession) => Promise<unknown>,
+    what: (registry: Registry, session: RuledSession) => Promise<unknown>,
     sending?: Uint8Array,
   ) =>
     client.request(
@@ -82,7 +82,7 @@ function bodyOf({ world }: Client, bytes: Uint8Array, chunks: number) {
 
 /** Closes it with the digest of what it has, as this client has found it, and of what it sends along; or of what it could
  *  have had as well. */
-async function close(client: Client, task: Session, session: UploadSession): Promise<void> {
+async function close(client: Client, task: Session, session: RuledSession): Promise<void> {
   const { repository, isWrong, chunks, attempts } = task;
   const { id, upload } = session;
   const since = client.since(repository);
@@ -115,7 +115,7 @@ const swapped = (bytes: Uint8Array): Uint8Array =>
   );
 
 /** The client writes to S3 itself, under the key that its token names; then it asks whether the blob is there. */
-async function sendPast(client: Client, task: Session, { upload }: UploadSession): Promise<void> {
+async function sendPast(client: Client, task: Session, { upload }: RuledSession): Promise<void> {
   const { world } = client;
   if (world.kind === 'directory') return;
   const bytes = pieceOf(task);

@@ -125,6 +125,20 @@ export class S3BlobStore implements BlobStore {
     for (const key of keys) if (key !== undefined) await this.#objects.delete(key);
   }
 
+  /** A blob in one PUT lies there once. One that comes in a single larger request has its odd bytes twice, as a part and as
+   *  the tail; one that comes in several has them in the first chunk's object, in the tail before and after, and in what is
+   *  put together at last. */
+  async footprint({ offset }: Upload, more: number): Promise<number> {
+    const { least, chunked } = this.#sizes;
+    const total = offset + more;
+    if (more === 0 || (offset === 0 && more <= least)) return total;
+    return offset === 0 ? total + least : total + 3 * Math.min(total, chunked);
+  }
+
+  async plug(objectKey: ObjectKey): Promise<boolean> {
+    return this.#objects.put(objectKey, Buffer.of());
+  }
+
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
     if (!(await this.#objects.put(objectKey, bytes)))
       throw new Error(`object key ${objectKey} was used twice`);
