@@ -1,6 +1,6 @@
 // The first to see a request: a CloudFront Function (cloudfront-js-2.0: an old grammar), deployed as it stands here. It
-// refuses what needs no Lambda for that, and chooses where the rest goes: to the API or, where a body is too large for
-// Lambda, to S3 or the stream host. Reasons: docs/decisions/0007-front-door.md
+// refuses what it can, and chooses where the rest goes: to the API or, where a body is too large for Lambda, to S3 or
+// the stream host. Reasons: docs/decisions/0007-front-door.md
 
 import cf from 'cloudfront';
 import crypto from 'crypto';
@@ -10,7 +10,7 @@ const MAX_DIRECT_BYTES = 5 * 1024 * 1024 * 1024; // in one PUT to S3
 
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+|\/)[a-z0-9]+)*$/;
 
-/** Requests within a repository, and what their token has to allow, as in functions/routes.ts. */
+/** Requests, and what their token has to allow, as in functions/routes.ts. */
 const REQUESTS = [
   { line: /^POST \/v2\/(.+)\/blobs\/uploads\/?$/, actions: 'pull,push' },
   { line: /^(?:GET|HEAD|PATCH|PUT|DELETE) \/v2\/(.+)\/blobs\/uploads\/([^/]+)$/, actions: 'pull,push' },
@@ -19,7 +19,7 @@ const REQUESTS = [
   { line: /^DELETE \/v2\/(.+)\/(?:blobs|manifests)\/[^/]+$/, actions: 'delete' },
 ];
 
-/** Clients that send each layer in one PATCH, often without its length. */
+/** They send each layer in one PATCH, often without its length. */
 const PATCHES_LAYERS = /go-containerregistry|\b(docker|containers|skopeo|buildah|podman|libpod|crane|ko|kaniko)\//i;
 
 const CLIENTS = 'push with "stowage push", docker on the containerd image store, containerd, oras, helm or regctl, or ';
@@ -99,9 +99,9 @@ function direct(request, call, front, caller) {
     return unauthorized(request, call, front, lack);
   }
   const token = textOf(request.querystring.token);
-  const refused = refusalOf(token, call, caller, front);
-  if (refused) return refused;
-  // Nothing of the client's is left that S3 could take for an order, such as x-amz-copy-source.
+  const other = notDirect(token, call, caller, front, request);
+  if (other) return other;
+  // S3 takes no order of the client's, such as x-amz-copy-source.
   Object.keys(request.headers).forEach((name) => {
     if (!/^(content-length|host|transfer-encoding|via)$/.test(name)) delete request.headers[name];
   });
@@ -121,18 +121,21 @@ function direct(request, call, front, caller) {
   return request;
 }
 
-/** Unless `<key id>.<expiry>.<object>.<mac>` is for this upload and user (functions/auth/upload-tokens.ts). */
-function refusalOf(token, call, caller, front) {
-  const late = 'the upload token is missing or has expired: start the upload again';
-  if (!token) return refusal(400, 'BLOB_UPLOAD_INVALID', late);
+/** Unless `<key id>.<expiry>[-<bytes>].<object>.<mac>` allows it (functions/auth/upload-tokens.ts). */
+function notDirect(token, call, caller, front, request) {
+  const late = refusal(400, 'BLOB_UPLOAD_INVALID', 'the upload token is missing or has expired: start the upload again');
+  if (!token) return late;
   const parts = token.split('.');
   const signed = ['upload', call.name, call.session, `blobs/${parts[2]}`, parts[1], caller.principal].join('\n');
   if (parts.length !== 4 || !isSigned(front.keys, parts[0], signed, parts[3]))
     return refusal(403, 'DENIED', 'the upload token is not one of this upload and this user');
-  return parts[1] > Date.now() / 1000 ? undefined : refusal(400, 'BLOB_UPLOAD_INVALID', late);
+  const bounds = parts[1].split('-');
+  if (bounds[0] <= Date.now() / 1000) return late;
+  if (!(lengthOf(request.headers) > bounds[1])) return undefined;
+  return front.stream ? large(request, front) : refusal(403, 'DENIED', 'a quota has no room for this layer');
 }
 
-/** Who has a good access token; or why it is refused. One whose key we do not know is Lambda's to judge. */
+/** Who has a good access token; or why it is refused. One of an unknown key is Lambda's to judge. */
 function callerOf(authorization, keys) {
   const words = /^(\S+) +(\S+)$/.exec(authorization) || ['', ''];
   if (/^basic$/i.test(words[1]))
@@ -158,7 +161,7 @@ function jsonIn(text) {
   }
 }
 
-/** Takes as long for the first wrong character of the MAC as for the last. */
+/** Takes as long for any wrong MAC. */
 function isSigned(keys, id, text, given) {
   const key = keys.find((one) => one.id === id);
   if (!key) return false;
