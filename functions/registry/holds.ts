@@ -1,4 +1,4 @@
-import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
+import { OUTBOX_DELAY_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { isDenied, uploadUnknown } from '../oci/errors.ts';
 import type { Body, Hindrance, ObjectKey, StoredObject } from '../storage/blob-store.ts';
 import { type Attributes, absent, equals, type Operation, present } from '../storage/table.ts';
@@ -9,7 +9,7 @@ import { charge, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { lasting } from './until.ts';
-import { bytesDue, type RuledSession, seconds, type UploadSession } from './upload-sessions.ts';
+import { type RuledSession, seconds, type UploadSession } from './upload-sessions.ts';
 
 // Bytes count before they are taken, in a hold of their upload, and until they are a blob's or gone. What a request that was cut
 // has left behind stays held: the next one writes over it. docs/concurrency.md has the timelines.
@@ -39,7 +39,8 @@ export async function withHold<T>(
     return { is: 'lost' };
   }
   try {
-    return await use({ ...session, held: true, writes: true }, counted(registry, session, body, held));
+    const bytes = ReadableStream.from(counted(registry, session, body, held));
+    return await use({ ...session, held: true, writes: true }, bytes);
   } finally {
     // Where this fails, the bytes are held until the hold expires.
     await stepBack(lasting(registry), session, { writers: 1 }).catch(() => undefined);
@@ -48,53 +49,46 @@ export async function withHold<T>(
 
 /** Answers how many bytes are held for the request. */
 async function enter(registry: Registry, session: RuledSession, more: number): Promise<number | undefined> {
-  const { repository: name, rules, upload, due, id } = session;
+  const { repository: name, rules, upload, id } = session;
   const need = await registry.blobs.footprint(upload, more);
   return untilWon(registry, async () => {
     const hold = holdIn(await registry.table.get(keyOfHold(session)));
     // Who writes beside another has bytes of its own there; who comes after one writes over what that has left.
     const bytes = hold?.writers ? hold.bytes + need : Math.max(hold?.bytes ?? 0, need);
     const charges = await charge(registry, { name, rules }, { bytes: bytes - (hold?.bytes ?? 0) });
-    const change = { bytes, at: registry.now() };
+    const change = { bytes, at: registry.now(), expiresAt: expiryOf(registry) };
     const outcome = await registry.table.write([
       { update: uploadKey(id), set: { held: true }, when: [equals('objectKey', upload.objectKey)] },
       hold
         ? { update: keyOfHold(session), set: change, add: { writers: 1, turns: 1 }, when: asRead(hold) }
-        : openHold(registry, session, { ...change, writers: 1, due }),
+        : openHold(registry, session, { ...change, writers: 1 }),
       ...charges,
     ]);
-    if (outcome.committed) return need;
+    if (outcome.committed) return hold?.writers ? need : bytes;
     return outcome.failed.includes(0) ? undefined : LOST;
   });
 }
 
-/** The hold of an upload that is `due`, in milliseconds, or of a manifest, before its first byte. */
-export function openHold(
-  { now }: Registry,
-  holder: Holder,
-  { due, ...hold }: Partial<Hold> & { readonly due: number },
-): Operation {
-  const attributes: Attributes = {
-    ...{ bytes: 0, direct: 0, writers: 0, turns: 0, at: now() },
-    ...hold,
-    // A day after the outbox has deleted what there may be.
-    expiresAt: seconds(bytesDue(due)) + OUTBOX_DELAY_SECONDS,
-  };
+/** The hold of an upload, or of a manifest, before its first byte. */
+export function openHold(registry: Registry, holder: Holder, hold: Partial<Hold>): Operation {
+  const empty = { bytes: 0, direct: 0, writers: 0, turns: 0, at: registry.now() };
+  const attributes: Attributes = { ...empty, expiresAt: expiryOf(registry), ...hold };
   return { put: keyOfHold(holder), attributes, when: [absent] };
 }
 
+/** Later than an upload's session, the outbox and the bucket itself let any byte lie that comes now. */
+const expiryOf = ({ now }: Registry) =>
+  seconds(now()) + UPLOAD_EXPIRY_SECONDS + 2 * OUTBOX_DELAY_SECONDS;
+
 /** The body, which fails where there is no room for more of it. */
-function counted(registry: Registry, session: RuledSession, body: Body, first: number): Body {
+async function* counted(registry: Registry, session: RuledSession, body: Body, first: number) {
   let [received, held] = [0, first];
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    async transform(chunk, controller) {
-      received += chunk.length;
-      const need = await registry.blobs.footprint(session.upload, received);
-      if (need > held) held += await extend(registry, session, need - held, received);
-      controller.enqueue(chunk);
-    },
-  });
-  return body.pipeThrough(counter);
+  for await (const chunk of body) {
+    received += chunk.length;
+    const need = await registry.blobs.footprint(session.upload, received);
+    if (need > held) held += await extend(registry, session, need - held, received);
+    yield chunk;
+  }
 }
 
 /** Holds `least` bytes more, or a step where there is room, and answers how many. */

@@ -70,7 +70,7 @@ export class ManifestObject {
       const hold = openHold(
         registry,
         { repository: repository.name, id },
-        { bytes, writers: 1, due: registry.now() },
+        { bytes, writers: 1, },
       );
       return (await registry.table.write([hold, ...charges])).committed || LOST;
     });

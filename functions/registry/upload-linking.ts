@@ -5,7 +5,7 @@ import { uploadLost } from '../oci/errors.ts';
 import type { Body, CloseOutcome, ObjectKey, ReceivedObject, StoredObject } from '../storage/blob-store.ts';
 import type { Operation } from '../storage/table.ts';
 import { passHold, stepBack } from './holds.ts';
-import { uploadKey } from './keys.ts';
+import { blobKey, digestKey, uploadKey } from './keys.ts';
 import { findPlace, linkOperations, linkStored } from './links.ts';
 import { rescue } from './outbox.ts';
 import { LOST, untilWon } from './races.ts';
@@ -79,7 +79,7 @@ export async function linkKnown(
 ): Promise<CloseOutcome | undefined> {
   const { repository, upload } = session;
   if (upload.offset > 0 || upload.sealed !== undefined) return undefined;
-  const { linked, stored } = await findPlace(registry, repository, digest);
+  const [linked, stored] = await registry.table.getMany([blobKey(repository, digest), digestKey(digest)]);
   if (!linked || !stored || (await isUnsound(registry, digest, stored, 'facts'))) return undefined;
   const algorithm = algorithmOf(digest);
   const hash = createHash(algorithm);

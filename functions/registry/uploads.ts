@@ -55,7 +55,7 @@ export async function startUpload(
     const direct = await directRoom(registry, opened);
     const session = { ...opened, ...(direct && { direct, held: true }) };
     const most = direct?.most ?? 0;
-    const hold = most > 0 ? [openHold(registry, session, { direct: most, due })] : [];
+    const hold = most > 0 ? [openHold(registry, session, { direct: most })] : [];
     const { committed } = await registry.table.write([
       { put: uploadKey(id), attributes: attributesOf(session) },
       { put: entryKey(session), attributes: { expiresAt: seconds(due) } },

@@ -19,8 +19,13 @@ export function scheduledDisk(world: World): Disk {
         const file = platter.names.get(path);
         return file && open(world, path, file);
       }),
-    openToWrite: (path) =>
-      change(path, 'open to write', () => open(world, path, platter.names.get(path) ?? platter.create(path))),
+    openToWrite: (path) => {
+      const claim = world.stored.claim();
+      return change(path, 'open to write', () => {
+        claim(path);
+        return open(world, path, platter.names.get(path) ?? platter.create(path));
+      });
+    },
     rename: (from, to) =>
       change(to, `move ${from} to`, () => {
         platter.rename(from, to);

@@ -1,5 +1,6 @@
 import { digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
+import { heldIn } from '../../functions/registry/hold-items.ts';
 import { blobKey } from '../../functions/registry/keys.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import type { Attributes, Item } from '../../functions/storage/table.ts';
@@ -43,6 +44,7 @@ export class Inventory {
 /** Looks at what has changed since it was last called. */
 export function checkChanges(world: World): void {
   if (world.changes > world.checkedChanges) checkInvariants(world);
+  else if (world.touched.size > 0 && world.policy?.quota) checkStored(world, new Inventory(world));
   for (const key of world.touched) {
     const digest = world.linked.get(key);
     if (digest !== undefined) checkObject(world, key, digest);
@@ -68,7 +70,26 @@ function checkInvariants(world: World): void {
   }
   check.digests();
   world.linked = check.linked;
+  world.stored.know(check.linked.keys());
+  if (world.policy?.quota) checkStored(world, inventory);
   world.checkedChanges = world.changes;
+}
+
+/** 8: what a repository has in the stores is no more than its quota leaves room for, whatever it is. */
+function checkStored(world: World, inventory: Inventory): void {
+  const most = world.policy?.quota?.each?.bytes ?? Number.POSITIVE_INFINITY;
+  for (const repository of REPOSITORIES) {
+    const used = linkedBytes(inventory, repository) + world.stored.bytesOf(repository, world);
+    if (used > most) world.violate(`8: ${repository} has ${used} bytes in the stores, of at most ${most}`);
+  }
+}
+
+/** Bytes of blobs and manifests, also of deleted ones. */
+function linkedBytes(inventory: Inventory, repository: string): number {
+  let bytes = 0;
+  for (const kind of ['B#', 'M#', 'G#'])
+    for (const { size } of inventory.of(repository, kind).values()) bytes += size as number;
+  return bytes;
 }
 
 /** 2: the object is there with the bytes of its digest, and stays so where the power goes. */
@@ -192,8 +213,8 @@ class Check {
   quota(repository: string): void {
     const { bytes = Number.POSITIVE_INFINITY, tags = Number.POSITIVE_INFINITY } =
       this.#world.policy?.quota?.each ?? {};
-    let used = 0;
-    for (const { size } of this.#inventory.of(repository, 'B#').values()) used += size as number;
+    let used = linkedBytes(this.#inventory, repository);
+    for (const hold of this.#inventory.of(repository, 'W#').values()) used += heldIn(hold, this.#world.clock);
     if (used > bytes) this.#found(`8: ${repository} has ${used} bytes, of at most ${bytes}`);
     const count = this.#inventory.of(repository, 'T#').size;
     if (count > tags) this.#found(`8: ${repository} has ${count} tags, of at most ${tags}`);

@@ -109,6 +109,14 @@ const hints: Plant = {
     operations.map((operation) => (removes(operation, 'T#') ? { ...operation, when: [] } : operation)),
 };
 
+/** What is to hold them is left out, and what counts it. */
+const uncounted: Plant = {
+  operations: (operations) =>
+    operations.some((operation) => !('remove' in operation) && isKind(keyOf(operation), 'W#'))
+      ? operations.filter((operation) => !isKind(keyOf(operation), 'W#') && !isKind(keyOf(operation), 'Q#'))
+      : operations,
+};
+
 /** What each is called, and what makes it. */
 export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
   'a push commits in whatever epoch': () =>
@@ -168,6 +176,12 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
   'an upload is finished twice': () =>
     without(
       (operation) => 'put' in operation && isUpload(operation.put) && 'finished' in operation.attributes,
+      () => true,
+    ),
+  'bytes of an upload are taken that no quota has counted': () => uncounted,
+  'what goes while a quota counts is taken off once more': () =>
+    without(
+      (operation) => isKind(keyOf(operation), 'Q#') && Number(adds(operation)["bytes"] ?? 0) < 0,
       () => true,
     ),
   ...PLANTED_STORE_BUGS,

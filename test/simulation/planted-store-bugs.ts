@@ -121,6 +121,9 @@ export const PLANTED_STORE_BUGS: Readonly<Record<string, () => Plant>> = {
     s3: unconditional((name, input) => isPut(name) && isFirst(input)),
   }),
   'a client writes over what a close has written': () => ({ isFrontDoorOpen: true }),
+  'a cancel gives back what it has not freed': () => ({
+    blobs: (store) => changed(store, { abort: async () => undefined }),
+  }),
   'a hash is remembered before the commit': () => ({ blobs: earlyHash }),
   'a chunk is acknowledged before it is synced': unsyncedChunks,
   'a sync that fails is not noticed': () => ({

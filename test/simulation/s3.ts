@@ -44,7 +44,13 @@ export function request(world: World, name: string, input: S3Input): Promise<unk
   const carry = COMMANDS[name];
   if (!carry) throw new Error(`S3 knows no ${name}`);
   const label = () => `${name.slice(0, -'Command'.length)} ${textOf(input)}`;
-  const run = async (began?: number) => carry(bucket, input, began);
+  const claim = world.stored.claim();
+  const run = async (began?: number) => {
+    const answer = carry(bucket, input, began);
+    if (name === 'PutObjectCommand') claim(input.Key ?? '');
+    if (name === 'CreateMultipartUploadCommand') claim((answer as { UploadId: string }).UploadId);
+    return answer;
+  };
   const isConditional = input.IfNoneMatch !== undefined;
   return world.call({
     label,

@@ -16,6 +16,7 @@ import type { Plant } from './plants.ts';
 import { Platter } from './platter.ts';
 import { Random } from './random.ts';
 import { type Process, Request, requestNow } from './requests.ts';
+import { Stored } from './stored.ts';
 import { LEAST_PART, ROOT, Stores } from './stores.ts';
 import { scheduledTable } from './table.ts';
 import { watch } from './watch.ts';
@@ -73,6 +74,7 @@ export class World {
   readonly bucket: SimulatedBucket;
   readonly platter: Platter;
   readonly stores: Stores;
+  readonly stored = new Stored();
   /** Milliseconds since 1970. */
   clock = Date.UTC(2026, 0, 1);
   /** By how much the machine's clock is wrong, where all is on one. */
