@@ -1,15 +1,17 @@
 import { OUTBOX_DELAY_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { isDenied, uploadUnknown } from '../oci/errors.ts';
-import type { Body, Hindrance, ObjectKey, StoredObject } from '../storage/blob-store.ts';
+import type { Body, Hindrance } from '../storage/blob-store.ts';
 import { type Attributes, absent, equals, type Operation, present } from '../storage/table.ts';
-import { asRead, type Ending, type Hold, type Holder, holdIn, keyOfHold } from './hold-items.ts';
+import { stepBack } from './hold-ending.ts';
+import { asRead, type Hold, type Holder, holdIn, keyOfHold } from './hold-items.ts';
+import { withRoom } from './idle-uploads.ts';
 import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
-import { charge, rulesFor } from './quotas.ts';
+import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { lasting } from './until.ts';
-import { type RuledSession, seconds, type UploadSession } from './upload-sessions.ts';
+import { type RuledSession, seconds } from './upload-sessions.ts';
 
 // Bytes count before they are taken, in a hold of their upload, and until they are a blob's or gone. What a request that was cut
 // has left behind stays held: the next one writes over it. docs/concurrency.md has the timelines.
@@ -48,14 +50,20 @@ export async function withHold<T>(
 }
 
 /** Answers how many bytes are held for the request. */
-async function enter(registry: Registry, session: RuledSession, more: number): Promise<number | undefined> {
+const enter = (registry: Registry, session: RuledSession, length: number) =>
+  withRoom(registry, session, () => tryEnter(registry, session, length));
+
+async function tryEnter(
+  registry: Registry,
+  session: RuledSession,
+  length: number,
+): Promise<number | undefined> {
   const { repository: name, rules, upload, id } = session;
-  const need = await registry.blobs.footprint(upload, more);
+  const need = await registry.blobs.footprint(upload, length);
   return untilWon(registry, async () => {
     const hold = holdIn(await registry.table.get(keyOfHold(session)));
-    // Who writes beside another has bytes of its own there; who comes after one writes over what that has left.
-    const bytes = hold?.writers ? hold.bytes + need : Math.max(hold?.bytes ?? 0, need);
-    const charges = await charge(registry, { name, rules }, { bytes: bytes - (hold?.bytes ?? 0) });
+    const { bytes, more, own } = heldWith(hold, need);
+    const charges = await charge(registry, { name, rules }, { bytes: more });
     const change = { bytes, at: registry.now(), expiresAt: expiryOf(registry) };
     const outcome = await registry.table.write([
       { update: uploadKey(id), set: { held: true }, when: [equals('objectKey', upload.objectKey)] },
@@ -64,9 +72,17 @@ async function enter(registry: Registry, session: RuledSession, more: number): P
         : openHold(registry, session, { ...change, writers: 1 }),
       ...charges,
     ]);
-    if (outcome.committed) return hold?.writers ? need : bytes;
+    if (outcome.committed) return own;
     return outcome.failed.includes(0) ? undefined : LOST;
   });
+}
+
+/** Who writes beside another has bytes of its own there; who comes after one writes over what that has left. */
+function heldWith(hold: Hold | undefined, need: number) {
+  const { bytes = 0, writers = 0 } = hold ?? {};
+  if (writers > 0) return { bytes: bytes + need, more: need, own: need };
+  const most = Math.max(bytes, need);
+  return { bytes: most, more: most - bytes, own: most };
 }
 
 /** The hold of an upload, or of a manifest, before its first byte. */
@@ -77,8 +93,7 @@ export function openHold(registry: Registry, holder: Holder, hold: Partial<Hold>
 }
 
 /** Later than an upload's session, the outbox and the bucket itself let any byte lie that comes now. */
-const expiryOf = ({ now }: Registry) =>
-  seconds(now()) + UPLOAD_EXPIRY_SECONDS + 2 * OUTBOX_DELAY_SECONDS;
+const expiryOf = ({ now }: Registry) => seconds(now()) + UPLOAD_EXPIRY_SECONDS + 2 * OUTBOX_DELAY_SECONDS;
 
 /** The body, which fails where there is no room for more of it. */
 async function* counted(registry: Registry, session: RuledSession, body: Body, first: number) {
@@ -98,7 +113,7 @@ async function extend(registry: Registry, session: RuledSession, least: number, 
     return await raise(registry, session, Math.floor(step));
   } catch (error) {
     if (!isDenied(error) || step === least) throw error;
-    return raise(registry, session, least);
+    return withRoom(registry, session, () => raise(registry, session, least));
   }
 }
 
@@ -114,80 +129,4 @@ async function raise(registry: Registry, session: RuledSession, bytes: number): 
     if (outcome.failed.includes(0)) throw uploadUnknown();
     return LOST;
   });
-}
-
-/** Writers less, and `ends` where the upload is over: once nobody writes any more its bytes are freed, and no longer count. */
-export async function stepBack(
-  registry: Registry,
-  session: UploadSession,
-  change: { readonly writers?: number; readonly ends?: Ending },
-): Promise<void> {
-  await untilWon(registry, async () => {
-    const hold = holdIn(await registry.table.get(keyOfHold(session)));
-    if (!hold) return true;
-    const ended = change.ends ?? hold.ended;
-    const writers = Math.max(hold.writers - (change.writers ?? 0), 0);
-    const operations =
-      ended && writers === 0
-        ? await giveBack(registry, session, hold, ended)
-        : [leave(registry, session, hold, { writers, ...(ended && { ended }) })];
-    return (await registry.table.write(operations)).committed || LOST;
-  });
-}
-
-function leave({ now }: Registry, holder: Holder, hold: Hold, change: Partial<Hold>): Operation {
-  return { update: keyOfHold(holder), set: { ...change, at: now() }, add: { turns: 1 }, when: asRead(hold) };
-}
-
-/** What a client may still send by the upload's token is held until it cannot any more. */
-async function giveBack(registry: Registry, session: UploadSession, hold: Hold, ended: Ending) {
-  const { repository, upload } = session;
-  if (ended === 'cancelled') await registry.blobs.abort(upload);
-  const isClosed = hold.direct === 0 || (await registry.blobs.plug(firstKeyOf(session)));
-  const gone = hold.bytes + (isClosed ? hold.direct : 0);
-  return [
-    isClosed
-      ? { remove: keyOfHold(session), when: asRead(hold) }
-      : leave(registry, session, hold, { bytes: 0, writers: 0, ended }),
-    ...(await charge(registry, await rulesFor(registry, repository), { bytes: -gone })),
-  ];
-}
-
-/** The key that an upload's token is for. */
-export const firstKeyOf = ({ id }: Holder) => `blobs/${id}` as ObjectKey;
-
-/** How the hold of an upload becomes its blob's, in the transaction that makes the link. */
-export interface Passing {
-  /** Bytes that the quotas have counted already, where the blob has the upload's object; where it has another one. */
-  readonly kept: number;
-  readonly spare: number;
-  readonly operation: (outcome: { readonly keeps: boolean; readonly isNew: boolean }) => Operation;
-  /** Whether the hold stays, and is to be ended. */
-  readonly lasts: (keeps: boolean) => boolean;
-}
-
-/** `undefined` where nothing is held. What others write to the upload at this moment stays held. */
-export async function passHold(
-  registry: Registry,
-  session: UploadSession,
-  object: StoredObject,
-): Promise<Passing | undefined> {
-  const hold = session.held ? holdIn(await registry.table.get(keyOfHold(session))) : undefined;
-  if (!hold) return undefined;
-  const [key, moved] = [keyOfHold(session), Math.min(object.size, hold.bytes)];
-  const isLast = hold.writers <= (session.writes ? 1 : 0);
-  const isPlugged = hold.direct === 0 || object.objectKey === firstKeyOf(session);
-  const isGone = isLast && isPlugged;
-  const kept = isGone ? hold.bytes + hold.direct : isLast ? hold.bytes : moved;
-  return {
-    kept,
-    spare: moved,
-    lasts: (keeps) => !keeps || (isLast && !isPlugged),
-    operation({ keeps, isNew }) {
-      if (keeps && isGone) return { remove: key, when: asRead(hold) };
-      const bytes = hold.bytes - (keeps ? kept : isNew ? moved : 0);
-      const ended = !keeps || isLast ? { ended: 'linked' } : {};
-      return { update: key, set: { bytes, ...ended }, add: { turns: 1 }, when: asRead(hold) };
-    },
-  };
 }

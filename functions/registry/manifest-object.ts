@@ -1,8 +1,9 @@
 import { MAX_INLINE_MANIFEST_BYTES, OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, equals, type Operation } from '../storage/table.ts';
+import { firstKeyOf } from './hold-ending.ts';
 import { type Holder, keyOfHold } from './hold-items.ts';
-import { firstKeyOf, openHold } from './holds.ts';
+import { openHold } from './holds.ts';
 import { countsBytes } from './meters.ts';
 import { discard, rescue } from './outbox.ts';
 import { charge, rulesFor } from './quotas.ts';
@@ -67,11 +68,7 @@ export class ManifestObject {
     const [registry, bytes] = [this.#registry, this.#bytes.length];
     await untilWon(registry, async () => {
       const charges = await charge(registry, repository, { bytes });
-      const hold = openHold(
-        registry,
-        { repository: repository.name, id },
-        { bytes, writers: 1, },
-      );
+      const hold = openHold(registry, { repository: repository.name, id }, { bytes, writers: 1 });
       return (await registry.table.write([hold, ...charges])).committed || LOST;
     });
     this.#held = { id, repository: repository.name };

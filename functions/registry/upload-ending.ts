@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { isDenied, uploadLost, uploadUnknown } from '../oci/errors.ts';
 import type { Condition } from '../storage/table.ts';
-import { stepBack } from './holds.ts';
+import { stepBack } from './hold-ending.ts';
 import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
 import { rescue } from './outbox.ts';

@@ -4,7 +4,8 @@ import { algorithmOf, type Digest, finishDigest } from '../oci/digest.ts';
 import { uploadLost } from '../oci/errors.ts';
 import type { Body, CloseOutcome, ObjectKey, ReceivedObject, StoredObject } from '../storage/blob-store.ts';
 import type { Operation } from '../storage/table.ts';
-import { passHold, stepBack } from './holds.ts';
+import { stepBack } from './hold-ending.ts';
+import { passHold } from './hold-passing.ts';
 import { blobKey, digestKey, uploadKey } from './keys.ts';
 import { findPlace, linkOperations, linkStored } from './links.ts';
 import { rescue } from './outbox.ts';
@@ -95,8 +96,7 @@ export async function linkKnown(
     return outcome.committed || (outcome.failed.includes(SESSION_OPERATION) ? false : LOST);
   });
   // What requests that were cut have left, and what may come past the registry.
-  if (closed && session.held)
-    await stepBack(registry, session, { ends: 'cancelled' }).catch(() => undefined);
+  if (closed && session.held) await stepBack(registry, session, { ends: 'cancelled' }).catch(() => undefined);
   return { is: closed ? 'closed' : 'lost' };
 }
 

@@ -10,6 +10,7 @@ import { isDenied, tooManyUploads } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
 import { openHold, withHold } from './holds.ts';
+import { withRoom } from './idle-uploads.ts';
 import { uploadDueIn, uploadKey, uploadsBy } from './keys.ts';
 import { countsBytes } from './meters.ts';
 import { discard } from './outbox.ts';
@@ -51,7 +52,7 @@ export async function startUpload(
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
   const by = registry.actor;
   const opened = { id, repository, upload, due, rules, ...(by !== undefined && { by }) };
-  return untilWon(registry, async () => {
+  const open = async () => {
     const direct = await directRoom(registry, opened);
     const session = { ...opened, ...(direct && { direct, held: true }) };
     const most = direct?.most ?? 0;
@@ -64,7 +65,8 @@ export async function startUpload(
       ...(await charge(registry, ruled, { bytes: most })),
     ]);
     return committed ? session : LOST;
-  });
+  };
+  return withRoom(registry, { repository, rules }, () => untilWon(registry, open));
 }
 
 /** Ours: of what a quota has left, one upload may take this part past the registry. Nobody says how large it will be. */

@@ -12,7 +12,7 @@ import { restore } from '../../functions/registry/restore.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
-import { requireUpload, type RuledSession } from '../../functions/registry/upload-sessions.ts';
+import { type RuledSession, requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { bodyOf, bytesOf } from './bodies.ts';

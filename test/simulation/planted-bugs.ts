@@ -179,10 +179,5 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
       () => true,
     ),
   'bytes of an upload are taken that no quota has counted': () => uncounted,
-  'what goes while a quota counts is taken off once more': () =>
-    without(
-      (operation) => isKind(keyOf(operation), 'Q#') && Number(adds(operation)["bytes"] ?? 0) < 0,
-      () => true,
-    ),
   ...PLANTED_STORE_BUGS,
 };

@@ -5,7 +5,7 @@ import { commitDirectUpload, requireArrivedBlob } from '../../functions/registry
 import type { Registry } from '../../functions/registry/registry.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload, requireBytes } from '../../functions/registry/upload-ending.ts';
-import { requireUpload, type RuledSession } from '../../functions/registry/upload-sessions.ts';
+import { type RuledSession, requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { slowBody } from './bodies.ts';
 import type { Client } from './client.ts';

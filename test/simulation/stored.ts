@@ -26,14 +26,18 @@ export class Stored {
   }
 
   /** Bytes that a repository has in the store, and that were never a blob or a manifest. */
-  bytesOf(repository: RepositoryName, { bucket, platter }: { bucket: SimulatedBucket; platter: Platter }): number {
+  bytesOf(
+    repository: RepositoryName,
+    { bucket, platter }: { bucket: SimulatedBucket; platter: Platter },
+  ): number {
     let bytes = 0;
     const add = (name: string, size: number) => {
       const id = lastPart(name);
       if (this.#owners.get(id) === repository && !this.#known.has(id)) bytes += size;
     };
     for (const [key, object] of bucket.objects) add(key, object.bytes.length);
-    for (const [id, { parts }] of bucket.uploads) for (const part of parts.values()) add(id, part.bytes.length);
+    for (const [id, { parts }] of bucket.uploads)
+      for (const part of parts.values()) add(id, part.bytes.length);
     for (const [path, file] of platter.names) add(path, file.content.length);
     return bytes;
   }

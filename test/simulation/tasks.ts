@@ -129,15 +129,17 @@ interface Scene {
  *  them. */
 const RETENTION: Retention = { tags: [{ match: ['*'], keepLast: 1 }], untaggedAfterDays: 0 };
 
-/** An image and an upload, or the one that is an object and another: a third has no room. And a tag. */
-const quotaOf = (random: Random) => ({ each: { bytes: random.pick([500, 900, 17_700]), tags: 1 } });
+/** Some uploads and no image, an image and an upload, or the one that is an object and another; nothing more. And a tag. */
+const quotaOf = (random: Random) => ({ each: { bytes: random.pick([40, 450, 17_700]), tags: 1 } });
 
 function policyOf(random: Random): Plan['policy'] {
   const which = random.below(20);
   if (which < 5) return { retention: RETENTION };
   if (which < 8) return { quota: quotaOf(random) };
   if (which < 9) return { immutable: { tags: ['v1'] } };
-  return which === 9 ? { retention: RETENTION, quota: quotaOf(random), immutable: { tags: ['v1'] } } : undefined;
+  return which === 9
+    ? { retention: RETENTION, quota: quotaOf(random), immutable: { tags: ['v1'] } }
+    : undefined;
 }
 
 /** The plan that follows from the seed. */

@@ -1,0 +1,47 @@
+import type { ObjectKey } from '../storage/blob-store.ts';
+import type { Operation } from '../storage/table.ts';
+import { asRead, type Ending, type Hold, type Holder, holdIn, keyOfHold } from './hold-items.ts';
+import { charge, rulesFor } from './quotas.ts';
+import { LOST, untilWon } from './races.ts';
+import type { Registry } from './registry.ts';
+import type { UploadSession } from './upload-sessions.ts';
+
+/** Writers less, and `ends` where the upload is over: once nobody writes any more its bytes are freed, and no longer count. */
+export async function stepBack(
+  registry: Registry,
+  session: UploadSession,
+  change: { readonly writers?: number; readonly ends?: Ending },
+): Promise<void> {
+  await untilWon(registry, async () => {
+    const hold = holdIn(await registry.table.get(keyOfHold(session)));
+    if (!hold) return true;
+    const ended = change.ends ?? hold.ended;
+    const writers = Math.max(hold.writers - (change.writers ?? 0), 0);
+    const operations =
+      ended && writers === 0
+        ? await giveBack(registry, session, hold, ended)
+        : [leave(registry, session, hold, { writers, ...(ended && { ended }) })];
+    return (await registry.table.write(operations)).committed || LOST;
+  });
+}
+
+function leave({ now }: Registry, holder: Holder, hold: Hold, change: Partial<Hold>): Operation {
+  return { update: keyOfHold(holder), set: { ...change, at: now() }, add: { turns: 1 }, when: asRead(hold) };
+}
+
+/** What a client may still send by the upload's token is held until it cannot any more. */
+async function giveBack(registry: Registry, session: UploadSession, hold: Hold, ended: Ending) {
+  const { repository, upload } = session;
+  if (ended === 'cancelled') await registry.blobs.abort(upload);
+  const isClosed = hold.direct === 0 || (await registry.blobs.plug(firstKeyOf(session)));
+  const gone = hold.bytes + (isClosed ? hold.direct : 0);
+  return [
+    isClosed
+      ? { remove: keyOfHold(session), when: asRead(hold) }
+      : leave(registry, session, hold, { bytes: 0, writers: 0, ended }),
+    ...(await charge(registry, await rulesFor(registry, repository), { bytes: -gone })),
+  ];
+}
+
+/** The key that an upload's token is for. */
+export const firstKeyOf = ({ id }: Holder) => `blobs/${id}` as ObjectKey;
