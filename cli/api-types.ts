@@ -172,6 +172,8 @@ export interface Usage {
   readonly complete: boolean;
   readonly tagged?: TagsAmount;
   readonly repository?: Amount;
+  /** Of uploads under way, where quotas count them. */
+  readonly uploadBytes?: number;
   readonly activity?: {
     readonly since: string;
     readonly pushes: number;

@@ -50,6 +50,7 @@ export async function costOfRepository(session: Session, name: string, options: 
       ],
       ['stays if they go', gone > 0 ? `${sizeText(gone)}, which other images here use` : undefined],
       ['elsewhere, too', elsewhereText(tagged)],
+      ['uploads under way', usage.uploadBytes ? sizeText(usage.uploadBytes) : undefined],
       ['in the table', `about ${sizeText(tagged.metadataBytes)}`],
       ['pushes', activity && `${activity.pushes} since ${timeText(activity.since)}`],
       ['logins to pull', activity && `${activity.pullLogins}, from the whole repository`],

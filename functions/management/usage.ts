@@ -67,6 +67,12 @@ const Usage = named(
       .describe('Whether there was time to read the repository; where not, nothing else is told.'),
     tagged: TagsAmount.optional(),
     repository: Amounts.optional(),
+    uploadBytes: z
+      .int()
+      .optional()
+      .describe(
+        'Of uploads that are under way, or not freed yet, as quotas count them; 0 where none counts bytes.',
+      ),
     activity: Activity.optional(),
   }),
 );
@@ -110,6 +116,7 @@ export const endpoints = {
         complete: true,
         tagged: out(amountOfTags(contents, isWanted)),
         repository: out(amountOfAll(contents)),
+        uploadBytes: contents.held,
       };
       if (days === undefined || !authority.may('admin', name)) return told;
       const since = registry.now() - days * DAY_MS;

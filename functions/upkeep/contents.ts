@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { heldIn } from '../registry/hold-items.ts';
 import { digestKey, everythingIn, kindOf, lastPartOf, linkerKey, tagIn, targetOf } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { itemBytes } from '../storage/item-size.ts';
@@ -31,6 +32,8 @@ export interface Contents {
   readonly pulls: Map<string, number>;
   /** Bytes of everything about the repository in the table. */
   metadata: number;
+  /** Bytes of uploads under way, where quotas count them. */
+  held: number;
 }
 
 interface Reading {
@@ -52,7 +55,7 @@ export async function readContents(
   name: RepositoryName,
   { until, withLinks }: Reading,
 ): Promise<Contents | undefined> {
-  const reader = new Reader(name);
+  const reader = new Reader(name, registry.now());
   for await (const page of sortedPages(registry.table, everythingIn(name), AT_ONCE)) {
     if (registry.now() >= until) return undefined;
     for (const item of page) reader.take(item);
@@ -77,14 +80,17 @@ class Reader {
     blobs: new Map(),
     pulls: new Map(),
     metadata: 0,
+    held: 0,
   };
   /** What the edges say of each manifest, which come before it. */
   readonly #edges = new Map<Digest, { readonly targets: Digest[]; metadata: number }>();
   /** Each digest once, however many edges name it. */
   readonly #digests = new Map<string, Digest>();
 
-  constructor(name: RepositoryName) {
-    this.#name = name;
+  readonly #now: number;
+
+  constructor(name: RepositoryName, now: number) {
+    [this.#name, this.#now] = [name, now];
   }
 
   take(item: Item): void {
@@ -104,6 +110,9 @@ class Reader {
         break;
       case 'P':
         pulls.set(lastPartOf(item), attributes['at'] as number);
+        break;
+      case 'W':
+        this.#contents.held += heldIn(attributes, this.#now);
         break;
       case 'T':
         tags.set(tagIn(item), { manifest: this.#once(attributes['digest'] as string), metadata: bytes });

@@ -139,3 +139,46 @@ export const LANES: Readonly<Record<string, Lane>> = {
     await pusher.send('PUT', `/v2/${repository}/manifests/${tag}`, { body, headers });
   },
 };
+
+/** What S3 takes itself, behind a front door. */
+const PAST = 5_000_000;
+
+/** Ways past the registry, each with an upload token that may be used more than once. */
+export const PAST_LANES: Readonly<Record<string, Lane>> = {
+  'and then nothing': async (pusher, repository) => {
+    await pusher.open(repository);
+  },
+  'a blob': (pusher, repository) => pusher.put(repository, randomBytes(PAST)),
+  'of another digest': async (pusher, repository) => {
+    const location = await pusher.open(repository);
+    if (location) await pusher.close(location, wrong(), randomBytes(PAST));
+  },
+  'cancelled, and sent once more': async (pusher, repository) => {
+    const location = await pusher.open(repository);
+    if (!location) return;
+    await pusher.send('DELETE', location);
+    const body = randomBytes(PAST);
+    await pusher.close(location, digestOf('sha256', body), body);
+  },
+  'the same blob in several uploads': async (pusher, repository) => {
+    const body = randomBytes(PAST);
+    for (let n = 0; n < 4; n += 1) await pusher.put(repository, body);
+  },
+  'after a chunk through the registry': async (pusher, repository) => {
+    const location = await pusher.open(repository);
+    if (!location) return;
+    await pusher.send('PATCH', location, { body: randomBytes(1_000_000) });
+    const body = randomBytes(PAST);
+    await pusher.close(location, digestOf('sha256', body), body);
+    await pusher.send('DELETE', location);
+    await pusher.close(location, digestOf('sha256', body), body);
+  },
+  'beside a closing through the registry': async (pusher, repository) => {
+    const location = await pusher.open(repository);
+    const [small, large] = [randomBytes(900_000), randomBytes(PAST)];
+    const sent = [small, large].map(
+      (body) => location && pusher.close(location, digestOf('sha256', body), body),
+    );
+    await Promise.all(sent);
+  },
+};

@@ -89,6 +89,7 @@ interface GrantOptions {
   readonly session?: string;
   readonly object?: string;
   readonly principal?: string;
+  readonly direct?: { readonly most: number; readonly until: number };
   readonly now?: number;
 }
 
@@ -97,7 +98,14 @@ export function uploadToken(options: GrantOptions = {}): Promise<string> {
   const { ring = RING, repository = NAME, session = SESSION, object = OBJECT, principal = ALICE } = options;
   const tokens = new UploadTokens({ keys: sourceOf(ring), now: () => options.now ?? NOW });
   const objectKey = `blobs/${object}` as ObjectKey;
-  return tokens.issue({ repository: repository as RepositoryName, session, objectKey, principal });
+  const { direct } = options;
+  return tokens.issue({
+    repository: repository as RepositoryName,
+    session,
+    objectKey,
+    principal,
+    ...(direct && { direct }),
+  });
 }
 
 export const signer = (ring: KeyRing) => activeKey(ring, NOW).id;

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type KeyRing, newSigningKey } from '../../functions/auth/signing-keys.ts';
 import { UPLOAD_TOKEN_SECONDS } from '../../functions/limits.ts';
 import type { EdgeFunctions } from '../aws/front/runtime.ts';
@@ -172,4 +172,30 @@ it('the MAC is the one of the contract', async () => {
   const text = ['upload', NAME, SESSION, `blobs/${OBJECT}`, expires, ALICE].join('\n');
   const mac = createHmac('sha256', NEWER.secret).update(text).digest('base64url');
   expect(told(await put({ token: [NEWER.id, expires, OBJECT, mac].join('.') }))).toBe('→ blobs');
+});
+
+describe('a token of a quota', () => {
+  const limited = (most: number, until = NOW + 60_000) => uploadToken({ direct: { most, until } });
+
+  it('takes what it is for, and not a byte more', async () => {
+    const token = await limited(SIZE);
+    expect(told(await put({ token }))).toBe('→ blobs');
+    const larger = await put({ token, size: SIZE + 1 });
+    expect(told(larger)).toBe('403 DENIED');
+    expect(errorOf(responseOf(larger)).message).toBe('a quota has no room for this layer');
+  });
+
+  it('sends a larger layer to the stream host, where there is one', async () => {
+    const full = await openDoor({ settings: { stream: true } });
+    const request = await blobPut({ size: SIZE, token: await limited(0) });
+    expect(told(await full.viewerRequest(request, VIEWER))).toBe('→ stream');
+  });
+
+  it('ends when the quota says so, and cannot be made larger', async () => {
+    expect(told(await put({ token: await limited(SIZE, NOW - 1000) }))).toBe('400 BLOB_UPLOAD_INVALID');
+    const [id, bounds, object, mac] = (await limited(SIZE - 1)).split('.');
+    const [expires] = (bounds ?? '').split('-');
+    for (const changed of [`${expires}`, `${expires}-${SIZE}`, `${expires}-`])
+      expect(told(await put({ token: [id, changed, object, mac].join('.') }))).toBe('403 DENIED');
+  });
 });

@@ -153,7 +153,7 @@ async function beginUpload(client: Client, { repository, end }: Upload): Promise
     await upload(client, repository, other);
     return;
   }
-  const ended = ['BLOB_UPLOAD_UNKNOWN', 'DIGEST_INVALID'];
+  const ended = ['BLOB_UPLOAD_UNKNOWN', 'DIGEST_INVALID', 'DENIED'];
   const started = await client.request(['DENIED'], (registry) => startUpload(registry, repository));
   if (!('answer' in started)) return;
   const { id } = started.answer;
