@@ -19,7 +19,7 @@ const REQUESTS = [
   { line: /^DELETE \/v2\/(.+)\/(?:blobs|manifests)\/[^/]+$/, actions: 'delete' },
 ];
 
-/** They send each layer in one PATCH, often without its length. */
+/** They PATCH each layer, often without its length. */
 const PATCHES_LAYERS = /go-containerregistry|\b(docker|containers|skopeo|buildah|podman|libpod|crane|ko|kaniko)\//i;
 
 const CLIENTS = 'push with "stowage push", docker on the containerd image store, containerd, oras, helm or regctl, or ';
@@ -88,7 +88,7 @@ function large(request, front, length) {
   return request; // small chunks get through
 }
 
-/** Straight to S3, which checks the bytes while it takes them. */
+/** Straight to S3, which checks the bytes. */
 function direct(request, call, front, caller) {
   const digest = request.querystring.digest;
   const found = /^sha256:([0-9a-f]{64})$/.exec(decoded(textOf(digest)));
@@ -123,7 +123,8 @@ function direct(request, call, front, caller) {
 
 /** Unless `<key id>.<expiry>[-<bytes>].<object>.<mac>` allows it (functions/auth/upload-tokens.ts). */
 function notDirect(token, call, caller, front, request) {
-  const late = refusal(400, 'BLOB_UPLOAD_INVALID', 'the upload token is missing or has expired: start the upload again');
+  const why = 'the upload token is missing or has expired: start the upload again';
+  const late = refusal(400, 'BLOB_UPLOAD_INVALID', why);
   if (!token) return late;
   const parts = token.split('.');
   const signed = ['upload', call.name, call.session, `blobs/${parts[2]}`, parts[1], caller.principal].join('\n');

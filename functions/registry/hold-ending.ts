@@ -10,17 +10,18 @@ import type { UploadSession } from './upload-sessions.ts';
 export async function stepBack(
   registry: Registry,
   session: UploadSession,
-  change: { readonly writers?: number; readonly ends?: Ending },
+  change: { readonly writers?: number; readonly leaves?: boolean; readonly ends?: Ending },
 ): Promise<void> {
   await untilWon(registry, async () => {
-    const hold = holdIn(await registry.table.get(keyOfHold(session)));
-    if (!hold) return true;
+    const found = holdIn(await registry.table.get(keyOfHold(session)));
+    if (!found) return true;
+    const hold = change.leaves ? { ...found, left: found.bytes } : found;
     const ended = change.ends ?? hold.ended;
     const writers = Math.max(hold.writers - (change.writers ?? 0), 0);
     const operations =
       ended && writers === 0
         ? await giveBack(registry, session, hold, ended)
-        : [leave(registry, session, hold, { writers, ...(ended && { ended }) })];
+        : [leave(registry, session, hold, { left: hold.left, writers, ...(ended && { ended }) })];
     return (await registry.table.write(operations)).committed || LOST;
   });
 }
@@ -34,11 +35,12 @@ async function giveBack(registry: Registry, session: UploadSession, hold: Hold, 
   const { repository, upload } = session;
   if (ended === 'cancelled') await registry.blobs.abort(upload);
   const isClosed = hold.direct === 0 || (await registry.blobs.plug(firstKeyOf(session)));
-  const gone = hold.bytes + (isClosed ? hold.direct : 0);
+  const gone = hold.bytes - hold.left + (isClosed ? hold.direct : 0);
+  const rest = { bytes: hold.left, direct: isClosed ? 0 : hold.direct };
   return [
-    isClosed
+    rest.bytes + rest.direct === 0
       ? { remove: keyOfHold(session), when: asRead(hold) }
-      : leave(registry, session, hold, { bytes: 0, writers: 0, ended }),
+      : leave(registry, session, hold, { ...rest, left: hold.left, writers: 0, ended }),
     ...(await charge(registry, await rulesFor(registry, repository), { bytes: -gone })),
   ];
 }

@@ -12,6 +12,8 @@ export interface Holder {
 export interface Hold {
   /** At most so many have come through the registry. */
   readonly bytes: number;
+  /** At most so many of them stay where requests have failed: nobody writes over them, or frees them before they expire. */
+  readonly left: number;
   /** At most so many may come past it, by the upload's token. */
   readonly direct: number;
   /** Requests that write at this moment, or have died while they did. */

@@ -24,7 +24,7 @@ export async function passHold(
   const hold = session.held ? holdIn(await registry.table.get(keyOfHold(session))) : undefined;
   if (!hold) return undefined;
   const [key, moved] = [keyOfHold(session), Math.min(object.size, hold.bytes)];
-  const isLast = hold.writers <= (session.writes ? 1 : 0);
+  const isLast = hold.writers <= (session.writes ? 1 : 0) && hold.left === 0;
   const isPlugged = hold.direct === 0 || object.objectKey === firstKeyOf(session);
   const isGone = isLast && isPlugged;
   const kept = isGone ? hold.bytes + hold.direct : isLast ? hold.bytes : moved;

@@ -32,7 +32,7 @@ export async function withHold<T>(
   registry: Registry,
   session: RuledSession,
   { body, length }: Writing,
-  use: (session: RuledSession, body: Body) => Promise<T>,
+  use: (session: RuledSession, body: Body, onLeft?: () => void) => Promise<T>,
 ): Promise<T | Hindrance> {
   if (session.upload.sealed !== undefined || !countsBytes(session.rules)) return use(session, body);
   const held = await enter(registry, session, length);
@@ -40,12 +40,16 @@ export async function withHold<T>(
     await body.cancel();
     return { is: 'lost' };
   }
+  let leaves = false;
+  const onLeft = () => {
+    leaves = true;
+  };
   try {
     const bytes = ReadableStream.from(counted(registry, session, body, held));
-    return await use({ ...session, held: true, writes: true }, bytes);
+    return await use({ ...session, held: true, writes: true }, bytes, onLeft);
   } finally {
     // Where this fails, the bytes are held until the hold expires.
-    await stepBack(lasting(registry), session, { writers: 1 }).catch(() => undefined);
+    await stepBack(lasting(registry), session, { writers: 1, leaves }).catch(() => undefined);
   }
 }
 
@@ -79,15 +83,15 @@ async function tryEnter(
 
 /** Who writes beside another has bytes of its own there; who comes after one writes over what that has left. */
 function heldWith(hold: Hold | undefined, need: number) {
-  const { bytes = 0, writers = 0 } = hold ?? {};
+  const { bytes = 0, left = 0, writers = 0 } = hold ?? {};
   if (writers > 0) return { bytes: bytes + need, more: need, own: need };
-  const most = Math.max(bytes, need);
-  return { bytes: most, more: most - bytes, own: most };
+  const most = Math.max(bytes, left + need);
+  return { bytes: most, more: most - bytes, own: most - left };
 }
 
 /** The hold of an upload, or of a manifest, before its first byte. */
 export function openHold(registry: Registry, holder: Holder, hold: Partial<Hold>): Operation {
-  const empty = { bytes: 0, direct: 0, writers: 0, turns: 0, at: registry.now() };
+  const empty = { bytes: 0, left: 0, direct: 0, writers: 0, turns: 0, at: registry.now() };
   const attributes: Attributes = { ...empty, expiresAt: expiryOf(registry), ...hold };
   return { put: keyOfHold(holder), attributes, when: [absent] };
 }

@@ -27,17 +27,17 @@ export class ManifestObject {
   readonly #bytes: Uint8Array;
   #written: Promise<Placement> | undefined;
   /** Until it is linked, or gone. */
-  #held: Holder | undefined;
+  #held: (Holder & { readonly bytes: number }) | undefined;
 
   constructor(registry: Registry, bytes: Uint8Array) {
     [this.#registry, this.#bytes] = [registry, bytes];
   }
 
-  /** DENIED where a quota has no room. */
-  async place(repository: PushTarget): Promise<Placement> {
+  /** `isCounted` where quotas count a manifest of the digest already. DENIED where a quota has no room. */
+  async place(repository: PushTarget, isCounted: boolean): Promise<Placement> {
     const bytes = this.#bytes;
     if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return { content: { bytes }, operations: [], counted: 0 };
-    this.#written ??= this.#write(repository);
+    this.#written ??= this.#write(repository, isCounted ? 0 : bytes.length);
     return this.#written;
   }
 
@@ -46,13 +46,13 @@ export class ManifestObject {
     if (this.#held) await this.#giveBack(this.#held).catch(() => undefined);
   }
 
-  async #write(repository: PushTarget): Promise<Placement> {
+  async #write(repository: PushTarget, counted: number): Promise<Placement> {
     const { blobs, table, newId, now } = this.#registry;
     const id = newId();
     const objectKey = `blobs/${id}` as ObjectKey;
     const due = now() + OUTBOX_DELAY_SECONDS * 1000;
     const isHeld = countsBytes(repository.rules);
-    if (isHeld) await this.#hold(repository, id);
+    if (isHeld) await this.#hold(repository, id, counted);
     // With a condition it takes effect once: a second time, after the rescue, it would have the object of a live manifest deleted.
     await table.write([{ ...discard(objectKey, due), when: [absent] }]);
     await blobs.put(objectKey, this.#bytes);
@@ -60,22 +60,22 @@ export class ManifestObject {
     return {
       content: { objectKey },
       operations: [rescue(objectKey, due), ...(isHeld ? [pass] : [])],
-      counted: isHeld ? this.#bytes.length : 0,
+      counted: isHeld ? counted : 0,
     };
   }
 
-  async #hold(repository: PushTarget, id: string): Promise<void> {
-    const [registry, bytes] = [this.#registry, this.#bytes.length];
+  async #hold(repository: PushTarget, id: string, bytes: number): Promise<void> {
+    const registry = this.#registry;
     await untilWon(registry, async () => {
       const charges = await charge(registry, repository, { bytes });
       const hold = openHold(registry, { repository: repository.name, id }, { bytes, writers: 1 });
       return (await registry.table.write([hold, ...charges])).committed || LOST;
     });
-    this.#held = { id, repository: repository.name };
+    this.#held = { id, repository: repository.name, bytes };
   }
 
   /** No late commit can have the object once nobody is its hold's writer. */
-  async #giveBack(holder: Holder): Promise<void> {
+  async #giveBack({ bytes, ...holder }: Holder & { readonly bytes: number }): Promise<void> {
     const registry = lasting(this.#registry);
     const hold = keyOfHold(holder);
     const leave = { update: hold, set: { writers: 0 }, when: [equals('writers', 1)] };
@@ -83,7 +83,7 @@ export class ManifestObject {
     await registry.blobs.delete([firstKeyOf(holder)]);
     await untilWon(registry, async () => {
       const ruled = await rulesFor(registry, holder.repository);
-      const charges = await charge(registry, ruled, { bytes: -this.#bytes.length });
+      const charges = await charge(registry, ruled, { bytes: -bytes });
       const outcome = await registry.table.write([
         { remove: hold, when: [equals('writers', 0)] },
         ...charges,

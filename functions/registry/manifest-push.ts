@@ -6,8 +6,9 @@ import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
 import { commitArrived } from './direct-uploads.ts';
-import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
+import { directoryKey, graveKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
 import { ManifestObject, type Placement } from './manifest-object.ts';
+import { countsBytes } from './meters.ts';
 import { discardReplaced } from './outbox.ts';
 import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
@@ -40,7 +41,7 @@ export async function putManifest(
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
   const manifest = parseManifest(push.bytes, push.contentType);
   const written = new ManifestObject(registry, push.bytes);
-  const place = (repository: PushTarget) => written.place(repository);
+  const place: Commit['place'] = (repository, isCounted) => written.place(repository, isCounted);
   const size = push.bytes.length;
   try {
     await untilWon(registry, async () => {
@@ -77,27 +78,26 @@ interface Commit {
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
-  readonly place: (repository: PushTarget) => Promise<Placement>;
+  readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
 }
 
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. Where the bytes of
  *  one that is there are lost or damaged, these take their place. */
 async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
   const { name, epoch, deletions, listed } = repository;
-  const [found, ...before] = await registry.table.getMany([
-    manifestKey(name, digest),
-    ...tags.map((tag) => tagKey(name, tag)),
-  ]);
+  const { found, isCounted, before } = await readPlaces(registry, repository, digest, tags);
   const replaced = found && (await replacedObject(registry, name, digest, found));
   const { content, operations, counted } =
-    found && !replaced ? { content: contentOf(found), operations: [], counted: 0 } : await place(repository);
+    found && !replaced
+      ? { content: contentOf(found), operations: [], counted: 0 }
+      : await place(repository, isCounted);
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
   );
   const charges = await charge(registry, repository, {
     tags: before.filter((tag) => !tag).length,
-    bytes: (found ? 0 : size) - counted,
+    bytes: (found || isCounted ? 0 : size) - counted,
   });
   const { committed } = await writeNames(registry, name, [
     {
@@ -114,6 +114,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     ...moves,
     ...renameOperations(name, { added: tags }),
     ...charges,
+    ...checkCounted(name, digest, isCounted),
     ...referrerOperation(name, digest, manifest, size),
     ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
   ]);
@@ -122,6 +123,23 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
   if (replaced) await leaveBehind(registry, replaced).catch(() => undefined);
   return true;
 }
+
+/** The manifest, where it is there, and the tags; and whether quotas count it already, since it can be restored. */
+async function readPlaces(
+  { table }: Registry,
+  { name, rules }: PushTarget,
+  digest: Digest,
+  tags: readonly Tag[],
+) {
+  const graves = countsBytes(rules) ? [graveKey(name, digest)] : [];
+  const keys = [manifestKey(name, digest), ...graves, ...tags.map((tag) => tagKey(name, tag))];
+  const [found, ...rest] = await table.getMany(keys);
+  const isCounted = !found && graves.length > 0 && rest[0] !== undefined;
+  return { found, isCounted, before: rest.slice(graves.length) };
+}
+
+const checkCounted = (name: RepositoryName, digest: Digest, isCounted: boolean): Operation[] =>
+  isCounted ? [{ check: graveKey(name, digest), when: [present] }] : [];
 
 function addManifest(
   registry: Registry,

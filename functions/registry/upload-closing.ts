@@ -95,9 +95,9 @@ async function closeUpload(
     const known = countsBytes(session.rules) && (await linkKnown(registry, session, sent.body, digest));
     const outcome =
       known ||
-      (await withHold(registry, session, sent, (held, body) => {
+      (await withHold(registry, session, sent, (held, body, onLeft) => {
         current = held;
-        return registry.blobs.close(held.upload, body, options);
+        return registry.blobs.close(held.upload, body, { ...options, ...(onLeft && { onLeft }) });
       }));
     if (outcome.is === 'gone') await giveUp(registry, current, outcome);
     if (outcome.is !== 'mismatch') return outcome;

@@ -122,8 +122,8 @@ export async function appendChunk(
   };
   const isCurrent = () => isUnchanged(registry, session);
   try {
-    const outcome = await withHold(registry, session, { body, length }, (_, held) =>
-      registry.blobs.append(upload, held, { commit, isCurrent }),
+    const outcome = await withHold(registry, session, { body, length }, (_, held, onLeft) =>
+      registry.blobs.append(upload, held, { commit, isCurrent, ...(onLeft && { onLeft }) }),
     );
     if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
     if (outcome.is === 'gone') await giveUp(registry, session, outcome);

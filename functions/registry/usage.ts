@@ -36,7 +36,7 @@ async function totalsIn(registry: Registry, name: RepositoryName): Promise<Total
   const manifests = new Map<string, number>();
   for (const range of [gravesOf(name), manifestsOf(name), gravesOf(name)])
     for await (const { key, attributes } of itemsIn(registry, range))
-      manifests.set(key.sort, attributes['size'] as number);
+      manifests.set(key.sort.slice(2), attributes['size'] as number);
   for (const size of manifests.values()) bytes += size;
   for await (const _ of itemsIn(registry, { ...tagsOf(name), keysOnly: true })) tags += 1;
   return { bytes, tags };

@@ -75,10 +75,12 @@ export interface AppendOptions {
   /** Called once the bytes are safe, with the upload as it is then. Where it answers false or fails, the upload is as
    *  it was before. */
   readonly commit: (next: Upload) => Promise<boolean>;
+  /** Called where bytes of a request that came to nothing stay in the store, and nobody will write over them. */
+  readonly onLeft?: () => void;
 }
 
 /** How an upload becomes an object. */
-export interface CloseOptions extends Pick<AppendOptions, 'isCurrent'> {
+export interface CloseOptions extends Pick<AppendOptions, 'isCurrent' | 'onLeft'> {
   /** Of all its bytes. */
   readonly digest: Digest;
   /** Called before a byte is written under a key that the registry does not know yet: has it enter the key in the

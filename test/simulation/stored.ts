@@ -20,6 +20,11 @@ export class Stored {
     };
   }
 
+  /** Whether another repository has written the object. */
+  isOfAnother(repository: RepositoryName, key: string): boolean {
+    return (this.#owners.get(lastPart(key)) ?? repository) !== repository;
+  }
+
   /** `linked` are the keys of what can be read. */
   know(linked: Iterable<string>): void {
     for (const key of linked) this.#known.add(lastPart(key));

@@ -73,6 +73,11 @@ export class ObjectClient {
     [this.#s3, this.#bucket, this.#pause, this.#signal] = [s3, bucket, pause, signal];
   }
 
+  /** Without an end: for what nobody else knows of, and is to go. */
+  get lasting(): ObjectClient {
+    return new ObjectClient({ s3: this.#s3, bucket: this.#bucket, pause: this.#pause });
+  }
+
   /** Writes where nothing is, or in the place of the version that is named, as nobody does with a blob. Answers whether the
    *  object has these bytes: by this call or, where its answer was lost, an earlier one. */
   async put(key: string, bytes: Uint8Array, version?: string): Promise<boolean> {

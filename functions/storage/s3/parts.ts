@@ -128,12 +128,16 @@ export class Parts {
     return this.#multipart && { ...this.#multipart, parts: this.#parts };
   }
 
-  /** Has S3 forget what was sent here for an upload that it did not become part of. Failing does no harm: the bucket
-   *  forgets it after days. */
-  async abandon(): Promise<void> {
+  /** Has S3 forget what was sent here for an upload that it did not become part of, and answers whether it has. Failing does no
+   *  harm: the bucket forgets it after days. */
+  async abandon(): Promise<boolean> {
     await Promise.allSettled(this.#inFlight);
-    if (!this.#multipart || !this.#isNew) return;
-    await this.#objects.abortMultipart(this.#multipart.key, this.#multipart.id).catch(() => undefined);
+    if (!this.#multipart || !this.#isNew) return true;
+    const { key, id } = this.#multipart;
+    return this.#objects.lasting.abortMultipart(key, id).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Gives its memory back; `rest` is void from then on. */

@@ -82,12 +82,12 @@ export class S3BlobStore implements BlobStore {
     return { objectKey, offset: 0, state: encodeState({ algorithm }) };
   }
 
-  async append(upload: Upload, body: Body, { commit }: AppendOptions): Promise<AppendOutcome> {
+  async append(upload: Upload, body: Body, { commit, onLeft }: AppendOptions): Promise<AppendOutcome> {
     try {
       const before = decodeState(upload);
-      const { state, offset, abandon } = await this.#write(upload, before, body, false);
+      const { state, offset, abandon } = await this.#write(upload, before, body, { last: false, onLeft });
       const next = { ...upload, offset, state: encodeState(state) };
-      if (!(await commit(next))) {
+      if (!(await leaving(commit(next), onLeft))) {
         await abandon();
         return { is: 'lost' };
       }
@@ -183,15 +183,20 @@ export class S3BlobStore implements BlobStore {
     await this.#objects.deleteAll(objectKeys);
   }
 
-  #write(upload: Upload, state: UploadState, body: Body, last: boolean): Promise<Written> {
+  #write(
+    upload: Upload,
+    state: UploadState,
+    body: Body,
+    how: { last: boolean; onLeft: (() => void) | undefined },
+  ): Promise<Written> {
     const [newId, buffers, sizes] = [this.#newId, this.#buffers, this.#sizes];
-    return writeBody(this.#objects, { upload, state, body, last, newId, buffers, sizes });
+    return writeBody(this.#objects, { upload, state, body, ...how, newId, buffers, sizes });
   }
 
   async #closeOpen(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
     const before = decodeState(upload);
-    const written = await this.#write(upload, before, body, true);
-    const outcome = await this.#closeWritten(upload, written, options);
+    const written = await this.#write(upload, before, body, { last: true, onLeft: options.onLeft });
+    const outcome = await leaving(this.#closeWritten(upload, written, options), options.onLeft);
     if (outcome.is !== 'closed') await written.abandon();
     else if (before.tail && before.tail.key !== written.state.tail?.key) await this.#forget(before.tail.key);
     return outcome;
@@ -275,6 +280,16 @@ export class S3BlobStore implements BlobStore {
   async #forgetLeftovers({ whole, tail }: UploadState): Promise<void> {
     const keys = [whole?.key, tail?.key].filter((key) => key !== undefined);
     if (keys.length > 0) await this.#objects.deleteAll(keys).catch(() => undefined);
+  }
+}
+
+/** The outcome of what may have been done where it fails: the bytes stay, and whoever repeats it may go on with them. */
+async function leaving<T>(outcome: Promise<T>, onLeft: (() => void) | undefined): Promise<T> {
+  try {
+    return await outcome;
+  } catch (error) {
+    onLeft?.();
+    throw error;
   }
 }
 

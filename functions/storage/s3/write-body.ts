@@ -16,6 +16,8 @@ interface Write {
   readonly sizes: PartSizes;
   /** A fresh UUID. */
   readonly newId: () => string;
+  /** As in `AppendOptions`. */
+  readonly onLeft: (() => void) | undefined;
 }
 
 /** The upload with the body's bytes added. */
@@ -31,6 +33,7 @@ export interface Written {
 export async function writeBody(objects: ObjectClient, write: Write): Promise<Written> {
   const { upload, state, buffers, sizes, newId } = write;
   const parts = new Parts({ objects, buffers, sizes, newKey: () => `blobs/${newId()}` as ObjectKey, state });
+  let isEnding = false;
   try {
     const hash = await ResumableHash.resume(state.algorithm, state.hash);
     let received = 0;
@@ -42,18 +45,28 @@ export async function writeBody(objects: ObjectClient, write: Write): Promise<Wr
       await parts.append(chunk);
     }
     if (received === 0) return { state, offset: upload.offset, abandon: async () => undefined };
+    isEnding = true;
     const rest = await writeRest(objects, write, parts);
     const abandon = async () => {
-      await parts.abandon();
-      if (rest.tail) await objects.delete(rest.tail.key).catch(() => undefined);
+      if (!(await forget(objects, parts, rest.tail)) || rest.whole?.all) write.onLeft?.();
     };
     return { state: { ...rest, hash: hash.save() }, offset: upload.offset + received, abandon };
   } catch (error) {
-    await parts.abandon();
+    if (!(await parts.abandon()) || isEnding) write.onLeft?.();
     throw error;
   } finally {
     parts.release();
   }
+}
+
+/** Answers whether all is gone. */
+async function forget(objects: ObjectClient, parts: Parts, tail: Tail | undefined): Promise<boolean> {
+  const isForgotten = await parts.abandon();
+  if (!tail) return isForgotten;
+  return objects.lasting.delete(tail.key).then(
+    () => isForgotten,
+    () => false,
+  );
 }
 
 /** The bytes an upload has that are in no part yet: a further part begins with them. Fails with `BytesGone` where others are
