@@ -76,7 +76,7 @@ describe.each(TARGETS.filter((name) => WANTED.includes(name)))('%s, with a quota
   });
 
   it.runIf(name.startsWith('front'))(
-    `holds 40 MB at most where they go past it, ${TRIES} times`,
+    `holds 100 MB at most where they go past it, ${TRIES} times`,
     {
       timeout: 60_000 + 30_000 * TRIES,
     },
@@ -85,8 +85,8 @@ describe.each(TARGETS.filter((name) => WANTED.includes(name)))('%s, with a quota
       const lanes = Object.values(PAST_LANES);
       let most = 0;
       for (let attempt = 0; attempt < TRIES; attempt += 1)
-        most = Math.max(most, await attack([...lanes, ...lanes], 40_000_000, 2));
-      expect(most).toBeGreaterThan(10_000_000);
+        most = Math.max(most, await attack([...lanes, ...lanes], 100_000_000, 2));
+      expect(most).toBeGreaterThan(4_000_000);
     },
   );
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 
 /** Where the stores of a target keep bytes: the embedded registry's blobs, or what the stand-in for S3 has of objects and parts. */
-export const foldersIn = (directory: string) => [
+const foldersIn = (directory: string) => [
   join(directory, 'registry', 'blobs'),
   join(directory, 'registry', 's3', 'files'),
 ];
