@@ -79,6 +79,8 @@ function checkInvariants(world: World): void {
 function checkStored(world: World, inventory: Inventory): void {
   const most = world.policy?.quota?.each?.bytes ?? Number.POSITIVE_INFINITY;
   for (const repository of REPOSITORIES) {
+    const kinds = ['B#', 'M#', 'G#'].flatMap((kind) => [...inventory.of(repository, kind).values()]);
+    world.stored.release(repository, new Set(kinds.map(({ objectKey }) => objectKey)));
     const isOwn = ({ objectKey = '' }: Attributes) =>
       !world.stored.isOfAnother(repository, objectKey as string);
     const used = linkedBytes(inventory, repository, isOwn) + world.stored.bytesOf(repository, world);

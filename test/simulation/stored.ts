@@ -25,6 +25,12 @@ export class Stored {
     return (this.#owners.get(lastPart(key)) ?? repository) !== repository;
   }
 
+  /** What was the repository's and is not any more is there for others, who count it. */
+  release(repository: RepositoryName, linked: ReadonlySet<unknown>): void {
+    for (const id of this.#known)
+      if (this.#owners.get(id) === repository && !linked.has(`blobs/${id}`)) this.#owners.set(id, NOBODY);
+  }
+
   /** `linked` are the keys of what can be read. */
   know(linked: Iterable<string>): void {
     for (const key of linked) this.#known.add(lastPart(key));
@@ -47,5 +53,7 @@ export class Stored {
     return bytes;
   }
 }
+
+const NOBODY = '' as RepositoryName;
 
 const lastPart = (name: string) => name.slice(name.lastIndexOf('/') + 1);
