@@ -10,7 +10,7 @@ const DEEP = [
   'test/simulation/**',
   'test/kill/**',
   'test/machine/**',
-  'test/attacks/**',
+  'test/attacks/closings.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
   'test/aws/faults.test.ts',

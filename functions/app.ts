@@ -1,10 +1,12 @@
 import { everybody, stranger } from './auth/access.ts';
 import type { Authentication, Bearer } from './auth/authentication.ts';
 import { demand } from './auth/challenge.ts';
+import { ANSWER_HEADERS } from './environment.ts';
 import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
+import { type Names, refusePages } from './http/web-pages.ts';
 import { recordAudit } from './identity/audit.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
@@ -13,6 +15,7 @@ import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 
+export type { Names };
 export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
 /** What a host can log of a request. */
@@ -51,6 +54,8 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** What it is called. @default with users whatever clients name as host; without, localhost */
+  readonly names?: Names | undefined;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
   /** Called once for each request, before the response is handed out. */
@@ -65,6 +70,7 @@ export function createApp({
   room,
   authentication,
   front,
+  names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
   onAnswer,
 }: AppOptions): App {
@@ -78,6 +84,7 @@ export function createApp({
       room,
       authentication,
       front,
+      names,
       lease,
       request,
       sender,
@@ -106,6 +113,7 @@ interface VisitOptions {
   readonly room: Room | undefined;
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
+  readonly names: Names;
   readonly lease: Lease;
   readonly request: Request;
   readonly sender: Sender;
@@ -141,8 +149,9 @@ class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted } = this.#options;
-    if (!isAdmitted) throw goToFrontDoor(this.#options.authentication?.publicUrl);
+    const { request, front, isAdmitted, names, authentication } = this.#options;
+    if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
+    refusePages(request, this.#host, { names, isOpen: !authentication });
     const url = new URL(request.url);
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
@@ -152,7 +161,7 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { authentication, sender, lease, room } = this.#options;
+    const { sender, lease, room } = this.#options;
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal };
     const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
@@ -181,11 +190,16 @@ class Visit {
     return bearer;
   }
 
+  /** What the client named as host. */
+  get #host(): string | null {
+    const { request, sender } = this.#options;
+    return sender.host ?? request.headers.get('host');
+  }
+
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
   #origin({ publicUrl }: Authentication): string {
-    const { request, sender } = this.#options;
-    const host = sender.host ?? request.headers.get('host') ?? '';
-    return publicUrl ?? `${sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+    const host = this.#host ?? '';
+    return publicUrl ?? `${this.#options.sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
   }
 
   /** What the handler has begun, and does not wait for since something else has failed, ends with it. */
@@ -233,9 +247,11 @@ class Visit {
 /** What adds to the registry; a cancelled upload does not. */
 const isPush = ({ need, method }: Route) => need === 'push' && ['POST', 'PATCH', 'PUT'].includes(method);
 
-/** What every answer carries. An empty body has a length too, except where HTTP forbids to say so. */
-function completeHeaders({ status, headers, body }: Response): void {
+/** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,
+ *  except where HTTP forbids to say so. */
+export function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
 }

@@ -60,7 +60,6 @@ const wholeHeaders = (blob: Blob) => ({
   'Content-Length': `${blob.size}`,
   // Whatever a blob holds, a browser must not render it under the registry's name.
   'Content-Type': 'application/octet-stream',
-  'X-Content-Type-Options': 'nosniff',
 });
 
 const unchanged = (blob: Blob) => new Response(null, { status: 304, headers: identity(blob) });

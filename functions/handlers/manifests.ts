@@ -44,7 +44,6 @@ async function answerPull(call: Call): Promise<Response> {
     ...identity,
     'Content-Type': manifest.mediaType,
     'Content-Length': `${manifest.size}`,
-    'X-Content-Type-Options': 'nosniff',
   };
   return new Response(await read(registry, manifest), { headers });
 }

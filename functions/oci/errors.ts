@@ -245,6 +245,19 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
+/** `host` is what the client named, where it can be shown. */
+export const foreignHost = (host = 'what was named as host') =>
+  denied(
+    `this registry answers as localhost and by names it was given, so that no web page reaches it by another; ${host} is ` +
+      'none: use the address that it printed at its start, or add the name to STOWAGE_HOSTS',
+  );
+
+export const foreignPage = () =>
+  denied(
+    "a web page that is not this registry's own has sent this, and may not: use a client of registries, or add the page's " +
+      'host to STOWAGE_HOSTS',
+  );
+
 /** What the registry keeps its data on has no room; `cure` says what its operator does about it. */
 export const storageFull = (cure: string) =>
   new RegistryError('DENIED', `the registry has no room left: its disk is full; ${cure}`, { status: 507 });

@@ -1,0 +1,44 @@
+import { foreignHost, foreignPage } from '../oci/errors.ts';
+
+/** What a registry is called, besides `localhost` and its kin. */
+export interface Names {
+  /** Hosts, each with or without a port, in lower case. */
+  readonly hosts: readonly string[];
+  /** Whether it may be called anything else as well. */
+  readonly any: boolean;
+}
+
+/** What every browser takes for this machine, whatever the DNS says. */
+const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Nothing else of a URL has a place there. */
+const HOST = /^[\w.:[\]-]+$/;
+
+/** What changes nothing, whoever sends it. */
+const SAFE = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
+
+/** Throws where a web page that is not the registry's own sends the request, and could do or learn something by it; and where
+ *  the host is none of the registry's names, which is how a page passes for the registry's own: it has the DNS point its
+ *  name here. `isOpen`: nobody logs in, so that whatever a browser sends is obeyed. */
+export function refusePages(
+  { method, headers }: Request,
+  host: string | null,
+  { names, isOpen }: { readonly names: Names; readonly isOpen: boolean },
+): void {
+  const isNamed = (url: URL | undefined) =>
+    url !== undefined && (names.hosts.includes(url.host) || names.hosts.includes(url.hostname));
+  const own = HOST.test(host ?? '') ? urlOf(`http://${host}`) : undefined;
+  const isKnown = names.any || host === null || LOOPBACK.test(own?.hostname ?? '') || isNamed(own);
+  if (!isKnown) throw foreignHost(own?.host);
+  if (!isOpen && SAFE.includes(method)) return;
+  const sent = headers.get('origin');
+  const origin = urlOf(sent);
+  if (isNamed(origin)) return;
+  const isOrigin = sent === null || (origin && origin.host === urlOf(`${origin.protocol}//${host}`)?.host);
+  const site = headers.get('sec-fetch-site') ?? 'none';
+  if (!isOrigin || !['none', 'same-origin'].includes(site)) throw foreignPage();
+}
+
+function urlOf(text: string | null): URL | undefined {
+  return text !== null && URL.canParse(text) ? new URL(text) : undefined;
+}
