@@ -6,7 +6,7 @@ import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
-import { type Names, refusePages } from './http/web-pages.ts';
+import { HOST, type Names, refusePages } from './http/web-pages.ts';
 import { recordAudit } from './identity/audit.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
@@ -164,7 +164,8 @@ class Visit {
     const { sender, lease, room } = this.#options;
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal };
-    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
+    const host = this.#saidHost ?? '';
+    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease, host };
     const about = (target: string) => {
       this.#target = target;
     };
@@ -196,10 +197,14 @@ class Visit {
     return sender.host ?? request.headers.get('host');
   }
 
+  /** The same, where it can be one. */
+  get #saidHost(): string | undefined {
+    return HOST.exec(this.#host ?? '')?.[0];
+  }
+
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
   #origin({ publicUrl }: Authentication): string {
-    const host = this.#host ?? '';
-    return publicUrl ?? `${this.#options.sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+    return publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
   }
 
   /** What the handler has begun, and does not wait for since something else has failed, ends with it. */

@@ -28,6 +28,8 @@ export interface Call {
   readonly uploads?: UploadTokens | undefined;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
+  /** What the client calls the registry: a host, and where it said one its port; empty where it said nothing of the kind. */
+  readonly host: string;
   /** The network address that the request comes from. */
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */

@@ -11,8 +11,8 @@ export interface Names {
 /** What every browser takes for this machine, whatever the DNS says. */
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
 
-/** Nothing else of a URL has a place there. */
-const HOST = /^[\w.:[\]-]+$/;
+/** A host with or without a port; nothing else of a URL has a place there. */
+export const HOST = /^[\w.:[\]-]+$/;
 
 /** What changes nothing, whoever sends it. */
 const SAFE = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];

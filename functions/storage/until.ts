@@ -32,7 +32,7 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
     received: (objectKey) => unless(() => store.received(objectKey)),
     abort: (upload) => unless(() => store.abort(upload)),
     put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
-    downloadUrl: (object, digest) => unless(() => store.downloadUrl(object, digest)),
+    downloadUrl: (object, digest, host) => unless(() => store.downloadUrl(object, digest, host)),
     read: (object, options) => unless(() => store.read(object, options)),
     examine: (object, digest, look) => unless(() => store.examine(object, digest, look)),
     list: (after, limit) => unless(() => store.list(after, limit)),

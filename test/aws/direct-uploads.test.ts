@@ -274,9 +274,9 @@ describe.runIf(stores)('behind a front door', () => {
       };
       const { blobs } = createAwsRegistry({ ...process.env, ...missing }).registry;
       const object = { objectKey: 'blobs/x' as never, size: bytes.length };
-      await expect(blobs.downloadUrl(object, sha256(bytes))).rejects.toThrow('/nowhere');
+      await expect(blobs.downloadUrl(object, sha256(bytes), 'registry.test')).rejects.toThrow('/nowhere');
       stores?.ssm.parameters.set('/nowhere', keyPair.privateKey);
-      expect(await blobs.downloadUrl(object, sha256(bytes))).toMatch(/^\/blobs\/x\?digest=/);
+      expect(await blobs.downloadUrl(object, sha256(bytes), 'registry.test')).toMatch(/^\/blobs\/x\?digest=/);
     });
   });
 });
