@@ -72,6 +72,7 @@ describe.runIf(stores)('behind a front door', () => {
     const behind = createApp({ registry: opened.registry, authentication, front });
     const app: App = (request) => {
       request.headers.set(FRONT_HEADERS.secret, SECRET);
+      request.headers.set(FRONT_HEADERS.host, 'registry.example.com');
       return behind(request);
     };
     return { registry: opened.registry, app };
@@ -242,7 +243,7 @@ describe.runIf(stores)('behind a front door', () => {
       const until = Statement[0].Condition.DateLessThan['AWS:EpochTime'];
       expect(Statement).toEqual([
         {
-          Resource: `http*://*${path}?digest=${digest}`,
+          Resource: `https://registry.example.com${path}?digest=${digest}`,
           Condition: { DateLessThan: { 'AWS:EpochTime': until } },
         },
       ]);
