@@ -11,6 +11,7 @@ const DEEP = [
   'test/kill/**',
   'test/machine/**',
   'test/attacks/closings.test.ts',
+  'test/attacks/grants.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
   'test/aws/faults.test.ts',

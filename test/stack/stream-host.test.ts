@@ -8,7 +8,7 @@ import { bundleHost } from '../../lib/stream-code.ts';
 import { freePort } from '../free-port.ts';
 import { scratch } from '../scratch.ts';
 import { actionsOn, servicesOf, statementsOf, statementsOn } from './permissions.ts';
-import { onlyResource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
+import { onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize({ streamHost: 'instance' });
 const launch = onlyResource(template, 'AWS::EC2::LaunchTemplate').Properties.LaunchTemplateData;
