@@ -7,7 +7,8 @@ import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
 import { HOST, type Names, refusePages } from './http/web-pages.ts';
-import { recordAudit } from './identity/audit.ts';
+import { type AuditRecord, recordAudit } from './identity/audit.ts';
+import { AuditEntry } from './identity/audit-entry.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
@@ -131,6 +132,8 @@ class Visit {
   readonly #failed = new AbortController();
   #route: Route | undefined;
   #target: string | undefined;
+  /** Of what is to be in the trail however it ends. */
+  #entry: AuditEntry | undefined;
 
   constructor(options: VisitOptions) {
     this.#options = options;
@@ -163,7 +166,7 @@ class Visit {
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
     const { sender, lease, room } = this.#options;
     if (isPush(endpoint)) room?.require();
-    const registry = { ...this.#registry, actor: caller.principal };
+    const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
     const host = this.#saidHost ?? '';
     const call = { request, params, query: url.searchParams, registry, caller, authentication, lease, host };
     const about = (target: string) => {
@@ -212,10 +215,11 @@ class Visit {
     this.#failed.abort(error);
     const path = readablePath(this.#options.request);
     const response = this.#errorResponse(error, path);
-    if (!(error instanceof RegistryError)) return { response, cause: error };
+    const isTold = error instanceof RegistryError;
+    if (!isTold && !this.#entry?.isWritten) return { response, cause: error };
     // What the client is told is the log's, too, with more of it.
-    const fault = error.status >= 500 ? error : undefined;
-    if (error.status === 403 && this.#options.request.method === 'HEAD')
+    const fault = isTold && error.status < 500 ? undefined : error;
+    if (isTold && error.status === 403 && this.#options.request.method === 'HEAD')
       response.headers.set('Warning', warningOf(error));
     try {
       await this.#audit(response.status);
@@ -232,20 +236,33 @@ class Visit {
   /** A trail with holes is none: where it cannot be written, the request fails. Strangers are only let in where
    *  nothing is to be told of them. */
   async #audit(status: number): Promise<void> {
-    const { registry, authentication, request, sender } = this.#options;
+    const { registry, authentication } = this.#options;
     const isTold = status === 403 || (this.#route?.audited && status !== 401);
     if (!authentication || !isTold || !this.operation) return;
-    await recordAudit(registry, {
+    const record = this.#record(this.operation, status);
+    await (this.#entry ? this.#entry.settle(record) : recordAudit(registry, record));
+  }
+
+  /** Where the trail is to have what is done, the table does nothing without it. */
+  #auditedTable({ audited, operation }: Route): Registry['table'] {
+    if (audited === undefined || !this.#options.authentication) return this.#registry.table;
+    this.#entry = new AuditEntry(this.#registry, () => this.#record(operation, audited));
+    return this.#entry.table;
+  }
+
+  #record(operation: string, status: number): AuditRecord {
+    const { registry, request, sender } = this.#options;
+    return {
       time: registry.now(),
       principal: this.principal,
-      operation: this.operation,
+      operation,
       outcome: status === 403 ? 'refused' : status < 400 ? 'allowed' : 'failed',
       status,
       repository: this.repository,
       target: this.#target ?? readablePath(request),
       address: sender.address,
       userAgent: request.headers.get('user-agent') ?? '',
-    });
+    };
   }
 }
 
