@@ -3,6 +3,7 @@ import { createApp } from '../../functions/app.ts';
 import { ANSWER_HEADERS } from '../../functions/environment.ts';
 import { ALL_ROUTES } from '../../functions/routes.ts';
 import { openWorld, PRINCIPALS, sendAs } from '../auth/world.ts';
+import { through } from '../registry/fixture.ts';
 
 // What a browser could be led to open: nothing of it is to be taken for a page. The wire table asks the same of each answer.
 
@@ -31,7 +32,7 @@ it('every endpoint tells a browser to load, run and show nothing of its answers,
 
 it('so does an answer that the registry is to blame for', async () => {
   const { registry, authentication } = await openWorld();
-  const table = { ...registry.table, get: () => Promise.reject(new Error('gone')) };
+  const table = through(registry.table, { get: () => Promise.reject(new Error('gone')) });
   const app = createApp({ registry: { ...registry, table }, authentication });
   const response = await app(
     new Request('http://registry.test/token', { headers: { Authorization: 'Basic YTpi' } }),
