@@ -12,6 +12,7 @@ const DEEP = [
   'test/machine/**',
   'test/attacks/closings.test.ts',
   'test/attacks/grants.test.ts',
+  'test/attacks/long-names.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
   'test/aws/faults.test.ts',
