@@ -1,4 +1,4 @@
-import { lookup as dnsLookup } from 'node:dns';
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import { type IncomingMessage, request as requestInClear } from 'node:http';
 import { request } from 'node:https';
 import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
@@ -56,16 +56,22 @@ class Guard {
   /** Where the environment names a proxy it is that one whose name is looked up: it has to know whom it asks. */
   readonly lookup: LookupFunction = (host, options, done) => {
     this.#resolve(host, { ...options, all: true }, (error, found) => {
+      const why = error ?? (host === this.#host ? this.#refusalOf(found) : undefined);
       const [first] = found ?? [];
-      if (error || !first) return done(error ?? new Error(`${host} has no address`), '');
-      try {
-        if (host === this.#host) for (const { address } of found) this.#admit(address);
-      } catch (refusal) {
-        return done(refusal as Error, '');
-      }
-      return options.all ? done(null, found) : done(null, first.address, first.family);
+      if (why || !first) done(why ?? new Error(`${host} has no address`), '');
+      else if (options.all) done(null, found);
+      else done(null, first.address, first.family);
     });
   };
+
+  #refusalOf(found: readonly LookupAddress[]): Error | undefined {
+    try {
+      for (const { address } of found) this.#admit(address);
+      return undefined;
+    } catch (refusal) {
+      return refusal as Error;
+    }
+  }
 
   #admit(address: string): void {
     const reach = reachOf(address);

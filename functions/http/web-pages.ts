@@ -25,19 +25,26 @@ export function refusePages(
   host: string | null,
   { names, isOpen }: { readonly names: Names; readonly isOpen: boolean },
 ): void {
-  const isNamed = (url: URL | undefined) =>
-    url !== undefined && (names.hosts.includes(url.host) || names.hosts.includes(url.hostname));
-  const own = HOST.test(host ?? '') ? urlOf(`http://${host}`) : undefined;
-  const isKnown = names.any || host === null || LOOPBACK.test(own?.hostname ?? '') || isNamed(own);
-  if (!isKnown) throw foreignHost(own?.host);
+  const called = HOST.test(host ?? '') ? urlOf(`http://${host}`) : undefined;
+  if (host !== null && !names.any && !isLoopback(called) && !isNamed(called, names))
+    throw foreignHost(called?.host);
   if (!isOpen && SAFE.includes(method)) return;
+  if (isForeign(headers, host, names)) throw foreignPage();
+}
+
+/** By what the browser says; clients of registries say nothing of the kind. */
+function isForeign(headers: Headers, host: string | null, names: Names): boolean {
   const sent = headers.get('origin');
   const origin = urlOf(sent);
-  if (isNamed(origin)) return;
-  const isOrigin = sent === null || (origin && origin.host === urlOf(`${origin.protocol}//${host}`)?.host);
-  const site = headers.get('sec-fetch-site') ?? 'none';
-  if (!isOrigin || !['none', 'same-origin'].includes(site)) throw foreignPage();
+  if (isNamed(origin, names)) return false;
+  const isOther = sent !== null && (!origin || origin.host !== urlOf(`${origin.protocol}//${host}`)?.host);
+  return isOther || !['none', 'same-origin'].includes(headers.get('sec-fetch-site') ?? 'none');
 }
+
+const isLoopback = (url: URL | undefined) => LOOPBACK.test(url?.hostname ?? '');
+
+const isNamed = (url: URL | undefined, { hosts }: Names) =>
+  url !== undefined && (hosts.includes(url.host) || hosts.includes(url.hostname));
 
 function urlOf(text: string | null): URL | undefined {
   return text !== null && URL.canParse(text) ? new URL(text) : undefined;

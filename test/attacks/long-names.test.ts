@@ -43,13 +43,13 @@ async function openStrict() {
       throw new Error(`a key of ${sizes} bytes`);
   };
   const { table } = registry;
+  const requireAll = async (keys: readonly Partial<Key>[]) => keys.forEach(require);
   const strict = through(table, {
-    get: async (key) => (require(key), table.get(key)),
-    getMany: async (keys) => (keys.forEach(require), table.getMany(keys)),
-    query: async (query) => (
-      require({ partition: query.partition, sort: query.after ?? 'x' }), table.query(query)
-    ),
-    write: async (operations) => (operations.map(keyOf).forEach(require), table.write(operations)),
+    get: (key) => requireAll([key]).then(() => table.get(key)),
+    getMany: (keys) => requireAll(keys).then(() => table.getMany(keys)),
+    query: (query) =>
+      requireAll([{ partition: query.partition, sort: query.after ?? 'x' }]).then(() => table.query(query)),
+    write: (operations) => requireAll(operations.map(keyOf)).then(() => table.write(operations)),
   });
   const causes: unknown[] = [];
   const app = createApp({
