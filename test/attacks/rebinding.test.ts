@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createApp } from '../../functions/app.ts';
 import { digestOf } from '../../functions/oci/digest.ts';
+import { serve } from '../../local/server.ts';
+import { settingsFrom } from '../../local/settings.ts';
+import { openWorld } from '../auth/world.ts';
 import { type Answer, send } from '../aws/front/fixture.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
@@ -25,10 +26,14 @@ const WISHES: Readonly<Record<string, string | undefined>> = {
   'GET /': undefined,
 };
 
-async function started(environment: Readonly<Record<string, string>>): Promise<RegistryProcess> {
-  const registry = await RegistryProcess.start(await scratch(), environment);
-  onTestFinished(() => registry.stop('SIGKILL'));
-  return registry;
+/** A registry as its settings have it, and where it listens. */
+async function started(environment: Readonly<Record<string, string>>) {
+  const { names, open } = settingsFrom(environment);
+  const { registry, authentication } = await openWorld();
+  const app = createApp({ registry, names, ...(!open && { authentication }) });
+  const { url, close } = await serve(app, { host: '127.0.0.1', port: 0 });
+  onTestFinished(close);
+  return { url, port: new URL(url).port };
 }
 
 function expectRefused({ status, headers, body }: Answer, method: string): void {
@@ -39,18 +44,7 @@ function expectRefused({ status, headers, body }: Answer, method: string): void 
 }
 
 describe('a registry without users', () => {
-  let data: string;
-  let registry: RegistryProcess;
-  beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'stowage-pages-'));
-    registry = await RegistryProcess.start(data, { STOWAGE_OPEN: '1' });
-  });
-  afterAll(async () => {
-    await registry.stop('SIGKILL');
-    await rm(data, { recursive: true });
-  });
-
-  const refuses = async (headers: Record<string, string>) => {
+  const refuses = async (registry: { readonly url: string }, headers: Record<string, string>) => {
     for (const [call, body] of Object.entries(WISHES)) {
       const [method = ''] = call.split(' ');
       const answer = await send(registry.url, call, { headers, ...(body !== undefined && { body }) });
@@ -72,14 +66,16 @@ describe('a registry without users', () => {
     'localhost, evil.example',
     '',
   ])('answers nobody who calls it %j, whatever else they say', async (name) => {
+    const registry = await started({ STOWAGE_OPEN: '1' });
     const host = `${name}:${registry.port}`;
-    await refuses({ host });
-    await refuses({ host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' });
+    await refuses(registry, { host });
+    await refuses(registry, { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' });
   });
 
   it.each(['localhost', 'LOCALHOST', 'k3d-registry.localhost', '127.0.0.1', '127.8.9.1', '[::1]'])(
     'answers who calls it %s, from every port',
     async (name) => {
+      const registry = await started({ STOWAGE_OPEN: '1' });
       for (const host of [name, `${name}:${registry.port}`, `${name}:8080`]) {
         expect((await send(registry.url, 'GET /v2/', { headers: { host } })).status).toBe(200);
         const own = { host, origin: `http://${host.toLowerCase()}`, 'sec-fetch-site': 'same-origin' };
@@ -89,6 +85,7 @@ describe('a registry without users', () => {
   );
 
   it('takes nothing from a page of another site, of another port or of none', async () => {
+    const registry = await started({ STOWAGE_OPEN: '1' });
     const foreign = [
       'https://evil.example',
       'http://localhost:3000',
@@ -97,16 +94,19 @@ describe('a registry without users', () => {
       'chrome-extension://abc',
       '',
     ];
-    for (const origin of foreign) await refuses({ origin });
+    for (const origin of foreign) await refuses(registry, { origin });
     for (const site of ['cross-site', 'same-site', 'Cross-Site', 'whatever']) {
-      await refuses({ 'sec-fetch-site': site });
-      await refuses({ 'sec-fetch-site': site, origin: `http://127.0.0.1:${registry.port}` });
+      await refuses(registry, { 'sec-fetch-site': site });
+      await refuses(registry, { 'sec-fetch-site': site, origin: `http://127.0.0.1:${registry.port}` });
     }
   });
 
-  it('says in the status line what it refuses, and names the host', async () => {
-    const { body } = await send(registry.url, 'GET /v2/', { headers: { host: 'evil.example' } });
-    expect(`${body}`).toContain('evil.example is none');
+  it('says what it refuses, as it is started by hand', async () => {
+    const registry = await RegistryProcess.start(await scratch());
+    onTestFinished(() => registry.stop('SIGKILL'));
+    const answer = await send(registry.url, 'GET /v2/', { headers: { host: 'evil.example' } });
+    expectRefused(answer, 'GET');
+    expect(`${answer.body}`).toContain('evil.example is none');
   });
 });
 
@@ -118,7 +118,7 @@ describe('a registry without users that is told names', () => {
       STOWAGE_HOSTS: 'host.docker.internal, ui.example.com:3000',
     });
     const statusOf = async (headers: Record<string, string>, call = 'GET /v2/') =>
-      (await send(`http://127.0.0.1:${registry.port}`, call, { headers })).status;
+      (await send(registry.url, call, { headers })).status;
     expect(await statusOf({ host: 'registry.example.com:8080' })).toBe(200);
     expect(await statusOf({ host: 'host.docker.internal:5000' })).toBe(200);
     expect(await statusOf({ host: 'registry.example.com' })).toBe(403);
