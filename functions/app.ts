@@ -51,6 +51,8 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
+  readonly racesMs?: number;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
   /** Called once for each request, before the response is handed out. */
@@ -66,6 +68,7 @@ export function createApp({
   authentication,
   front,
   lease = DEFAULT_LEASE,
+  racesMs,
   onAnswer,
 }: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
@@ -79,6 +82,7 @@ export function createApp({
       authentication,
       front,
       lease,
+      racesMs,
       request,
       sender,
       isAdmitted: told !== undefined,
@@ -107,6 +111,7 @@ interface VisitOptions {
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
   readonly lease: Lease;
+  readonly racesMs: number | undefined;
   readonly request: Request;
   readonly sender: Sender;
   /** Whether it came through the front door, where there is one. */
@@ -126,8 +131,9 @@ class Visit {
 
   constructor(options: VisitOptions) {
     this.#options = options;
-    const { registry, request } = options;
-    this.#registry = registryUntil(registry, AbortSignal.any([request.signal, this.#failed.signal]));
+    const { registry, request, racesMs } = options;
+    const signal = AbortSignal.any([request.signal, this.#failed.signal]);
+    this.#registry = registryUntil(registry, signal, racesMs);
   }
 
   async answer(match: (method: string, path: string) => Match<Route>) {

@@ -1,4 +1,5 @@
 import type { BlobStore } from '../storage/blob-store.ts';
+import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
 
 /** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
@@ -11,8 +12,8 @@ export interface Registry {
   readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Milliseconds since any moment, by a clock that nobody sets. @default the host has none */
-  readonly steady?: () => number;
+  /** Milliseconds since any moment, by a clock that nobody sets. */
+  readonly steady: () => number;
   /** Why the host doubts its clock: then nothing may be deleted for its age. @default never */
   readonly doubt?: () => string | undefined;
   /** A fresh UUID. */
@@ -21,7 +22,9 @@ export interface Registry {
    *  process ends. Absent where the process may stand still after its answer, as on Lambda: then the answer waits. */
   readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
-  readonly pause: (attempt: number) => Promise<void>;
+  readonly pause: Pause;
+  /** By `steady`: who loses a race then gives up. @default what a race takes is all that counts */
+  readonly racesUntil?: number;
   /** The same registry past the end that this one has by `registryUntil`. */
   readonly lasting?: Registry;
 }

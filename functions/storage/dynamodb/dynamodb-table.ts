@@ -9,6 +9,7 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { tooBusy } from '../../oci/errors.ts';
+import type { Pause } from '../pause.ts';
 import {
   type Attributes,
   checkOperations,
@@ -23,7 +24,7 @@ import {
 import { fromStoredItem, type StoredItem, toStoredKey } from './attributes.ts';
 import { lostRaces, refusal } from './cancellation.ts';
 import { rangeOf } from './range.ts';
-import { fullJitter, MAX_ATTEMPTS, type Pause, patiently } from './retry.ts';
+import { MAX_ATTEMPTS, patiently } from './retry.ts';
 import { type Action, actionsOf } from './transaction.ts';
 
 export interface DynamoDbTableOptions {
@@ -31,8 +32,7 @@ export interface DynamoDbTableOptions {
   readonly client: DynamoDBClient;
   /** Has the key `pk`, `sk`, both strings; its time to live is read from `expiresAt`. */
   readonly tableName: string;
-  /** @default full jitter, up to 1 s - what waits here is a client's request */
-  readonly pause?: Pause;
+  readonly pause: Pause;
   /** @default none: nothing ends a call but its outcome */
   readonly signal?: AbortSignal;
 }
@@ -45,7 +45,7 @@ export class DynamoDbTable implements Table {
   readonly #pause: Pause;
   readonly #signal: AbortSignal | undefined;
 
-  constructor({ client, tableName, pause = fullJitter, signal }: DynamoDbTableOptions) {
+  constructor({ client, tableName, pause, signal }: DynamoDbTableOptions) {
     this.#client = client;
     this.#tableName = tableName;
     this.#pause = pause;

@@ -1,21 +1,9 @@
-import { setTimeout } from 'node:timers/promises';
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import { tooBusy } from '../../oci/errors.ts';
-
-/** Waits before the attempt after `attempt`, which is 1 after the first. */
-export type Pause = (attempt: number) => Promise<void>;
+import type { Pause } from '../pause.ts';
 
 /** With the pauses between them they take 5.2 s at most, half of that on average. */
 export const MAX_ATTEMPTS = 10;
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 1000;
-
-/** Twice as long each time, and by chance anything below it: writers that met once do not meet again. */
-export const fullJitter: Pause = async (attempt) => {
-  await setTimeout(Math.random() * longestPauseMs(attempt));
-};
-
-export const longestPauseMs = (attempt: number) => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
 
 /** DynamoDB could do it, only not now: another transaction has the item, or too much is asked of the table. */
 const BUSY: ReadonlySet<string> = new Set([

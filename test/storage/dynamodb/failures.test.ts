@@ -18,7 +18,7 @@ import {
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DynamoDbTable } from '../../../functions/storage/dynamodb/dynamodb-table.ts';
-import { longestPauseMs } from '../../../functions/storage/dynamodb/retry.ts';
+import { longestPauseMs } from '../../../functions/storage/pause.ts';
 import { absent, type Key, type Operation, present, type Table } from '../../../functions/storage/table.ts';
 
 // What a server on this machine never does: it is never busy, and its answers always arrive.
