@@ -6,6 +6,7 @@ import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import { Turns } from '../functions/registry/turns.ts';
 import { unhurried } from '../functions/registry/unhurried.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
@@ -78,6 +79,7 @@ export async function openEmbedded({
       doubt: () => clock.doubt(),
       newId: randomUUID,
       pause: fullJitter(Math.random, setTimeout),
+      turns: new Turns(),
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };

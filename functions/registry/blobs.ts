@@ -7,7 +7,7 @@ import { type Attributes, type Condition, equals, type Operation, present } from
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { findPlace, followReplaced, linkStored } from './links.ts';
 import { discard } from './outbox.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import { readObject } from './reading.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
@@ -73,7 +73,7 @@ export async function mountBlob(
   const sources = mount.from === undefined ? await linkersFor(registry, mount.digest) : [mount.from];
   const source = await mount.choose(sources);
   if (source === undefined) return false;
-  return untilWon(registry, async () => {
+  return inTurn(registry, mount.repository, async () => {
     const { repository, digest } = mount;
     if (!(await registry.table.get(blobKey(source, digest)))) return false;
     const place = await findPlace(registry, repository, digest);
@@ -95,7 +95,7 @@ async function linkersFor({ table }: Registry, digest: Digest): Promise<Reposito
 /** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the
  *  bytes go a day after their last link in any repository. */
 export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
-  await untilWon(registry, async () => {
+  await inTurn(registry, name, async () => {
     const repository = await findRepository(registry, name);
     const [linked, stored] = await registry.table.getMany([blobKey(name, digest), digestKey(digest)]);
     if (!repository || !linked) throw blobUnknown(digest);

@@ -9,7 +9,7 @@ import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
 import { discard, discardReplaced, rescue } from './outbox.ts';
 import { charge } from './quotas.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST, withoutTurns } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
@@ -39,7 +39,7 @@ export async function putManifest(
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
-  await untilWon(registry, async () => {
+  await inTurn(registry, push.repository, async () => {
     const { repository } = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
@@ -65,7 +65,7 @@ async function holdAll(
   const hold = () => holdReferences(registry, repository, digest, references);
   let missing = await hold();
   if (missing.length > 0 && registry.direct) {
-    await commitArrived(registry, repository.name, missing);
+    await commitArrived(withoutTurns(registry), repository.name, missing);
     missing = await hold();
   }
   if (missing.length > 0) throw manifestBlobsUnknown(missing);

@@ -1,4 +1,5 @@
 import { isTooBusy, tooBusy } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from './registry.ts';
 
 /** What an attempt answers when another writer changed what it had read. */
@@ -7,24 +8,46 @@ export const LOST = Symbol('lost race');
 /** Ours: with the 5 s that a table may stay busy less than the 29 s that a Lambda has. */
 const PATIENCE_MS = 20_000;
 
+type Attempt<T> = () => Promise<T | typeof LOST>;
+type Won<T> = Exclude<T, typeof LOST>;
+
 /** Repeats `attempt`, which reads anew each time, until it wins or refuses. TOOMANYREQUESTS where it has lost, or the table was
  *  busy with others, for 20 s or until `racesUntil`. */
-export async function untilWon<T>(
-  registry: Registry,
-  attempt: () => Promise<T | typeof LOST>,
-): Promise<Exclude<T, typeof LOST>> {
+export async function untilWon<T>(registry: Registry, attempt: Attempt<T>): Promise<Won<T>> {
   const { steady, racesUntil = Number.POSITIVE_INFINITY, pause } = registry;
   const end = Math.min(steady() + PATIENCE_MS, racesUntil);
   for (let tried = 1; ; tried += 1) {
     const result = await unlessBusy(attempt);
-    if (result !== LOST) return result as Exclude<T, typeof LOST>;
+    if (result !== LOST) return result as Won<T>;
     if (steady() >= end) throw tooBusy();
     await pause(tried);
   }
 }
 
+/** As `untilWon`, of what many do to one repository: who has lost once takes a turn, so that none waits for ever. What is done
+ *  within may be so only `withoutTurns`: it would wait for itself. */
+export async function inTurn<T>(
+  registry: Registry,
+  name: RepositoryName,
+  attempt: Attempt<T>,
+): Promise<Won<T>> {
+  const { turns } = registry;
+  if (!turns) return untilWon(registry, attempt);
+  await turns.free(name);
+  const result = await unlessBusy(attempt);
+  if (result !== LOST) return result as Won<T>;
+  const end = await turns.take(name);
+  try {
+    return await untilWon(registry, attempt);
+  } finally {
+    end();
+  }
+}
+
+export const withoutTurns = ({ turns: _, ...registry }: Registry): Registry => registry;
+
 /** Who finds the table busy with others has lost to them. */
-async function unlessBusy<T>(attempt: () => Promise<T>): Promise<T | typeof LOST> {
+async function unlessBusy<T>(attempt: Attempt<T>): Promise<T | typeof LOST> {
   try {
     return await attempt();
   } catch (error) {

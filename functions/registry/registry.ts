@@ -1,6 +1,7 @@
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
+import type { Turns } from './turns.ts';
 
 /** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
 export interface Registry {
@@ -23,6 +24,8 @@ export interface Registry {
   readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
   readonly pause: Pause;
+  /** Of the writers of this process. @default where each request has a process of its own, nobody waits for others */
+  readonly turns?: Turns;
   /** By `steady`: who loses a race then gives up. @default what a race takes is all that counts */
   readonly racesUntil?: number;
   /** The same registry past the end that this one has by `registryUntil`. */
