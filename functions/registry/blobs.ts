@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ByteRange, StoredObject } from '../storage/blob-store.ts';
-import { type Attributes, type Condition, equals, type Operation, present } from '../storage/table.ts';
+import { type Attributes, atLeast, atMost, type Condition, equals, type Operation, present } from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { findPlace, followReplaced, linkStored } from './links.ts';
 import { discard } from './outbox.ts';
@@ -116,7 +116,7 @@ export async function deleteBlob(registry: Registry, name: RepositoryName, diges
 }
 
 /** Takes one link away, and with the last one the digest itself; four operations at most. `when` is what must hold for
- *  the link. */
+ *  the link. Of several links it is the same how many stay: those who take one each at once do not meet. */
 export function unlinkOperations(
   registry: Registry,
   name: RepositoryName,
@@ -127,12 +127,12 @@ export function unlinkOperations(
   const links = stored['links'] as number;
   const { objectKey } = storedObjectOf(stored);
   const unlink: Operation[] = [{ remove: blobKey(name, digest), when }, { remove: linkerKey(digest, name) }];
-  const counted = [equals('links', links), equals('objectKey', objectKey)];
+  const same = equals('objectKey', objectKey);
   return links > 1
-    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when: counted }]
+    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when: [atLeast('links', 2), same] }]
     : [
         ...unlink,
-        { remove: digestKey(digest), when: counted },
+        { remove: digestKey(digest), when: [atMost('links', 1), same] },
         discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000),
       ];
 }
