@@ -3,7 +3,15 @@ import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ByteRange, StoredObject } from '../storage/blob-store.ts';
-import { type Attributes, atLeast, atMost, type Condition, equals, type Operation, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  atLeast,
+  atMost,
+  type Condition,
+  equals,
+  type Operation,
+  present,
+} from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { findPlace, followReplaced, linkStored } from './links.ts';
 import { discard } from './outbox.ts';

@@ -5,12 +5,11 @@ import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const OCTETS = 'application/octet-stream';
 
-export interface CrowdOptions {
+interface CrowdOptions {
+  /** An open registry's. */
   readonly url: string;
   /** How many do something at any moment. */
   readonly clients: number;
-  /** What a request into a repository, or from one, is sent with. @default nothing: the registry is open */
-  readonly authorize?: (...repositories: string[]) => Promise<Record<string, string>>;
 }
 
 /** What became of one kind of request. */
@@ -54,7 +53,7 @@ export class Crowd {
     const config = Buffer.from('{"one":"config"}');
     await this.#upload(repository, config);
     const push = (manifest: Buffer, reference: string) => () =>
-      this.#send(repository, {
+      this.#send({
         method: 'PUT',
         path: `/v2/${repository}/manifests/${reference}`,
         type: MANIFEST,
@@ -113,32 +112,30 @@ export class Crowd {
   }
 
   async #upload(repository: string, bytes: Uint8Array): Promise<number> {
-    const opened = await this.#send(repository, { method: 'POST', path: `/v2/${repository}/blobs/uploads/` });
+    const opened = await this.#send({ method: 'POST', path: `/v2/${repository}/blobs/uploads/` });
     if (opened.status !== 202) return opened.status;
     const { pathname, searchParams } = new URL(opened.headers.location ?? '', this.#options.url);
     searchParams.set('digest', digestOf('sha256', bytes));
     const path = `${pathname}?${searchParams}`;
-    return (await this.#send(repository, { method: 'PUT', path, type: OCTETS, body: bytes })).status;
+    return (await this.#send({ method: 'PUT', path, type: OCTETS, body: bytes })).status;
   }
 
   async #mount(repository: string, digest: Digest, from: string): Promise<number> {
     const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${from}`;
-    return (await this.#send([repository, from], { method: 'POST', path })).status;
+    return (await this.#send({ method: 'POST', path })).status;
   }
 
   async #delete(repository: string, what: string): Promise<number> {
-    return (await this.#send(repository, { method: 'DELETE', path: `/v2/${repository}/${what}` })).status;
+    return (await this.#send({ method: 'DELETE', path: `/v2/${repository}/${what}` })).status;
   }
 
-  async #send(repositories: string | string[], { method, path, type, body }: Call): Promise<Answer> {
-    const { url, authorize } = this.#options;
+  #send({ method, path, type, body }: Call): Promise<Answer> {
     const headers = {
-      ...(await authorize?.(...[repositories].flat())),
       ...(type !== undefined && { 'content-type': type }),
       'content-length': `${body?.length ?? 0}`,
     };
     return new Promise((resolve, reject) => {
-      const sent = request(new URL(path, url), { method, headers, agent: this.#agent });
+      const sent = request(new URL(path, this.#options.url), { method, headers, agent: this.#agent });
       sent.on('response', (answer) => {
         const { statusCode: status = 0, headers: told } = answer;
         buffer(answer).then(() => resolve({ status, headers: told }), reject);

@@ -113,10 +113,7 @@ interface State {
   tell: (created: ObjectCreated) => void;
 }
 
-function openStores(
-  { data, latencyMs, transactionMs, downloads = 's3' }: AwsPathOptions,
-  state: State,
-) {
+function openStores({ data, latencyMs, transactionMs, downloads = 's3' }: AwsPathOptions, state: State) {
   const { faults } = state;
   const s3: StoresOptions['s3'] = {
     guests: [{ credentials: OAC, service: 'cloudfront.amazonaws.com', sourceArn: DISTRIBUTION_ARN }],

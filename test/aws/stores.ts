@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/signing-keys.ts';
 import { ENV } from '../../functions/environment.ts';
 import { denyOverwrites } from '../../lib/blob-policy.ts';
-import { type Proxy, startProxy } from './dynamodb/proxy.ts';
+import { type DynamoDbProxy, startProxy } from './dynamodb/proxy.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, type S3ServerOptions, startS3Server } from './s3/server.ts';
@@ -17,7 +17,7 @@ export interface AwsStores {
   readonly s3: S3Server;
   readonly ssm: SsmServer;
   /** How often transactions met, by the kind of item. */
-  readonly conflicts: Proxy['conflicts'];
+  readonly conflicts: DynamoDbProxy['conflicts'];
   stop(): Promise<void>;
 }
 
@@ -56,7 +56,10 @@ export async function startAwsStores(
   const isPlain = latencyMs === 0 && transactionMs === undefined;
   const proxy = isPlain
     ? undefined
-    : await startProxy(dynamodb.endpoint, { latencyMs, ...(transactionMs !== undefined && { transactionMs }) });
+    : await startProxy(dynamodb.endpoint, {
+        latencyMs,
+        ...(transactionMs !== undefined && { transactionMs }),
+      });
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client, directory && 'stowage');
   client.destroy();

@@ -12,7 +12,7 @@ interface ProxyOptions {
   readonly transactionMs?: number;
 }
 
-export interface Proxy {
+export interface DynamoDbProxy {
   readonly url: string;
   /** How often an item was the reason for a refusal, by its kind: `D#…  #`. */
   readonly conflicts: ReadonlyMap<string, number>;
@@ -35,7 +35,7 @@ interface Answer {
 export async function startProxy(
   target: string,
   { latencyMs = 0, transactionMs }: ProxyOptions,
-): Promise<Proxy> {
+): Promise<DynamoDbProxy> {
   const agent = new Agent({ keepAlive: true });
   const running = new RunningTransactions();
   const answer = async (call: Message): Promise<Answer> => {

@@ -56,9 +56,11 @@ describe('while a transaction is running', () => {
   });
 
   it('the same, sent again, is in progress', async () => {
-    expect(await whileRunning('TransactWriteItems', { ...all(), ClientRequestToken: 'first' })).toMatchObject({
-      __type: 'com.amazonaws.dynamodb.v20120810#TransactionInProgressException',
-    });
+    expect(await whileRunning('TransactWriteItems', { ...all(), ClientRequestToken: 'first' })).toMatchObject(
+      {
+        __type: 'com.amazonaws.dynamodb.v20120810#TransactionInProgressException',
+      },
+    );
   });
 
   it.each([

@@ -74,8 +74,7 @@ export class RunningTransactions {
 }
 
 const keyOf = ({ Key, Item }: Action) => (Key ?? Item) as StoredKey;
-const idOf = (action: Action) =>
-  JSON.stringify([action.TableName, keyOf(action).pk.S, keyOf(action).sk.S]);
+const idOf = (action: Action) => JSON.stringify([action.TableName, keyOf(action).pk.S, keyOf(action).sk.S]);
 
 /** What the item is, without the names in its key. */
 function kindOf(action: Action): string {
@@ -84,7 +83,9 @@ function kindOf(action: Action): string {
 }
 
 const cancelled = (met: readonly boolean[]) => {
-  const reasons = met.map((isMet) => (isMet ? { Code: 'TransactionConflict', Message: ONGOING } : { Code: 'None' }));
+  const reasons = met.map((isMet) =>
+    isMet ? { Code: 'TransactionConflict', Message: ONGOING } : { Code: 'None' },
+  );
   const codes = reasons.map(({ Code }) => Code).join(', ');
   return refusal('TransactionCanceledException', {
     Message: `${CANCELLED} [${codes}]`,
