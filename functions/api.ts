@@ -19,7 +19,7 @@ type Result = APIGatewayProxyStructuredResultV2;
 const TIMEOUT_RESERVE_MS = 500;
 
 /** So long after its request has begun a writer tries again; its last attempt has the rest of Lambda's 29 s. */
-const RACES_MS = 22_000;
+const RACES_MS = 18_000;
 
 const { registry, keys, front, callsMade } = createAwsRegistry(process.env);
 

@@ -1,5 +1,16 @@
 import type { Part, Step } from './explorer.ts';
-import { atLeast, atMost, become, type Change, equals, including, type Layout, plus, present, type World } from './world.ts';
+import {
+  atLeast,
+  atMost,
+  become,
+  type Change,
+  equals,
+  including,
+  type Layout,
+  plus,
+  present,
+  type World,
+} from './world.ts';
 
 /** What is left out of the protocol, to see that the search finds out. */
 export type Omission =
