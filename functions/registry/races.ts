@@ -24,27 +24,25 @@ export async function untilWon<T>(registry: Registry, attempt: Attempt<T>): Prom
   }
 }
 
-/** As `untilWon`, of what many do to one repository: who has lost once takes a turn, so that none waits for ever. What is done
- *  within may be so only `withoutTurns`: it would wait for itself. */
+/** As `untilWon`, of what many do to one repository: who has lost once, or met others at an item, takes a turn, so that none waits
+ *  for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
 export async function inTurn<T>(
-  registry: Registry,
+  { turns, ...registry }: Registry,
   name: RepositoryName,
-  attempt: Attempt<T>,
+  attempt: (registry: Registry) => ReturnType<Attempt<T>>,
 ): Promise<Won<T>> {
-  const { turns } = registry;
-  if (!turns) return untilWon(registry, attempt);
+  if (!turns) return untilWon(registry, () => attempt(registry));
   await turns.free(name);
-  const result = await unlessBusy(attempt);
+  const hasty = { ...registry, table: registry.table.hasty?.() ?? registry.table };
+  const result = await unlessBusy(() => attempt(hasty));
   if (result !== LOST) return result as Won<T>;
   const end = await turns.take(name);
   try {
-    return await untilWon(registry, attempt);
+    return await untilWon(registry, () => attempt(registry));
   } finally {
     end();
   }
 }
-
-export const withoutTurns = ({ turns: _, ...registry }: Registry): Registry => registry;
 
 /** Who finds the table busy with others has lost to them. */
 async function unlessBusy<T>(attempt: Attempt<T>): Promise<T | typeof LOST> {

@@ -88,6 +88,9 @@ export interface Table {
   /** The same table until `signal` fires: then calls under way are cut, and fail with its reason, and no other begins or is
    *  repeated. Absent where no call takes long enough to be cut. */
   until?(signal: AbortSignal): Table;
+  /** The same table, whose calls are refused at once with TOOMANYREQUESTS where a transaction of others is at their items, and
+   *  not repeated. Absent where none ever is. */
+  hasty?(): Table;
 }
 
 export const absent: Condition = { is: 'absent' };

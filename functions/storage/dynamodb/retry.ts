@@ -29,23 +29,30 @@ interface Patience {
   readonly pause: Pause;
   /** Ends it: whatever the last attempt met, its reason is thrown. */
   readonly signal: AbortSignal | undefined;
+  /** Not with others' transactions. */
+  readonly isHasty: boolean;
 }
 
 /** Repeats `call` while only time is in its way, up to 10 times. What stays busy becomes TOOMANYREQUESTS; every
  *  other error is thrown as it is. */
-export async function patiently<T>({ pause, signal }: Patience, call: () => Promise<T>): Promise<T> {
+export async function patiently<T>({ pause, signal, isHasty }: Patience, call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
       signal?.throwIfAborted();
-      const isLast = attempt === MAX_ATTEMPTS;
+      const isLast = attempt === MAX_ATTEMPTS || (isHasty && isConflict(error));
       if (isLast && isBusy(error)) throw Object.assign(tooBusy(), { cause: error });
       if (isLast || !(isBusy(error) || isUnanswered(error))) throw error;
     }
     await pause(attempt);
   }
+}
+
+function isConflict(error: unknown): boolean {
+  if (!(error instanceof TransactionCanceledException)) return false;
+  return (error.CancellationReasons ?? []).some(({ Code }) => Code === 'TransactionConflict');
 }
 
 /** A condition that failed beside a conflict is no answer yet: the other action's condition was not looked at, and

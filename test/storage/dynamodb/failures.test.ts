@@ -99,6 +99,15 @@ describe('a transaction', () => {
     expect(new Set(tokens()).size).toBe(1);
   });
 
+  it('is refused at once where others are at its items, and the table is hasty', async () => {
+    mock
+      .on(TransactWriteItemsCommand)
+      .rejectsOnce(throttled)
+      .rejects(cancelled('ConditionalCheckFailed', 'TransactionConflict'));
+    await expect(table.hasty().write(twoChanges)).rejects.toMatchObject({ code: 'TOOMANYREQUESTS' });
+    expect(tokens()).toHaveLength(2);
+  });
+
   it('is a lost race, whatever else is wrong with it', async () => {
     mock.on(TransactWriteItemsCommand).rejects(cancelled('ConditionalCheckFailed', 'ValidationError'));
     expect(await table.write(twoChanges)).toEqual({ committed: false, failed: [0] });
