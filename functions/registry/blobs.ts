@@ -81,7 +81,7 @@ export async function mountBlob(
   const sources = mount.from === undefined ? await linkersFor(registry, mount.digest) : [mount.from];
   const source = await mount.choose(sources);
   if (source === undefined) return false;
-  return inTurn(registry, mount.repository, async (registry) => {
+  return inTurn(registry, [mount.digest], async (registry) => {
     const { repository, digest } = mount;
     if (!(await registry.table.get(blobKey(source, digest)))) return false;
     const place = await findPlace(registry, repository, digest);
@@ -103,7 +103,7 @@ async function linkersFor({ table }: Registry, digest: Digest): Promise<Reposito
 /** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the
  *  bytes go a day after their last link in any repository. */
 export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
-  await inTurn(registry, name, async (registry) => {
+  await inTurn(registry, [name, digest], async (registry) => {
     const repository = await findRepository(registry, name);
     const [linked, stored] = await registry.table.getMany([blobKey(name, digest), digestKey(digest)]);
     if (!repository || !linked) throw blobUnknown(digest);

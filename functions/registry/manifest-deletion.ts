@@ -31,7 +31,7 @@ export async function deleteManifest(
   name: RepositoryName,
   digest: Digest,
 ): Promise<void> {
-  await inTurn(registry, name, async (registry) => {
+  await inTurn(registry, [name], async (registry) => {
     const repository = await findRepository(registry, name);
     const [manifest, grave] = await readDoomed(registry, name, digest);
     if (!repository || !manifest) throw manifestUnknown(digest);

@@ -39,7 +39,7 @@ export async function putManifest(
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
-  await inTurn(registry, push.repository, async (registry) => {
+  await inTurn(registry, [push.repository], async (registry) => {
     const { repository } = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts';
 import { isTooBusy, tooBusy } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from './registry.ts';
@@ -24,23 +25,24 @@ export async function untilWon<T>(registry: Registry, attempt: Attempt<T>): Prom
   }
 }
 
-/** As `untilWon`, of what many do to one repository: who has lost once, or met others at an item, takes a turn, so that none waits
- *  for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
+/** As `untilWon`, of what many do to one repository, to one blob, or to both, in this order: who has lost once, or met others at an
+ *  item, takes a turn, so that none waits for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
 export async function inTurn<T>(
   { turns, ...registry }: Registry,
-  name: RepositoryName,
+  what: readonly [RepositoryName] | readonly [Digest] | readonly [RepositoryName, Digest],
   attempt: (registry: Registry) => ReturnType<Attempt<T>>,
 ): Promise<Won<T>> {
   if (!turns) return untilWon(registry, () => attempt(registry));
-  await turns.free(name);
+  for (const each of what) await turns.free(each);
   const hasty = { ...registry, table: registry.table.hasty?.() ?? registry.table };
   const result = await unlessBusy(() => attempt(hasty));
   if (result !== LOST) return result as Won<T>;
-  const end = await turns.take(name);
+  const ends: (() => void)[] = [];
+  for (const each of what) ends.push(await turns.take(each));
   try {
     return await untilWon(registry, () => attempt(registry));
   } finally {
-    end();
+    for (const end of ends) end();
   }
 }
 

@@ -63,7 +63,7 @@ export function untag(
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
-  await inTurn(registry, name, async (registry) => {
+  await inTurn(registry, [name], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
     if (!found) throw manifestUnknown(tag);
     const digest = found['digest'] as Digest;

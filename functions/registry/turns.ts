@@ -1,4 +1,4 @@
-/** Who goes next in one process, by repository. Whoever has lost takes a turn, in the order of their asking: meanwhile nobody
+/** Who goes next in one process, by the name of what they change. Whoever has lost takes a turn, in the order of their asking: meanwhile nobody
  *  begins, so that many who push do not keep out for ever the one who deletes. */
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();

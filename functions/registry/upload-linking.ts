@@ -26,7 +26,7 @@ export async function linkUpload(
   object: StoredObject,
   digest: Digest,
 ): Promise<boolean> {
-  return inTurn(registry, session.repository, async (registry) => {
+  return inTurn(registry, [digest], async (registry) => {
     const { operations, keeps, replaces } = await linkOperations(
       registry,
       session.repository,
