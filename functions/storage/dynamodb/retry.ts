@@ -43,11 +43,17 @@ export async function patiently<T>({ pause, signal, isHasty }: Patience, call: (
     } catch (error) {
       signal?.throwIfAborted();
       const isLast = attempt === MAX_ATTEMPTS || (isHasty && isConflict(error));
-      if (isLast && isBusy(error)) throw Object.assign(tooBusy(), { cause: error });
-      if (isLast || !(isBusy(error) || isUnanswered(error))) throw error;
+      const end = endOf(error, isLast);
+      if (end !== undefined) throw end;
     }
     await pause(attempt);
   }
+}
+
+/** What to throw; nothing where it is to be tried again. */
+function endOf(error: unknown, isLast: boolean): unknown {
+  if (isBusy(error)) return isLast ? Object.assign(tooBusy(), { cause: error }) : undefined;
+  return isLast || !isUnanswered(error) ? error : undefined;
 }
 
 function isConflict(error: unknown): boolean {
