@@ -18,6 +18,9 @@ type Result = APIGatewayProxyStructuredResultV2;
 /** Kept back from Lambda's timeout, to log and to answer before it ends the function. */
 const TIMEOUT_RESERVE_MS = 500;
 
+/** So long after its request has begun a writer tries again; its last attempt has the rest of Lambda's 29 s. */
+const RACES_MS = 18_000;
+
 const { registry, keys, front, callsMade } = createAwsRegistry(process.env);
 
 const match = createRouter(ALL_ROUTES);
@@ -30,6 +33,7 @@ const app = createApp({
   authentication: authenticationFrom(process.env),
   front,
   lease: leaseOf(process.env),
+  racesMs: RACES_MS,
   onAnswer: (answered) => known.set(answered.request, answered),
 });
 

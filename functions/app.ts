@@ -57,6 +57,8 @@ interface AppOptions {
   readonly front?: FrontDoor | undefined;
   /** What it is called. @default with users whatever clients name as host; without, localhost */
   readonly names?: Names | undefined;
+  /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
+  readonly racesMs?: number;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
   /** Called once for each request, before the response is handed out. */
@@ -73,6 +75,7 @@ export function createApp({
   front,
   names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
+  racesMs,
   onAnswer,
 }: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
@@ -87,6 +90,7 @@ export function createApp({
       front,
       names,
       lease,
+      racesMs,
       request,
       sender,
       isAdmitted: told !== undefined,
@@ -116,6 +120,7 @@ interface VisitOptions {
   readonly front: FrontDoor | undefined;
   readonly names: Names;
   readonly lease: Lease;
+  readonly racesMs: number | undefined;
   readonly request: Request;
   readonly sender: Sender;
   /** Whether it came through the front door, where there is one. */
@@ -137,8 +142,9 @@ class Visit {
 
   constructor(options: VisitOptions) {
     this.#options = options;
-    const { registry, request } = options;
-    this.#registry = registryUntil(registry, AbortSignal.any([request.signal, this.#failed.signal]));
+    const { registry, request, racesMs } = options;
+    const signal = AbortSignal.any([request.signal, this.#failed.signal]);
+    this.#registry = registryUntil(registry, signal, racesMs);
   }
 
   async answer(match: (method: string, path: string) => Match<Route>) {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import { Turns } from '../functions/registry/turns.ts';
 import { unhurried } from '../functions/registry/unhurried.ts';
+import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
 import { attemptAll } from './attempt-all.ts';
@@ -76,8 +78,8 @@ export async function openEmbedded({
       steady: () => clock.steady(),
       doubt: () => clock.doubt(),
       newId: randomUUID,
-      // Writers of one process only meet between two turns of the event loop.
-      pause: async () => void (await setImmediate()),
+      pause: fullJitter(Math.random, setTimeout),
+      turns: new Turns(),
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };

@@ -312,5 +312,9 @@ function holds(condition: Condition, found: Attributes | undefined): boolean {
       const value = found?.[condition.attribute];
       return typeof value === 'number' && value <= condition.value;
     }
+    case 'atLeast': {
+      const value = found?.[condition.attribute];
+      return typeof value === 'number' && value >= condition.value;
+    }
   }
 }

@@ -6,6 +6,7 @@ import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import { Turns } from '../functions/registry/turns.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { attemptAll } from './attempt-all.ts';
 import { openEmbedded } from './embedded.ts';
@@ -73,7 +74,7 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
     unfinished.add(running);
     void running.finally(() => unfinished.delete(running));
   };
-  const registry = { ...aws.registry, afterwards };
+  const registry = { ...aws.registry, afterwards, turns: new Turns() };
   return {
     registry,
     keys: keys ?? new TableKeys(registry),

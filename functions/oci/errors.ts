@@ -306,11 +306,13 @@ export const bytesLost = (
 
 export const isBytesLost = (error: unknown) => error instanceof RegistryError && error.code === 'UNKNOWN';
 
+const TOO_BUSY = 'too many concurrent changes to this repository; try again';
+
 /** Too many writers at once on one item; whoever waits and sends the request again will get through. */
 export const tooBusy = () =>
-  new RegistryError('TOOMANYREQUESTS', 'too many concurrent changes to this repository; try again', {
-    headers: { 'Retry-After': '1' },
-  });
+  new RegistryError('TOOMANYREQUESTS', TOO_BUSY, { headers: { 'Retry-After': '1' } });
+
+export const isTooBusy = (error: unknown) => error instanceof RegistryError && error.message === TOO_BUSY;
 
 /** A message stays readable when hundreds of manifests share a layer; `detail` has them all. */
 function list(digests: readonly Digest[]): string {

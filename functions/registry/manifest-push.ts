@@ -9,7 +9,7 @@ import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
 import { discard, discardReplaced, rescue } from './outbox.ts';
 import { charge } from './quotas.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
@@ -39,7 +39,7 @@ export async function putManifest(
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
-  await untilWon(registry, async () => {
+  await inTurn(registry, [push.repository], async (registry) => {
     const { repository } = await openForPush(registry, push.repository);
     await holdAll(registry, repository, digest, manifest);
     return commit(registry, {
@@ -175,7 +175,10 @@ function placement(registry: Registry, bytes: Uint8Array): () => Promise<Placeme
   if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return async () => ({ content: { bytes }, operations: [] });
   let written: Promise<Placement> | undefined;
   return () => {
-    written ??= writeObject(registry, bytes);
+    written ??= writeObject(registry, bytes).catch((error: unknown) => {
+      written = undefined; // the next attempt writes another one
+      throw error;
+    });
     return written;
   };
 }

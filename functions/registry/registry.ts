@@ -1,5 +1,7 @@
 import type { BlobStore } from '../storage/blob-store.ts';
+import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
+import type { Turns } from './turns.ts';
 
 /** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
 export interface Registry {
@@ -11,8 +13,8 @@ export interface Registry {
   readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Milliseconds since any moment, by a clock that nobody sets. @default the host has none */
-  readonly steady?: () => number;
+  /** Milliseconds since any moment, by a clock that nobody sets. */
+  readonly steady: () => number;
   /** Why the host doubts its clock: then nothing may be deleted for its age. @default never */
   readonly doubt?: () => string | undefined;
   /** A fresh UUID. */
@@ -21,7 +23,11 @@ export interface Registry {
    *  process ends. Absent where the process may stand still after its answer, as on Lambda: then the answer waits. */
   readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
-  readonly pause: (attempt: number) => Promise<void>;
+  readonly pause: Pause;
+  /** Of the writers of this process. @default where each request has a process of its own, nobody waits for others */
+  readonly turns?: Turns;
+  /** By `steady`: who loses a race then gives up. @default what a race takes is all that counts */
+  readonly racesUntil?: number;
   /** The same registry past the end that this one has by `registryUntil`. */
   readonly lasting?: Registry;
 }

@@ -1,10 +1,14 @@
 import { blobsUntil, tableUntil } from '../storage/until.ts';
 import type { Registry } from './registry.ts';
 
-/** The registry for one request, or one run of a job: once `signal` has fired no call to its stores begins and no lost race is
+/** The registry for one request, or one run of a job, whose races end after `racesMs`: once `signal` has fired no call to its stores begins and no lost race is
  *  tried again, so that whoever was told an error, or has gone, changes nothing later. A protocol that is stopped so is one whose
  *  process has died at that step. */
-export function registryUntil(registry: Registry, signal: AbortSignal): Registry {
+export function registryUntil(
+  registry: Registry,
+  signal: AbortSignal,
+  racesMs = Number.POSITIVE_INFINITY,
+): Registry {
   return {
     ...registry,
     table: tableUntil(registry.table, signal),
@@ -13,6 +17,7 @@ export function registryUntil(registry: Registry, signal: AbortSignal): Registry
       signal.throwIfAborted();
       await registry.pause(attempt);
     },
+    racesUntil: registry.steady() + racesMs,
     lasting: lasting(registry),
   };
 }

@@ -5,7 +5,7 @@ import type { Operation } from '../storage/table.ts';
 import { uploadKey } from './keys.ts';
 import { linkOperations } from './links.ts';
 import { rescue } from './outbox.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import type { Registry } from './registry.ts';
 import { leaveBehind } from './replacement.ts';
 import {
@@ -26,7 +26,7 @@ export async function linkUpload(
   object: StoredObject,
   digest: Digest,
 ): Promise<boolean> {
-  return untilWon(registry, async () => {
+  return inTurn(registry, [digest], async (registry) => {
     const { operations, keeps, replaces } = await linkOperations(
       registry,
       session.repository,

@@ -22,7 +22,7 @@ import { startAwsStores } from './stores.ts';
 
 let atS3: ((operation: string) => Promise<void>) | undefined;
 const before = async ({ operation }: { operation: string }) => void (await atS3?.(operation));
-const stores = await startAwsStores(undefined, 0, { before: before as never });
+const stores = await startAwsStores(undefined, { s3: { before: before as never } });
 if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
 if (!stores) console.warn('skipped: what is done after an answer; no DynamoDB server is installed');
 afterAll(() => stores?.stop());
