@@ -9,6 +9,7 @@ import { recordAudit } from './identity/audit.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
+import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
@@ -32,15 +33,6 @@ export interface Answered {
   readonly milliseconds: number;
   /** What went wrong where it is not the client's doing. */
   readonly cause?: unknown;
-}
-
-/** The room that a host's stores have, and what becomes of them. */
-export interface Room {
-  /** Throws where there is none for a push. */
-  require(): void;
-  /** The refusal of whatever failed for want of room, or by a store that fails; `undefined` where an error is another
-   *  one. */
-  refusalOf(error: unknown): RegistryError | undefined;
 }
 
 interface AppOptions {
@@ -161,7 +153,7 @@ class Visit {
     const { authentication, sender, lease, room } = this.#options;
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal };
-    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
+    const call = { request, params, query: url.searchParams, registry, caller, authentication, room, lease };
     const about = (target: string) => {
       this.#target = target;
     };

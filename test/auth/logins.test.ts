@@ -109,7 +109,11 @@ describe('a refused login', () => {
       const login = await make();
       expect(await logIn(login)).toEqual({
         status: 401,
-        headers: { 'content-type': 'application/json', 'docker-distribution-api-version': 'registry/2.0' },
+        headers: {
+          'content-type': 'application/json',
+          'docker-distribution-api-version': 'registry/2.0',
+          'www-authenticate': 'Basic realm="stowage"',
+        },
         body: '{"errors":[{"code":"UNAUTHORIZED","message":"incorrect user name or password"}]}',
       });
       expect(scrypt).toHaveBeenCalledTimes(work);
