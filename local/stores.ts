@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
