@@ -24,7 +24,7 @@ const given = { description: '', createdBy: 'test', grants: GRANTS };
 
 let world: World;
 beforeEach(async () => {
-  world = await openWorld();
+  world = await openWorld({ waits: true });
   await createUser(world.registry, { ...given, name: 'alice', password: PASSWORD });
   scrypt.mockClear();
 });
