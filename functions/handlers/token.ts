@@ -33,10 +33,7 @@ export async function issueToken(call: Call): Promise<Response> {
   });
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
-  // Docker stores it in the place of the password, where not every tool finds it. A workload asks its issuer for a new ID token,
-  // and a secret that was generated is limited and can be revoked by itself.
-  const wantsRefresh =
-    asked.offline && isPasswordCredential(credential) && !isRefreshToken(asked.credentials?.password ?? '');
+  const wantsRefresh = asked.offline && mayRefresh(call, asked, identity);
   const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
   return Response.json(
     {
@@ -52,6 +49,14 @@ export async function issueToken(call: Call): Promise<Response> {
     },
     { headers: { 'Cache-Control': 'no-store' } },
   );
+}
+
+/** Docker, which asks by `GET`, stores it in the place of the password, where not every tool finds it: it keeps a secret that was
+ *  generated itself. A workload asks its issuer for a new ID token, and a refresh token is not prolonged by itself. */
+function mayRefresh({ request }: Call, { credentials }: TokenRequest, identity: Identity): boolean {
+  const { principal, credential, grants } = identity;
+  if (principal === ANONYMOUS || grants || isRefreshToken(credentials?.password ?? '')) return false;
+  return request.method === 'POST' || isPasswordCredential(credential);
 }
 
 /** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks

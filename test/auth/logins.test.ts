@@ -285,7 +285,7 @@ describe('a refresh token', () => {
     expect(await statusOf({ username: '<token>', password: refresh })).toBe(401);
   });
 
-  it('is not given for secrets that were generated, which docker then keeps itself, nor for a refresh token', async () => {
+  it('is not given to docker for secrets that were generated, which it then keeps itself, nor for a refresh token', async () => {
     const made = await createToken(world.registry, 'alice', { description: '' });
     const secret = await createRobot(world.registry, { ...given, name: 'ci' });
     expect(await refreshTokenOf({ username: 'alice', password: made?.secret.text ?? '' })).toBeUndefined();

@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { deleteIssuer, listIssuers, putIssuer } from '../../functions/identity/issuers.ts';
-import { logIn } from '../../functions/identity/login.ts';
-import { PasswordMemory } from '../../functions/identity/password-memory.ts';
-import { createRefreshToken } from '../../functions/identity/refresh-tokens.ts';
 import { changeRobot, deleteRobot, renewSecret } from '../../functions/identity/robots.ts';
 import { removeGrant } from '../../functions/identity/subject-grants.ts';
 import { listTokens, revokeToken } from '../../functions/identity/tokens.ts';
@@ -81,13 +78,9 @@ async function send(world: World, call: string, token?: string, body?: URLSearch
 const post = (world: World, form: Record<string, string>) =>
   send(world, 'POST /token', undefined, new URLSearchParams(form));
 
-/** As older versions gave it to every login; today a password alone gets one. */
-async function refreshTokenOf({ registry }: World, login: Login): Promise<string> {
-  const workloads = { verify: async () => ({ is: 'refused' as const, why: '' }) };
-  const context = { registry, workloads, passwords: new PasswordMemory(registry.now), address: '' };
-  const outcome = await logIn(context, login);
-  if (outcome.is !== 'known') throw new Error(outcome.is);
-  return createRefreshToken(registry, outcome.identity.principal, outcome.identity.credential);
+async function refreshTokenOf(world: World, login: Login): Promise<string> {
+  const response = await post(world, { grant_type: 'password', access_type: 'offline', ...login });
+  return ((await response.json()) as { refresh_token: string }).refresh_token;
 }
 
 const refresh = async (world: World, token: string) =>
