@@ -15,6 +15,7 @@ const DEEP = [
   'test/attacks/long-names.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
+  'test/oci/go-decoder.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',
   'test/aws/front/memory.test.ts',

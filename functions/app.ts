@@ -12,6 +12,7 @@ import { AuditEntry } from './identity/audit-entry.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
+import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
@@ -36,15 +37,6 @@ export interface Answered {
   readonly milliseconds: number;
   /** What went wrong where it is not the client's doing. */
   readonly cause?: unknown;
-}
-
-/** The room that a host's stores have, and what becomes of them. */
-export interface Room {
-  /** Throws where there is none for a push. */
-  require(): void;
-  /** The refusal of whatever failed for want of room, or by a store that fails; `undefined` where an error is another
-   *  one. */
-  refusalOf(error: unknown): RegistryError | undefined;
 }
 
 interface AppOptions {
@@ -174,7 +166,7 @@ class Visit {
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
     const host = this.#saidHost ?? '';
-    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease, host };
+    const call = { request, params, query: url.searchParams, registry, caller, authentication, room, lease, host };
     const about = (target: string) => {
       this.#target = target;
     };

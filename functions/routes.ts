@@ -1,6 +1,7 @@
 import type { Need } from './auth/challenge.ts';
 import { getBlob, headBlob, removeBlob } from './handlers/blobs.ts';
 import type { Handler } from './handlers/call.ts';
+import { live, ready } from './handlers/health.ts';
 import { getCatalog, getReferrers, getTags, ping } from './handlers/listings.ts';
 import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/manifests.ts';
 import { issueToken, revokeToken } from './handlers/token.ts';
@@ -27,6 +28,8 @@ const UPLOAD = `${NAME}/blobs/uploads/<session>`;
 /** Every endpoint, with its row in the specification. The first that fits wins.
  *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints */
 export const ROUTES: readonly Route[] = [
+  row('GET', '/healthz', 'nothing', 'health', live),
+  row('GET', '/readyz', 'nothing', 'ready', ready),
   row('GET', '/v2/', 'token', 'ping', ping), // end-1
   row('GET', '/v2/_catalog', 'catalog', 'catalog.list', getCatalog), // Docker's registry API
   row('POST', UPLOADS, 'push', 'upload.start', postUpload), // end-4a, 4b, 4c, 11

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { Room } from '../functions/app.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Room } from '../functions/registry/room.ts';
 import { Turns } from '../functions/registry/turns.ts';
 import { unhurried } from '../functions/registry/unhurried.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
@@ -93,6 +93,7 @@ export async function openEmbedded({
     return {
       registry,
       room: {
+        look: () => watch.require(),
         require() {
           watch.require();
           disk.require();

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { Room } from '../functions/app.ts';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Room } from '../functions/registry/room.ts';
 import { Turns } from '../functions/registry/turns.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { attemptAll } from './attempt-all.ts';

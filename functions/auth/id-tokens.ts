@@ -77,7 +77,7 @@ export class IdTokenVerifier implements WorkloadVerifier {
       return { is: 'known', workload: { issuer: issuer.name, stamp: issuer.stamp, subject, grants } };
     } catch (error) {
       const why = reasonOf(error);
-      return why === undefined ? { is: 'refused', why: UNREACHABLE, isOutage: true } : refused(why);
+      return why === undefined ? { is: 'refused', why: UNREACHABLE } : refused(why);
     }
   }
 

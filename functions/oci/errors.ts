@@ -270,10 +270,19 @@ export const storageFailed = () =>
     { status: 503 },
   );
 
+/** What a load balancer is told where a store does not answer. */
+export const notReady = (cause: unknown) =>
+  new RegistryError('UNKNOWN', "the registry's stores do not answer; the registry has logged why", {
+    status: 503,
+    cause,
+  });
+
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 
-export const loginRefused = (why: string) => new RegistryError('UNAUTHORIZED', why);
+/** https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2 wants the way to log in with each 401. */
+export const loginRefused = (why: string) =>
+  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' } });
 
 export const tooManyLogins = (retryAfterSeconds: number) =>
   new RegistryError('TOOMANYREQUESTS', 'too many failed logins; wait before you try again', {
