@@ -110,9 +110,11 @@ describe('a refused login', () => {
       expect(await logIn(login)).toEqual({
         status: 401,
         headers: {
+          'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
           'content-type': 'application/json',
           'docker-distribution-api-version': 'registry/2.0',
           'www-authenticate': 'Basic realm="stowage"',
+          'x-content-type-options': 'nosniff',
         },
         body: '{"errors":[{"code":"UNAUTHORIZED","message":"incorrect user name or password"}]}',
       });
