@@ -14,6 +14,7 @@ import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
 import { ServerGroup } from './server-group.ts';
 import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
+import { stalls } from './stalls/stalls.ts';
 import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
@@ -57,6 +58,7 @@ async function compare(chosen: Options): Promise<string> {
     sections.push(boundsReport(bounds, profiles, results));
   }
   if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (parts.has('stalls')) sections.push(await stalls({ ...place('stalls'), isQuick: chosen.isQuick }));
   if (starts !== undefined) sections.push(starts);
   return sections.join('\n');
 }
