@@ -21,6 +21,7 @@ import { FailingDisk } from './failing-disk.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
 import { halting, type SqliteTable } from './sqlite-table.ts';
+import { takingTurns } from './taking-turns.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
@@ -71,7 +72,7 @@ export async function openEmbedded({
     });
     const clock = await openClock(table, { trustClock, clocks, tell });
     const watch = new FolderWatch(data, contents.database, tell);
-    const registry: Registry = {
+    const stores: Registry = {
       table: watch.guard(table),
       blobs,
       now: () => clock.now(),
@@ -83,6 +84,7 @@ export async function openEmbedded({
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
+    const registry = takingTurns(stores, considerate);
     const disk = new DiskRoom(
       { database: dirname(contents.database), blobs: join(data, 'blobs') },
       reserve,
@@ -140,11 +142,11 @@ async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, leas
   const registry = unhurried(hurried); // before the clock is asked for: it may change between the two
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
-  const patient = { ...registry, table: considerate(registry.table) };
+  const patient = registry.visit?.() ?? registry;
   const deletions = {
-    'deleting objects': () => drainOutbox(registry),
+    'deleting objects': () => drainOutbox(patient),
     sweeping: () => sweepDue(patient, { ...lease, until: Number.POSITIVE_INFINITY }),
-    'removing what has expired': async () => table.removeExpired(registry.now()),
+    'removing what has expired': () => table.removeExpired(registry.now()),
   };
   await attemptAll({
     'looking at the clock': () => remember(table, clock.look()),

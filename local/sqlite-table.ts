@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import {
   type Attributes,
   type Condition,
@@ -41,8 +42,11 @@ const SQLITE_FULL = 13;
  *  no room, read-only, a write that failed. */
 const WRITES_NO_END = [SQLITE_FULL, 8, 778];
 
-/** Expired items that are removed in one transaction. */
-const EXPIRED_AT_ONCE = 1000;
+/** Expired items that are removed in one transaction; some milliseconds of it. */
+const EXPIRED_AT_ONCE = 500;
+
+/** Operations that share a transaction: what waits beyond them is written in the next turn of the event loop. */
+const OPERATIONS_AT_ONCE = 500;
 
 interface TableOptions {
   /** Makes room on a disk that is full, for a write to be tried again; false where it cannot. @default cannot */
@@ -114,15 +118,16 @@ export class SqliteTable implements Table {
   write(operations: readonly Operation[]): Promise<Outcome> {
     checkOperations(operations);
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) setImmediate(() => this.#flush());
+      if (this.#pending.length === 0) this.#flushSoon();
       this.#pending.push({ operations, resolve, reject });
     });
   }
 
-  /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time. */
-  removeExpired(now: number): void {
+  /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time, a few in each turn of
+   *  the event loop. */
+  async removeExpired(now: number): Promise<void> {
     const remove = () => this.#statements.removeExpired.run(Math.floor(now / 1000), EXPIRED_AT_ONCE).changes;
-    while (Number(this.#transaction(remove)) === EXPIRED_AT_ONCE);
+    while (Number(this.#transaction(remove)) === EXPIRED_AT_ONCE) await setImmediate();
   }
 
   /** What is not right with the file, as far as SQLite can tell by its structure; `undefined` where all is. Reads all of it,
@@ -139,14 +144,17 @@ export class SqliteTable implements Table {
 
   /** Writes what is pending and closes the file. */
   close(): void {
-    this.#flush();
+    while (this.#pending.length > 0) this.#flush();
     this.#database.close();
   }
 
+  #flushSoon(): void {
+    void setImmediate().then(() => this.#flush());
+  }
+
   #flush(): void {
-    const writes = this.#pending;
+    const writes = this.#takePending();
     if (writes.length === 0) return;
-    this.#pending = [];
     let outcomes: Outcome[];
     try {
       outcomes = this.#transaction(() => writes.map(({ operations }) => this.#apply(operations)));
@@ -155,6 +163,18 @@ export class SqliteTable implements Table {
       return;
     }
     for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
+  }
+
+  #takePending(): readonly PendingWrite[] {
+    let operations = 0;
+    const end = this.#pending.findIndex((write) => {
+      operations += write.operations.length;
+      return operations > OPERATIONS_AT_ONCE;
+    });
+    const writes = end < 0 ? this.#pending : this.#pending.slice(0, Math.max(end, 1));
+    this.#pending = this.#pending.slice(writes.length);
+    if (this.#pending.length > 0) this.#flushSoon();
+    return writes;
   }
 
   #transaction<T>(work: () => T): T {

@@ -1,7 +1,7 @@
 import { blobsUntil, tableUntil } from '../storage/until.ts';
 import type { Registry } from './registry.ts';
 
-/** The registry for one request, or one run of a job, whose races end after `racesMs`: once `signal` has fired no call to its stores begins and no lost race is
+/** The registry for one request, or one run of a job, which gives way to others and whose races end after `racesMs`: once `signal` has fired no call to its stores begins and no lost race is
  *  tried again, so that whoever was told an error, or has gone, changes nothing later. A protocol that is stopped so is one whose
  *  process has died at that step. */
 export function registryUntil(
@@ -9,13 +9,14 @@ export function registryUntil(
   signal: AbortSignal,
   racesMs = Number.POSITIVE_INFINITY,
 ): Registry {
+  const visiting = registry.visit?.() ?? registry;
   return {
-    ...registry,
-    table: tableUntil(registry.table, signal),
-    blobs: blobsUntil(registry.blobs, signal),
+    ...visiting,
+    table: tableUntil(visiting.table, signal),
+    blobs: blobsUntil(visiting.blobs, signal),
     pause: async (attempt) => {
       signal.throwIfAborted();
-      await registry.pause(attempt);
+      await visiting.pause(attempt);
     },
     racesUntil: registry.steady() + racesMs,
     lasting: lasting(registry),

@@ -37,7 +37,7 @@ it('removes expired items and leaves the others', async () => {
     { put: later, attributes: { expiresAt: 12 } },
     { put: never, attributes: {} },
   ]);
-  table.removeExpired(11_500);
+  await table.removeExpired(11_500);
   expect(await table.getMany([key, later, never])).toEqual([undefined, { expiresAt: 12 }, {}]);
   table.close();
 });
