@@ -22,6 +22,7 @@ const DEEP = [
   'test/cli/doctor.test.ts',
   'test/cli/doctor-embedded.test.ts',
   'test/local/memory.test.ts',
+  'test/local/stalls.test.ts',
 ];
 
 /** Folders whose test files leave nothing behind in a process, neither mocks nor variables: those that follow one another take over

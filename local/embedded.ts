@@ -139,13 +139,13 @@ interface Parts {
 /** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. The clock may be put
  *  forward at any step; what was not due before is left. */
 async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
-  const registry = unhurried(hurried); // before the clock is asked for: it may change between the two
+  // Before the clock is asked for: it may change between the two.
+  const registry = unhurried(hurried.visit?.() ?? hurried);
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
-  const patient = registry.visit?.() ?? registry;
   const deletions = {
-    'deleting objects': () => drainOutbox(patient),
-    sweeping: () => sweepDue(patient, { ...lease, until: Number.POSITIVE_INFINITY }),
+    'deleting objects': () => drainOutbox(registry),
+    sweeping: () => sweepDue(registry, { ...lease, until: Number.POSITIVE_INFINITY }),
     'removing what has expired': () => table.removeExpired(registry.now()),
   };
   await attemptAll({

@@ -8,7 +8,7 @@ export function takingTurns(
   registry: Registry,
   tableOf: (table: Table, visit: Visit) => Table = (table) => table,
 ): Registry {
-  const turns = new Turns();
+  const turns = new Turns(registry.steady);
   return {
     ...registry,
     visit() {

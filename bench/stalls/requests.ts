@@ -25,6 +25,8 @@ export interface Ask {
   readonly body?: string;
   /** How many at once. @default 1 */
   readonly times?: number;
+  /** Whether a second one would find nothing to do. @default false */
+  readonly once?: boolean;
 }
 
 const API = '/api/v1';
@@ -158,7 +160,7 @@ export const ASKS: readonly Ask[] = [
   },
   { operation: 'user.get', what: 'a user', line: `GET ${API}/users/user1` },
   { operation: 'user.change', what: 'a user', line: `PATCH ${API}/users/user1`, type: json, body: '{}' },
-  { operation: 'user.delete', what: 'a user', line: `DELETE ${API}/users/user2` },
+  { operation: 'user.delete', once: true, what: 'a user', line: `DELETE ${API}/users/user2` },
   {
     operation: 'user.password',
     what: 'a user',
@@ -178,10 +180,11 @@ export const ASKS: readonly Ask[] = [
   { operation: 'robot.list', what: 'robots', line: `GET ${API}/robots` },
   {
     operation: 'robot.create',
+    once: true,
     what: 'a robot',
     line: `POST ${API}/robots`,
     type: json,
-    body: '{"name":"robot1"}',
+    body: '{"name":"robot1","grants":[]}',
   },
   { operation: 'robot.get', what: 'a robot', line: `GET ${API}/robots/robot1` },
   { operation: 'robot.change', what: 'a robot', line: `PATCH ${API}/robots/robot1`, type: json, body: '{}' },
@@ -192,10 +195,11 @@ export const ASKS: readonly Ask[] = [
     type: json,
     body: '{}',
   },
-  { operation: 'robot.delete', what: 'a robot', line: `DELETE ${API}/robots/robot1` },
+  { operation: 'robot.delete', once: true, what: 'a robot', line: `DELETE ${API}/robots/robot1` },
   { operation: 'group.list', what: 'groups', line: `GET ${API}/groups` },
   {
     operation: 'group.create',
+    once: true,
     what: 'a group',
     line: `POST ${API}/groups`,
     type: json,
@@ -204,7 +208,12 @@ export const ASKS: readonly Ask[] = [
   { operation: 'group.get', what: 'a group with many members', line: `GET ${API}/groups/${GROUP}` },
   { operation: 'member.add', what: 'a member', line: `PUT ${API}/groups/group1/members/user1` },
   { operation: 'member.remove', what: 'a member', line: `DELETE ${API}/groups/group1/members/user1` },
-  { operation: 'group.delete', what: 'a group of many members', line: `DELETE ${API}/groups/${GROUP}` },
+  {
+    operation: 'group.delete',
+    once: true,
+    what: 'a group of many members',
+    line: `DELETE ${API}/groups/${GROUP}`,
+  },
   { operation: 'grant.list', what: 'grants', line: `GET ${API}/grants` },
   {
     operation: 'grant.set',
@@ -238,7 +247,7 @@ export const ASKS: readonly Ask[] = [
   },
   { operation: 'tag.details', what: 'tags of 16 KB', line: `GET ${repository(HEAVY)}/-/tags?${list(100)}` },
   { operation: 'tag.get', what: 'a tag', line: `GET ${repository(HEAVY)}/-/tags/v1` },
-  { operation: 'tag.delete', what: 'a tag', line: `DELETE ${repository(HEAVY)}/-/tags/v2` },
+  { operation: 'tag.delete', once: true, what: 'a tag', line: `DELETE ${repository(HEAVY)}/-/tags/v2` },
   { operation: 'tag.history', what: 'of a tag', line: `GET ${repository(HEAVY)}/-/tags/v2/history` },
   {
     operation: 'repository.restore',
@@ -301,11 +310,13 @@ export const ASKS: readonly Ask[] = [
   { operation: 'audit.list', what: 'audit', line: `GET ${API}/audit?${list(500)}` },
   {
     operation: 'manifest.delete',
+    once: true,
     what: 'a manifest of many tags',
     line: `DELETE /v2/${DOOMED}/manifests/${MANY_TAGS}`,
   },
   {
     operation: 'repository.delete',
+    once: true,
     what: 'a large repository, one request of several',
     line: `DELETE ${repository(TAGGED)}`,
   },

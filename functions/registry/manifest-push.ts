@@ -1,6 +1,7 @@
 import { MAX_INLINE_MANIFEST_BYTES, OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
-import { digestMismatch, manifestBlobsUnknown } from '../oci/errors.ts';
+import { digestMismatch, manifestBlobsUnknown, manifestInvalid } from '../oci/errors.ts';
+import { excessIn } from '../oci/json-size.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
@@ -35,8 +36,13 @@ export async function putManifest(
   registry: Registry,
   push: ManifestPush,
 ): Promise<{ digest: Digest; subject?: Digest }> {
+  await registry.giveWay?.();
   const digest = digestOf(push.digest ? algorithmOf(push.digest) : CANONICAL, push.bytes);
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
+  await registry.giveWay?.();
+  const excess = excessIn(push.bytes);
+  if (excess !== undefined) throw manifestInvalid(`it has ${excess}`);
+  await registry.giveWay?.();
   const manifest = parseManifest(push.bytes, push.contentType);
   const place = placement(registry, push.bytes);
   await inTurn(registry, [push.repository], async (registry) => {
