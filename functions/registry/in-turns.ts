@@ -14,3 +14,35 @@ export async function inTurns<T>({ giveWay }: Registry, steps: Steps<T>): Promis
     if (giveWay && part % PARTS === 0) await giveWay();
   }
 }
+
+/** What is sorted at once. */
+const RUN = 2000;
+
+/** The items in order; of two that are equal the earlier one first. */
+export function* sortedInSteps<T>(items: readonly T[], compare: (a: T, b: T) => number): Steps<readonly T[]> {
+  let runs: (readonly T[])[] = [];
+  for (let start = 0; start < items.length; start += RUN) {
+    runs.push(items.slice(start, start + RUN).sort(compare));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: (readonly T[])[] = [];
+    for (let at = 0; at < runs.length; at += 2)
+      merged.push(yield* mergedInSteps(runs[at] ?? [], runs[at + 1] ?? [], compare));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* mergedInSteps<T>(first: readonly T[], second: readonly T[], compare: (a: T, b: T) => number) {
+  const merged: T[] = [];
+  let [a, b] = [0, 0];
+  while (a < first.length || b < second.length) {
+    const isFirst = b >= second.length || (a < first.length && compare(first[a] as T, second[b] as T) <= 0);
+    merged.push((isFirst ? first[a] : second[b]) as T);
+    if (isFirst) a += 1;
+    else b += 1;
+    if (merged.length % RUN === 0) yield;
+  }
+  return merged;
+}
