@@ -75,6 +75,7 @@ export async function openEmbedded({
     const stores: Registry = {
       table: watch.guard(table),
       blobs,
+      readsKeysAlone: true, // the index that orders the items has the keys
       now: () => clock.now(),
       steady: () => clock.steady(),
       doubt: () => clock.doubt(),

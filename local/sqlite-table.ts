@@ -3,7 +3,6 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import {
   type Attributes,
-  type Condition,
   checkOperations,
   type Item,
   type Key,
@@ -15,6 +14,7 @@ import {
   type Table,
 } from '../functions/storage/table.ts';
 import { decode, encode } from './attributes.ts';
+import { holds, updated } from './operations.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS items (
@@ -252,14 +252,7 @@ export class SqliteTable implements Table {
   #change(operation: Operation): void {
     if ('put' in operation) this.#put(operation.put, operation.attributes);
     else if ('update' in operation) {
-      const attributes: Record<string, Attributes[string]> = {
-        ...this.#read(operation.update),
-        ...operation.set,
-      };
-      for (const [name, amount] of Object.entries(operation.add ?? {})) {
-        attributes[name] = ((attributes[name] as number | undefined) ?? 0) + amount;
-      }
-      this.#put(operation.update, withSets(attributes, operation));
+      this.#put(operation.update, updated(this.#read(operation.update), operation));
     } else if ('remove' in operation) {
       this.#statements.remove.run(operation.remove.partition, operation.remove.sort);
     }
@@ -274,21 +267,6 @@ export class SqliteTable implements Table {
     const expiresAt = (attributes['expiresAt'] as number | undefined) ?? null;
     this.#statements.put.run(partition, sort, encode(attributes), expiresAt);
   }
-}
-
-/** The attributes with what their sets gain and lose. */
-function withSets(
-  attributes: Record<string, Attributes[string]>,
-  { include = {}, exclude = {} }: Extract<Operation, { update: unknown }>,
-): Attributes {
-  for (const name of [...Object.keys(include), ...Object.keys(exclude)]) {
-    const texts = new Set(attributes[name] as readonly string[] | undefined);
-    for (const text of include[name] ?? []) texts.add(text);
-    for (const text of exclude[name] ?? []) texts.delete(text);
-    if (texts.size > 0) attributes[name] = [...texts];
-    else delete attributes[name];
-  }
-  return attributes;
 }
 
 /** In the order of sort keys, which is that of UTF-8; JavaScript compares units of UTF-16. */
@@ -318,23 +296,4 @@ function prepare(database: DatabaseSync) {
 function mayLackRoom(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode === SQLITE_FULL || errcode === 778;
-}
-
-function holds(condition: Condition, found: Attributes | undefined): boolean {
-  switch (condition.is) {
-    case 'absent':
-      return found === undefined;
-    case 'present':
-      return found !== undefined;
-    case 'equals':
-      return found?.[condition.attribute] === condition.value;
-    case 'atMost': {
-      const value = found?.[condition.attribute];
-      return typeof value === 'number' && value <= condition.value;
-    }
-    case 'atLeast': {
-      const value = found?.[condition.attribute];
-      return typeof value === 'number' && value >= condition.value;
-    }
-  }
 }

@@ -7,6 +7,8 @@ import type { Turns } from './turns.ts';
 export interface Registry {
   readonly table: Table;
   readonly blobs: BlobStore;
+  /** Whether a query for keys alone reads nothing else of the items. DynamoDB reads, and bills, all of them. @default false */
+  readonly readsKeysAlone?: boolean;
   /** Whether clients may write the bytes of an upload to the store themselves, past the registry. @default false */
   readonly direct?: boolean;
   /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */

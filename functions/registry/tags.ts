@@ -73,21 +73,22 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
   });
 }
 
-/** Ours: a page of so few tags is read from the tags themselves. The names of all tags, which are read at once, would be
- *  more than that in a large repository. */
+/** Ours: a page of so few tags is read from the tags themselves, and every page where their keys alone can be read. The names
+ *  of all tags, which are read at once, would be more than that in a large repository. */
 const SHORT_PAGE = 100;
 
 /** Tags in byte order (end-8); NAME_UNKNOWN where nothing was ever pushed under this name. */
 export async function listTags(registry: Registry, name: RepositoryName, page: PageRequest): Promise<Page> {
   const { last = '' } = page;
+  const isLong = page.limit > SHORT_PAGE && !registry.readsKeysAlone;
   const [repository, names] = await Promise.all([
     findRepository(registry, name),
-    page.limit > SHORT_PAGE ? readTagNames(registry, name) : undefined,
+    isLong ? readTagNames(registry, name, last) : undefined,
   ]);
   if (!repository?.listed) throw nameUnknown(name);
   const isListed = names !== undefined && repository.namesTags;
   return pageOf(page, async (limit) => {
-    if (isListed) return names.filter((tag) => tag > last).slice(0, limit);
+    if (isListed) return names.slice(0, limit);
     const after = last === '' ? {} : { after: afterTag(last) };
     const items = await registry.table.query({ ...tagsOf(name), ...after, limit, keysOnly: true });
     return items.map(tagIn);

@@ -46,7 +46,10 @@ export function* judgeTags(
 
 /** Every rule ranks the tags it matches, the newest first; of two of one moment the greater name. */
 function* matchesOf(tags: readonly TagNode[], policies: readonly Policy[]): Steps<Map<TagNode, Matched[]>> {
-  const newestFirst = yield* sortedInSteps(tags, (a, b) => b.taggedAt - a.taggedAt || (a.tag < b.tag ? 1 : -1));
+  const newestFirst = yield* sortedInSteps(
+    tags,
+    (a, b) => b.taggedAt - a.taggedAt || (a.tag < b.tag ? 1 : -1),
+  );
   const matched = new Map<TagNode, Matched[]>();
   for (const { name: policy, retention } of policies) {
     for (const rule of retention?.tags ?? []) {
