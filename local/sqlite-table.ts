@@ -45,14 +45,17 @@ const WRITES_NO_END = [SQLITE_FULL, 8, 778];
 /** Expired items that are removed in one transaction; some milliseconds of it. */
 const EXPIRED_AT_ONCE = 500;
 
-/** Operations that share a transaction: what waits beyond them is written in the next turn of the event loop. */
-const OPERATIONS_AT_ONCE = 500;
+/** How long a transaction takes what waits to be written, its sync not counted: the rest goes into the next turn of the event
+ *  loop. */
+const WRITE_MS = 10;
 
 interface TableOptions {
   /** Makes room on a disk that is full, for a write to be tried again; false where it cannot. @default cannot */
   readonly makeRoom?: () => boolean;
   /** Ends the process, where a write that failed cannot be taken back: nobody is told what became of it. @default throws */
   readonly halt?: (why: string) => never;
+  /** Milliseconds since any moment. @default performance.now */
+  readonly clock?: () => number;
 }
 
 /** Where nobody has said how to end the process, whoever writes is told. */
@@ -68,13 +71,13 @@ export class SqliteTable implements Table {
   readonly #path: string;
   readonly #makeRoom: () => boolean;
   readonly #halt: (why: string) => never;
+  readonly #clock: () => number;
   #pending: PendingWrite[] = [];
 
   /** Opens or makes the file. Throws `SQLITE_BUSY` (`errcode` 5) where another process has it open. */
-  constructor(path: string, { makeRoom = () => false, halt = halting }: TableOptions = {}) {
-    this.#path = path;
-    this.#makeRoom = makeRoom;
-    this.#halt = halt;
+  constructor(path: string, options: TableOptions = {}) {
+    const { makeRoom = () => false, halt = halting, clock = () => performance.now() } = options;
+    [this.#path, this.#makeRoom, this.#halt, this.#clock] = [path, makeRoom, halt, clock];
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
     this.#database.exec(
@@ -153,28 +156,30 @@ export class SqliteTable implements Table {
   }
 
   #flush(): void {
-    const writes = this.#takePending();
+    const writes = this.#pending;
     if (writes.length === 0) return;
-    let outcomes: Outcome[];
+    this.#pending = [];
+    let outcomes: readonly Outcome[];
     try {
-      outcomes = this.#transaction(() => writes.map(({ operations }) => this.#apply(operations)));
+      outcomes = this.#transaction(() => this.#applyFirst(writes));
     } catch (error) {
       for (const { reject } of writes) reject(error);
       return;
     }
-    for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
+    this.#pending = writes.slice(outcomes.length);
+    if (this.#pending.length > 0) this.#flushSoon();
+    for (const [index, outcome] of outcomes.entries()) writes[index]?.resolve(outcome);
   }
 
-  #takePending(): readonly PendingWrite[] {
-    let operations = 0;
-    const end = this.#pending.findIndex((write) => {
-      operations += write.operations.length;
-      return operations > OPERATIONS_AT_ONCE;
-    });
-    const writes = end < 0 ? this.#pending : this.#pending.slice(0, Math.max(end, 1));
-    this.#pending = this.#pending.slice(writes.length);
-    if (this.#pending.length > 0) this.#flushSoon();
-    return writes;
+  /** As many as there is time for; one at least. */
+  #applyFirst(writes: readonly PendingWrite[]): readonly Outcome[] {
+    const until = this.#clock() + WRITE_MS;
+    const outcomes: Outcome[] = [];
+    for (const { operations } of writes) {
+      outcomes.push(this.#apply(operations));
+      if (this.#clock() >= until) break;
+    }
+    return outcomes;
   }
 
   #transaction<T>(work: () => T): T {

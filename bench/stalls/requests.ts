@@ -79,7 +79,13 @@ const manifests: readonly (readonly [string, string])[] = [
 
 /** Each operation at least once, the largest that can be asked of it. */
 export const ASKS: readonly Ask[] = [
+  { operation: 'me.get', once: true, what: 'the first call of the API in a process', line: `GET ${API}/me` },
   { operation: 'ping', what: 'ping', line: 'GET /v2/' },
+  ...['/blobs/', '/manifests/', '/-/tags/', '/tags/list', 'a-', 'a__', '/', '%2f'].map((part) => ({
+    operation: 'ping',
+    what: `a path of ${part} over and over`,
+    line: `GET /v2/${part.repeat(Math.floor(15_000 / part.length))}`,
+  })),
   { operation: 'catalog.list', what: 'catalog', line: 'GET /v2/_catalog' },
   {
     operation: 'catalog.list',
