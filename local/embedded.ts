@@ -152,6 +152,7 @@ async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, leas
   await attemptAll({
     'looking at the clock': () => remember(table, clock.look()),
     ...(doubt === undefined && deletions),
+    'giving room back to the disk': () => table.shrink(),
     'emptying the log': async () => table.settle(),
     'looking at the disk': async () => disk.look(),
   });

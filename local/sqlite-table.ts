@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import {
   type Attributes,
@@ -15,15 +15,7 @@ import {
 } from '../functions/storage/table.ts';
 import { decode, encode } from './attributes.ts';
 import { holds, updated } from './operations.ts';
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS items (
-    partition TEXT NOT NULL, sort TEXT NOT NULL, attributes TEXT NOT NULL, expires_at INTEGER,
-    PRIMARY KEY (partition, sort));
-  CREATE INDEX IF NOT EXISTS items_expires_at ON items (expires_at) WHERE expires_at IS NOT NULL;`;
-
-/** Past any sort key with the prefix: the last code point there is. */
-const LAST_CHARACTER = '\u{10FFFF}';
+import { prepare, rangeOf, SCHEMA } from './statements.ts';
 
 interface Row {
   readonly sort: string;
@@ -44,6 +36,11 @@ const WRITES_NO_END = [SQLITE_FULL, 8, 778];
 
 /** Expired items that are removed in one transaction; some milliseconds of it. */
 const EXPIRED_AT_ONCE = 500;
+
+/** Pages of 4 KiB that are given back to the disk at once; and how many a file may have to spare, as a part of all. */
+const PAGES_AT_ONCE = 250;
+const SPARE_PAGES = 1000;
+const SPARE_PART = 0.25;
 
 /** How long a transaction takes what waits to be written, its sync not counted: the rest goes into the next turn of the event
  *  loop. */
@@ -81,7 +78,7 @@ export class SqliteTable implements Table {
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
     this.#database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
+      'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
     );
     this.#settleWhatWasFound();
     this.#transaction(() => this.#database.exec(SCHEMA));
@@ -106,12 +103,10 @@ export class SqliteTable implements Table {
     keysOnly,
   }: Query): Promise<readonly Item[]> {
     const descending = direction === 'descending';
-    const end = prefix + LAST_CHARACTER;
-    const from = !descending && after !== undefined && isPast(after, prefix) ? after : undefined;
-    const to = descending && after !== undefined && isPast(end, after) ? after : end;
     const statement = this.#statements.query[descending ? 'descending' : 'ascending'];
     const select = keysOnly ? statement.keys : statement.items;
-    const rows = select.all(partition, from ?? prefix, from ?? '', to, limit) as unknown as Row[];
+    const { least, past, end } = rangeOf({ prefix, after, descending });
+    const rows = select.all(partition, least, past, end, limit) as unknown as Row[];
     return rows.map((row) => ({
       key: { partition, sort: row.sort },
       attributes: keysOnly ? {} : decode(row.attributes),
@@ -138,6 +133,18 @@ export class SqliteTable implements Table {
   findDamage(): string | undefined {
     const [row] = this.#database.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
     return row?.quick_check === 'ok' ? undefined : row?.quick_check.split('\n').at(-1);
+  }
+
+  /** Gives back to the disk what a file has to spare, a little in each turn of the event loop. One that was made before there was
+   *  this keeps it, for what is written next. */
+  async shrink(): Promise<void> {
+    const pages = (of: 'freelist_count' | 'page_count' | 'auto_vacuum') =>
+      Number(this.#database.prepare(`PRAGMA ${of}`).get()?.[of]);
+    if (pages('auto_vacuum') === 0) return;
+    while (pages('freelist_count') > Math.max(SPARE_PAGES, SPARE_PART * pages('page_count'))) {
+      this.#transaction(() => this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`));
+      await setImmediate();
+    }
   }
 
   /** Moves what is in the log to where it belongs, and empties the log: a log that is damaged later loses nothing. */
@@ -272,29 +279,6 @@ export class SqliteTable implements Table {
     const expiresAt = (attributes['expiresAt'] as number | undefined) ?? null;
     this.#statements.put.run(partition, sort, encode(attributes), expiresAt);
   }
-}
-
-/** In the order of sort keys, which is that of UTF-8; JavaScript compares units of UTF-16. */
-const isPast = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0;
-
-function prepare(database: DatabaseSync) {
-  const query = (columns: string, order: string): StatementSync =>
-    database.prepare(
-      `SELECT ${columns} FROM items
-       WHERE partition = ? AND sort >= ? AND sort > ? AND sort < ? ORDER BY sort ${order} LIMIT ?`,
-    );
-  return {
-    get: database.prepare('SELECT attributes FROM items WHERE partition = ? AND sort = ?'),
-    put: database.prepare('INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)'),
-    remove: database.prepare('DELETE FROM items WHERE partition = ? AND sort = ?'),
-    removeExpired: database.prepare(
-      'DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires_at < ? LIMIT ?)',
-    ),
-    query: {
-      ascending: { items: query('sort, attributes', 'ASC'), keys: query('sort', 'ASC') },
-      descending: { items: query('sort, attributes', 'DESC'), keys: query('sort', 'DESC') },
-    },
-  };
 }
 
 /** At a quota SQLite only says that a write failed (778). */

@@ -67,6 +67,25 @@ it('removes many expired items a few in each turn of the event loop', async () =
   table.close();
 });
 
+it('gives room that nothing uses any more back to the disk, a little in each turn', async () => {
+  const path = join(await scratch(), 'table.sqlite');
+  const table = new SqliteTable(path);
+  for (let first = 0; first < 3000; first += 100)
+    await table.write(hundred(first, { text: 'x'.repeat(8000), ...(first >= 100 && { expiresAt: 10 }) }));
+  table.settle();
+  const full = statSync(path).size;
+  await table.shrink();
+  table.settle();
+  expect(statSync(path).size).toBe(full); // there is nothing to spare
+  await table.removeExpired(11_500);
+  expect(await turnsOf(table.shrink())).toBeGreaterThan(6);
+  table.settle();
+  expect(statSync(path).size).toBeLessThan(full / 3);
+  expect(await table.query({ partition: 'P', limit: 1000, keysOnly: true })).toHaveLength(100);
+  expect(table.findDamage()).toBeUndefined();
+  table.close();
+});
+
 it('writes what many wait for a part in each turn, in their order, and all of it before it closes', async () => {
   const path = join(await scratch(), 'table.sqlite');
   let now = 0;
