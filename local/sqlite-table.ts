@@ -77,9 +77,10 @@ export class SqliteTable implements Table {
     [this.#path, this.#makeRoom, this.#halt, this.#clock] = [path, makeRoom, halt, clock];
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
-    this.#database.exec(
-      'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
-    );
+    this.#database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // It shrinks if it is told before there is anything in it; later that is a write, for which a full disk has no room.
+    if (this.#pragma('page_count') === 0) this.#database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;');
     this.#settleWhatWasFound();
     this.#transaction(() => this.#database.exec(SCHEMA));
     this.#statements = prepare(this.#database);
@@ -138,10 +139,8 @@ export class SqliteTable implements Table {
   /** Gives back to the disk what a file has to spare, a little in each turn of the event loop. One that was made before there was
    *  this keeps it, for what is written next. */
   async shrink(): Promise<void> {
-    const pages = (of: 'freelist_count' | 'page_count' | 'auto_vacuum') =>
-      Number(this.#database.prepare(`PRAGMA ${of}`).get()?.[of]);
-    if (pages('auto_vacuum') === 0) return;
-    while (pages('freelist_count') > Math.max(SPARE_PAGES, SPARE_PART * pages('page_count'))) {
+    if (this.#pragma('auto_vacuum') === 0) return;
+    while (this.#pragma('freelist_count') > Math.max(SPARE_PAGES, SPARE_PART * this.#pragma('page_count'))) {
       this.#transaction(() => this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`));
       await setImmediate();
     }
@@ -156,6 +155,10 @@ export class SqliteTable implements Table {
   close(): void {
     while (this.#pending.length > 0) this.#flush();
     this.#database.close();
+  }
+
+  #pragma(name: string): number {
+    return Number(this.#database.prepare(`PRAGMA ${name}`).get()?.[name]);
   }
 
   #flushSoon(): void {
