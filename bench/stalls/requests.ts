@@ -322,7 +322,7 @@ export const ASKS: readonly Ask[] = [
   },
   {
     operation: 'repository.delete',
-    once: true,
+
     what: 'a large repository, one request of several',
     line: `DELETE ${repository(TAGGED)}`,
   },
