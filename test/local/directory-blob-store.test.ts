@@ -314,7 +314,9 @@ it('reads a directory once for many pages of a list, and anew for a new list', a
     return realDisk.names(path);
   };
   const store = await DirectoryBlobStore.open(root, { ...realDisk, names });
-  const keys = Array.from({ length: 250 }, () => `blobs/${randomUUID()}` as ObjectKey).sort();
+  const keys = Array.from({ length: 250 }, () => `blobs/${randomUUID()}` as ObjectKey).sort((a, b) =>
+    a < b ? -1 : 1,
+  );
   await Promise.all(keys.map((key) => writeFile(join(root, key), '')));
   const listAll = async () => {
     const listed: ObjectKey[] = [];
