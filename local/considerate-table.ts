@@ -1,4 +1,5 @@
 import type { Item, Query, Table } from '../functions/storage/table.ts';
+import { tableUntil } from '../functions/storage/until.ts';
 import type { Visit } from './turns.ts';
 
 /** Items that are read in one call, which may carry a manifest of 16 KiB each, and names, which do not. Either takes some
@@ -14,6 +15,8 @@ export function considerate(table: Table, visit: Visit): Table {
     getMany: (keys) => visit.take(() => table.getMany(keys)),
     query: (query) => queryInParts(query, (part) => visit.take(() => table.query(part))),
     write: (operations) => visit.take(() => table.write(operations)),
+    // The signal may fire while a call waits for its turn: then it does not begin.
+    until: (signal) => considerate(tableUntil(table, signal), visit),
   };
 }
 

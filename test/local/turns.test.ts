@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Query } from '../../functions/storage/table.ts';
+import { tableUntil } from '../../functions/storage/until.ts';
 import { considerate } from '../../local/considerate-table.ts';
 import { Turns, type Visit } from '../../local/turns.ts';
 import { MemoryTable } from '../contract/memory-table.ts';
 import { tableContract } from '../contract/table.contract.ts';
+
+const KEY = { partition: 'P', sort: 'a' };
 
 /** Turns by a clock that only calls put forward. */
 function openTurns() {
@@ -90,6 +93,18 @@ it('lets a long visit go on though brief ones come and come', async () => {
   for (let turn = 0; turn < 100; turn += 1) await setImmediate();
   ended.abort();
   expect(made()).toBeGreaterThan(10);
+});
+
+it('does not begin a call whose signal fires while it waits for its turn', async () => {
+  const { turns, call } = openTurns();
+  const visit = turns.visit();
+  await call(visit, 100);
+  const table = new MemoryTable();
+  const gone = new AbortController();
+  const writing = tableUntil(considerate(table, visit), gone.signal).write([{ put: KEY, attributes: {} }]);
+  gone.abort(new Error('the client has gone'));
+  await expect(writing).rejects.toThrow('the client has gone');
+  expect(await table.get(KEY)).toBeUndefined();
 });
 
 it('makes many calls of a large query, and the same answer', async () => {
