@@ -1,6 +1,6 @@
 import type { Item, Query, Table } from '../functions/storage/table.ts';
 import { tableUntil } from '../functions/storage/until.ts';
-import type { Visit } from './turns.ts';
+import type { Visit } from './event-loop.ts';
 
 /** Items that are read in one call, which may carry a manifest of 16 KiB each, and names, which do not. Either takes some
  *  milliseconds at most. */

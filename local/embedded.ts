@@ -21,7 +21,7 @@ import { FailingDisk } from './failing-disk.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
 import { halting, type SqliteTable } from './sqlite-table.ts';
-import { takingTurns } from './taking-turns.ts';
+import { sharingLoop } from './sharing-loop.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
@@ -85,7 +85,7 @@ export async function openEmbedded({
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
-    const registry = takingTurns(stores, considerate);
+    const registry = sharingLoop(stores, considerate);
     const disk = new DiskRoom(
       { database: dirname(contents.database), blobs: join(data, 'blobs') },
       reserve,

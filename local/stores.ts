@@ -10,7 +10,7 @@ import { Turns } from '../functions/registry/turns.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { attemptAll } from './attempt-all.ts';
 import { openEmbedded } from './embedded.ts';
-import { takingTurns } from './taking-turns.ts';
+import { sharingLoop } from './sharing-loop.ts';
 
 /** A registry on whichever stores the environment chose. */
 export interface OpenRegistry {
@@ -75,7 +75,7 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
     unfinished.add(running);
     void running.finally(() => unfinished.delete(running));
   };
-  const registry = takingTurns({ ...aws.registry, afterwards, turns: new Turns() });
+  const registry = sharingLoop({ ...aws.registry, afterwards, turns: new Turns() });
   return {
     registry,
     keys: keys ?? new TableKeys(registry),

@@ -1,9 +1,9 @@
 import { blobsUntil, tableUntil } from '../storage/until.ts';
 import type { Registry } from './registry.ts';
 
-/** The registry for one request, or one run of a job, which gives way to others and whose races end after `racesMs`: once `signal` has fired no call to its stores begins and no lost race is
- *  tried again, so that whoever was told an error, or has gone, changes nothing later. A protocol that is stopped so is one whose
- *  process has died at that step. */
+/** The registry for one request, or one run of a job, which lets others have their turn and whose races end after `racesMs`:
+ *  once `signal` has fired no call to its stores begins and no lost race is tried again, so that whoever was told an error, or has
+ *  gone, changes nothing later. A protocol that is stopped so is one whose process has died at that step. */
 export function registryUntil(
   registry: Registry,
   signal: AbortSignal,

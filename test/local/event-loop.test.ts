@@ -3,21 +3,21 @@ import { expect, it } from 'vitest';
 import type { Query } from '../../functions/storage/table.ts';
 import { tableUntil } from '../../functions/storage/until.ts';
 import { considerate } from '../../local/considerate-table.ts';
-import { Turns, type Visit } from '../../local/turns.ts';
+import { EventLoop, type Visit } from '../../local/event-loop.ts';
 import { MemoryTable } from '../contract/memory-table.ts';
 import { tableContract } from '../contract/table.contract.ts';
 
 const KEY = { partition: 'P', sort: 'a' };
 
 /** Turns by a clock that only calls put forward. */
-function openTurns() {
+function openLoop() {
   let now = 0;
-  const turns = new Turns(() => now);
+  const loop = new EventLoop(() => now);
   const call = (visit: Visit, milliseconds: number) =>
     visit.take(async () => {
       now += milliseconds;
     });
-  return { turns, call };
+  return { loop, call };
 }
 
 /** Calls without end until `signal`, and how many of them were made. */
@@ -30,11 +30,11 @@ function keepCalling(work: () => Promise<void>, signal: AbortSignal): () => numb
   return () => made;
 }
 
-tableContract('a considerate table', async () => considerate(new MemoryTable(), new Turns().visit()));
+tableContract('a considerate table', async () => considerate(new MemoryTable(), new EventLoop().visit()));
 
 it('lets the event loop turn in a long row of calls, however quick each is', async () => {
-  const { turns, call } = openTurns();
-  const visit = turns.visit();
+  const { loop, call } = openLoop();
+  const visit = loop.visit();
   const ended = new AbortController();
   const made = keepCalling(() => call(visit, 1), ended.signal);
   for (let turn = 1; turn <= 20; turn += 1) {
@@ -47,10 +47,10 @@ it('lets the event loop turn in a long row of calls, however quick each is', asy
 });
 
 it('has one of many long visits go on at a time', async () => {
-  const { turns, call } = openTurns();
+  const { loop, call } = openLoop();
   const ended = new AbortController();
   const made = Array.from({ length: 50 }, () => {
-    const visit = turns.visit();
+    const visit = loop.visit();
     return keepCalling(() => call(visit, 1), ended.signal);
   });
   const all = () => made.reduce((sum, count) => sum + count(), 0);
@@ -65,16 +65,16 @@ it('has one of many long visits go on at a time', async () => {
 });
 
 it('lets a brief visit by that comes beside many long ones', async () => {
-  const { turns, call } = openTurns();
+  const { loop, call } = openLoop();
   const ended = new AbortController();
   for (let number = 0; number < 50; number += 1) {
-    const visit = turns.visit();
+    const visit = loop.visit();
     keepCalling(() => call(visit, 5), ended.signal);
   }
   for (let turn = 0; turn < 200; turn += 1) await setImmediate();
   let waited = 0;
   let isServed = false;
-  const brief = call(turns.visit(), 1).then(() => {
+  const brief = call(loop.visit(), 1).then(() => {
     isServed = true;
   });
   for (; !isServed; waited += 1) await setImmediate();
@@ -84,11 +84,11 @@ it('lets a brief visit by that comes beside many long ones', async () => {
 });
 
 it('lets a long visit go on though brief ones come and come', async () => {
-  const { turns, call } = openTurns();
+  const { loop, call } = openLoop();
   const ended = new AbortController();
-  const long = turns.visit();
+  const long = loop.visit();
   await call(long, 100);
-  for (let number = 0; number < 50; number += 1) keepCalling(() => call(turns.visit(), 4), ended.signal);
+  for (let number = 0; number < 50; number += 1) keepCalling(() => call(loop.visit(), 4), ended.signal);
   const made = keepCalling(() => call(long, 5), ended.signal);
   for (let turn = 0; turn < 100; turn += 1) await setImmediate();
   ended.abort();
@@ -96,8 +96,8 @@ it('lets a long visit go on though brief ones come and come', async () => {
 });
 
 it('does not begin a call whose signal fires while it waits for its turn', async () => {
-  const { turns, call } = openTurns();
-  const visit = turns.visit();
+  const { loop, call } = openLoop();
+  const visit = loop.visit();
   await call(visit, 100);
   const table = new MemoryTable();
   const gone = new AbortController();
@@ -119,7 +119,7 @@ it('makes many calls of a large query, and the same answer', async () => {
       return table.query(query);
     },
   });
-  const parted = considerate(watched, new Turns().visit());
+  const parted = considerate(watched, new EventLoop().visit());
   for (const more of [{}, { keysOnly: true }, { direction: 'descending' }, { after: '00070' }] as const) {
     for (const limit of [1, 64, 65, 1000, 2400, 9999]) {
       const query = { partition: 'P', limit, ...more };

@@ -5,7 +5,7 @@ const TURN_MS = 10;
 
 /** Has whoever takes long take turns: computations, and rows of calls of a table that answers within the turn it is asked in.
  *  Brief visits go first; of the long ones one goes on at a time, and together they have a third of the time at least. */
-export class Turns {
+export class EventLoop {
   readonly #clock: () => number;
   readonly #brief: (() => void)[] = [];
   readonly #long: (() => void)[] = [];
@@ -56,21 +56,21 @@ export class Turns {
 
 /** What one request or job has had of the loop. */
 export class Visit {
-  readonly #turns: Turns;
+  readonly #loop: EventLoop;
   readonly #clock: () => number;
   #spentMs = 0;
   #resumedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(turns: Turns, clock: () => number) {
-    [this.#turns, this.#clock] = [turns, clock];
+  constructor(loop: EventLoop, clock: () => number) {
+    [this.#loop, this.#clock] = [loop, clock];
   }
 
   /** Waits for its turn where it has had enough of this one, or others have. */
   async giveWay(): Promise<void> {
     const isLong = this.#spentMs >= VISIT_MS;
     const hasHadEnough = isLong && this.#clock() - this.#resumedAt >= VISIT_MS;
-    if (!this.#turns.isOver() && !hasHadEnough) return;
-    await this.#turns.wait(isLong);
+    if (!this.#loop.isOver() && !hasHadEnough) return;
+    await this.#loop.wait(isLong);
     this.#resumedAt = this.#clock();
   }
 
