@@ -20,8 +20,8 @@ import { DiskRoom } from './disk-room.ts';
 import { FailingDisk } from './failing-disk.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
-import { halting, type SqliteTable } from './sqlite-table.ts';
 import { sharingLoop } from './sharing-loop.ts';
+import { halting, type SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
