@@ -81,6 +81,8 @@ const manifests: readonly (readonly [string, string])[] = [
 export const ASKS: readonly Ask[] = [
   { operation: 'me.get', once: true, what: 'the first call of the API in a process', line: `GET ${API}/me` },
   { operation: 'ping', what: 'ping', line: 'GET /v2/' },
+  { operation: 'health', what: 'for a watchdog', line: 'GET /healthz' },
+  { operation: 'ready', what: 'for a watchdog', line: 'GET /readyz' },
   ...['/blobs/', '/manifests/', '/-/tags/', '/tags/list', 'a-', 'a__', '/', '%2f'].map((part) => ({
     operation: 'ping',
     what: `a path of ${part} over and over`,
