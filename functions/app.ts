@@ -166,7 +166,17 @@ class Visit {
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
     const host = this.#saidHost ?? '';
-    const call = { request, params, query: url.searchParams, registry, caller, authentication, room, lease, host };
+    const call = {
+      request,
+      params,
+      query: url.searchParams,
+      registry,
+      caller,
+      authentication,
+      room,
+      lease,
+      host,
+    };
     const about = (target: string) => {
       this.#target = target;
     };
