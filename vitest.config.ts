@@ -10,15 +10,19 @@ const DEEP = [
   'test/simulation/**',
   'test/kill/**',
   'test/machine/**',
-  'test/attacks/**',
+  'test/attacks/closings.test.ts',
+  'test/attacks/grants.test.ts',
+  'test/attacks/long-names.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
+  'test/oci/go-decoder.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',
   'test/aws/front/memory.test.ts',
   'test/cli/doctor.test.ts',
   'test/cli/doctor-embedded.test.ts',
   'test/local/memory.test.ts',
+  'test/local/stalls.test.ts',
 ];
 
 /** Folders whose test files leave nothing behind in a process, neither mocks nor variables: those that follow one another take over

@@ -5,6 +5,7 @@ import { measureBounds } from './bounds.ts';
 import { boundsReport } from './bounds-report.ts';
 import { compareCloud } from './cloud/compare.ts';
 import { FULL as CLOUD_FULL, QUICK as CLOUD_QUICK } from './cloud/scale.ts';
+import { contention } from './contention.ts';
 import { describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
 import { memory } from './memory.ts';
@@ -13,6 +14,7 @@ import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
 import { ServerGroup } from './server-group.ts';
 import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
+import { stalls } from './stalls/stalls.ts';
 import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
@@ -33,8 +35,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-  const isEmbedded = options.workloads.length > 0 || options.parts.size > 0;
+  const isEmbedded = options.workloads.length > 0 || [...options.parts].some((part) => part !== 'contention');
   if (isEmbedded) publish('embedded', await compare(options), options.write);
+  if (options.parts.has('contention')) publish('contention', await crowded(options), options.write);
   if (options.cloudRows.length > 0) publish('cloud', await compareOnS3(options), options.write);
 } finally {
   await group.stop();
@@ -55,8 +58,15 @@ async function compare(chosen: Options): Promise<string> {
     sections.push(boundsReport(bounds, profiles, results));
   }
   if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (parts.has('stalls')) sections.push(await stalls({ ...place('stalls'), isQuick: chosen.isQuick }));
   if (starts !== undefined) sections.push(starts);
   return sections.join('\n');
+}
+
+async function crowded({ scale }: Options): Promise<string> {
+  const machine = describeMachine(workspace, ROOT);
+  const place = { root: ROOT, workspace: join(workspace, 'contention'), group };
+  return `${machine}\n\n${await contention({ ...place, clients: scale.crowds, changes: scale.changes })}`;
 }
 
 async function compareOnS3({ isQuick, cloudRows: names }: Options): Promise<string> {
@@ -94,7 +104,7 @@ function namesOf({ ours, other }: Pair<Server>): Pair<string> {
 }
 
 /** Prints it; `write` puts it between its marks in the page. */
-function publish(part: 'embedded' | 'cloud', text: string, write: boolean): void {
+function publish(part: 'embedded' | 'contention' | 'cloud', text: string, write: boolean): void {
   console.log(text);
   if (!write) return;
   const page = readFileSync(PAGE, 'utf8');

@@ -12,6 +12,10 @@ export interface Scale {
   readonly tagLists: number;
   readonly rounds: number;
   readonly starts: number;
+  /** Of clients at once. */
+  readonly crowds: readonly number[];
+  /** Of each kind that a crowd makes. */
+  readonly changes: number;
   /** How long nothing is asked of a server before its memory at rest is read. */
   readonly quietSeconds: number;
 }
@@ -28,6 +32,8 @@ export const FULL: Scale = {
   tagLists: 50,
   rounds: 5,
   starts: 20,
+  crowds: [2, 8, 50, 200],
+  changes: 256,
   quietSeconds: 10,
 };
 
@@ -43,5 +49,7 @@ export const QUICK: Scale = {
   tagLists: 10,
   rounds: 2,
   starts: 3,
+  crowds: [8, 50],
+  changes: 48,
   quietSeconds: 1,
 };

@@ -86,7 +86,7 @@ async function answers(target: Target): Promise<boolean> {
   try {
     const version = prepare(target, { method: 'GET', path: '/v2/' });
     const { status } = await withConnection(target, (connection) => connection.send(version));
-    return status === 200;
+    return status === 200 || status === 401; // which a registry with users says
   } catch {
     return false;
   }

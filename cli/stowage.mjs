@@ -2,14 +2,14 @@
 // Starts the command line with the Node it is written for, which comes with the packages; installs those first where
 // they are missing. Plain JavaScript for Node 20.
 import { spawn, spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import module from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const node = join(root, 'node_modules/.bin/node');
+const own = join(root, 'node_modules/.bin/node');
 /** Compiled sources: a command starts in a third of the time. */
 const cache = join(root, 'node_modules/.cache/stowage');
 
@@ -18,10 +18,11 @@ const { status } = spawnSync(process.execPath, [join(root, 'local/set-up.mjs'), 
 });
 if (status !== 0) process.exit(1);
 
-if (realpathSync(process.execPath) === realpathSync(node)) {
+// On a platform that none comes for, set-up has seen that this one will do.
+if (!existsSync(own) || realpathSync(process.execPath) === realpathSync(own)) {
   module.enableCompileCache(cache);
   await import('./main.ts');
-} else runWith(node);
+} else runWith(own);
 
 function runWith(command) {
   const child = spawn(command, [join(root, 'cli/main.ts'), ...process.argv.slice(2)], {

@@ -1,6 +1,6 @@
-// The first to see a request: a CloudFront Function (cloudfront-js-2.0: an old grammar), deployed as it stands here. It
-// refuses what it can, and chooses where the rest goes: to the API or, where a body is too large for Lambda, to S3 or
-// the stream host. Reasons: docs/decisions/0007-front-door.md
+// The first to see a request: a CloudFront Function (cloudfront-js-2.0: an old grammar). It refuses what needs no Lambda for
+// that, and chooses where the rest goes: the API or, with a body too large for Lambda, S3 or the stream host.
+// Reasons: docs/decisions/0007-front-door.md
 
 import cf from 'cloudfront';
 import crypto from 'crypto';
@@ -101,7 +101,7 @@ function direct(request, call, front, caller) {
   const token = textOf(request.querystring.token);
   const other = notDirect(token, call, caller, front, request);
   if (other) return other;
-  // S3 takes no order of the client's, such as x-amz-copy-source.
+  // S3 takes no order from a client.
   Object.keys(request.headers).forEach((name) => {
     if (!/^(content-length|host|transfer-encoding|via)$/.test(name)) delete request.headers[name];
   });
@@ -173,7 +173,7 @@ function isSigned(keys, id, text, given) {
   return difference === 0;
 }
 
-/** As functions/auth/challenge.ts words it. */
+/** Worded as in functions/auth/challenge.ts. */
 function unauthorized(request, call, front, caller) {
   let challenge = `Bearer realm="${front.url || `https://${textOf(request.headers.host)}`}/token",service="stowage"`;
   if (call.scope) challenge += `,scope="${call.scope}"`;
@@ -191,7 +191,6 @@ function unavailable() {
   return refusal(503, 'UNAVAILABLE', 'tokens cannot be checked now; try again');
 }
 
-/** An error in the form of the specification. */
 function refusal(status, code, message) {
   return {
     statusCode: status,
@@ -199,6 +198,8 @@ function refusal(status, code, message) {
       'content-type': { value: 'application/json' },
       'cache-control': { value: 'no-store' },
       'docker-distribution-api-version': { value: 'registry/2.0' },
+      'x-content-type-options': { value: 'nosniff' },
+      'content-security-policy': { value: "default-src 'none'; frame-ancestors 'none'; sandbox" },
     },
     body: { encoding: 'text', data: JSON.stringify({ errors: [{ code: code, message: message }] }) },
   };
@@ -212,7 +213,6 @@ function isName(text) {
   return text.length <= 255 && NAME.test(text);
 }
 
-/** Paths and queries come as they were sent. */
 function decoded(text) {
   try {
     return decodeURIComponent(text);

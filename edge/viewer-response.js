@@ -6,8 +6,9 @@ async function handler(event) {
   const request = event.request;
   const response = event.response;
   const created = request.headers['x-stowage-created'];
-  if (created && response.statusCode === 200) return uploaded(response, created.value);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
+  // To a download the header comes from the client, past viewer-request.
+  if (created && !isRead && response.statusCode === 200) return uploaded(response, created.value);
   if (isRead && request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
   return response;
 }
@@ -15,8 +16,7 @@ async function handler(event) {
 /** S3 has taken a blob: clients want 201 and the digest, some of them nothing else. */
 function uploaded(response, location) {
   const digest = location.slice(location.lastIndexOf('/') + 1);
-  dropStoreHeaders(response.headers);
-  delete response.headers.etag;
+  completeHeaders(response.headers);
   response.statusCode = 201;
   response.statusDescription = 'Created';
   response.headers.location = { value: location };
@@ -28,17 +28,20 @@ function uploaded(response, location) {
 
 /** A blob, or a part of it, by a signed URL that names its digest. */
 function downloaded(response, digest) {
-  dropStoreHeaders(response.headers);
+  completeHeaders(response.headers);
   if (digest) response.headers['docker-content-digest'] = { value: digest.value.replace(/%3A/i, ':') };
   // Whatever a blob holds, a browser must not render it under the registry's name.
   response.headers['content-type'] = { value: 'application/octet-stream' };
-  response.headers['x-content-type-options'] = { value: 'nosniff' };
   response.headers['cache-control'] = { value: 'private, max-age=31536000, immutable' };
   return response;
 }
 
-function dropStoreHeaders(headers) {
+/** Nothing of S3's own, which tells when and how an object came to be: somebody else may have had it before. And what every
+ *  answer of the registry carries. */
+function completeHeaders(headers) {
   Object.keys(headers).forEach((name) => {
-    if (name.startsWith('x-amz-')) delete headers[name];
+    if (/^(x-amz-.*|etag|last-modified)$/.test(name)) delete headers[name];
   });
+  headers['x-content-type-options'] = { value: 'nosniff' };
+  headers['content-security-policy'] = { value: "default-src 'none'; frame-ancestors 'none'; sandbox" };
 }

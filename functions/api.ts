@@ -1,6 +1,6 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { type Answered, createApp } from './app.ts';
+import { type Answered, completeHeaders, createApp } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry, leaseOf } from './aws.ts';
@@ -18,6 +18,9 @@ type Result = APIGatewayProxyStructuredResultV2;
 /** Kept back from Lambda's timeout, to log and to answer before it ends the function. */
 const TIMEOUT_RESERVE_MS = 500;
 
+/** So long after its request has begun a writer tries again; its last attempt has the rest of Lambda's 29 s. */
+const RACES_MS = 18_000;
+
 const { registry, keys, front, callsMade } = createAwsRegistry(process.env);
 
 const match = createRouter(ALL_ROUTES);
@@ -30,6 +33,7 @@ const app = createApp({
   authentication: authenticationFrom(process.env),
   front,
   lease: leaseOf(process.env),
+  racesMs: RACES_MS,
   onAnswer: (answered) => known.set(answered.request, answered),
 });
 
@@ -45,7 +49,7 @@ function authenticationFrom(environment: NodeJS.ProcessEnv): Authentication | un
  *  when the next request wakes this process. */
 async function answer(event: Event, _: Context, { signal }: { signal: AbortSignal }): Promise<Result> {
   const request = requestOf(event, signal);
-  if (!request) return { statusCode: 400 };
+  if (!request) return unreadable();
   const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
   const challenge = response.headers.get('www-authenticate');
   if (challenge !== null) response.headers.set(CHALLENGE_HEADER, challenge);
@@ -53,6 +57,14 @@ async function answer(event: Event, _: Context, { signal }: { signal: AbortSigna
   const answered = known.get(request);
   if (answered) known.set(result, answered);
   return result;
+}
+
+/** What the standard knows no request for. */
+const unreadable = () => completeResultOf(new Response(null, { status: 400 }));
+
+async function completeResultOf(response: Response): Promise<Result> {
+  completeHeaders(response);
+  return resultOf(response);
 }
 
 /** One line for each request. What fails outside the app, a timeout too, is answered as the app answers. */
@@ -65,7 +77,7 @@ const telemetry: MiddlewareObj<Event, Result, Error, Context, { meter?: () => Me
   },
   async onError(request) {
     const { event, context, internal, error } = request;
-    request.response = await resultOf(errorResponse(error, event.rawPath));
+    request.response = await completeResultOf(errorResponse(error, event.rawPath));
     log(event, context, request.response, internal.meter, undefined, error);
   },
 };

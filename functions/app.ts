@@ -1,18 +1,23 @@
 import { everybody, stranger } from './auth/access.ts';
 import type { Authentication, Bearer } from './auth/authentication.ts';
 import { demand } from './auth/challenge.ts';
+import { ANSWER_HEADERS } from './environment.ts';
 import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
-import { recordAudit } from './identity/audit.ts';
+import { HOST, type Names, refusePages } from './http/web-pages.ts';
+import { type AuditRecord, recordAudit } from './identity/audit.ts';
+import { AuditEntry } from './identity/audit-entry.ts';
 import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Registry } from './registry/registry.ts';
+import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 
+export type { Names };
 export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
 /** What a host can log of a request. */
@@ -34,15 +39,6 @@ export interface Answered {
   readonly cause?: unknown;
 }
 
-/** The room that a host's stores have, and what becomes of them. */
-export interface Room {
-  /** Throws where there is none for a push. */
-  require(): void;
-  /** The refusal of whatever failed for want of room, or by a store that fails; `undefined` where an error is another
-   *  one. */
-  refusalOf(error: unknown): RegistryError | undefined;
-}
-
 interface AppOptions {
   readonly registry: Registry;
   /** @default there is room without end */
@@ -51,6 +47,10 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** What it is called. @default with users whatever clients name as host; without, localhost */
+  readonly names?: Names | undefined;
+  /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
+  readonly racesMs?: number;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
   /** Called once for each request, before the response is handed out. */
@@ -65,7 +65,9 @@ export function createApp({
   room,
   authentication,
   front,
+  names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
+  racesMs,
   onAnswer,
 }: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
@@ -78,7 +80,9 @@ export function createApp({
       room,
       authentication,
       front,
+      names,
       lease,
+      racesMs,
       request,
       sender,
       isAdmitted: told !== undefined,
@@ -106,7 +110,9 @@ interface VisitOptions {
   readonly room: Room | undefined;
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
+  readonly names: Names;
   readonly lease: Lease;
+  readonly racesMs: number | undefined;
   readonly request: Request;
   readonly sender: Sender;
   /** Whether it came through the front door, where there is one. */
@@ -123,11 +129,14 @@ class Visit {
   readonly #failed = new AbortController();
   #route: Route | undefined;
   #target: string | undefined;
+  /** Of what is to be in the trail however it ends. */
+  #entry: AuditEntry | undefined;
 
   constructor(options: VisitOptions) {
     this.#options = options;
-    const { registry, request } = options;
-    this.#registry = registryUntil(registry, AbortSignal.any([request.signal, this.#failed.signal]));
+    const { registry, request, racesMs } = options;
+    const signal = AbortSignal.any([request.signal, this.#failed.signal]);
+    this.#registry = registryUntil(registry, signal, racesMs);
   }
 
   async answer(match: (method: string, path: string) => Match<Route>) {
@@ -141,8 +150,9 @@ class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted } = this.#options;
-    if (!isAdmitted) throw goToFrontDoor(this.#options.authentication?.publicUrl);
+    const { request, front, isAdmitted, names, authentication } = this.#options;
+    if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
+    refusePages(request, this.#host, { names, isOpen: !authentication });
     const url = new URL(request.url);
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
@@ -152,10 +162,21 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { authentication, sender, lease, room } = this.#options;
+    const { sender, lease, room } = this.#options;
     if (isPush(endpoint)) room?.require();
-    const registry = { ...this.#registry, actor: caller.principal };
-    const call = { request, params, query: url.searchParams, registry, caller, authentication, lease };
+    const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
+    const host = this.#saidHost ?? '';
+    const call = {
+      request,
+      params,
+      query: url.searchParams,
+      registry,
+      caller,
+      authentication,
+      room,
+      lease,
+      host,
+    };
     const about = (target: string) => {
       this.#target = target;
     };
@@ -181,11 +202,20 @@ class Visit {
     return bearer;
   }
 
+  /** What the client named as host. */
+  get #host(): string | null {
+    const { request, sender } = this.#options;
+    return sender.host ?? request.headers.get('host');
+  }
+
+  /** The same, where it can be one. */
+  get #saidHost(): string | undefined {
+    return HOST.exec(this.#host ?? '')?.[0];
+  }
+
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
   #origin({ publicUrl }: Authentication): string {
-    const { request, sender } = this.#options;
-    const host = sender.host ?? request.headers.get('host') ?? '';
-    return publicUrl ?? `${sender.scheme}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+    return publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
   }
 
   /** What the handler has begun, and does not wait for since something else has failed, ends with it. */
@@ -193,10 +223,11 @@ class Visit {
     this.#failed.abort(error);
     const path = readablePath(this.#options.request);
     const response = this.#errorResponse(error, path);
-    if (!(error instanceof RegistryError)) return { response, cause: error };
+    const isTold = error instanceof RegistryError;
+    if (!isTold && !this.#entry?.isWritten) return { response, cause: error };
     // What the client is told is the log's, too, with more of it.
-    const fault = error.status >= 500 ? error : undefined;
-    if (error.status === 403 && this.#options.request.method === 'HEAD')
+    const fault = isTold && error.status < 500 ? undefined : error;
+    if (isTold && error.status === 403 && this.#options.request.method === 'HEAD')
       response.headers.set('Warning', warningOf(error));
     try {
       await this.#audit(response.status);
@@ -213,29 +244,44 @@ class Visit {
   /** A trail with holes is none: where it cannot be written, the request fails. Strangers are only let in where
    *  nothing is to be told of them. */
   async #audit(status: number): Promise<void> {
-    const { registry, authentication, request, sender } = this.#options;
+    const { registry, authentication } = this.#options;
     const isTold = status === 403 || (this.#route?.audited && status !== 401);
     if (!authentication || !isTold || !this.operation) return;
-    await recordAudit(registry, {
+    const record = this.#record(this.operation, status);
+    await (this.#entry ? this.#entry.settle(record) : recordAudit(registry, record));
+  }
+
+  /** Where the trail is to have what is done, the table does nothing without it. */
+  #auditedTable({ audited, operation }: Route): Registry['table'] {
+    if (audited === undefined || !this.#options.authentication) return this.#registry.table;
+    this.#entry = new AuditEntry(this.#registry, () => this.#record(operation, audited));
+    return this.#entry.table;
+  }
+
+  #record(operation: string, status: number): AuditRecord {
+    const { registry, request, sender } = this.#options;
+    return {
       time: registry.now(),
       principal: this.principal,
-      operation: this.operation,
+      operation,
       outcome: status === 403 ? 'refused' : status < 400 ? 'allowed' : 'failed',
       status,
       repository: this.repository,
       target: this.#target ?? readablePath(request),
       address: sender.address,
       userAgent: request.headers.get('user-agent') ?? '',
-    });
+    };
   }
 }
 
 /** What adds to the registry; a cancelled upload does not. */
 const isPush = ({ need, method }: Route) => need === 'push' && ['POST', 'PATCH', 'PUT'].includes(method);
 
-/** What every answer carries. An empty body has a length too, except where HTTP forbids to say so. */
-function completeHeaders({ status, headers, body }: Response): void {
+/** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,
+ *  except where HTTP forbids to say so. */
+export function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
 }

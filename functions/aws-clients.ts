@@ -3,6 +3,7 @@ import type { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-k
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SSMClient } from '@aws-sdk/client-ssm';
+import { fullJitter } from './storage/pause.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -17,13 +18,7 @@ export interface ClientOptions {
  *  take a while for a large part, but not without a sign of life. */
 export const TIMEOUTS = { connectionTimeout: 2000, socketTimeout: 20_000 };
 
-/** Conflicting writers wait up to this long times the number of losses, at random. */
-const PAUSE_MS = 25;
-
-/** Waits before lost race number `attempt` (from 1) is tried again. */
-export async function pause(attempt: number): Promise<void> {
-  await setTimeout(Math.random() * attempt * PAUSE_MS);
-}
+export const pause = fullJitter(Math.random, setTimeout);
 
 /** Counts what the clients that it is handed send to AWS. */
 export class Calls {

@@ -26,7 +26,7 @@ export interface AwsRegistry {
   readonly callsMade: () => number;
 }
 
-const chance = { now: Date.now, newId: randomUUID, pause };
+const chance = { now: Date.now, steady: () => performance.now(), newId: randomUUID, pause };
 
 /** Builds the registry that the environment names, once per process; throws where a variable is missing. S3's client
  *  is loaded when it is first needed, which a pull of a manifest never does. */
@@ -37,13 +37,13 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const secret = environment[ENV.frontSecret];
   const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
   const registry: Registry = {
-    table: new DynamoDbTable({ client: calls.of(dynamoDbClient(environment)), tableName }),
+    table: new DynamoDbTable({ client: calls.of(dynamoDbClient(environment)), tableName, pause }),
     blobs: new LazyBlobStore(async () => {
       const { s3Client } = await import('./storage/s3/s3-client.ts');
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
       const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
       const cdn = await openCdn?.();
-      return new S3BlobStore({ client: calls.of(client), bucket, ...chance, cdn });
+      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn });
     }),
     ...(secret && { direct: true }),
     ...chance,
@@ -96,7 +96,7 @@ function keySource(environment: Environment, calls: Calls): KeySource | undefine
 export function createAwsMetadata(environment: Environment): Registry {
   const tableName = required(environment, ENV.table);
   return {
-    table: new DynamoDbTable({ client: dynamoDbClient(environment), tableName }),
+    table: new DynamoDbTable({ client: dynamoDbClient(environment), tableName, pause }),
     blobs: new LazyBlobStore(() => Promise.reject(new Error('this registry was opened without its bytes'))),
     ...chance,
   };

@@ -12,6 +12,9 @@ export const ENV = {
   publicUrl: 'STOWAGE_PUBLIC_URL',
   /** `1`: no users, whoever can connect may do everything. Only for a registry that nobody else can reach. */
   open: 'STOWAGE_OPEN',
+  /** What clients may name as host, and web pages as their origin, with commas between. @default in an open registry, the
+   *  public URL's and those of this machine; else any host, and no other web page */
+  hosts: 'STOWAGE_HOSTS',
   /** How long an epoch lasts, which is how long a client may rely on what it was told. @default a day */
   epochSeconds: 'STOWAGE_EPOCH_SECONDS',
   /** How long a deleted manifest can be brought back. @default seven days */
@@ -71,3 +74,9 @@ export const ORIGINS = { api: 'api', blobs: 'blobs', stream: 'stream' } as const
 
 /** Carries the challenge of a 401 past a gateway that may rename WWW-Authenticate, which then puts it back. */
 export const CHALLENGE_HEADER = 'x-stowage-challenge';
+
+/** What every answer tells a browser: to take it for nothing but what it says it is, and to load, run and show nothing of it. */
+export const ANSWER_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+} as const;

@@ -1,6 +1,7 @@
 import type { Need } from './auth/challenge.ts';
 import { getBlob, headBlob, removeBlob } from './handlers/blobs.ts';
 import type { Handler } from './handlers/call.ts';
+import { live, ready } from './handlers/health.ts';
 import { getCatalog, getReferrers, getTags, ping } from './handlers/listings.ts';
 import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/manifests.ts';
 import { issueToken, revokeToken } from './handlers/token.ts';
@@ -14,8 +15,8 @@ export interface Route extends Endpoint {
   /** What logs and metrics call it. */
   readonly operation: string;
   readonly handler: Handler;
-  /** Whether the audit trail has it when it is allowed, too; refusals are always in it. */
-  readonly audited?: true;
+  /** Of what the audit trail has when it is allowed, too: the status that it usually ends with. Refusals are always in it. */
+  readonly audited?: number;
 }
 
 const NAME = '/v2/<name>';
@@ -27,6 +28,8 @@ const UPLOAD = `${NAME}/blobs/uploads/<session>`;
 /** Every endpoint, with its row in the specification. The first that fits wins.
  *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints */
 export const ROUTES: readonly Route[] = [
+  row('GET', '/healthz', 'nothing', 'health', live),
+  row('GET', '/readyz', 'nothing', 'ready', ready),
   row('GET', '/v2/', 'token', 'ping', ping), // end-1
   row('GET', '/v2/_catalog', 'catalog', 'catalog.list', getCatalog), // Docker's registry API
   row('POST', UPLOADS, 'push', 'upload.start', postUpload), // end-4a, 4b, 4c, 11
@@ -36,11 +39,11 @@ export const ROUTES: readonly Route[] = [
   row('DELETE', UPLOAD, 'push', 'upload.cancel', deleteUpload), // end-14
   row('GET', BLOB, 'pull', 'blob.get', getBlob), // end-2
   row('HEAD', BLOB, 'pull', 'blob.head', headBlob), // end-2
-  audited(row('DELETE', BLOB, 'delete', 'blob.delete', removeBlob)), // end-10
+  audited(row('DELETE', BLOB, 'delete', 'blob.delete', removeBlob), 202), // end-10
   row('GET', MANIFEST, 'pull', 'manifest.get', getManifest), // end-3
   row('HEAD', MANIFEST, 'pull', 'manifest.head', getManifest), // end-3
-  audited(row('PUT', MANIFEST, 'push', 'manifest.put', putManifestOrTag)), // end-7a, 7b
-  audited(row('DELETE', MANIFEST, 'delete', 'manifest.delete', deleteManifestOrTag)), // end-9
+  audited(row('PUT', MANIFEST, 'push', 'manifest.put', putManifestOrTag), 201), // end-7a, 7b
+  audited(row('DELETE', MANIFEST, 'delete', 'manifest.delete', deleteManifestOrTag), 202), // end-9
   row('GET', `${NAME}/tags/list`, 'pull', 'tag.list', getTags), // end-8a, 8b
   row('GET', `${NAME}/referrers/<digest>`, 'pull', 'referrer.list', getReferrers), // end-12a, 12b
 ];
@@ -60,6 +63,6 @@ function row(method: string, path: string, need: Need, operation: string, handle
   return { method, path, need, operation, handler };
 }
 
-function audited(route: Route): Route {
-  return { ...route, audited: true };
+function audited(route: Route, status: number): Route {
+  return { ...route, audited: status };
 }

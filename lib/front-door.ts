@@ -2,13 +2,14 @@ import { Stack, Validations } from 'aws-cdk-lib';
 import {
   CachePolicy,
   CfnDistribution,
+  CfnResponseHeadersPolicy,
   type KeyValueStore,
   OriginRequestPolicy,
   S3OriginAccessControl,
   Signing,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { Construct } from 'constructs';
-import { FRONT_HEADERS, ORIGINS } from '../functions/environment.ts';
+import { ANSWER_HEADERS, FRONT_HEADERS, ORIGINS } from '../functions/environment.ts';
 import type { BlobBucket } from './blob-bucket.ts';
 import type { CdnDownloads } from './cdn-downloads.ts';
 import type { CustomDomain } from './custom-domain.ts';
@@ -61,6 +62,7 @@ export class FrontDoor extends Construct {
   constructor(scope: Construct, id: string, props: FrontDoorProps) {
     super(scope, id);
     const functions = new EdgeFunctions(this, 'Functions', { store: props.store });
+    const { attrId: answers } = this.#answerHeaders();
     this.#distribution = new CfnDistribution(this, 'Distribution', {
       distributionConfig: {
         enabled: true,
@@ -69,8 +71,12 @@ export class FrontDoor extends Construct {
         ipv6Enabled: true,
         priceClass: props.priceClass === 'all' ? 'PriceClass_All' : `PriceClass_${props.priceClass}`,
         origins: this.#origins(props),
-        defaultCacheBehavior: defaultBehavior(functions),
-        ...(props.downloads && { cacheBehaviors: [props.downloads.behavior(functions.response)] }),
+        defaultCacheBehavior: { ...defaultBehavior(functions), responseHeadersPolicyId: answers },
+        ...(props.downloads && {
+          cacheBehaviors: [
+            { ...props.downloads.behavior(functions.response), responseHeadersPolicyId: answers },
+          ],
+        }),
         customErrorResponses: ERRORS.map((errorCode) => ({ errorCode, errorCachingMinTtl: 0 })),
         viewerCertificate: { cloudFrontDefaultCertificate: true },
         ...props.domain?.settings,
@@ -128,6 +134,23 @@ export class FrontDoor extends Construct {
       ...origins,
       { id: ORIGINS.stream, domainName: stream.privateName, originCustomHeaders, vpcOriginConfig },
     ];
+  }
+
+  /** Puts on the answers of the gateway and of S3 what the registry puts on its own. */
+  #answerHeaders(): CfnResponseHeadersPolicy {
+    return new CfnResponseHeadersPolicy(this, 'Answers', {
+      responseHeadersPolicyConfig: {
+        name: globalName(this),
+        comment: 'Stowage: what every answer carries',
+        securityHeadersConfig: {
+          contentTypeOptions: { override: true },
+          contentSecurityPolicy: {
+            contentSecurityPolicy: ANSWER_HEADERS['Content-Security-Policy'],
+            override: true,
+          },
+        },
+      },
+    });
   }
 
   #explain({ webAclArn, domain }: FrontDoorProps): void {

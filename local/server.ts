@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { App } from '../functions/app.ts';
+import { type App, completeHeaders } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
 import { clientGone } from '../functions/oci/errors.ts';
 import { receive } from './request.ts';
@@ -92,7 +92,7 @@ async function answer(
     const received = receive(incoming, untilGone(outgoing));
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
-    const response = received ? await app(received.request) : new Response(null, { status: 400 });
+    const response = received ? await app(received.request) : unreadable();
     await respond(incoming, outgoing, response);
   } catch (error) {
     // Without the query, which may hold what nobody should read in a log.
@@ -100,6 +100,13 @@ async function answer(
     if (!incoming.socket.destroyed) onError?.(error, `${incoming.method} ${path}`);
     outgoing.destroy(); // half an answer: a cut connection is the only honest end left
   }
+}
+
+/** What the standard knows no request for. */
+function unreadable(): Response {
+  const response = new Response(null, { status: 400 });
+  completeHeaders(response);
+  return response;
 }
 
 /** Fires where the connection ends before the answer did: by the client, which has to leave its side open until then (Node closes

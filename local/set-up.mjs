@@ -24,3 +24,12 @@ if (outdated || incomplete) {
   });
   process.exitCode = status ?? 1;
 }
+
+// package-lock.json has the hash of each platform's Node. Where there is none for this one, its own Node has to do.
+if (!existsSync(join(root, 'node_modules/.bin/node')) && Number.parseInt(process.versions.node, 10) < 24) {
+  process.stderr.write(
+    `stowage: it comes with a Node of its own for Linux on x64 and arm64, and not for ${process.platform} on ` +
+      `${process.arch}: install Node 24 here, and start it with that\n`,
+  );
+  process.exitCode ||= 1;
+}

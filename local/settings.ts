@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import type { Names } from '../functions/app.ts';
 import { ENV } from '../functions/environment.ts';
 import { type Lease, leaseFrom } from '../functions/upkeep/lease.ts';
 
@@ -16,6 +17,8 @@ export interface Settings {
   readonly behindProxy: boolean;
   /** Whether everybody may do everything. */
   readonly open: boolean;
+  /** What clients may name as host, and web pages as their origin. */
+  readonly names: Names;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
@@ -29,22 +32,24 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function settingsFrom(environment: Environment): Settings {
   const host = hostFrom(environment['STOWAGE_HOST'] || '127.0.0.1');
   const tls = tlsFrom(environment);
-  const publicUrl = environment[ENV.publicUrl] || undefined;
+  const publicUrl = publicUrlFrom(environment[ENV.publicUrl] || undefined);
+  const open = flagFrom(environment, ENV.open);
   const settings = {
     host,
     port: portFrom(environment['STOWAGE_PORT'] || '5000'),
     behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
-    open: flagFrom(environment, ENV.open),
+    open,
+    names: namesFrom(environment, open, publicUrl),
     behindFront: behindFrontFrom(environment),
     lease: leaseFromEnvironment(environment),
     ...(tls && { tls }),
-    ...(publicUrl && { publicUrl: publicUrlFrom(publicUrl) }),
+    ...(publicUrl && { publicUrl }),
   };
   refuseDanger(settings);
   return settings;
 }
 
-function refuseDanger(settings: Omit<Settings, 'port'>): void {
+function refuseDanger(settings: Omit<Settings, 'port' | 'names'>): void {
   const { host, tls, open, behindProxy, behindFront, publicUrl } = settings;
   if (isLoopback(host)) return;
   if (open) throw new Error(`${ENV.open}=1 is for this machine only, and STOWAGE_HOST is ${host}`);
@@ -99,11 +104,26 @@ function behindFrontFrom(environment: Environment): boolean {
   throw new Error(`${ENV.frontSecret} is for a registry with STOWAGE_STORE=aws`);
 }
 
-function publicUrlFrom(text: string): string {
+function publicUrlFrom(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && ['http:', 'https:'].includes(url.protocol) && url.pathname === '/' && !url.search)
     return url.origin;
   throw new Error(`${ENV.publicUrl} is not https://<host>, without a path: ${JSON.stringify(text)}`);
+}
+
+/** Whoever is told the names, or lets everybody in, takes no others. */
+function namesFrom(environment: Environment, open: boolean, publicUrl: string | undefined): Names {
+  const given = (environment[ENV.hosts] || '').split(',').flatMap((text) => text.trim() || []);
+  const hosts = given.map(nameFrom);
+  const all = publicUrl ? [new URL(publicUrl).host, ...hosts] : hosts;
+  return { hosts: all, any: !open && hosts.length === 0 };
+}
+
+function nameFrom(text: string): string {
+  const url = URL.canParse(`http://${text}`) ? new URL(`http://${text}`) : undefined;
+  if (url && url.host === text.toLowerCase()) return url.host;
+  throw new Error(`${ENV.hosts} has what is no name of a host: ${JSON.stringify(text)}`);
 }
 
 function tlsFrom(environment: Environment): Settings['tls'] {

@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import {
   type Attributes,
-  type Condition,
   checkOperations,
   type Item,
   type Key,
@@ -14,15 +14,8 @@ import {
   type Table,
 } from '../functions/storage/table.ts';
 import { decode, encode } from './attributes.ts';
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS items (
-    partition TEXT NOT NULL, sort TEXT NOT NULL, attributes TEXT NOT NULL, expires_at INTEGER,
-    PRIMARY KEY (partition, sort));
-  CREATE INDEX IF NOT EXISTS items_expires_at ON items (expires_at) WHERE expires_at IS NOT NULL;`;
-
-/** Past any sort key with the prefix: the last code point there is. */
-const LAST_CHARACTER = '\u{10FFFF}';
+import { holds, updated } from './operations.ts';
+import { prepare, rangeOf, SCHEMA } from './statements.ts';
 
 interface Row {
   readonly sort: string;
@@ -41,14 +34,25 @@ const SQLITE_FULL = 13;
  *  no room, read-only, a write that failed. */
 const WRITES_NO_END = [SQLITE_FULL, 8, 778];
 
-/** Expired items that are removed in one transaction. */
-const EXPIRED_AT_ONCE = 1000;
+/** Expired items that are removed in one transaction; some milliseconds of it. */
+const EXPIRED_AT_ONCE = 500;
+
+/** Pages of 4 KiB that are given back to the disk at once; and how many a file may have to spare, as a part of all. */
+const PAGES_AT_ONCE = 250;
+const SPARE_PAGES = 1000;
+const SPARE_PART = 0.25;
+
+/** How long a transaction takes what waits to be written, its sync not counted: the rest goes into the next turn of the event
+ *  loop. */
+const WRITE_MS = 10;
 
 interface TableOptions {
   /** Makes room on a disk that is full, for a write to be tried again; false where it cannot. @default cannot */
   readonly makeRoom?: () => boolean;
   /** Ends the process, where a write that failed cannot be taken back: nobody is told what became of it. @default throws */
   readonly halt?: (why: string) => never;
+  /** Milliseconds since any moment. @default performance.now */
+  readonly clock?: () => number;
 }
 
 /** Where nobody has said how to end the process, whoever writes is told. */
@@ -64,18 +68,19 @@ export class SqliteTable implements Table {
   readonly #path: string;
   readonly #makeRoom: () => boolean;
   readonly #halt: (why: string) => never;
+  readonly #clock: () => number;
   #pending: PendingWrite[] = [];
 
   /** Opens or makes the file. Throws `SQLITE_BUSY` (`errcode` 5) where another process has it open. */
-  constructor(path: string, { makeRoom = () => false, halt = halting }: TableOptions = {}) {
-    this.#path = path;
-    this.#makeRoom = makeRoom;
-    this.#halt = halt;
+  constructor(path: string, options: TableOptions = {}) {
+    const { makeRoom = () => false, halt = halting, clock = () => performance.now() } = options;
+    [this.#path, this.#makeRoom, this.#halt, this.#clock] = [path, makeRoom, halt, clock];
     this.#database = new DatabaseSync(path);
     // The exclusive lock goes with the process that held it, however that ended.
-    this.#database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;',
-    );
+    this.#database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // It shrinks if it is told before there is anything in it; later that is a write, for which a full disk has no room.
+    if (this.#pragma('page_count') === 0) this.#database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;');
     this.#settleWhatWasFound();
     this.#transaction(() => this.#database.exec(SCHEMA));
     this.#statements = prepare(this.#database);
@@ -99,12 +104,10 @@ export class SqliteTable implements Table {
     keysOnly,
   }: Query): Promise<readonly Item[]> {
     const descending = direction === 'descending';
-    const end = prefix + LAST_CHARACTER;
-    const from = !descending && after !== undefined && isPast(after, prefix) ? after : undefined;
-    const to = descending && after !== undefined && isPast(end, after) ? after : end;
     const statement = this.#statements.query[descending ? 'descending' : 'ascending'];
     const select = keysOnly ? statement.keys : statement.items;
-    const rows = select.all(partition, from ?? prefix, from ?? '', to, limit) as unknown as Row[];
+    const { least, past, end } = rangeOf({ prefix, after, descending });
+    const rows = select.all(partition, least, past, end, limit) as unknown as Row[];
     return rows.map((row) => ({
       key: { partition, sort: row.sort },
       attributes: keysOnly ? {} : decode(row.attributes),
@@ -114,15 +117,16 @@ export class SqliteTable implements Table {
   write(operations: readonly Operation[]): Promise<Outcome> {
     checkOperations(operations);
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) setImmediate(() => this.#flush());
+      if (this.#pending.length === 0) this.#flushSoon();
       this.#pending.push({ operations, resolve, reject });
     });
   }
 
-  /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time. */
-  removeExpired(now: number): void {
+  /** Removes items whose `expiresAt` lies before `now` (milliseconds), as DynamoDB does in its own time, a few in each turn of
+   *  the event loop. */
+  async removeExpired(now: number): Promise<void> {
     const remove = () => this.#statements.removeExpired.run(Math.floor(now / 1000), EXPIRED_AT_ONCE).changes;
-    while (Number(this.#transaction(remove)) === EXPIRED_AT_ONCE);
+    while (Number(this.#transaction(remove)) === EXPIRED_AT_ONCE) await setImmediate();
   }
 
   /** What is not right with the file, as far as SQLite can tell by its structure; `undefined` where all is. Reads all of it,
@@ -132,6 +136,16 @@ export class SqliteTable implements Table {
     return row?.quick_check === 'ok' ? undefined : row?.quick_check.split('\n').at(-1);
   }
 
+  /** Gives back to the disk what a file has to spare, a little in each turn of the event loop. One that was made before there was
+   *  this keeps it, for what is written next. */
+  async shrink(): Promise<void> {
+    if (this.#pragma('auto_vacuum') === 0) return;
+    while (this.#pragma('freelist_count') > Math.max(SPARE_PAGES, SPARE_PART * this.#pragma('page_count'))) {
+      this.#transaction(() => this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`));
+      await setImmediate();
+    }
+  }
+
   /** Moves what is in the log to where it belongs, and empties the log: a log that is damaged later loses nothing. */
   settle(): void {
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -139,22 +153,43 @@ export class SqliteTable implements Table {
 
   /** Writes what is pending and closes the file. */
   close(): void {
-    this.#flush();
+    while (this.#pending.length > 0) this.#flush();
     this.#database.close();
+  }
+
+  #pragma(name: string): number {
+    return Number(this.#database.prepare(`PRAGMA ${name}`).get()?.[name]);
+  }
+
+  #flushSoon(): void {
+    void setImmediate().then(() => this.#flush());
   }
 
   #flush(): void {
     const writes = this.#pending;
     if (writes.length === 0) return;
     this.#pending = [];
-    let outcomes: Outcome[];
+    let outcomes: readonly Outcome[];
     try {
-      outcomes = this.#transaction(() => writes.map(({ operations }) => this.#apply(operations)));
+      outcomes = this.#transaction(() => this.#applyFirst(writes));
     } catch (error) {
       for (const { reject } of writes) reject(error);
       return;
     }
-    for (const [index, { resolve }] of writes.entries()) resolve(outcomes[index] as Outcome);
+    this.#pending = writes.slice(outcomes.length);
+    if (this.#pending.length > 0) this.#flushSoon();
+    for (const [index, outcome] of outcomes.entries()) writes[index]?.resolve(outcome);
+  }
+
+  /** As many as there is time for; one at least. */
+  #applyFirst(writes: readonly PendingWrite[]): readonly Outcome[] {
+    const until = this.#clock() + WRITE_MS;
+    const outcomes: Outcome[] = [];
+    for (const { operations } of writes) {
+      outcomes.push(this.#apply(operations));
+      if (this.#clock() >= until) break;
+    }
+    return outcomes;
   }
 
   #transaction<T>(work: () => T): T {
@@ -232,14 +267,7 @@ export class SqliteTable implements Table {
   #change(operation: Operation): void {
     if ('put' in operation) this.#put(operation.put, operation.attributes);
     else if ('update' in operation) {
-      const attributes: Record<string, Attributes[string]> = {
-        ...this.#read(operation.update),
-        ...operation.set,
-      };
-      for (const [name, amount] of Object.entries(operation.add ?? {})) {
-        attributes[name] = ((attributes[name] as number | undefined) ?? 0) + amount;
-      }
-      this.#put(operation.update, withSets(attributes, operation));
+      this.#put(operation.update, updated(this.#read(operation.update), operation));
     } else if ('remove' in operation) {
       this.#statements.remove.run(operation.remove.partition, operation.remove.sort);
     }
@@ -256,61 +284,8 @@ export class SqliteTable implements Table {
   }
 }
 
-/** The attributes with what their sets gain and lose. */
-function withSets(
-  attributes: Record<string, Attributes[string]>,
-  { include = {}, exclude = {} }: Extract<Operation, { update: unknown }>,
-): Attributes {
-  for (const name of [...Object.keys(include), ...Object.keys(exclude)]) {
-    const texts = new Set(attributes[name] as readonly string[] | undefined);
-    for (const text of include[name] ?? []) texts.add(text);
-    for (const text of exclude[name] ?? []) texts.delete(text);
-    if (texts.size > 0) attributes[name] = [...texts];
-    else delete attributes[name];
-  }
-  return attributes;
-}
-
-/** In the order of sort keys, which is that of UTF-8; JavaScript compares units of UTF-16. */
-const isPast = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0;
-
-function prepare(database: DatabaseSync) {
-  const query = (columns: string, order: string): StatementSync =>
-    database.prepare(
-      `SELECT ${columns} FROM items
-       WHERE partition = ? AND sort >= ? AND sort > ? AND sort < ? ORDER BY sort ${order} LIMIT ?`,
-    );
-  return {
-    get: database.prepare('SELECT attributes FROM items WHERE partition = ? AND sort = ?'),
-    put: database.prepare('INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)'),
-    remove: database.prepare('DELETE FROM items WHERE partition = ? AND sort = ?'),
-    removeExpired: database.prepare(
-      'DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires_at < ? LIMIT ?)',
-    ),
-    query: {
-      ascending: { items: query('sort, attributes', 'ASC'), keys: query('sort', 'ASC') },
-      descending: { items: query('sort, attributes', 'DESC'), keys: query('sort', 'DESC') },
-    },
-  };
-}
-
 /** At a quota SQLite only says that a write failed (778). */
 function mayLackRoom(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode === SQLITE_FULL || errcode === 778;
-}
-
-function holds(condition: Condition, found: Attributes | undefined): boolean {
-  switch (condition.is) {
-    case 'absent':
-      return found === undefined;
-    case 'present':
-      return found !== undefined;
-    case 'equals':
-      return found?.[condition.attribute] === condition.value;
-    case 'atMost': {
-      const value = found?.[condition.attribute];
-      return typeof value === 'number' && value <= condition.value;
-    }
-  }
 }

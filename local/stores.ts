@@ -1,14 +1,16 @@
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { Room } from '../functions/app.ts';
 import type { KeySource } from '../functions/auth/signing-keys.ts';
 import { TableKeys } from '../functions/auth/table-keys.ts';
 import type { FrontDoor } from '../functions/front-door.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
+import type { Room } from '../functions/registry/room.ts';
+import { Turns } from '../functions/registry/turns.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { attemptAll } from './attempt-all.ts';
 import { openEmbedded } from './embedded.ts';
+import { sharingLoop } from './sharing-loop.ts';
 
 /** A registry on whichever stores the environment chose. */
 export interface OpenRegistry {
@@ -73,7 +75,7 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
     unfinished.add(running);
     void running.finally(() => unfinished.delete(running));
   };
-  const registry = { ...aws.registry, afterwards };
+  const registry = sharingLoop({ ...aws.registry, afterwards, turns: new Turns() });
   return {
     registry,
     keys: keys ?? new TableKeys(registry),

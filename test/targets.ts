@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDynamoDb } from './aws/dynamodb/server.ts';
 import { makeFirstAdmin } from './aws/first-admin.ts';
-import { startAwsStores } from './aws/stores.ts';
+import { type StoresOptions, startAwsStores } from './aws/stores.ts';
 import { type Environment, inheritedEnvironment } from './clients/command.ts';
 import { type Daemon, startDaemon } from './clients/daemons.ts';
 import type { Credentials } from './clients/registry.ts';
@@ -65,10 +65,8 @@ export async function openTarget(
   return await STARTERS[name](data, options);
 }
 
-interface TargetOptions {
-  /** How much longer each call to DynamoDB and S3 takes than it does here. @default 0 */
-  readonly latencyMs?: number;
-}
+/** How far away DynamoDB and S3 are, and how long transactions run there. */
+type TargetOptions = Pick<StoresOptions, 'latencyMs' | 'transactionMs'>;
 
 const STARTERS: Readonly<Record<TargetName, (data: string, options: TargetOptions) => Promise<Target>>> = {
   embedded: startEmbedded,
@@ -88,8 +86,8 @@ function startNodeHost(data: string, environment: Environment): Promise<Host> {
 }
 
 /** The server that stands in for S3 runs in this process. */
-async function startOnAws(data: string, { latencyMs }: TargetOptions): Promise<Target> {
-  const stores = await startAwsStores(data, latencyMs);
+async function startOnAws(data: string, options: TargetOptions): Promise<Target> {
+  const stores = await startAwsStores(data, options);
   if (!stores) throw new TargetUnavailable();
   try {
     const admin = await makeFirstAdmin(stores.environment);
@@ -108,7 +106,7 @@ async function startOnAws(data: string, { latencyMs }: TargetOptions): Promise<T
 /** It starts its stores itself, so whether it can is found out first. */
 async function startFront(
   data: string,
-  { latencyMs = 0 }: TargetOptions,
+  { latencyMs = 0, transactionMs }: TargetOptions,
   environment: Environment = {},
 ): Promise<Target> {
   const dynamodb = await startDynamoDb();
@@ -119,6 +117,7 @@ async function startFront(
     STOWAGE_STREAM_HOST: 'none',
     STOWAGE_DOWNLOADS: 's3',
     STOWAGE_AWS_LATENCY_MS: `${latencyMs}`,
+    STOWAGE_AWS_TRANSACTION_MS: `${transactionMs ?? ''}`,
     ...environment,
   };
   const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', settings);

@@ -1,3 +1,4 @@
+import { quantile } from '../statistics.ts';
 import { table } from '../table.ts';
 import type { Outcome, RowResult } from './run.ts';
 import type { Stored } from './stored.ts';
@@ -126,9 +127,3 @@ function figures(samples: readonly number[]): string {
 
 const milliseconds = (value: number) =>
   value >= 1000 ? Math.round(value).toLocaleString('en') : value.toFixed(value < 100 ? 1 : 0);
-
-/** The smallest sample that at least this share of all does not exceed. */
-function quantile(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
-}

@@ -43,6 +43,7 @@ async function main(): Promise<void> {
     table,
     blobs: await DirectoryBlobStore.open(directory),
     now: () => clock,
+    steady: () => performance.now(),
     newId: randomUUID,
     pause: async () => undefined,
   };

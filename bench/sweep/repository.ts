@@ -47,7 +47,7 @@ export async function fillRepository(table: Table, name: RepositoryName, shape: 
 }
 
 function linkOf(name: RepositoryName, digest: Digest): Operation[] {
-  const object = { objectKey: `blobs/${digest.slice(7, 43)}` as ObjectKey, size: LAYER_BYTES };
+  const object = { objectKey: objectKeyFor(digest), size: LAYER_BYTES };
   return [
     put(blobKey(name, digest), { ...object, touched: 0 }),
     put(linkerKey(digest, name), {}),
@@ -83,6 +83,10 @@ function imageOf([config, ...layers]: readonly Digest[]): Buffer {
     }),
   );
 }
+
+/** Of the form that a store takes. */
+const objectKeyFor = (digest: Digest) =>
+  `blobs/${digest.slice(7, 39).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')}` as ObjectKey;
 
 const tagOf = (number: number) => `v${number}` as Tag;
 

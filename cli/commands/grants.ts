@@ -10,7 +10,9 @@ export function addGrantCommands(program: Command): void {
   grant.command('list [subject]').description(`list grants, of ${SUBJECT}`).action(onRegistry(listGrants));
   grant
     .command('add')
-    .description('set what somebody may do in the repositories of a pattern')
+    .description(
+      'set what somebody may do in the repositories of a pattern; only admins learn whether they exist',
+    )
     .argument('<subject>', SUBJECT, subjectValue)
     .argument('<pattern>', "a repository, or many: 'team-a/*'")
     .addArgument(new Argument('<actions...>', 'what is allowed; push includes pull').choices(ACTIONS))

@@ -13,6 +13,7 @@ export function addServeCommand(program: Command): void {
     .option('--tls-key <file>', 'its key, PEM')
     .option('--public-url <url>', 'how clients reach it, where that is not what they name as host')
     .option('--behind-proxy', 'believe the last entry of X-Forwarded-For and X-Forwarded-Proto')
+    .option('--hosts <names>', 'what else clients may name as host, with commas between')
     .option('--open', 'no users: whoever can connect may do everything; on this machine only')
     .addHelpText('after', '\nWithout an option, its variable counts: STOWAGE_PORT, STOWAGE_DATA and so on.')
     .action(serve);
@@ -28,6 +29,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   tlsKey: 'STOWAGE_TLS_KEY',
   publicUrl: 'STOWAGE_PUBLIC_URL',
   behindProxy: 'STOWAGE_BEHIND_PROXY',
+  hosts: 'STOWAGE_HOSTS',
   open: 'STOWAGE_OPEN',
 };
 

@@ -2,8 +2,8 @@ import { createRemoteJWKSet, customFetch, decodeJwt, errors, type JWTPayload, jw
 import { grantsFor, type Issuer, listIssuers } from '../identity/issuers.ts';
 import type { WorkloadOutcome, WorkloadVerifier } from '../identity/workload.ts';
 import type { Registry } from '../registry/registry.ts';
+import { fetchDocument, type Reach, TooNear } from './remote-document.ts';
 
-type Fetch = typeof fetch;
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
 
 /** Public keys only: a shared secret or no signature proves nothing here. */
@@ -21,6 +21,9 @@ const KEYS_CACHED_MS = 60 * 60_000;
 const KEYS_COOLDOWN_MS = 30_000;
 const FAILURE_CACHED_MS = 5000;
 
+/** Ours: keys of one issuer; the largest have a dozen. */
+const MAX_KEYS = 100;
+
 /** OpenID allows 255 characters; GitHub's grow with the names of repository, branch and workflow. */
 const MAX_SUBJECT_LENGTH = 1000;
 
@@ -31,10 +34,10 @@ const UNREACHABLE = 'the keys of the issuer cannot be had now';
  *  https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation */
 export class IdTokenVerifier implements WorkloadVerifier {
   readonly #keySets = new Map<string, { readonly keys: Promise<KeySet>; readonly until: number }>();
-  readonly #fetch: Fetch;
+  readonly #ask: typeof fetchDocument;
 
-  constructor(options: { readonly fetch?: Fetch } = {}) {
-    this.#fetch = options.fetch ?? fetch;
+  constructor(options: { readonly ask?: typeof fetchDocument } = {}) {
+    this.#ask = options.ask ?? fetchDocument;
   }
 
   async verify(registry: Registry, idToken: string): Promise<WorkloadOutcome> {
@@ -74,7 +77,7 @@ export class IdTokenVerifier implements WorkloadVerifier {
       return { is: 'known', workload: { issuer: issuer.name, stamp: issuer.stamp, subject, grants } };
     } catch (error) {
       const why = reasonOf(error);
-      return why === undefined ? { is: 'refused', why: UNREACHABLE, isOutage: true } : refused(why);
+      return why === undefined ? { is: 'refused', why: UNREACHABLE } : refused(why);
     }
   }
 
@@ -93,23 +96,38 @@ export class IdTokenVerifier implements WorkloadVerifier {
   async #discover(issuer: string): Promise<KeySet> {
     const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
     if (!isTrustworthy(url)) throw new IssuerUnsound('the issuer is neither https nor on this machine');
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await this.#fetch(url, { signal, redirect: 'error' });
-    const document: unknown = response.ok ? await response.json() : undefined;
-    const { issuer: named, jwks_uri: keysUrl } = (document ?? {}) as Record<string, unknown>;
-    if (document === undefined || typeof keysUrl !== 'string' || !URL.canParse(keysUrl))
-      throw new Error(UNREACHABLE);
+    // An admin has named it: it may be a neighbour of the registry, and then may name others.
+    const { status, text, reach } = await this.#ask(url, { within: 'loopback', signal: timeOut() });
+    const { issuer: named, jwks_uri: keysUrl } = ((status === 200 && JSON.parse(text)) || {}) as Discovery;
+    if (typeof keysUrl !== 'string' || !URL.canParse(keysUrl)) throw new Error(UNREACHABLE);
     if (named !== issuer) throw new IssuerUnsound('the issuer says that it is another one');
-    if (!isTrustworthy(new URL(keysUrl)))
+    const keys = new URL(keysUrl);
+    if (keys.protocol !== 'https:' && !(isTrustworthy(keys) && url.protocol === 'http:'))
       throw new IssuerUnsound('the keys of the issuer would come over a line where others can write');
-    return createRemoteJWKSet(new URL(keysUrl), {
+    return createRemoteJWKSet(keys, {
       timeoutDuration: TIMEOUT_MS,
       cacheMaxAge: KEYS_CACHED_MS,
       cooldownDuration: KEYS_COOLDOWN_MS,
-      [customFetch]: this.#fetch,
+      [customFetch]: (_, { signal }) => this.#fetchKeys(keys, reach, signal),
     });
   }
+
+  async #fetchKeys(url: URL, within: Reach, signal: AbortSignal): Promise<Response> {
+    const { status, text } = await this.#ask(url, { within, signal });
+    if (status !== 200) throw new Error(UNREACHABLE);
+    const set = JSON.parse(text) as { readonly keys?: readonly unknown[] } | null;
+    if ((set?.keys?.length ?? 0) > MAX_KEYS)
+      throw new IssuerUnsound('the issuer has more keys than it can use');
+    return Response.json(set);
+  }
 }
+
+interface Discovery {
+  readonly issuer?: unknown;
+  readonly jwks_uri?: unknown;
+}
+
+const timeOut = () => AbortSignal.timeout(TIMEOUT_MS);
 
 /** What an issuer says of itself cannot be right; its message is for the client. */
 class IssuerUnsound extends Error {
@@ -118,7 +136,7 @@ class IssuerUnsound extends Error {
 
 /** Keys that came over a line where others can write prove nothing. */
 export const isTrustworthy = ({ protocol, hostname }: URL) =>
-  protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname));
 
 function claimsOf(idToken: string): JWTPayload | undefined {
   try {
@@ -137,6 +155,7 @@ const refused = (why: string): WorkloadOutcome => ({ is: 'refused', why });
  *  for want of keys. */
 function reasonOf(error: unknown): string | undefined {
   if (error instanceof IssuerUnsound) return error.message;
+  if (error instanceof TooNear) return 'the keys of the issuer would come from where it has no business';
   if (error instanceof errors.JWTExpired) {
     return error.claim === 'iat' ? 'the ID token is too old' : 'the ID token has expired';
   }

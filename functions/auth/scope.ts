@@ -13,11 +13,8 @@ const REPOSITORY_ACTIONS = ['pull', 'push', 'delete'];
 const ACTIONS = [...REPOSITORY_ACTIONS, '*'];
 const REGISTRY_NAMES = ['catalog', 'api'];
 
-/** Ours: clients ask for two or three; a token has to fit into a header. */
-const MAX_SCOPES = 50;
-
-/** Every form clients send: a parameter for each scope, or several in one with spaces between. What is no scope of
- *  this registry grants nothing, so it is left out. The same thing asked twice is one scope. */
+/** Every form clients send: a parameter for each scope, or several in one with spaces between. What is no scope of this
+ *  registry grants nothing, so it is left out. The same thing asked twice is one scope, in the later place. */
 export function parseScopes(parameters: readonly string[]): readonly Scope[] {
   const scopes = new Map<string, Scope>();
   for (const text of parameters.flatMap((parameter) => parameter.split(/\s+/))) {
@@ -26,9 +23,20 @@ export function parseScopes(parameters: readonly string[]): readonly Scope[] {
     const key = `${scope.type}:${scope.name}`;
     const asked = [...(scopes.get(key)?.actions ?? []), ...scope.actions];
     const actions = ACTIONS.filter((action) => asked.includes(action));
-    if (scopes.has(key) || scopes.size < MAX_SCOPES) scopes.set(key, { ...scope, actions });
+    scopes.delete(key);
+    scopes.set(key, { ...scope, actions });
   }
   return [...scopes.values()];
+}
+
+/** The scopes in the order in which they are wanted. A client that keeps one token for a registry asks for all that it has
+ *  ever needed: regclient names what it needs now last, go-containerregistry first, and the newest of the others are more
+ *  likely needed again. */
+export function byUrgency(scopes: readonly Scope[]): readonly Scope[] {
+  const [first, ...others] = scopes;
+  if (!first) return [];
+  const [last, ...rest] = others.reverse();
+  return last ? [last, first, ...rest] : [first];
 }
 
 function parseScope(text: string): Scope | undefined {

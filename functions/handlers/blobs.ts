@@ -12,7 +12,7 @@ export async function getBlob(call: Call): Promise<Response> {
   if (isKnown(request, entityTag(blob))) return unchanged(blob);
   const range = requestedRange(request, blob);
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
-  const url = await registry.blobs.downloadUrl(blob, blob.digest);
+  const url = await registry.blobs.downloadUrl(blob, blob.digest, call.host);
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const body = await readBlob(registry, repositoryOf(call), blob, range.is === 'part' ? range : undefined);
   if (range.is === 'whole') return new Response(body, { headers: wholeHeaders(blob) });
@@ -60,7 +60,6 @@ const wholeHeaders = (blob: Blob) => ({
   'Content-Length': `${blob.size}`,
   // Whatever a blob holds, a browser must not render it under the registry's name.
   'Content-Type': 'application/octet-stream',
-  'X-Content-Type-Options': 'nosniff',
 });
 
 const unchanged = (blob: Blob) => new Response(null, { status: 304, headers: identity(blob) });

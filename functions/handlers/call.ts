@@ -13,6 +13,7 @@ import {
   type RepositoryName,
 } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Room } from '../registry/room.ts';
 import type { Lease } from '../upkeep/lease.ts';
 
 /** A request that has found its endpoint. */
@@ -26,8 +27,12 @@ export interface Call {
   readonly authentication?: Authentication | undefined;
   /** Absent where every upload goes through the registry. */
   readonly uploads?: UploadTokens | undefined;
+  /** Absent where there is room without end. */
+  readonly room?: Room | undefined;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
+  /** What the client calls the registry: a host, and where it said one its port; empty where it said nothing of the kind. */
+  readonly host: string;
   /** The network address that the request comes from. */
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */

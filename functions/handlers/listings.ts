@@ -1,7 +1,6 @@
 import { nextLink, pageRequest, single } from '../http/query.ts';
 import { MAX_LIST_ENTRIES } from '../limits.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
-import { parseRepositoryName, parseTag } from '../oci/reference.ts';
 import { listReferrers } from '../registry/referrers.ts';
 import { listRepositories, type RepositoryEntry } from '../registry/repositories.ts';
 import { listTags } from '../registry/tags.ts';
@@ -15,16 +14,14 @@ export function ping(): Response {
 /** `GET /v2/<name>/tags/list` (end-8a, 8b). */
 export async function getTags(call: Call): Promise<Response> {
   const name = repositoryOf(call);
-  const isEntry = (text: string) => parseTag(text) !== undefined;
-  const request = pageRequest(call.query, { defaultLimit: MAX_LIST_ENTRIES, isEntry });
+  const request = pageRequest(call.query, MAX_LIST_ENTRIES);
   const { entries, next } = await listTags(call.registry, name, request);
   return Response.json({ name, tags: entries }, { headers: linkTo(`/v2/${name}/tags/list`, call, next) });
 }
 
 /** `GET /v2/_catalog`, of the Docker registry API: what the caller may pull. */
 export async function getCatalog(call: Call): Promise<Response> {
-  const isEntry = (text: string) => parseRepositoryName(text) !== undefined;
-  const request = pageRequest(call.query, { defaultLimit: MAX_LIST_ENTRIES, isEntry });
+  const request = pageRequest(call.query, MAX_LIST_ENTRIES);
   const authority = await call.caller.authority();
   const isVisible = ({ name, isPublic }: RepositoryEntry) =>
     isPublic || authority?.may('pull', name) === true;

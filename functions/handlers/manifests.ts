@@ -44,7 +44,6 @@ async function answerPull(call: Call): Promise<Response> {
     ...identity,
     'Content-Type': manifest.mediaType,
     'Content-Length': `${manifest.size}`,
-    'X-Content-Type-Options': 'nosniff',
   };
   return new Response(await read(registry, manifest), { headers });
 }
@@ -87,7 +86,8 @@ export async function deleteManifestOrTag(call: Call): Promise<Response> {
 }
 
 function tagParameters({ query }: Call): Tag[] {
-  const tags = new Set(query.getAll('tag').map((text) => parseTag(text) ?? refuseTag(text)));
+  const given = query.getAll('tag').filter((text) => text !== '');
+  const tags = new Set(given.map((text) => parseTag(text) ?? refuseTag(text)));
   // A tag in the path is one more.
   if (tags.size >= MAX_TAGS_PER_PUT + 1) throw tooManyTags(MAX_TAGS_PER_PUT);
   return [...tags];

@@ -1,12 +1,12 @@
 import type { Authentication } from '../auth/authentication.ts';
-import { parseScopes, type Scope } from '../auth/scope.ts';
+import { byUrgency, parseScopes, type Scope } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
 import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { recordAudit } from '../identity/audit.ts';
-import { anonymous, type Identity } from '../identity/identity.ts';
+import { anonymous, type Identity, isPasswordCredential } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
 import { ANONYMOUS, claimedName } from '../identity/principal.ts';
-import { createRefreshToken, revokeRefreshToken } from '../identity/refresh-tokens.ts';
+import { createRefreshToken, isRefreshToken, revokeRefreshToken } from '../identity/refresh-tokens.ts';
 import { ACCESS_TOKEN_SECONDS, MAX_TOKEN_ACCESS_BYTES } from '../limits.ts';
 import { endpointUnknown, loginRefused, type RegistryError, tooManyLogins } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
@@ -33,8 +33,7 @@ export async function issueToken(call: Call): Promise<Response> {
   });
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
-  // A workload asks its issuer for a new ID token.
-  const wantsRefresh = asked.offline && principal !== ANONYMOUS && !grants;
+  const wantsRefresh = asked.offline && mayRefresh(call, asked, identity);
   const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
   return Response.json(
     {
@@ -50,6 +49,14 @@ export async function issueToken(call: Call): Promise<Response> {
     },
     { headers: { 'Cache-Control': 'no-store' } },
   );
+}
+
+/** Docker, which asks by `GET`, stores it in the place of the password, where not every tool finds it: it keeps a secret that was
+ *  generated itself. A workload asks its issuer for a new ID token, and a refresh token is not prolonged by itself. */
+function mayRefresh({ request }: Call, { credentials }: TokenRequest, identity: Identity): boolean {
+  const { principal, credential, grants } = identity;
+  if (principal === ANONYMOUS || grants || isRefreshToken(credentials?.password ?? '')) return false;
+  return request.method === 'POST' || isPasswordCredential(credential);
 }
 
 /** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks
@@ -70,13 +77,16 @@ async function identify(
   return { is: 'known', identity: anonymous };
 }
 
-/** What is granted and what refused of each scope, as far as it fits into a token. */
-async function decide(call: Call, identity: Identity, scopes: readonly Scope[]): Promise<AccessEntry[]> {
+/** What is granted and what refused of the scopes, of which the most urgent have room in a token. What was left out is asked for
+ *  again, by itself, where it is needed. */
+async function decide(call: Call, identity: Identity, asked: readonly Scope[]): Promise<AccessEntry[]> {
   const { authority, principal } = identity;
+  const fit = new Set(fitting(byUrgency(asked), identity));
+  const scopes = asked.filter((scope) => fit.has(scope));
   const names = scopes.filter(({ type }) => type === 'repository').map(({ name }) => name as RepositoryName);
   const unreadable = names.filter((name) => !authority.may('pull', name));
   const isPublic = await publicAmong(call.registry, unreadable);
-  const entries = scopes.map(({ type, name, actions }): AccessEntry => {
+  return scopes.map(({ type, name, actions }): AccessEntry => {
     const isGranted = (action: string) => {
       if (type === 'registry') return name === 'catalog' || principal !== ANONYMOUS;
       const repository = name as RepositoryName;
@@ -88,16 +98,16 @@ async function decide(call: Call, identity: Identity, scopes: readonly Scope[]):
     const refused = actions.filter((action) => !isGranted(action));
     return { type, name, actions: actions.filter(isGranted), ...(refused.length > 0 && { refused }) };
   });
-  return withinLimit(entries, identity);
 }
 
-/** Of a workload, the grants stand in the token, too. */
-function withinLimit(entries: readonly AccessEntry[], { grants }: Identity): AccessEntry[] {
+/** Scopes whose entries fit, whatever is granted of them. Of a workload, the grants stand in the token, too. */
+function fitting(scopes: readonly Scope[], { grants }: Identity): readonly Scope[] {
   let bytes = grants ? JSON.stringify(grants).length : 0;
-  return entries.filter((entry) => {
-    bytes += JSON.stringify(entry).length;
-    return bytes <= MAX_TOKEN_ACCESS_BYTES;
+  const end = scopes.findIndex((scope) => {
+    bytes += JSON.stringify({ ...scope, refused: [] }).length;
+    return bytes > MAX_TOKEN_ACCESS_BYTES;
   });
+  return end < 0 ? scopes : scopes.slice(0, end);
 }
 
 const describe = ({ type, name, actions }: AccessEntry) => `${type}:${name}:${actions.join(',')}`;

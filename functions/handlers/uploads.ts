@@ -2,14 +2,8 @@ import { firstPullable } from '../auth/visibility.ts';
 import { bodyOf } from '../http/body.ts';
 import { single } from '../http/query.ts';
 import { parseContentRange } from '../http/range.ts';
-import { type Algorithm, algorithmOf, type Digest, isAlgorithm } from '../oci/digest.ts';
-import {
-  algorithmUnsupported,
-  digestMissing,
-  nameInvalid,
-  uploadInvalid,
-  uploadUnknown,
-} from '../oci/errors.ts';
+import { type Algorithm, algorithmOf, type Digest, isAlgorithm, parseDigest } from '../oci/digest.ts';
+import { algorithmUnsupported, digestMissing, uploadInvalid, uploadUnknown } from '../oci/errors.ts';
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts';
 import { mountBlob } from '../registry/blobs.ts';
 import { finishUpload } from '../registry/upload-closing.ts';
@@ -22,7 +16,7 @@ import { type Call, digestParameter, repositoryOf } from './call.ts';
 export async function postUpload(call: Call): Promise<Response> {
   const { registry, request } = call;
   const repository = repositoryOf(call);
-  const mount = digestParameter(call, 'mount');
+  const mount = parseDigest(single(call.query, 'mount') ?? '');
   if (mount && (await mounted(call, repository, mount))) return created(repository, mount);
   const digest = digestParameter(call, 'digest');
   const algorithm = digest ? algorithmOf(digest) : algorithmParameter(call);
@@ -82,10 +76,12 @@ function idOf({ params }: Call): string {
   return id;
 }
 
-function mounted(call: Call, repository: RepositoryName, digest: Digest): Promise<boolean> {
+/** What cannot be mounted is an upload that begins, also where `from` names no repository of this registry, or nothing.
+ *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository */
+async function mounted(call: Call, repository: RepositoryName, digest: Digest): Promise<boolean> {
   const text = single(call.query, 'from');
   const from = text === undefined ? undefined : parseRepositoryName(text);
-  if (text !== undefined && !from) throw nameInvalid(text);
+  if (text !== undefined && !from) return false;
   const choose = (sources: readonly RepositoryName[]) => firstPullable(call.registry, call.caller, sources);
   return mountBlob(call.registry, { repository, digest, from, choose });
 }

@@ -8,7 +8,7 @@ export type RangeRequest =
  *  that holds no byte of it, `500-0` included, is unsatisfiable.
  *  https://www.rfc-editor.org/rfc/rfc9110#section-14.2 */
 export function parseRange(header: string | null, size: number): RangeRequest {
-  const match = /^bytes=\s*(\d*)-(\d*)\s*$/.exec(header ?? '');
+  const match = /^bytes=[\s,]*(\d*)-(\d*)[\s,]*$/i.exec(header ?? ''); // a list may have empty places
   const [, from = '', to = ''] = match ?? [];
   if (from === '' && to === '') return { is: 'whole' };
   const first = from === '' ? Math.max(size - Number(to), 0) : Number(from);

@@ -67,5 +67,12 @@ function basicCredentials(header: string | null): TokenRequest['credentials'] {
   const colon = text.indexOf(':');
   if (colon < 0) throw loginRefused('the credentials have no colon between name and password');
   const credentials = { username: text.slice(0, colon), password: text.slice(colon + 1) };
-  return credentials.username === '' && credentials.password === '' ? undefined : credentials;
+  if (credentials.username === '' && credentials.password === '') return undefined;
+  if (credentials.password === '') throw loginRefused(EMPTY_PASSWORD);
+  return credentials;
 }
+
+/** Nothing was tried: it counts as no failure. */
+const EMPTY_PASSWORD =
+  'the password is empty. Where docker has logged in with a password, its file keeps a token in the place of it, which not every ' +
+  'tool reads: log in with an access token or a robot';

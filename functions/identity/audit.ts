@@ -2,7 +2,7 @@ import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { auditKey, auditOf, auditSort } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { lasting } from '../registry/until.ts';
-import type { Attributes, Item } from '../storage/table.ts';
+import type { Attributes, Item, Key, Operation } from '../storage/table.ts';
 
 /** Who did what, where to, when, from where, and whether it was allowed. */
 export interface AuditRecord {
@@ -25,17 +25,22 @@ const MAX_TEXT = 500;
 
 /** Appends to the trail, also of a request that has been cut off: who hangs up must not stay out of it. Nothing changes or
  *  removes a record but its end after `AUDIT_RETENTION_SECONDS`. */
-export async function recordAudit(registry: Registry, record: AuditRecord): Promise<void> {
-  const { table, newId } = lasting(registry);
+export async function recordAudit(
+  registry: Registry,
+  record: AuditRecord,
+  key = newAuditKey(registry, record),
+): Promise<void> {
+  await lasting(registry).table.write([auditOperation(key, record)]);
+}
+
+export const newAuditKey = ({ newId }: Registry, { time }: AuditRecord) => auditKey(time, newId());
+
+/** What writes a record. */
+export function auditOperation(key: Key, record: AuditRecord): Operation {
   const entries = Object.entries(record).filter(([, value]) => value !== undefined && value !== '');
   const cut = entries.map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]);
   const expiresAt = Math.floor(record.time / 1000) + AUDIT_RETENTION_SECONDS;
-  await table.write([
-    {
-      put: auditKey(record.time, newId()),
-      attributes: { ...(Object.fromEntries(cut) as Attributes), expiresAt },
-    },
-  ]);
+  return { put: key, attributes: { ...(Object.fromEntries(cut) as Attributes), expiresAt } };
 }
 
 /** Much of a record is what a stranger has sent. It must not move the cursor of a terminal, nor pass for another line, and

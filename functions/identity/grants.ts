@@ -10,6 +10,8 @@ export interface Grant {
   /** A repository name in which `*` stands for any characters, slashes included: `team-a/*`. */
   readonly pattern: string;
   readonly actions: readonly GrantAction[];
+  /** Whether somebody gave it who is admin of less than the registry. @default false */
+  readonly delegated?: boolean;
 }
 
 /** What somebody may do, wherever that comes from. */

@@ -26,6 +26,7 @@ export interface Identity {
 
 export const NO_CREDENTIAL = 'none' as CredentialRef;
 export const passwordCredential = ({ stamp }: User) => `password:${stamp}` as CredentialRef;
+export const isPasswordCredential = (credential: CredentialRef) => credential.startsWith('password:');
 const secretCredential = ({ stamp }: Robot) => `secret:${stamp}` as CredentialRef;
 const workloadCredential = ({ issuer, stamp }: Workload) => `workload:${issuer}:${stamp}` as CredentialRef;
 const tokenCredential = ({ id }: AccessToken) => `token:${id}` as CredentialRef;

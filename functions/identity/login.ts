@@ -1,6 +1,6 @@
 import { MAX_TOKEN_GRANTS_BYTES } from '../limits.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Attempt, beginAttempt } from './attempts.ts';
+import { tryPassword } from './attempts.ts';
 import {
   currentIdentity,
   type Identity,
@@ -13,7 +13,7 @@ import {
 import type { PasswordMemory } from './password-memory.ts';
 import { verifyPassword } from './passwords.ts';
 import { parseLogin, SUBJECT_NAME } from './principal.ts';
-import { findRefreshToken } from './refresh-tokens.ts';
+import { findRefreshToken, isRefreshToken } from './refresh-tokens.ts';
 import { findRobot } from './robots.ts';
 import { idOfSecret, isSecret } from './secrets.ts';
 import { findToken } from './tokens.ts';
@@ -22,8 +22,8 @@ import type { WorkloadVerifier } from './workload.ts';
 
 export type LoginOutcome =
   | { readonly is: 'known'; readonly identity: Identity }
-  /** `why` is only there where it tells nothing about who exists. An outage is no wrong credential: it does not count. */
-  | { readonly is: 'refused'; readonly why?: string; readonly isOutage?: true }
+  /** `why` is only there where it tells nothing about who exists. */
+  | { readonly is: 'refused'; readonly why?: string }
   | { readonly is: 'limited'; readonly retryAfterSeconds: number };
 
 export interface LoginContext {
@@ -39,53 +39,42 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Who has these credentials: a user by password or token, a robot by secret, a workload by ID token. An unknown name
- *  and a wrong password are the same answer after the same work. */
+/** Who has these credentials: a user by password or token, a robot by secret, a workload by ID token, and whoever has a
+ *  refresh token by that, as docker leaves it to other tools. An unknown name and a wrong password are the same answer after
+ *  the same work. Passwords can be guessed, and are counted. */
 export async function logIn(
   context: LoginContext,
   { username, password }: Credentials,
 ): Promise<LoginOutcome> {
-  const { registry, address } = context;
+  const { registry } = context;
+  if (isRefreshToken(password)) return byRefreshToken(registry, password, username);
   const login = parseLogin(username);
-  if (login.kind === 'workload') {
-    return counted(await beginAttempt(registry, { address }), () => byIdToken(context, password));
-  }
+  if (login.kind === 'workload') return byIdToken(context, password);
   const name = SUBJECT_NAME.test(login.name) ? login.name : undefined;
-  if (login.kind === 'robot') {
-    return counted(await beginAttempt(registry, { address }), () => bySecret(registry, name, password));
-  }
+  if (login.kind === 'robot') return bySecret(registry, name, password);
   const tokenId = idOfSecret('token', password);
-  if (tokenId !== undefined) {
-    return counted(await beginAttempt(registry, { address }), () =>
-      byToken(registry, name, tokenId, password),
-    );
-  }
+  if (tokenId !== undefined) return byToken(registry, name, tokenId, password);
   return byPassword(context, name, { username: login.name, password });
 }
 
 /** Who has this refresh token, where the credential behind it still holds. */
-export async function logInAgain({ registry, address }: LoginContext, text: string): Promise<LoginOutcome> {
-  return counted(await beginAttempt(registry, { address }), async () => {
-    const found = await findRefreshToken(registry, text);
-    return known(found && (await currentIdentity(registry, found.principal, found.credential)));
-  });
-}
+export const logInAgain = ({ registry }: LoginContext, text: string): Promise<LoginOutcome> =>
+  byRefreshToken(registry, text);
 
-async function counted(attempt: Attempt, logInNow: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
-  if (attempt.is === 'refused') return { is: 'limited', retryAfterSeconds: attempt.retryAfterSeconds };
-  const outcome = await logInNow().catch(async (error: unknown) => {
-    await attempt.settle(true); // nobody has learned whether it was right
-    throw error;
-  });
-  const isFailure = outcome.is === 'refused' && !outcome.isOutage;
-  await attempt.settle(!isFailure);
-  return outcome;
+/** What docker gives as the name of whoever has a refresh token. */
+const NAMELESS = '<token>';
+
+async function byRefreshToken(registry: Registry, text: string, username = NAMELESS): Promise<LoginOutcome> {
+  const found = await findRefreshToken(registry, text);
+  const isTheirs = found && [NAMELESS, found.principal.replace(/^user:/, '')].includes(username);
+  return known(isTheirs ? await currentIdentity(registry, found.principal, found.credential) : undefined);
 }
 
 const known = (identity: Identity | undefined): LoginOutcome =>
   identity ? { is: 'known', identity } : { is: 'refused' };
 
-/** A password that was right a moment ago is not derived and counted again: clients send it with every scope. */
+/** A password that was right a moment ago is not derived and counted again: clients send it with every scope. One that many
+ *  send at once from one address is tried once. */
 async function byPassword(
   { registry, address, passwords }: LoginContext,
   name: string | undefined,
@@ -93,13 +82,15 @@ async function byPassword(
 ): Promise<LoginOutcome> {
   const user = name === undefined ? undefined : await findUser(registry, name);
   const isKnown = user !== undefined && !user.disabled && passwords.knows(user, password);
-  const attempt = await beginAttempt(registry, { address, user: username, isKnown });
-  return counted(attempt, async () => {
-    const isRight = isKnown || (await verifyPassword(password, user?.passwordHash));
-    if (!user || !isRight || user.disabled) return { is: 'refused' };
-    if (!isKnown) passwords.remember(user, password);
-    return known(await identityOfUser(registry, user));
-  });
+  const tried = () =>
+    tryPassword(registry, { address, user: username, isKnown }, async () => {
+      const isRight = isKnown || (await verifyPassword(password, user?.passwordHash));
+      return user !== undefined && isRight && !user.disabled;
+    });
+  const outcome = await (user ? passwords.once(user, password, address, tried) : tried());
+  if (outcome.is !== 'right') return outcome;
+  if (!isKnown && user) passwords.remember(user, password);
+  return known(user && (await identityOfUser(registry, user)));
 }
 
 async function byToken(registry: Registry, name: string | undefined, id: string, password: string) {

@@ -1,5 +1,5 @@
 import type { Registry } from '../registry/registry.ts';
-import { beginAttempt } from './attempts.ts';
+import { tryPassword } from './attempts.ts';
 import { verifyPassword } from './passwords.ts';
 import { findUser, setPassword } from './users.ts';
 
@@ -14,11 +14,10 @@ export async function changeOwnPassword(
   name: string,
   { current, next, address }: { readonly current: string; readonly next: string; readonly address: string },
 ): Promise<PasswordChange> {
-  const attempt = await beginAttempt(registry, { address, user: name });
-  if (attempt.is === 'refused') return { is: 'limited', retryAfterSeconds: attempt.retryAfterSeconds };
-  const user = await findUser(registry, name);
-  const isRight = await verifyPassword(current, user?.passwordHash);
-  await attempt.settle(isRight);
-  if (!isRight) return { is: 'refused' };
+  const outcome = await tryPassword(registry, { address, user: name }, async () => {
+    const user = await findUser(registry, name);
+    return verifyPassword(current, user?.passwordHash);
+  });
+  if (outcome.is !== 'right') return outcome;
   return { is: (await setPassword(registry, name, next)) ? 'changed' : 'refused' };
 }

@@ -21,6 +21,9 @@ export async function createRefreshToken(
   return text;
 }
 
+/** Whether the text has the form of a refresh token. */
+export const isRefreshToken = (text: string) => idOfSecret('refresh', text) !== undefined;
+
 /** Whose refresh token it is, and which credential must still hold; `undefined` where it is none. */
 export async function findRefreshToken(
   { table, now }: Registry,

@@ -1,13 +1,17 @@
 import { conflict } from '../oci/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Attributes } from '../storage/table.ts';
-import type { Grant } from './grants.ts';
+import type { Authority, Grant } from './grants.ts';
 import { keepAnAdmin } from './last-admin.ts';
 import type { Subject } from './principal.ts';
 import { changeSubject, grantsAttribute, grantsIn, readSubjects } from './subjects.ts';
 
-/** Ours: grants of one subject. Each login and each decision reads them all. */
+/** Ours: grants that admins of the registry give to one subject; and as many again by each admin of less, of what that one
+ *  administers. Each login and each decision reads them all. */
 export const MAX_GRANTS = 100;
+
+/** Ours: all that admins of less can give to one subject together; they cannot take the room of the registry's admins. */
+const MAX_DELEGATED = 400;
 
 /** The grants of a subject itself, not of its groups; `undefined` where there is no such subject. */
 export async function grantsOf(registry: Registry, subject: Subject): Promise<readonly Grant[] | undefined> {
@@ -15,14 +19,27 @@ export async function grantsOf(registry: Registry, subject: Subject): Promise<re
   return found && grantsIn(found);
 }
 
-/** Sets what a subject may do in the repositories of a pattern; answers whether the subject is there. */
-export function setGrant(registry: Registry, subject: Subject, grant: Grant): Promise<boolean> {
+/** Sets what a subject may do in the repositories of a pattern, in the name of somebody; answers whether the subject is
+ *  there. */
+export function setGrant(
+  registry: Registry,
+  subject: Subject,
+  grant: Grant,
+  granter: Authority,
+): Promise<boolean> {
+  const isDelegated = !granter.administers('*');
   return changeGrants(registry, subject, (grants) => {
     const at = grants.findIndex(({ pattern }) => pattern === grant.pattern);
-    if (at >= 0) return grants.with(at, grant);
-    if (grants.length >= MAX_GRANTS)
-      throw conflict(`${subject} has ${MAX_GRANTS} grants, as many as there can be`);
-    return [...grants, grant];
+    // Whose room it takes stays as it was.
+    if (at >= 0) return grants.with(at, { ...grants[at], ...grant });
+    const delegated = grants.filter((one) => one.delegated);
+    const used = isDelegated
+      ? delegated.filter(({ pattern }) => granter.administers(pattern)).length
+      : grants.length - delegated.length;
+    if (used >= MAX_GRANTS) throw conflict(`${subject} has ${MAX_GRANTS} grants, as many as there can be`);
+    if (isDelegated && delegated.length >= MAX_DELEGATED)
+      throw conflict(`${subject} has no room for another grant; an admin of the registry can give one`);
+    return [...grants, isDelegated ? { ...grant, delegated: true } : grant];
   });
 }
 

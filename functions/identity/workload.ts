@@ -11,11 +11,10 @@ export interface Workload {
   readonly grants: readonly Grant[];
 }
 
-/** `why` names the one check that failed, for the client and for the audit trail; `isOutage` where that is the issuer's
- *  fault and not the token's. */
+/** `why` names the one check that failed, for the client and for the audit trail. */
 export type WorkloadOutcome =
   | { readonly is: 'known'; readonly workload: Workload }
-  | { readonly is: 'refused'; readonly why: string; readonly isOutage?: true };
+  | { readonly is: 'refused'; readonly why: string };
 
 /** Checks ID tokens against the issuers that the registry trusts. */
 export interface WorkloadVerifier {

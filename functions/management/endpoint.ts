@@ -102,7 +102,7 @@ function violationsOf(issue: z.core.$ZodIssue): Violation[] {
 }
 
 function queryOf({ query }: Call): Readonly<Record<string, unknown>> {
-  return Object.fromEntries([...new Set(query.keys())].map((name) => [name, single(query, name)]));
+  return Object.fromEntries([...new Set(query.keys())].map((name) => [name, single(query, name) ?? '']));
 }
 
 /** A request without a body and without a type is one without fields. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Call } from '../handlers/call.ts';
-import type { Grant as GrantItem } from '../identity/grants.ts';
+import type { Authority, Grant as GrantItem } from '../identity/grants.ts';
 import type { Subject } from '../identity/principal.ts';
 import { grantsOf, MAX_GRANTS, removeGrant, setGrant } from '../identity/subject-grants.ts';
 import { grantsIn, listAllSubjects, readSubjects } from '../identity/subjects.ts';
@@ -8,7 +8,7 @@ import { notFound } from '../oci/errors.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest, present } from './input.ts';
 import { fitting } from './output.ts';
-import { requireAdmin, requireAdminOf } from './rights.ts';
+import { authorityOf, requireAdmin, requireAdminOf } from './rights.ts';
 import { GrantActions, GrantPattern, Next, named, pageOf } from './schemas.ts';
 
 const SubjectId = z
@@ -43,24 +43,28 @@ export const endpoints = {
     },
   }),
   'grant.set': endpoint({
-    summary: 'Set what a subject may do in the repositories of a pattern, in place of what it might before',
+    summary:
+      'Set what a subject may do in the repositories of a pattern, in place of what it might before. Whether there is such a ' +
+      'subject is told to admins of the registry only: others are answered alike, and nothing is set',
     body: SubjectGrant,
     answer: SubjectGrant,
     problems: {
       404: 'There is no such subject.',
-      409: `It has ${MAX_GRANTS} grants already, or nobody would be left who is admin of the registry.`,
+      409: `It has ${MAX_GRANTS} grants of its like already, or nobody would be left who is admin of the registry.`,
     },
     async handle(call, { body }) {
       const { subject, pattern, actions } = body;
       call.about(`${subject} ${pattern}:${actions.join(',')}`);
       await requireAdminOf(call, pattern);
-      const isThere = await setGrant(call.registry, subject as Subject, { pattern, actions });
-      present(isThere || undefined, 'subject', subject);
+      const granter = await authorityOf(call);
+      const isThere = await setGrant(call.registry, subject as Subject, { pattern, actions }, granter);
+      if (!isThere) tellOnlyAdmins(call, granter, `subject: ${subject}`);
       return body;
     },
   }),
   'grant.remove': endpoint({
-    summary: 'Take away what a subject may do by a pattern',
+    summary:
+      'Take away what a subject may do by a pattern. Whether it had such a grant is told to admins of the registry only',
     query: z.strictObject({ subject: SubjectId, pattern: GrantPattern }),
     problems: {
       404: 'There is no such grant.',
@@ -70,10 +74,16 @@ export const endpoints = {
       call.about(`${subject} ${pattern}`);
       await requireAdminOf(call, pattern);
       if (!(await removeGrant(call.registry, subject as Subject, pattern)))
-        throw notFound(`grant: ${subject} has none for ${pattern}`);
+        tellOnlyAdmins(call, await authorityOf(call), `grant: ${subject} has none for ${pattern}`);
     },
   }),
 } satisfies Record<string, Endpoint>;
+
+/** Throws that there is no such thing; the trail has it where the caller may not know who exists. */
+function tellOnlyAdmins(call: Call, granter: Authority, what: string): void {
+  if (granter.administers('*')) throw notFound(what);
+  call.about(`nothing was done, there is no such ${what}`);
+}
 
 async function allGrants(
   { registry }: Call,

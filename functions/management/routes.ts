@@ -33,6 +33,9 @@ const REPOSITORY = `${BASE}/repositories/<name>`;
 /** No part of a repository's name is a hyphen alone: what follows it is no longer the name. */
 const TAGS = `${REPOSITORY}/-/tags`;
 
+/** What a change is answered with where nothing else is said. */
+const USUAL = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 } as const;
+
 /** The endpoints of the management API. The first that fits wins. */
 export const MANAGEMENT_ROUTES = [
   {
@@ -44,7 +47,7 @@ export const MANAGEMENT_ROUTES = [
       (await import('./openapi.ts')).openApi(MANAGEMENT_ROUTES).answer(call),
   },
   read(`${BASE}/me`, 'me.get', me),
-  change('PUT', `${BASE}/me/password`, 'me.password', me),
+  change('PUT', `${BASE}/me/password`, 'me.password', me, 204),
   read(`${BASE}/users`, 'user.list', users),
   change('POST', `${BASE}/users`, 'user.create', users),
   read(USER, 'user.get', users),
@@ -59,12 +62,12 @@ export const MANAGEMENT_ROUTES = [
   read(ROBOT, 'robot.get', robots),
   change('PATCH', ROBOT, 'robot.change', robots),
   change('DELETE', ROBOT, 'robot.delete', robots),
-  change('POST', `${ROBOT}/secret`, 'robot.secret', robots),
+  change('POST', `${ROBOT}/secret`, 'robot.secret', robots, 200),
   read(`${BASE}/groups`, 'group.list', groups),
   change('POST', `${BASE}/groups`, 'group.create', groups),
   read(GROUP, 'group.get', groups),
   change('DELETE', GROUP, 'group.delete', groups),
-  change('PUT', `${GROUP}/members/<user>`, 'member.add', groups),
+  change('PUT', `${GROUP}/members/<user>`, 'member.add', groups, 204),
   change('DELETE', `${GROUP}/members/<user>`, 'member.remove', groups),
   read(`${BASE}/grants`, 'grant.list', grants),
   change('PUT', `${BASE}/grants`, 'grant.set', grants),
@@ -80,9 +83,9 @@ export const MANAGEMENT_ROUTES = [
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),
   change('DELETE', `${TAGS}/<tag>`, 'tag.delete', tags),
-  change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep),
+  change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep, 200),
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
-  change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore),
+  change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
@@ -101,8 +104,9 @@ function change<K extends string>(
   path: string,
   operation: K,
   load: () => Promise<Module<K>>,
+  audited: number = USUAL[method],
 ) {
-  return { method, path, need: 'api', operation, handler: later(operation, load), audited: true } as const;
+  return { method, path, need: 'api', operation, handler: later(operation, load), audited } as const;
 }
 
 function later<K extends string>(operation: K, load: () => Promise<Module<K>>) {

@@ -2,8 +2,9 @@ import * as z from 'zod';
 import { repositoryOf } from '../handlers/call.ts';
 import { activityOf } from '../identity/activity.ts';
 import { matcherOf } from '../oci/pattern.ts';
-import { readContents } from '../upkeep/contents.ts';
+import { inTurns } from '../registry/in-turns.ts';
 import { type Amount, amountOfAll, amountOfTags } from '../upkeep/reach.ts';
+import { readTogether } from '../upkeep/read-together.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { iso } from './output.ts';
 import { authorityOf, visibleRepository } from './rights.ts';
@@ -105,7 +106,7 @@ export const endpoints = {
       const authority = await authorityOf(call);
       const withLinks = authority.administers('*');
       const until = registry.now() + USAGE_MS;
-      const contents = await readContents(registry, name, { until, withLinks });
+      const contents = await readTogether(registry, name, { until, withLinks });
       if (!contents) return { complete: false };
       const isWanted = wantedBy(tags);
       const out = <A extends Amount>({ elsewhereBytes, apportionedBytes, ...amount }: A) => ({
@@ -114,8 +115,8 @@ export const endpoints = {
       });
       const told = {
         complete: true,
-        tagged: out(amountOfTags(contents, isWanted)),
-        repository: out(amountOfAll(contents)),
+        tagged: out(await inTurns(registry, amountOfTags(contents, isWanted))),
+        repository: out(await inTurns(registry, amountOfAll(contents))),
         uploadBytes: contents.held,
       };
       if (days === undefined || !authority.may('admin', name)) return told;

@@ -245,6 +245,19 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
+/** `host` is what the client named, where it can be shown. */
+export const foreignHost = (host = 'what was named as host') =>
+  denied(
+    `this registry answers as localhost and by names it was given, so that no web page reaches it by another; ${host} is ` +
+      'none: use the address that it printed at its start, or add the name to STOWAGE_HOSTS',
+  );
+
+export const foreignPage = () =>
+  denied(
+    "a web page that is not this registry's own has sent this, and may not: use a client of registries, or add the page's " +
+      'host to STOWAGE_HOSTS',
+  );
+
 /** What the registry keeps its data on has no room; `cure` says what its operator does about it. */
 export const storageFull = (cure: string) =>
   new RegistryError('DENIED', `the registry has no room left: its disk is full; ${cure}`, { status: 507 });
@@ -257,10 +270,19 @@ export const storageFailed = () =>
     { status: 503 },
   );
 
+/** What a load balancer is told where a store does not answer. */
+export const notReady = (cause: unknown) =>
+  new RegistryError('UNKNOWN', "the registry's stores do not answer; the registry has logged why", {
+    status: 503,
+    cause,
+  });
+
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 
-export const loginRefused = (why: string) => new RegistryError('UNAUTHORIZED', why);
+/** https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2 wants the way to log in with each 401. */
+export const loginRefused = (why: string) =>
+  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' } });
 
 export const tooManyLogins = (retryAfterSeconds: number) =>
   new RegistryError('TOOMANYREQUESTS', 'too many failed logins; wait before you try again', {
@@ -293,11 +315,13 @@ export const bytesLost = (
 
 export const isBytesLost = (error: unknown) => error instanceof RegistryError && error.code === 'UNKNOWN';
 
+const TOO_BUSY = 'too many concurrent changes to this repository; try again';
+
 /** Too many writers at once on one item; whoever waits and sends the request again will get through. */
 export const tooBusy = () =>
-  new RegistryError('TOOMANYREQUESTS', 'too many concurrent changes to this repository; try again', {
-    headers: { 'Retry-After': '1' },
-  });
+  new RegistryError('TOOMANYREQUESTS', TOO_BUSY, { headers: { 'Retry-After': '1' } });
+
+export const isTooBusy = (error: unknown) => error instanceof RegistryError && error.message === TOO_BUSY;
 
 /** They end by themselves after a week. */
 export const tooManyUploads = (most: number) =>

@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from './digest.ts';
 import { manifestInvalid } from './errors.ts';
 import { isIndexType, isManifestType, isNonDistributable, type ManifestMediaType } from './media-types.ts';
+import { parseJson, requireReadable } from './readable.ts';
 
 /** What a manifest says about content it points at.
  *  https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md */
@@ -43,7 +44,8 @@ const UNTYPED = new Set(['', 'application/json', 'application/octet-stream']);
 /** Reads a manifest or index, OCI 1.1 or Docker schema 2; throws MANIFEST_INVALID with the reason.
  *  https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md */
 export function parseManifest(bytes: Uint8Array, contentType: string): Manifest {
-  const json = parseObject(bytes);
+  const json = object(parseJson(bytes), 'the body');
+  requireReadable(json);
   if (json['schemaVersion'] !== 2) throw manifestInvalid('schemaVersion must be 2');
   const mediaType = mediaTypeOf(json, contentType);
   const references = isIndexType(mediaType) ? indexReferences(json) : imageReferences(json);
@@ -56,16 +58,6 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
     ...(artifactType && { artifactType }),
     annotations: annotationsOf(json),
   };
-}
-
-function parseObject(bytes: Uint8Array): Json {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw manifestInvalid('the body is not JSON in UTF-8');
-  }
-  return object(json, 'the body');
 }
 
 function object(json: unknown, what: string): Json {
@@ -141,12 +133,10 @@ function artifactTypeOf(json: Json, mediaType: string): string | undefined {
   return type || undefined;
 }
 
+/** Go reads an annotation that is null as an empty one. */
 function annotationsOf(json: Json): Readonly<Record<string, string>> {
-  const annotations = object(json['annotations'] ?? {}, 'annotations');
-  for (const [key, value] of Object.entries(annotations)) {
-    if (typeof value !== 'string') throw manifestInvalid(`annotation ${quote(key)} is not a string`);
-  }
-  return annotations as Record<string, string>;
+  const entries = Object.entries((json['annotations'] ?? {}) as Readonly<Record<string, string | null>>);
+  return Object.fromEntries(entries.map(([key, value]) => [key, value ?? '']));
 }
 
 /** A layer may stand twice in an image: one reference is enough, unless the two contradict each other. */

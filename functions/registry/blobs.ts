@@ -3,11 +3,19 @@ import type { Digest } from '../oci/digest.ts';
 import { blobInUse, blobUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ByteRange, StoredObject } from '../storage/blob-store.ts';
-import { type Attributes, type Condition, equals, type Operation, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  atLeast,
+  atMost,
+  type Condition,
+  equals,
+  type Operation,
+  present,
+} from '../storage/table.ts';
 import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
 import { findPlace, followReplaced, linkStored } from './links.ts';
 import { discard } from './outbox.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import { readObject } from './reading.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
@@ -73,7 +81,7 @@ export async function mountBlob(
   const sources = mount.from === undefined ? await linkersFor(registry, mount.digest) : [mount.from];
   const source = await mount.choose(sources);
   if (source === undefined) return false;
-  return untilWon(registry, async () => {
+  return inTurn(registry, [mount.digest], async (registry) => {
     const { repository, digest } = mount;
     if (!(await registry.table.get(blobKey(source, digest)))) return false;
     const place = await findPlace(registry, repository, digest);
@@ -95,7 +103,7 @@ async function linkersFor({ table }: Registry, digest: Digest): Promise<Reposito
 /** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the
  *  bytes go a day after their last link in any repository. */
 export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
-  await untilWon(registry, async () => {
+  await inTurn(registry, [name, digest], async (registry) => {
     const repository = await findRepository(registry, name);
     const [linked, stored] = await registry.table.getMany([blobKey(name, digest), digestKey(digest)]);
     if (!repository || !linked) throw blobUnknown(digest);
@@ -116,7 +124,7 @@ export async function deleteBlob(registry: Registry, name: RepositoryName, diges
 }
 
 /** Takes one link away, and with the last one the digest itself; four operations at most. `when` is what must hold for
- *  the link. */
+ *  the link. Of several links it is the same how many stay: those who take one each at once do not meet. */
 export function unlinkOperations(
   registry: Registry,
   name: RepositoryName,
@@ -127,12 +135,12 @@ export function unlinkOperations(
   const links = stored['links'] as number;
   const { objectKey } = storedObjectOf(stored);
   const unlink: Operation[] = [{ remove: blobKey(name, digest), when }, { remove: linkerKey(digest, name) }];
-  const counted = [equals('links', links), equals('objectKey', objectKey)];
+  const same = equals('objectKey', objectKey);
   return links > 1
-    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when: counted }]
+    ? [...unlink, { update: digestKey(digest), add: { links: -1 }, when: [atLeast('links', 2), same] }]
     : [
         ...unlink,
-        { remove: digestKey(digest), when: counted },
+        { remove: digestKey(digest), when: [atMost('links', 1), same] },
         discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000),
       ];
 }

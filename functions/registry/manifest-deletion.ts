@@ -14,7 +14,7 @@ import {
   tagIndexOf,
   tagKey,
 } from './keys.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import { manifestsUsing } from './references.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type Repository } from './repositories.ts';
@@ -31,7 +31,7 @@ export async function deleteManifest(
   name: RepositoryName,
   digest: Digest,
 ): Promise<void> {
-  await untilWon(registry, async () => {
+  await inTurn(registry, [name], async (registry) => {
     const repository = await findRepository(registry, name);
     const [manifest, grave] = await readDoomed(registry, name, digest);
     if (!repository || !manifest) throw manifestUnknown(digest);

@@ -37,7 +37,11 @@ export class ManifestObject {
   async place(repository: PushTarget, isCounted: boolean): Promise<Placement> {
     const bytes = this.#bytes;
     if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return { content: { bytes }, operations: [], counted: 0 };
-    this.#written ??= this.#write(repository, isCounted ? 0 : bytes.length);
+    this.#written ??= this.#write(repository, isCounted ? 0 : bytes.length).catch(async (error: unknown) => {
+      this.#written = undefined; // the next attempt writes another one
+      await this.end();
+      throw error;
+    });
     return this.#written;
   }
 

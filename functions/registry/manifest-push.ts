@@ -1,6 +1,7 @@
 import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
-import { digestMismatch, manifestBlobsUnknown } from '../oci/errors.ts';
+import { digestMismatch, manifestBlobsUnknown, manifestInvalid } from '../oci/errors.ts';
+import { excessIn } from '../oci/json-size.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
@@ -11,7 +12,7 @@ import { ManifestObject, type Placement } from './manifest-object.ts';
 import { countsBytes } from './meters.ts';
 import { discardReplaced } from './outbox.ts';
 import { charge } from './quotas.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import { holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
@@ -37,14 +38,19 @@ export async function putManifest(
   registry: Registry,
   push: ManifestPush,
 ): Promise<{ digest: Digest; subject?: Digest }> {
+  await registry.giveWay?.();
   const digest = digestOf(push.digest ? algorithmOf(push.digest) : CANONICAL, push.bytes);
   if (push.digest && push.digest !== digest) throw digestMismatch(push.digest);
+  await registry.giveWay?.();
+  const excess = excessIn(push.bytes);
+  if (excess !== undefined) throw manifestInvalid(`it has ${excess}`);
+  await registry.giveWay?.();
   const manifest = parseManifest(push.bytes, push.contentType);
   const written = new ManifestObject(registry, push.bytes);
   const place: Commit['place'] = (repository, isCounted) => written.place(repository, isCounted);
   const size = push.bytes.length;
   try {
-    await untilWon(registry, async () => {
+    await inTurn(registry, [push.repository], async (registry) => {
       const { repository } = await openForPush(registry, push.repository);
       await holdAll(registry, repository, digest, manifest);
       return commit(registry, { repository, digest, manifest, size, tags: push.tags, place });

@@ -1,21 +1,57 @@
-import { tooBusy } from '../oci/errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isTooBusy, tooBusy } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from './registry.ts';
 
 /** What an attempt answers when another writer changed what it had read. */
 export const LOST = Symbol('lost race');
 
-/** A writer that loses this often stands in a queue that only time can shorten. */
-const MAX_ATTEMPTS = 32;
+/** Ours: with the 5 s that a table may stay busy less than the 29 s that a Lambda has. */
+const PATIENCE_MS = 20_000;
 
-/** Repeats `attempt`, which reads anew each time, until it wins or refuses; TOOMANYREQUESTS after 32 losses. */
-export async function untilWon<T>(
-  registry: Registry,
-  attempt: () => Promise<T | typeof LOST>,
-): Promise<Exclude<T, typeof LOST>> {
-  for (let tried = 1; tried <= MAX_ATTEMPTS; tried += 1) {
-    const result = await attempt();
-    if (result !== LOST) return result as Exclude<T, typeof LOST>;
-    await registry.pause(tried);
+type Attempt<T> = () => Promise<T | typeof LOST>;
+type Won<T> = Exclude<T, typeof LOST>;
+
+/** Repeats `attempt`, which reads anew each time, until it wins or refuses. TOOMANYREQUESTS where it has lost, or the table was
+ *  busy with others, for 20 s or until `racesUntil`. */
+export async function untilWon<T>(registry: Registry, attempt: Attempt<T>): Promise<Won<T>> {
+  const { steady, racesUntil = Number.POSITIVE_INFINITY, pause } = registry;
+  const end = Math.min(steady() + PATIENCE_MS, racesUntil);
+  for (let tried = 1; ; tried += 1) {
+    const result = await unlessBusy(attempt);
+    if (result !== LOST) return result as Won<T>;
+    if (steady() >= end) throw tooBusy();
+    await pause(tried);
   }
-  throw tooBusy();
+}
+
+/** As `untilWon`, of what many do to one repository, to one blob, or to both, in this order: who has lost once, or met others at an
+ *  item, takes a turn, so that none waits for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
+export async function inTurn<T>(
+  { turns, ...registry }: Registry,
+  what: readonly [RepositoryName] | readonly [Digest] | readonly [RepositoryName, Digest],
+  attempt: (registry: Registry) => ReturnType<Attempt<T>>,
+): Promise<Won<T>> {
+  if (!turns) return untilWon(registry, () => attempt(registry));
+  for (const each of what) await turns.free(each);
+  const hasty = { ...registry, table: registry.table.hasty?.() ?? registry.table };
+  const result = await unlessBusy(() => attempt(hasty));
+  if (result !== LOST) return result as Won<T>;
+  const ends: (() => void)[] = [];
+  for (const each of what) ends.push(await turns.take(each));
+  try {
+    return await untilWon(registry, () => attempt(registry));
+  } finally {
+    for (const end of ends) end();
+  }
+}
+
+/** Who finds the table busy with others has lost to them. */
+async function unlessBusy<T>(attempt: Attempt<T>): Promise<T | typeof LOST> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (isTooBusy(error)) return LOST;
+    throw error;
+  }
 }

@@ -41,17 +41,24 @@ export interface ReferrersQuery {
   readonly last?: Digest;
 }
 
+/** Ours: referrers that one request looks at for those that the filter fits; some seconds on AWS. Where that is none, the page
+ *  is empty and has a next one all the same; many clients read one page only, so it is more than anything has. */
+const MAX_READ = 50_000;
+
 /** Descriptors of the manifests whose subject is `subject` (end-12), in the order of their digests; empty
  *  where there are none, or no such repository. A page has 1 MiB, or one descriptor that is larger. */
 export async function listReferrers(registry: Registry, query: ReferrersQuery): Promise<ReferrersPage> {
   const descriptors: Descriptor[] = [];
   let bytes = 0;
-  for await (const item of referrerItems(registry, query)) {
-    const descriptor = await descriptorOf(registry, query.name, item);
-    bytes += Buffer.byteLength(JSON.stringify(descriptor));
-    const last = descriptors.at(-1);
-    if (last && bytes > MAX_REFERRERS_BYTES) return { descriptors, next: last.digest };
-    descriptors.push(descriptor);
+  for await (const { items, next } of referrerBatches(registry, query)) {
+    for (const item of items) {
+      const descriptor = await descriptorOf(registry, query.name, item);
+      bytes += Buffer.byteLength(JSON.stringify(descriptor));
+      const last = descriptors.at(-1);
+      if (last && bytes > MAX_REFERRERS_BYTES) return { descriptors, next: last.digest };
+      descriptors.push(descriptor);
+    }
+    if (next !== undefined) return { descriptors, next };
   }
   return { descriptors };
 }
@@ -59,17 +66,26 @@ export async function listReferrers(registry: Registry, query: ReferrersQuery): 
 const FIRST_BATCH = 100;
 const LARGEST_BATCH = 1000;
 
-async function* referrerItems({ table }: Registry, query: ReferrersQuery): AsyncGenerator<Item> {
+interface Batch {
+  readonly items: readonly Item[];
+  /** Where the next request goes on, if this one has read enough. */
+  readonly next?: Digest;
+}
+
+async function* referrerBatches({ table }: Registry, query: ReferrersQuery): AsyncGenerator<Batch> {
   const { name, subject, artifactType } = query;
   const matches = (item: Item) =>
     artifactType === undefined || item.attributes['artifactType'] === artifactType;
   let after = query.last && afterReferrer(subject, query.last);
-  for (let limit = FIRST_BATCH; ; ) {
+  let limit = FIRST_BATCH;
+  for (let read = limit; ; read += limit) {
     const range = { ...referrersOf(name, subject), limit };
     const items = await table.query({ ...range, ...(after !== undefined && { after }) });
-    yield* items.filter(matches);
-    if (items.length < limit) return;
-    after = items.at(-1)?.key.sort;
+    const last = items.length === limit ? items.at(-1) : undefined;
+    const isEnough = last && read >= MAX_READ;
+    yield { items: items.filter(matches), ...(isEnough && { next: lastPartOf(last) as Digest }) };
+    if (!last) return;
+    after = last.key.sort;
     limit = batchAfter(items);
   }
 }

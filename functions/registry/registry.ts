@@ -1,10 +1,14 @@
 import type { BlobStore } from '../storage/blob-store.ts';
+import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
+import type { Turns } from './turns.ts';
 
 /** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
 export interface Registry {
   readonly table: Table;
   readonly blobs: BlobStore;
+  /** Whether a query for keys alone reads nothing else of the items. DynamoDB reads, and bills, all of them. @default false */
+  readonly readsKeysAlone?: boolean;
   /** Whether clients may write the bytes of an upload to the store themselves, past the registry. @default false */
   readonly direct?: boolean;
   /** How many uploads one caller may have open. @default MAX_OPEN_UPLOADS */
@@ -13,8 +17,8 @@ export interface Registry {
   readonly actor?: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Milliseconds since any moment, by a clock that nobody sets. @default the host has none */
-  readonly steady?: () => number;
+  /** Milliseconds since any moment, by a clock that nobody sets. */
+  readonly steady: () => number;
   /** Why the host doubts its clock: then nothing may be deleted for its age. @default never */
   readonly doubt?: () => string | undefined;
   /** A fresh UUID. */
@@ -23,7 +27,16 @@ export interface Registry {
    *  process ends. Absent where the process may stand still after its answer, as on Lambda: then the answer waits. */
   readonly afterwards?: (work: () => Promise<void>) => void;
   /** Waits before lost race number `attempt` (from 1) is tried again. */
-  readonly pause: (attempt: number) => Promise<void>;
+  readonly pause: Pause;
+  /** Of the writers of this process. @default where each request has a process of its own, nobody waits for others */
+  readonly turns?: Turns;
+  /** By `steady`: who loses a race then gives up. @default what a race takes is all that counts */
+  readonly racesUntil?: number;
+  /** The same registry for one request or one job, which lets others have their turn. Absent where a process serves one at a
+   *  time. */
+  readonly visit?: () => Registry;
+  /** To be awaited now and then in a computation over much: lets others have their turn. Absent where there are none. */
+  readonly giveWay?: () => Promise<void>;
   /** The same registry past the end that this one has by `registryUntil`. */
   readonly lasting?: Registry;
 }

@@ -1,6 +1,7 @@
 import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, absent, type Item, type Key, MAX_OPERATIONS, present } from '../storage/table.ts';
+import { inTurns, type Steps } from './in-turns.ts';
 import {
   directoryKey,
   policiesKey,
@@ -107,12 +108,26 @@ export async function listEntries(
   for (let last = page.last; ; ) {
     const after = last === undefined ? {} : { after: last };
     const items = await registry.table.query({ ...repositories, ...after, limit: atOnce });
-    entries.push(...items.map(entryOf).filter(isVisible));
+    entries.push(...(await inTurns(registry, visibleAmong(items, isVisible))));
     if (entries.length > limit)
       return { entries: entries.slice(0, limit), next: entries[limit - 1]?.name as string };
     if (items.length < atOnce) return { entries };
     last = items.at(-1)?.key.sort;
   }
+}
+
+/** Whoever asks may have some thousand grants, each of which is looked at. */
+function* visibleAmong(
+  items: readonly Item[],
+  isVisible: (entry: RepositoryEntry) => boolean,
+): Steps<readonly RepositoryEntry[]> {
+  const found: RepositoryEntry[] = [];
+  for (const item of items) {
+    const entry = entryOf(item);
+    if (isVisible(entry)) found.push(entry);
+    yield;
+  }
+  return found;
 }
 
 /** As `listEntries`, names only. */

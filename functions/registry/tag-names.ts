@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { repositoryFull } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { ItemTooLarge, type Operation, type Outcome } from '../storage/table.ts';
+import { type Item, ItemTooLarge, type Operation, type Outcome } from '../storage/table.ts';
+import { inTurns, type Steps, sortedInSteps } from './in-turns.ts';
 import { tagNamesKey, tagNamesOf } from './keys.ts';
 import type { Registry } from './registry.ts';
 
@@ -43,10 +44,22 @@ export async function writeNames(
   }
 }
 
-/** The names of all tags, in byte order. */
-export async function readTagNames({ table }: Registry, name: RepositoryName): Promise<string[]> {
-  const items = await table.query({ ...tagNamesOf(name), limit: SHARDS });
-  return items
-    .flatMap(({ attributes }) => (attributes['names'] as readonly string[] | undefined) ?? [])
-    .sort();
+/** The names of all tags past `last`, in byte order. */
+export async function readTagNames(
+  registry: Registry,
+  name: RepositoryName,
+  last: string,
+): Promise<readonly string[]> {
+  const items = await registry.table.query({ ...tagNamesOf(name), limit: SHARDS });
+  return inTurns(registry, namesIn(items, last));
+}
+
+function* namesIn(items: readonly Item[], last: string): Steps<readonly string[]> {
+  const names: string[] = [];
+  for (const { attributes } of items) {
+    for (const name of (attributes['names'] as readonly string[] | undefined) ?? [])
+      if (name > last) names.push(name);
+    yield;
+  }
+  return yield* sortedInSteps(names, (a, b) => (a < b ? -1 : Number(a > b)));
 }

@@ -6,7 +6,7 @@ import { moveConditions, refuseImmutable } from './immutable-tags.ts';
 import { afterTag, historyKey, policiesKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 import { rulesIn } from './policies.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type PushTarget } from './repositories.ts';
 import { readTagNames, renameOperations } from './tag-names.ts';
@@ -63,7 +63,7 @@ export function untag(
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
-  await untilWon(registry, async () => {
+  await inTurn(registry, [name], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
     if (!found) throw manifestUnknown(tag);
     const digest = found['digest'] as Digest;
@@ -73,21 +73,22 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
   });
 }
 
-/** Ours: a page of so few tags is read from the tags themselves. The names of all tags, which are read at once, would be
- *  more than that in a large repository. */
+/** Ours: a page of so few tags is read from the tags themselves, and every page where their keys alone can be read. The names
+ *  of all tags, which are read at once, would be more than that in a large repository. */
 const SHORT_PAGE = 100;
 
 /** Tags in byte order (end-8); NAME_UNKNOWN where nothing was ever pushed under this name. */
 export async function listTags(registry: Registry, name: RepositoryName, page: PageRequest): Promise<Page> {
   const { last = '' } = page;
+  const isLong = page.limit > SHORT_PAGE && !registry.readsKeysAlone;
   const [repository, names] = await Promise.all([
     findRepository(registry, name),
-    page.limit > SHORT_PAGE ? readTagNames(registry, name) : undefined,
+    isLong ? readTagNames(registry, name, last) : undefined,
   ]);
   if (!repository?.listed) throw nameUnknown(name);
   const isListed = names !== undefined && repository.namesTags;
   return pageOf(page, async (limit) => {
-    if (isListed) return names.filter((tag) => tag > last).slice(0, limit);
+    if (isListed) return names.slice(0, limit);
     const after = last === '' ? {} : { after: afterTag(last) };
     const items = await registry.table.query({ ...tagsOf(name), ...after, limit, keysOnly: true });
     return items.map(tagIn);

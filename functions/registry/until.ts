@@ -1,18 +1,24 @@
 import { blobsUntil, tableUntil } from '../storage/until.ts';
 import type { Registry } from './registry.ts';
 
-/** The registry for one request, or one run of a job: once `signal` has fired no call to its stores begins and no lost race is
- *  tried again, so that whoever was told an error, or has gone, changes nothing later. A protocol that is stopped so is one whose
- *  process has died at that step. */
-export function registryUntil(registry: Registry, signal: AbortSignal): Registry {
+/** The registry for one request, or one run of a job, which lets others have their turn and whose races end after `racesMs`:
+ *  once `signal` has fired no call to its stores begins and no lost race is tried again, so that whoever was told an error, or has
+ *  gone, changes nothing later. A protocol that is stopped so is one whose process has died at that step. */
+export function registryUntil(
+  registry: Registry,
+  signal: AbortSignal,
+  racesMs = Number.POSITIVE_INFINITY,
+): Registry {
+  const visiting = registry.visit?.() ?? registry;
   return {
-    ...registry,
-    table: tableUntil(registry.table, signal),
-    blobs: blobsUntil(registry.blobs, signal),
+    ...visiting,
+    table: tableUntil(visiting.table, signal),
+    blobs: blobsUntil(visiting.blobs, signal),
     pause: async (attempt) => {
       signal.throwIfAborted();
-      await registry.pause(attempt);
+      await visiting.pause(attempt);
     },
+    racesUntil: registry.steady() + racesMs,
     lasting: lasting(registry),
   };
 }

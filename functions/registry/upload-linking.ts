@@ -9,7 +9,7 @@ import { passHold } from './hold-passing.ts';
 import { blobKey, digestKey, uploadKey } from './keys.ts';
 import { findPlace, linkOperations, linkStored } from './links.ts';
 import { rescue } from './outbox.ts';
-import { LOST, untilWon } from './races.ts';
+import { inTurn, LOST } from './races.ts';
 import type { Registry } from './registry.ts';
 import { leaveBehind } from './replacement.ts';
 import { isUnsound } from './soundness.ts';
@@ -31,7 +31,7 @@ export async function linkUpload(
   object: StoredObject,
   digest: Digest,
 ): Promise<boolean> {
-  const linked = await untilWon(registry, () => tryLink(registry, session, object, digest));
+  const linked = await inTurn(registry, [digest], (turn) => tryLink(turn, session, object, digest));
   if (!linked) return false;
   const { isSpare, isHeld, replaces } = linked;
   if (isHeld) await freeSpare(registry, session, isSpare ? object : undefined);
@@ -86,7 +86,7 @@ export async function linkKnown(
   const hash = createHash(algorithm);
   for await (const chunk of body) hash.update(chunk);
   if (finishDigest(algorithm, hash) !== digest) return { is: 'mismatch' };
-  const closed = await untilWon(registry, async () => {
+  const closed = await inTurn(registry, [digest], async (registry) => {
     const now = await findPlace(registry, repository, digest);
     if (!now.linked || !now.stored) throw uploadLost(); // deleted while it was sent
     const outcome = await registry.table.write([

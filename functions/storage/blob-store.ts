@@ -123,9 +123,9 @@ export interface BlobStore {
   plug(objectKey: ObjectKey): Promise<boolean>;
   /** Stores a small object whole, under a key that was never written. */
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
-  /** Where a client can fetch the object itself, which has this digest; relative to the registry where that is the
-   *  place, and `undefined` where `read` serves it better. */
-  downloadUrl(object: StoredObject, digest: Digest): Promise<string | undefined>;
+  /** Where a client can fetch the object itself, which has this digest; relative to the registry, which the client calls
+   *  `host`, where that is the place, and `undefined` where `read` serves it better. */
+  downloadUrl(object: StoredObject, digest: Digest, host: string): Promise<string | undefined>;
   /** The object's bytes, or a range of them; `undefined` where there is no such object. Fails with `ObjectDamaged` where it is
    *  of another size, before a byte is answered. */
   read(object: StoredObject, options?: ReadOptions): Promise<Body | undefined>;

@@ -22,13 +22,13 @@ export interface Item {
   readonly attributes: Attributes;
 }
 
-/** What must hold for an item at the moment of a write. `equals` and `atMost` fail where the item or the
- *  attribute is absent. The set is closed, so that every store can honour all of it. */
+/** What must hold for an item at the moment of a write. All but `absent` fail where the item or the
+ *  attribute is. The set is closed, so that every store can honour all of it. */
 export type Condition =
   | { readonly is: 'absent' }
   | { readonly is: 'present' }
   | { readonly is: 'equals'; readonly attribute: string; readonly value: string | number | boolean }
-  | { readonly is: 'atMost'; readonly attribute: string; readonly value: number };
+  | { readonly is: 'atMost' | 'atLeast'; readonly attribute: string; readonly value: number };
 
 /** One change in a transaction; `when` lists conditions that must all hold for its item. */
 export type Operation =
@@ -88,6 +88,9 @@ export interface Table {
   /** The same table until `signal` fires: then calls under way are cut, and fail with its reason, and no other begins or is
    *  repeated. Absent where no call takes long enough to be cut. */
   until?(signal: AbortSignal): Table;
+  /** The same table, whose calls are refused at once with TOOMANYREQUESTS where a transaction of others is at their items, and
+   *  not repeated. Absent where none ever is. */
+  hasty?(): Table;
 }
 
 export const absent: Condition = { is: 'absent' };
@@ -98,6 +101,7 @@ export const equals = (attribute: string, value: string | number | boolean): Con
   value,
 });
 export const atMost = (attribute: string, value: number): Condition => ({ is: 'atMost', attribute, value });
+export const atLeast = (attribute: string, value: number): Condition => ({ is: 'atLeast', attribute, value });
 
 export function keyOf(operation: Operation): Key {
   if ('put' in operation) return operation.put;

@@ -15,6 +15,11 @@ interface ManifestEntry {
   metadata: number;
 }
 
+export interface TagEntry {
+  readonly manifest: Digest;
+  readonly metadata: number;
+}
+
 export interface BlobEntry {
   /** Bytes of the blob, and of its items in the table. */
   readonly size: number;
@@ -25,7 +30,7 @@ export interface BlobEntry {
 
 /** What a repository holds, by what refers to what; a few hundred bytes for each tag, manifest and blob. */
 export interface Contents {
-  readonly tags: Map<Tag, { readonly manifest: Digest; readonly metadata: number }>;
+  readonly tags: Map<Tag, TagEntry>;
   readonly manifests: Map<Digest, ManifestEntry>;
   readonly blobs: Map<Digest, BlobEntry>;
   /** When a tag or a digest was last pulled, to the day; milliseconds. */
@@ -36,7 +41,7 @@ export interface Contents {
   held: number;
 }
 
-interface Reading {
+export interface Reading {
   /** Milliseconds: when to stop. */
   readonly until: number;
   /** Whether to look up how many repositories link each blob, one item each. */

@@ -59,6 +59,7 @@ export async function readGraph(
   const children = new Map<Digest, Digest[]>();
   for await (const page of sortedPages(registry.table, { ...edgesOf(name), keysOnly: true })) {
     for (const edge of page) addChild(children, manifests, edge);
+    await registry.giveWay?.();
   }
   if (withUntagged) await lookUpUntagged(registry, name, { tags, manifests });
   return { tags, manifests, children };

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import type { Steps } from '../registry/in-turns.ts';
 import type { Policy } from '../registry/policies.ts';
 import type { Finding } from './finding.ts';
 import { type Graph, type ManifestNode, ownerByName, type TagNode } from './retention-graph.ts';
@@ -26,8 +27,8 @@ export interface Plan {
 
 /** Decides what stays: roots are tags that stay, untagged manifests whose time is not over, and what somebody may be
  *  about to use; with a root stay its children, its referrers and its signatures, and theirs. All else goes. */
-export function planRetention(graph: Graph, options: PlanOptions): Plan {
-  return new Planner(graph, options).plan();
+export function* planRetention(graph: Graph, options: PlanOptions): Steps<Plan> {
+  return yield* new Planner(graph, options).plan();
 }
 
 class Planner {
@@ -38,7 +39,7 @@ class Planner {
   readonly #belongings = new Map<Digest, (readonly [Digest, string])[]>();
   readonly #owners = new Map<Digest, Digest[]>();
   readonly #kept = new Map<Digest, string>();
-  readonly #verdicts: ReadonlyMap<TagNode, TagVerdict>;
+  #verdicts: ReadonlyMap<TagNode, TagVerdict> = new Map();
   /** Tags that belong to a manifest that is there. */
   readonly #companions: ReadonlySet<TagNode>;
 
@@ -50,39 +51,46 @@ class Planner {
     this.#days = days.length > 0 ? Math.max(...days) : undefined;
     const owned = (node: TagNode) => graph.manifests.has(ownerByName(node.tag) ?? ('' as Digest));
     this.#companions = new Set(graph.tags.filter(owned));
-    const ordinary = graph.tags.filter((node) => !this.#companions.has(node) && !ownerByName(node.tag));
-    this.#verdicts = judgeTags(ordinary, graph, options.policies, options.now);
-    this.#relate();
   }
 
-  plan(): Plan {
-    for (const node of this.#graph.tags) {
+  *plan(): Steps<Plan> {
+    const graph = this.#graph;
+    const ordinary = graph.tags.filter((node) => !this.#companions.has(node) && !ownerByName(node.tag));
+    this.#verdicts = yield* judgeTags(ordinary, graph, this.#options.policies, this.#options.now);
+    yield* this.#relate();
+    for (const node of graph.tags) {
+      yield;
       const verdict = this.#verdictOf(node);
       if (verdict?.keeps) this.#keep(node.digest, `tag ${node.tag} is on it`);
     }
-    for (const node of this.#graph.manifests.values()) {
+    for (const node of graph.manifests.values()) {
+      yield;
       const why = this.#whyRoot(node);
       if (why !== undefined) this.#keep(node.digest, why);
     }
-    this.#keepCircles();
-    return {
-      tags: this.#graph.tags.map((node) => this.#tagFinding(node)),
-      manifests: this.#findings(),
-      owners: this.#owners,
-    };
+    yield* this.#keepCircles();
+    const tags: (readonly [TagNode, Finding])[] = [];
+    for (const node of graph.tags) {
+      tags.push(this.#tagFinding(node));
+      yield;
+    }
+    return { tags, manifests: yield* this.#findings(), owners: this.#owners };
   }
 
-  #relate(): void {
+  *#relate(): Steps<void> {
     const { tags, manifests, children } = this.#graph;
     for (const [index, listed] of children) {
       for (const child of listed) this.#own(index, child, 'index');
+      yield;
     }
     for (const { digest, subject } of manifests.values()) {
       if (subject && manifests.has(subject)) this.#own(subject, digest, 'subject');
+      yield;
     }
     for (const { tag, digest } of tags) {
       const owner = ownerByName(tag);
       if (owner && owner !== digest && manifests.has(owner)) this.#own(owner, digest, 'signed manifest');
+      yield;
     }
   }
 
@@ -150,20 +158,22 @@ class Planner {
   }
 
   /** Names can make two manifests belong to each other; what belongs to nothing else is nobody's to delete. */
-  #keepCircles(): void {
-    const order = new Set(this.#ownersFirst());
+  *#keepCircles(): Steps<void> {
+    const order = new Set(yield* this.#ownersFirst());
     for (const digest of this.#graph.manifests.keys()) {
+      yield;
       if (!this.#kept.has(digest) && !order.has(digest))
         this.#keep(digest, 'it belongs to what belongs to it');
     }
   }
 
   /** All that goes, each after all of its owners that go, too; what is in a circle is left out. */
-  #ownersFirst(): Digest[] {
+  *#ownersFirst(): Steps<Digest[]> {
     const going = [...this.#graph.manifests.keys()].filter((digest) => !this.#kept.has(digest));
     const left = new Map(going.map((digest) => [digest, this.#owners.get(digest)?.length ?? 0]));
     const order = going.filter((digest) => left.get(digest) === 0);
     for (const owner of order) {
+      yield;
       for (const [owned] of this.#belongings.get(owner) ?? []) {
         const count = left.get(owned);
         if (count === undefined) continue;
@@ -174,14 +184,17 @@ class Planner {
     return order;
   }
 
-  #findings(): Finding[] {
-    const kept = [...this.#kept].map(
-      ([digest, reason]) => ({ action: 'keep', kind: 'manifest', digest, reason }) as const,
-    );
-    const gone = this.#ownersFirst().map(
-      (digest) => ({ action: 'delete', kind: 'manifest', digest, reason: this.#whyGone(digest) }) as const,
-    );
-    return [...kept, ...gone];
+  *#findings(): Steps<Finding[]> {
+    const findings: Finding[] = [];
+    for (const [digest, reason] of this.#kept) {
+      findings.push({ action: 'keep', kind: 'manifest', digest, reason });
+      yield;
+    }
+    for (const digest of yield* this.#ownersFirst()) {
+      findings.push({ action: 'delete', kind: 'manifest', digest, reason: this.#whyGone(digest) });
+      yield;
+    }
+    return findings;
   }
 
   #whyGone(digest: Digest): string {

@@ -1,5 +1,6 @@
 import { PULL_RECORD_SECONDS } from '../limits.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
+import { type Steps, sortedInSteps } from '../registry/in-turns.ts';
 import type { Policy, TagRule } from '../registry/policies.ts';
 import type { Graph, TagNode } from './retention-graph.ts';
 
@@ -19,19 +20,20 @@ interface Matched {
 }
 
 /** Applies pins and rules to ordinary tags: a pin keeps, then any clause of any rule; a tag that no rule matches stays. */
-export function judgeTags(
+export function* judgeTags(
   tags: readonly TagNode[],
   { manifests }: Pick<Graph, 'manifests'>,
   policies: readonly Policy[],
   now: number,
-): Map<TagNode, TagVerdict> {
-  const matched = matchesOf(tags, policies);
+): Steps<Map<TagNode, TagVerdict>> {
+  const matched = yield* matchesOf(tags, policies);
   const pins = policies.map(({ name, retention }) => ({
     name,
     matches: anyMatcherOf(retention?.pins ?? []),
   }));
   const verdicts = new Map<TagNode, TagVerdict>();
   for (const node of tags) {
+    yield;
     const pin = pins.find(({ matches }) => matches(node.tag));
     const pulledAt = Math.max(node.pulledAt ?? 0, manifests.get(node.digest)?.pulledAt ?? 0);
     verdicts.set(
@@ -43,16 +45,23 @@ export function judgeTags(
 }
 
 /** Every rule ranks the tags it matches, the newest first; of two of one moment the greater name. */
-function matchesOf(tags: readonly TagNode[], policies: readonly Policy[]): Map<TagNode, Matched[]> {
-  const newestFirst = tags.toSorted((a, b) => b.taggedAt - a.taggedAt || (a.tag < b.tag ? 1 : -1));
+function* matchesOf(tags: readonly TagNode[], policies: readonly Policy[]): Steps<Map<TagNode, Matched[]>> {
+  const newestFirst = yield* sortedInSteps(
+    tags,
+    (a, b) => b.taggedAt - a.taggedAt || (a.tag < b.tag ? 1 : -1),
+  );
   const matched = new Map<TagNode, Matched[]>();
   for (const { name: policy, retention } of policies) {
     for (const rule of retention?.tags ?? []) {
       const matches = anyMatcherOf(rule.match);
-      for (const [rank, node] of newestFirst.filter(({ tag }) => matches(tag)).entries()) {
+      let rank = 0;
+      for (const node of newestFirst) {
+        yield;
+        if (!matches(node.tag)) continue;
         const list = matched.get(node) ?? [];
         list.push({ policy, rule, rank });
         matched.set(node, list);
+        rank += 1;
       }
     }
   }

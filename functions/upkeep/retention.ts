@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
+import { inTurns } from '../registry/in-turns.ts';
 import { graveKey, manifestKey, tagIndexOf } from '../registry/keys.ts';
 import { removeManifest } from '../registry/manifest-deletion.ts';
 import { listPolicies, type Policy, policiesFor } from '../registry/policies.ts';
@@ -27,7 +28,7 @@ async function findPlan(sweep: Pick<Sweep, 'registry' | 'name' | 'horizon'>): Pr
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
   if (policies.length === 0) return undefined;
   const graph = await readGraph(registry, name, { withUntagged: asksForUntagged(policies) });
-  return planRetention(graph, { policies, now: registry.now(), horizon });
+  return inTurns(registry, planRetention(graph, { policies, now: registry.now(), horizon }));
 }
 
 const asksForUntagged = (policies: readonly Policy[]) =>

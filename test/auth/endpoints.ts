@@ -38,6 +38,8 @@ const GRANT = { subject: 'user:nobody', pattern: 'elsewhere', actions: ['pull'] 
 
 /** Who may use each route, and a request to it. */
 export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  'GET /healthz': whole('anybody', '/healthz'),
+  'GET /readyz': whole('anybody', '/readyz'),
   'GET /v2/': whole('tokenHolders', '/v2/'),
   'GET /v2/_catalog': whole('tokenHolders', '/v2/_catalog'),
   'GET /token': whole('anybody', '/token'),

@@ -109,7 +109,7 @@ describe('a request through the front door', () => {
 
   it('is limited in its failed logins by that address, not by that of the front door', async () => {
     const statusOf = async (address: string, n: number) => {
-      const login = { username: `robot/${n}`, password: 'wrong' };
+      const login = { username: `stranger-${n}`, password: 'wrong' };
       const headers = { ...HONEST, [FRONT_HEADERS.address]: address, Authorization: basic(login) };
       return (await send('/token', headers)).status;
     };

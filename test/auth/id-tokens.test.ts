@@ -89,7 +89,7 @@ describe('an ID token', () => {
     expect((await logIn(token)).status).toBe(200);
   });
 
-  it('is not held against an address where the issuer is to blame, nor asked about all the time', async () => {
+  it('is not held against an address, whatever is wrong with it, nor is an issuer that is down asked all the time', async () => {
     const { fixture, server, logIn, signing } = await openWithIssuer();
     const token = await server.sign(GITHUB_JOB, signing());
     server.outage = 503;
@@ -99,7 +99,7 @@ describe('an ID token', () => {
     fixture.clock += 5000;
     expect((await logIn(token)).status).toBe(200);
     for (let n = 0; n < 100; n += 1) expect((await logIn('none')).status).toBe(401);
-    expect((await logIn(token)).status).toBe(429);
+    expect((await logIn(token)).status).toBe(200);
   });
 
   it('is refused for what is wrong with it by the entry that has its audience', async () => {

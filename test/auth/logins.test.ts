@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRobot } from '../../functions/identity/robots.ts';
 import { createToken, revokeToken } from '../../functions/identity/tokens.ts';
-import { changeUser, createUser } from '../../functions/identity/users.ts';
+import { changeUser, createUser, setPassword } from '../../functions/identity/users.ts';
 import { basic, type Login, openWorld, PASSWORD, type World } from './world.ts';
 
 // What guessing gets: nothing by the answer, nothing by the work that it costs, and not many tries. The work is counted
@@ -24,7 +24,7 @@ const given = { description: '', createdBy: 'test', grants: GRANTS };
 
 let world: World;
 beforeEach(async () => {
-  world = await openWorld();
+  world = await openWorld({ waits: true });
   await createUser(world.registry, { ...given, name: 'alice', password: PASSWORD });
   scrypt.mockClear();
 });
@@ -109,7 +109,13 @@ describe('a refused login', () => {
       const login = await make();
       expect(await logIn(login)).toEqual({
         status: 401,
-        headers: { 'content-type': 'application/json', 'docker-distribution-api-version': 'registry/2.0' },
+        headers: {
+          'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+          'content-type': 'application/json',
+          'docker-distribution-api-version': 'registry/2.0',
+          'www-authenticate': 'Basic realm="stowage"',
+          'x-content-type-options': 'nosniff',
+        },
         body: '{"errors":[{"code":"UNAUTHORIZED","message":"incorrect user name or password"}]}',
       });
       expect(scrypt).toHaveBeenCalledTimes(work);
@@ -191,19 +197,51 @@ describe('a flood of logins', () => {
   });
 });
 
-describe('wrong credentials from one address', () => {
-  const robot = (n: number) => wrong(`robot/r${n}`);
+describe('right passwords', () => {
+  it('of one user may come all at once, from one address or many', async () => {
+    const here = Array.from({ length: 200 }, () => statusOf(alice));
+    const there = Array.from({ length: 30 }, (_, n) => statusOf(alice, `198.51.100.${n}`));
+    expect(new Set(await Promise.all([...here, ...there]))).toEqual(new Set([200]));
+  });
+
+  it('are told from wrong ones that are tried at the same time', async () => {
+    const guesses = Array.from({ length: 9 }, (_, n) => statusOf(wrong('alice', n), '198.51.100.1'));
+    expect(await Promise.all([...guesses, statusOf(alice), statusOf(alice, '192.0.2.2')])).toEqual([
+      ...Array(9).fill(401),
+      200,
+      200,
+    ]);
+  });
+});
+
+describe('wrong passwords from one address', () => {
+  const stranger = (n: number) => wrong(`stranger-${n}`);
 
   async function exhaust(address: string): Promise<void> {
-    for (let n = 0; n < 100; n += 1) expect(await statusOf(robot(n), address)).toBe(401);
+    for (let n = 0; n < 100; n += 1) expect(await statusOf(stranger(n), address)).toBe(401);
   }
 
-  it('end after a hundred, whomever they are for, and no other address is held up', async () => {
+  it('end after a hundred users, whomever they are for, and no other address is held up', async () => {
     await exhaust(HERE);
-    for (const login of [robot(0), alice, wrong('nobody')]) {
+    for (const login of [stranger(100), alice, wrong('nobody')]) {
       expect(await logIn(login)).toMatchObject({ status: 429, headers: { 'retry-after': '300' } });
     }
     expect(await statusOf(alice, '192.0.2.2')).toBe(200);
+  });
+
+  it('hold up no token, robot or refresh token', async () => {
+    const made = await createToken(world.registry, 'alice', { description: '' });
+    const secret = await createRobot(world.registry, { ...given, name: 'ci' });
+    const refresh = await refreshTokenOf(alice);
+    await exhaust(HERE);
+    expect(await statusOf({ username: 'alice', password: made?.secret.text ?? '' })).toBe(200);
+    expect(await statusOf({ username: 'robot/ci', password: secret?.text ?? '' })).toBe(200);
+    expect(await statusOf({ username: '<token>', password: refresh })).toBe(200);
+  });
+
+  it('of a few users, such as those of another registry, keep nobody else out however often they come', async () => {
+    for (let n = 0; n < 300; n += 1) expect([401, 429]).toContain(await statusOf(wrong(`hub-${n % 20}`)));
+    expect(await statusOf(alice)).toBe(200);
   });
 
   it.each([
@@ -213,7 +251,64 @@ describe('wrong credentials from one address', () => {
     ['of an IPv4 client on an IPv6 socket', '::ffff:192.0.2.9', '192.0.2.9', '::ffff:192.0.2.10'],
   ])('count together %s', async (_, first, same, other) => {
     await exhaust(first);
-    expect(await statusOf(robot(0), same)).toBe(429);
-    expect(await statusOf(robot(0), other)).toBe(401);
+    expect(await statusOf(stranger(100), same)).toBe(429);
+    expect(await statusOf(stranger(100), other)).toBe(401);
   });
 });
+
+describe('what nobody can guess', () => {
+  it('is looked at whatever was wrong before: an expired robot keeps nobody out', async () => {
+    const secret = await createRobot(world.registry, { ...given, name: 'ci' });
+    for (let n = 0; n < 150; n += 1) expect(await statusOf(wrong('robot/old', n))).toBe(401);
+    expect(await statusOf({ username: 'robot/ci', password: secret?.text ?? '' })).toBe(200);
+    expect(await statusOf(alice)).toBe(200);
+  });
+});
+
+describe('a refresh token', () => {
+  it('is good where docker has left it, for tools that take it for a password', async () => {
+    const refresh = await refreshTokenOf(alice);
+    for (const username of ['<token>', 'alice']) {
+      expect(await statusOf({ username, password: refresh })).toBe(200);
+      const form = new URLSearchParams({ grant_type: 'password', username, password: refresh });
+      const answer = await world.app(
+        new Request('http://registry.test/token', { method: 'POST', body: form }),
+      );
+      expect(answer.status).toBe(200);
+    }
+    for (const username of ['bob', 'robot/alice', 'oidc', '']) {
+      expect(await statusOf({ username, password: refresh })).toBe(401);
+    }
+  });
+
+  it('is no longer good once the password is another one', async () => {
+    const refresh = await refreshTokenOf(alice);
+    await setPassword(world.registry, 'alice', 'another password 7');
+    expect(await statusOf({ username: '<token>', password: refresh })).toBe(401);
+  });
+
+  it('is not given to docker for secrets that were generated, which it then keeps itself, nor for a refresh token', async () => {
+    const made = await createToken(world.registry, 'alice', { description: '' });
+    const secret = await createRobot(world.registry, { ...given, name: 'ci' });
+    expect(await refreshTokenOf({ username: 'alice', password: made?.secret.text ?? '' })).toBeUndefined();
+    expect(await refreshTokenOf({ username: 'robot/ci', password: secret?.text ?? '' })).toBeUndefined();
+    expect(
+      await refreshTokenOf({ username: '<token>', password: await refreshTokenOf(alice) }),
+    ).toBeUndefined();
+  });
+});
+
+it('an empty password is refused with what it comes from, and is no failure', async () => {
+  for (let n = 0; n < 20; n += 1) {
+    const answer = await logIn({ username: 'alice', password: '' });
+    expect(answer).toMatchObject({ status: 401, body: expect.stringContaining('the password is empty') });
+  }
+  expect(await statusOf(alice)).toBe(200);
+});
+
+async function refreshTokenOf(login: Login): Promise<string> {
+  const headers = { Authorization: basic(login) };
+  const request = new Request('http://registry.test/token?offline_token=true', { headers });
+  const answer = (await (await world.app(request)).json()) as { refresh_token: string };
+  return answer.refresh_token;
+}

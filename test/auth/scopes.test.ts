@@ -235,3 +235,32 @@ describe("somebody else's upload", () => {
     await expectUnknown(token, path.replace('/team/a/', '/team/b/'));
   });
 });
+
+describe('more scopes than a token has room for', () => {
+  const name = (n: number) =>
+    `a-team-of-some-name/a-product-with-a-name/a-component-with-a-longer-name/image-${n}`;
+  const many = Array.from({ length: 400 }, (_, n) => `scope=repository:${name(n)}:pull`).join('&');
+
+  beforeEach(async () => {
+    ci = await PRINCIPALS.robot(world, 'mirror', [{ pattern: '*', actions: ['pull'] }]);
+  });
+
+  it('leave room for the one that is asked last, and for the first', async () => {
+    const granted = (await grantedTo(ci, many)).split(' ');
+    expect(granted).toContain(`repository:${name(399)}:pull`);
+    expect(granted).toContain(`repository:${name(0)}:pull`);
+    expect(granted.length).toBeGreaterThan(20);
+    expect(granted).toContain(`repository:${name(398)}:pull`);
+  });
+
+  it('leave room for one that was asked before, and is wanted again', async () => {
+    const again = await grantedTo(ci, `${many}&scope=repository:${name(7)}:pull,push`);
+    expect(again.split(' ')).toContain(`repository:${name(7)}:pull`);
+  });
+
+  it('are still a token that fits into a header', async () => {
+    const token = await tokenFor(world, ci, [many.replaceAll('&scope=', ' ').replace('scope=', '')]);
+    expect(token.length).toBeLessThan(8000);
+    expect(await statusOf(token, `GET /v2/${name(399)}/tags/list`)).toBe(404);
+  });
+});

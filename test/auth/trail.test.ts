@@ -168,6 +168,8 @@ it('neither the trail nor a log has a password, a token or a secret, wherever cl
     const offline = await send(world, 'POST /token', FORM, `${form}`);
     const { refresh_token: refresh } = (await offline.json()) as { refresh_token: string };
     secrets.push(refresh);
+    await logIn(world, { username: '<token>', password: refresh });
+    await logIn(world, { username: refresh, password: 'x' });
     const refreshed = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refresh });
     expect((await send(world, 'POST /token', FORM, `${refreshed}`)).status).toBe(200);
     await send(world, 'POST /token', FORM, `${refreshed}x`);

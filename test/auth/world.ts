@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type App, createApp } from '../../functions/app.ts';
 import { Authentication } from '../../functions/auth/authentication.ts';
 import { TableKeys } from '../../functions/auth/table-keys.ts';
@@ -9,6 +10,7 @@ import { createToken } from '../../functions/identity/tokens.ts';
 import { addMember, createUser } from '../../functions/identity/users.ts';
 import type { WorkloadVerifier } from '../../functions/identity/workload.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
+import { fullJitter } from '../../functions/storage/pause.ts';
 import { type Fixture, openFixture } from '../registry/fixture.ts';
 
 /** What somebody logs in with; nobody needs nothing. */
@@ -29,9 +31,20 @@ export interface World {
   readonly workloads: Map<string, readonly Grant[]>;
 }
 
-export async function openWorld(): Promise<World> {
+interface WorldOptions {
+  /** Whether who meets others waits as on one machine. @default false - time only seems to pass */
+  readonly waits?: boolean;
+}
+
+export async function openWorld({ waits = false }: WorldOptions = {}): Promise<World> {
   const fixture = await openFixture();
   const { registry } = fixture;
+  if (waits) {
+    Object.assign(registry, {
+      pause: fullJitter(Math.random, setTimeout),
+      steady: () => performance.now(),
+    });
+  }
   const workloads = new Map<string, readonly Grant[]>();
   const verifier: WorkloadVerifier = {
     async verify(_registry, idToken) {

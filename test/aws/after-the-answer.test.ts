@@ -7,6 +7,7 @@ import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { TableKeys } from '../../functions/auth/table-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV } from '../../functions/environment.ts';
+import { authorityOf } from '../../functions/identity/grants.ts';
 import { setGrant } from '../../functions/identity/subject-grants.ts';
 import { discard, drainOutbox, rescue } from '../../functions/registry/outbox.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
@@ -21,7 +22,7 @@ import { startAwsStores } from './stores.ts';
 
 let atS3: ((operation: string) => Promise<void>) | undefined;
 const before = async ({ operation }: { operation: string }) => void (await atS3?.(operation));
-const stores = await startAwsStores(undefined, 0, { before: before as never });
+const stores = await startAwsStores(undefined, { s3: { before: before as never } });
 if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
 if (!stores) console.warn('skipped: what is done after an answer; no DynamoDB server is installed');
 afterAll(() => stores?.stop());
@@ -148,7 +149,8 @@ describe.runIf(stores)('whoever was told an error changes nothing later', () => 
           headers: { 'Content-Type': 'application/json' },
         }),
       async (second) => {
-        await setGrant(second.registry, 'user:alice', { pattern: 'team/*', actions: ['pull'] });
+        const admin = authorityOf([{ pattern: '*', actions: ['admin'] }]);
+        await setGrant(second.registry, 'user:alice', { pattern: 'team/*', actions: ['pull'] }, admin);
         return new Response();
       },
     );

@@ -15,15 +15,13 @@ import { loadEdgeFunctions } from './front/runtime.ts';
 import { startFront } from './front/server.ts';
 import { startGateway } from './gateway/gateway.ts';
 import type { ObjectCreated } from './s3/server.ts';
-import { type AwsStores, BUCKET_ARN, startAwsStores } from './stores.ts';
+import { type AwsStores, BUCKET_ARN, type StoresOptions, startAwsStores } from './stores.ts';
 
-export interface AwsPathOptions {
+export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'transactionMs'> {
   /** @default - any free one */
   readonly port?: number;
   /** Where the data stays. @default - a directory that goes with it */
   readonly data?: string | undefined;
-  /** How much longer each call to a store takes than it does here. @default 0 */
-  readonly latencyMs?: number;
   /** @default none */
   readonly streamHost?: 'none' | 'instance';
   /** @default s3 */
@@ -85,7 +83,8 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   });
   const cdn = downloads === 'cdn' ? { downloads: parts.downloads } : {};
   const front = await startFront({ port, edge, origins, counters, faults, ...cdn });
-  const control = await startControl({ counters, faults, origins });
+  const { conflicts } = stores;
+  const control = await startControl({ counters, faults, origins, conflicts });
   return {
     url,
     controlUrl: control.url,
@@ -114,15 +113,16 @@ interface State {
   tell: (created: ObjectCreated) => void;
 }
 
-function openStores({ data, latencyMs, downloads = 's3' }: AwsPathOptions, state: State) {
+function openStores({ data, latencyMs, transactionMs, downloads = 's3' }: AwsPathOptions, state: State) {
   const { faults } = state;
-  return startAwsStores(data, latencyMs, {
+  const s3: StoresOptions['s3'] = {
     guests: [{ credentials: OAC, service: 'cloudfront.amazonaws.com', sourceArn: DISTRIBUTION_ARN }],
     policy: () => bucketPolicy(faults, downloads),
     onObjectCreated: (created) => state.tell(created),
     before: async ({ presigned }) =>
       presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
-  });
+  };
+  return startAwsStores(data, { latencyMs, transactionMs, s3 });
 }
 
 /** As they are deployed; each reads the environment when it is loaded. */

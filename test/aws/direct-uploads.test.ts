@@ -72,6 +72,7 @@ describe.runIf(stores)('behind a front door', () => {
     const behind = createApp({ registry: opened.registry, authentication, front });
     const app: App = (request) => {
       request.headers.set(FRONT_HEADERS.secret, SECRET);
+      request.headers.set(FRONT_HEADERS.host, 'registry.example.com');
       return behind(request);
     };
     return { registry: opened.registry, app };
@@ -242,7 +243,7 @@ describe.runIf(stores)('behind a front door', () => {
       const until = Statement[0].Condition.DateLessThan['AWS:EpochTime'];
       expect(Statement).toEqual([
         {
-          Resource: `http*://*${path}?digest=${digest}`,
+          Resource: `https://registry.example.com${path}?digest=${digest}`,
           Condition: { DateLessThan: { 'AWS:EpochTime': until } },
         },
       ]);
@@ -274,9 +275,9 @@ describe.runIf(stores)('behind a front door', () => {
       };
       const { blobs } = createAwsRegistry({ ...process.env, ...missing }).registry;
       const object = { objectKey: 'blobs/x' as never, size: bytes.length };
-      await expect(blobs.downloadUrl(object, sha256(bytes))).rejects.toThrow('/nowhere');
+      await expect(blobs.downloadUrl(object, sha256(bytes), 'registry.test')).rejects.toThrow('/nowhere');
       stores?.ssm.parameters.set('/nowhere', keyPair.privateKey);
-      expect(await blobs.downloadUrl(object, sha256(bytes))).toMatch(/^\/blobs\/x\?digest=/);
+      expect(await blobs.downloadUrl(object, sha256(bytes), 'registry.test')).toMatch(/^\/blobs\/x\?digest=/);
     });
   });
 });

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { ENV } from '../../functions/environment.ts';
 import { createFirstAdmin } from '../../functions/identity/first-admin.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import { DynamoDbTable } from '../../functions/storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from '../../functions/storage/lazy-blob-store.ts';
+import { fullJitter } from '../../functions/storage/pause.ts';
 import { clientOf } from './dynamodb/table.ts';
 
 const USERNAME = 'admin';
@@ -31,12 +33,14 @@ export async function keptFirstAdmin(environment: Environment, directory: string
  *  makes none. */
 export async function makeFirstAdmin(environment: Environment): Promise<Admin> {
   const client = clientOf(environment[ENV.tableEndpoint] ?? '');
+  const pause = fullJitter(Math.random, setTimeout);
   const registry: Registry = {
-    table: new DynamoDbTable({ client, tableName: environment[ENV.table] ?? '' }),
+    table: new DynamoDbTable({ client, tableName: environment[ENV.table] ?? '', pause }),
     blobs: new LazyBlobStore(() => Promise.reject(new Error('users are only in the table'))),
     now: Date.now,
+    steady: () => performance.now(),
     newId: randomUUID,
-    pause: async () => undefined,
+    pause,
   };
   try {
     const password = await createFirstAdmin(registry, USERNAME);

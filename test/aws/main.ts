@@ -5,7 +5,8 @@ import { startAwsPath } from './aws-path.ts';
 /** The AWS path on this machine: CloudFront with the front door's functions, and behind it the Lambda functions as they are
  *  deployed with an emulated HTTP API in front, S3, and where STOWAGE_STREAM_HOST=instance the stream host; servers stand
  *  in for DynamoDB, S3, SSM and the KeyValueStore. STOWAGE_DOWNLOADS is `s3` or `cdn`. Data goes with it, unless
- *  STOWAGE_AWS_DATA names a directory. Each call to a store takes STOWAGE_AWS_LATENCY_MS longer than it does here. */
+ *  STOWAGE_AWS_DATA names a directory. Each call to a store takes STOWAGE_AWS_LATENCY_MS longer than it does here;
+ *  with STOWAGE_AWS_TRANSACTION_MS transactions of DynamoDB run so long, and conflict. */
 async function main(): Promise<void> {
   const data = process.env['STOWAGE_AWS_DATA'] || undefined;
   if (data) await mkdir(join(data, 's3'), { recursive: true });
@@ -13,6 +14,7 @@ async function main(): Promise<void> {
     port: Number(process.env['STOWAGE_FRONT_PORT'] || 5100),
     data,
     latencyMs: Number(process.env['STOWAGE_AWS_LATENCY_MS'] || 0),
+    transactionMs: Number(process.env['STOWAGE_AWS_TRANSACTION_MS'] || 0) || undefined,
     streamHost: oneOf('STOWAGE_STREAM_HOST', ['none', 'instance']),
     downloads: oneOf('STOWAGE_DOWNLOADS', ['s3', 'cdn']),
   });

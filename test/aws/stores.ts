@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { encodeKeyRing, newSigningKey, rotated } from '../../functions/auth/signing-keys.ts';
 import { ENV } from '../../functions/environment.ts';
 import { denyOverwrites } from '../../lib/blob-policy.ts';
+import { type DynamoDbProxy, startProxy } from './dynamodb/proxy.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { clientOf, createTable } from './dynamodb/table.ts';
 import { type S3Server, type S3ServerOptions, startS3Server } from './s3/server.ts';
-import { startSlowProxy } from './slow-proxy.ts';
 import { type SsmServer, startSsm } from './ssm/server.ts';
 
 /** Servers on this machine that stand in for DynamoDB, S3 and SSM. */
@@ -16,11 +16,19 @@ export interface AwsStores {
   readonly environment: Readonly<Record<string, string>>;
   readonly s3: S3Server;
   readonly ssm: SsmServer;
+  /** How often transactions met, by the kind of item. */
+  readonly conflicts: DynamoDbProxy['conflicts'];
   stop(): Promise<void>;
 }
 
-/** What else the stand-in for S3 is to do. */
-type S3Extras = Pick<S3ServerOptions, 'guests' | 'policy' | 'onObjectCreated' | 'before'>;
+export interface StoresOptions {
+  /** How long every call waits before it is looked at. @default 0 */
+  readonly latencyMs?: number | undefined;
+  /** How long a transaction of DynamoDB runs, which others conflict with. @default transactions do not conflict */
+  readonly transactionMs?: number | undefined;
+  /** What else the stand-in for S3 is to do. */
+  readonly s3?: Pick<S3ServerOptions, 'guests' | 'policy' | 'onObjectCreated' | 'before'>;
+}
 
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 const region = 'us-east-1';
@@ -30,11 +38,10 @@ const signingKeys = '/stowage/test/signing-keys';
 
 /** Starts them, with an empty table and bucket, and with signing keys, as a deployment makes them; `undefined` where
  *  there is no DynamoDB server for this platform. What they hold is in memory and in a directory that goes with them,
- *  or below `directory`, keys aside. Every request waits `latencyMs` before it is looked at. */
+ *  or below `directory`, keys aside. */
 export async function startAwsStores(
   directory?: string,
-  latencyMs = 0,
-  extras: S3Extras = {},
+  { latencyMs = 0, transactionMs, s3: extras = {} }: StoresOptions = {},
 ): Promise<AwsStores | undefined> {
   const dynamodb = await startDynamoDb(directory && join(directory, 'dynamodb.sqlite'));
   if (!dynamodb) return undefined;
@@ -46,7 +53,13 @@ export async function startAwsStores(
   const where = { directory: join(objects, 's3'), credentials, region, bucket };
   const policy = () => [denyOverwrites(BUCKET_ARN)];
   const s3 = await startS3Server({ policy, ...extras, ...where, before });
-  const slow = latencyMs > 0 ? await startSlowProxy(dynamodb.endpoint, latencyMs) : undefined;
+  const isPlain = latencyMs === 0 && transactionMs === undefined;
+  const proxy = isPlain
+    ? undefined
+    : await startProxy(dynamodb.endpoint, {
+        latencyMs,
+        ...(transactionMs !== undefined && { transactionMs }),
+      });
   const client = clientOf(dynamodb.endpoint);
   const table = await createTable(client, directory && 'stowage');
   client.destroy();
@@ -54,7 +67,7 @@ export async function startAwsStores(
     environment: {
       [ENV.table]: table,
       [ENV.bucket]: bucket,
-      [ENV.tableEndpoint]: slow?.url ?? dynamodb.endpoint,
+      [ENV.tableEndpoint]: proxy?.url ?? dynamodb.endpoint,
       [ENV.bucketEndpoint]: underAnotherName(s3.url),
       [ENV.signingKeys]: signingKeys,
       [ENV.signingKeysEndpoint]: ssm.url,
@@ -64,10 +77,11 @@ export async function startAwsStores(
     },
     s3,
     ssm,
+    conflicts: proxy?.conflicts ?? new Map(),
     async stop() {
       await s3.close();
       await ssm.close();
-      await slow?.stop();
+      await proxy?.stop();
       await dynamodb.stop();
       if (directory === undefined) await rm(objects, { recursive: true, force: true });
     },

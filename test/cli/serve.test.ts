@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, mkdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../free-port.ts';
@@ -18,7 +18,7 @@ function otherNode(): string {
   const path = join(folder, `node-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   rmSync(path, { force: true });
-  linkSync(join(ROOT, 'node_modules/node/bin/node'), path);
+  linkSync(realpathSync(join(ROOT, 'node_modules/.bin/node')), path);
   onTestFinished(() => rmSync(path, { force: true }));
   return path;
 }

@@ -117,5 +117,6 @@ function holds(condition: Condition, found: Attributes | undefined): boolean {
   if (condition.is === 'present') return found !== undefined;
   const value = found?.[condition.attribute];
   if (condition.is === 'equals') return value === condition.value;
-  return typeof value === 'number' && value <= condition.value;
+  if (typeof value !== 'number') return false;
+  return condition.is === 'atMost' ? value <= condition.value : value >= condition.value;
 }

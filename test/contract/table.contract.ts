@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type AttributeValue,
   absent,
+  atLeast,
   atMost,
   equals,
   type Key,
@@ -128,10 +129,10 @@ function conditions(open: () => Promise<Table>): void {
     expect(await table.get(key('a'))).toEqual({ n: 50 });
   });
 
-  it('fails equals and atMost on an absent item, an absent attribute, and another type', async () => {
+  it('fails equals, atMost and atLeast on an absent item, an absent attribute, and another type', async () => {
     const table = await open();
     await table.write([{ put: key('a'), attributes: { text: '1' } }]);
-    const refused = [equals('n', 1), atMost('n', 9), equals('text', 1), atMost('text', 9)];
+    const refused = ['n', 'text'].flatMap((name) => [equals(name, 1), atMost(name, 9), atLeast(name, 0)]);
     for (const condition of refused) {
       for (const sort of ['a', 'none']) {
         expect(await table.write([{ check: key(sort), when: [condition] }])).toMatchObject({
@@ -177,6 +178,7 @@ const condition = fc.oneof(
   fc.constant(present),
   fc.tuple(fc.constantFrom('n', 'm'), number).map(([name, n]) => equals(name, n)),
   fc.tuple(fc.constantFrom('n', 'm'), number).map(([name, n]) => atMost(name, n)),
+  fc.tuple(fc.constantFrom('n', 'm'), number).map(([name, n]) => atLeast(name, n)),
 );
 const when = fc.array(condition, { maxLength: 2 });
 const operation: fc.Arbitrary<Operation> = fc.oneof(

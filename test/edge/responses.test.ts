@@ -16,6 +16,7 @@ const headers = (entries: Record<string, string>): EdgeValues =>
 const STORED = {
   date: 'Wed, 25 Nov 2026 12:00:00 GMT',
   etag: '"0"',
+  'last-modified': 'Mon, 02 Nov 2026 12:00:00 GMT',
   server: 'AmazonS3',
   'x-amz-checksum-sha256': 'abc=',
   'x-amz-id-2': 'x',
@@ -23,6 +24,12 @@ const STORED = {
   'x-amz-request-id': 'x',
   'x-amz-server-side-encryption': 'AES256',
   'x-amz-version-id': 'x',
+};
+
+/** What every answer of the registry carries. */
+const SAFE = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'x-content-type-options': 'nosniff',
 };
 
 const stored = (statusCode: number, more: Record<string, string> = {}): EdgeResponse => ({
@@ -46,6 +53,7 @@ it('a blob that the store has taken is a 201 with its place and digest, and no w
       'docker-distribution-api-version': 'registry/2.0',
       location: `/v2/${NAME}/blobs/${DIGEST}`,
       server: STORED.server,
+      ...SAFE,
     }),
   );
 });
@@ -62,12 +70,20 @@ it('a client cannot have an answer of the registry changed', async () => {
   expect(await door.viewerResponse(left, response)).toEqual(response);
 });
 
+it.each(['GET', 'HEAD'])('a client cannot have a download (%s) pass for an upload', async (method) => {
+  const forged = { 'x-stowage-created': '/v2/x/blobs/sha256:y' };
+  const request = requestOf(method, `/blobs/${OBJECT}?digest=${encodeURIComponent(DIGEST)}`, forged);
+  const response = await door.viewerResponse(request, stored(200));
+  expect(response.statusCode).toBe(200);
+  expect(response.headers).not.toHaveProperty('location');
+});
+
 it.each([
   ['GET', 200, {}],
   ['HEAD', 200, {}],
   ['GET', 206, { 'content-range': 'bytes 0-9/100' }],
 ])(
-  'a download (%s, %i) carries its digest, and is nothing for a browser to show',
+  'a download (%s, %i) carries its digest, is nothing for a browser to show, and tells no age of its object',
   async (method, status, more) => {
     const request = requestOf(method, `/blobs/${OBJECT}?digest=${encodeURIComponent(DIGEST)}`);
     const response = await door.viewerResponse(
@@ -88,9 +104,8 @@ it.each([
         'content-type': 'application/octet-stream',
         date: STORED.date,
         'docker-content-digest': DIGEST,
-        etag: STORED.etag,
         server: STORED.server,
-        'x-content-type-options': 'nosniff',
+        ...SAFE,
         ...more,
       }),
     );

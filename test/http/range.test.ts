@@ -21,6 +21,11 @@ describe('Range', () => {
     'that is %j may be ignored, and is',
     (header) => expect(parseRange(header, 10)).toEqual({ is: 'whole' }),
   );
+
+  it.each(['Bytes=0-4', 'BYTES=0-4', 'bytes=0-4,', 'bytes=, 0-4 ,,'])(
+    'is read as RFC 9110 has it: %j, in any case and with empty places',
+    (header) => expect(parseRange(header, 10)).toEqual({ is: 'part', first: 0, last: 4 }),
+  );
 });
 
 function wanted(bytes: number[], from: number | '', to: number | ''): number[] {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, readdir, truncate } from 'node:fs/promises';
+import { appendFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -304,4 +304,33 @@ describe('a file that cannot be read', () => {
       code,
     });
   });
+});
+
+it('reads a directory once for many pages of a list, and anew for a new list', async () => {
+  const root = await scratch();
+  let read = 0;
+  const names: Disk['names'] = (path) => {
+    read += 1;
+    return realDisk.names(path);
+  };
+  const store = await DirectoryBlobStore.open(root, { ...realDisk, names });
+  const keys = Array.from({ length: 250 }, () => `blobs/${randomUUID()}` as ObjectKey).sort((a, b) =>
+    a < b ? -1 : 1,
+  );
+  await Promise.all(keys.map((key) => writeFile(join(root, key), '')));
+  const listAll = async () => {
+    const listed: ObjectKey[] = [];
+    for (let isLast = false; !isLast; ) {
+      const page = await store.list(listed.at(-1), 20);
+      listed.push(...page.map(({ objectKey }) => objectKey));
+      isLast = page.length < 20;
+    }
+    return listed;
+  };
+  expect(await listAll()).toEqual(keys);
+  expect(read).toBe(1);
+  await store.delete(keys.slice(0, 30));
+  await store.put(`blobs/00000000-0000-4000-8000-000000000000` as ObjectKey, Buffer.of(1));
+  expect(await listAll()).toEqual(['blobs/00000000-0000-4000-8000-000000000000', ...keys.slice(30)]);
+  expect(read).toBe(2);
 });

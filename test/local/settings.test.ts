@@ -10,7 +10,8 @@ const TLS = {
 
 describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
-    const defaults = { behindProxy: false, open: false, behindFront: false, lease: DEFAULT_LEASE };
+    const names = { hosts: [], any: true };
+    const defaults = { names, behindProxy: false, open: false, behindFront: false, lease: DEFAULT_LEASE };
     expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, ...defaults });
   });
 });

@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Attributes } from '../../functions/storage/table.ts';
 import { openEmbedded } from '../../local/embedded.ts';
 import { SqliteTable } from '../../local/sqlite-table.ts';
 import { MemoryTable } from '../contract/memory-table.ts';
@@ -37,9 +39,72 @@ it('removes expired items and leaves the others', async () => {
     { put: later, attributes: { expiresAt: 12 } },
     { put: never, attributes: {} },
   ]);
-  table.removeExpired(11_500);
+  await table.removeExpired(11_500);
   expect(await table.getMany([key, later, never])).toEqual([undefined, { expiresAt: 12 }, {}]);
   table.close();
+});
+
+/** How often the event loop turns until the work is done. */
+async function turnsOf(work: Promise<unknown>): Promise<number> {
+  let isDone = false;
+  const done = work.finally(() => {
+    isDone = true;
+  });
+  let turns = 0;
+  for (; !isDone; turns += 1) await setImmediate();
+  await done;
+  return turns;
+}
+
+const hundred = (first: number, attributes: Attributes) =>
+  Array.from({ length: 100 }, (_, n) => ({ put: { ...key, sort: `${first + n}` }, attributes }));
+
+it('removes many expired items a few in each turn of the event loop', async () => {
+  const table = new SqliteTable(':memory:');
+  for (let first = 0; first < 3000; first += 100) await table.write(hundred(first, { expiresAt: 10 }));
+  expect(await turnsOf(table.removeExpired(11_500))).toBeGreaterThanOrEqual(6);
+  expect(await table.query({ partition: 'P', limit: 1 })).toEqual([]);
+  table.close();
+});
+
+it('gives room that nothing uses any more back to the disk, a little in each turn', async () => {
+  const path = join(await scratch(), 'table.sqlite');
+  const table = new SqliteTable(path);
+  for (let first = 0; first < 3000; first += 100)
+    await table.write(hundred(first, { text: 'x'.repeat(8000), ...(first >= 100 && { expiresAt: 10 }) }));
+  table.settle();
+  const full = statSync(path).size;
+  await table.shrink();
+  table.settle();
+  expect(statSync(path).size).toBe(full); // there is nothing to spare
+  await table.removeExpired(11_500);
+  expect(await turnsOf(table.shrink())).toBeGreaterThan(6);
+  table.settle();
+  expect(statSync(path).size).toBeLessThan(full / 3);
+  expect(await table.query({ partition: 'P', limit: 1000, keysOnly: true })).toHaveLength(100);
+  expect(table.findDamage()).toBeUndefined();
+  table.close();
+});
+
+it('writes what many wait for a part in each turn, in their order, and all of it before it closes', async () => {
+  const path = join(await scratch(), 'table.sqlite');
+  let now = 0;
+  const clock = () => {
+    now += 2;
+    return now;
+  };
+  const table = new SqliteTable(path, { clock });
+  const done: number[] = [];
+  const write = (first: number) => table.write(hundred(first, {})).then(() => done.push(first));
+  const firsts = Array.from({ length: 30 }, (_, n) => n * 100);
+  expect(await turnsOf(Promise.all(firsts.map(write)))).toBeGreaterThanOrEqual(6);
+  expect(done).toEqual(firsts);
+  const last = Promise.all(firsts.map((first) => write(3000 + first)));
+  table.close();
+  await last;
+  const reopened = new SqliteTable(path);
+  expect(await reopened.query({ partition: 'P', limit: 10_000, keysOnly: true })).toHaveLength(6000);
+  reopened.close();
 });
 
 it('is refused to a second process, which is told why', async () => {

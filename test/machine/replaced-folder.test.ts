@@ -31,6 +31,8 @@ async function refusesWhile(replace: (data: string) => Promise<() => unknown>): 
   });
   expect((await fetch(url + upload, { method: 'PATCH', body: 'bytes' })).status).toBe(503);
   expect((await deleteBlob(url, 'a', first.digest)).status).toBe(503);
+  expect((await fetch(`${url}/readyz`)).status).toBe(503);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
   expect(registry.errors.match(/is not what it was when the registry started/g)).toHaveLength(1);
 
   await putBack();

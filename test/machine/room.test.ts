@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
-import { createApp, type Room } from '../../functions/app.ts';
+import { createApp } from '../../functions/app.ts';
 import { storageFull } from '../../functions/oci/errors.ts';
+import type { Room } from '../../functions/registry/room.ts';
 import { openFixture, pushBlob, REPOSITORY } from '../registry/fixture.ts';
 
 /** A disk that is full. */
 const NONE: Room = {
+  look() {},
   require() {
     throw new Error('full');
   },

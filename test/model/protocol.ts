@@ -1,5 +1,16 @@
 import type { Part, Step } from './explorer.ts';
-import { become, type Change, equals, including, type Layout, plus, present, type World } from './world.ts';
+import {
+  atLeast,
+  atMost,
+  become,
+  type Change,
+  equals,
+  including,
+  type Layout,
+  plus,
+  present,
+  type World,
+} from './world.ts';
 
 /** What is left out of the protocol, to see that the search finds out. */
 export type Omission =
@@ -94,7 +105,7 @@ export function unlink(
   { links, object }: { links: number; object: number },
   when: (touched: number) => boolean = present,
 ): Change[] {
-  const counted = omits('the last link goes without a look at the others') ? present : equals(links);
+  const looks = !omits('the last link goes without a look at the others');
   const same = equals(object);
   return [
     { cell: layout.link(r, blob), when, to: become(0) },
@@ -102,11 +113,11 @@ export function unlink(
     { cell: layout.linker(r, blob), to: become(0) },
     ...(links > 1
       ? [
-          { cell: layout.links(blob), when: counted, to: plus(-1) },
+          { cell: layout.links(blob), when: looks ? atLeast(2) : present, to: plus(-1) },
           { cell: layout.object(blob), when: same },
         ]
       : [
-          { cell: layout.links(blob), when: counted, to: become(0) },
+          { cell: layout.links(blob), when: looks ? atMost(1) : present, to: become(0) },
           { cell: layout.object(blob), when: same, to: become(0) },
           { cell: layout.discarded(blob), to: including(object) },
         ]),

@@ -163,6 +163,7 @@ export class World {
 
 export const equals = (value: number) => (found: number) => found === value;
 export const atMost = (value: number) => (found: number) => found <= value;
+export const atLeast = (value: number) => (found: number) => found >= value;
 export const present = (found: number) => found > 0;
 export const absent = (found: number) => found === 0;
 export const become = (value: number) => () => value;

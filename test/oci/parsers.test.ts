@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { algorithmOf, digestOf, parseDigest } from '../../functions/oci/digest.ts';
+import { excessIn, MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../functions/oci/json-size.ts';
 import { parseManifest } from '../../functions/oci/manifest.ts';
 import { parseReference, parseRepositoryName, parseTag } from '../../functions/oci/reference.ts';
 
@@ -130,3 +131,47 @@ function attempt(act: () => unknown): string {
     return (error as { code?: string }).code ?? String(error);
   }
 }
+
+describe('what is too much JSON', () => {
+  const excess = (text: string) => excessIn(Buffer.from(text));
+  const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+
+  it('is no index of 10,000 images, nor an image of 5,000 layers with annotations', () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 7 };
+    const annotations = { 'containerd.io/snapshot/stargz/toc.digest': digest, 'io.containers.size': '7' };
+    const index = { schemaVersion: 2, manifests: Array.from({ length: 10_000 }, () => descriptor) };
+    const layers = Array.from({ length: 5000 }, () => ({ ...descriptor, annotations }));
+    expect(excess(JSON.stringify(index, null, 3))).toBeUndefined();
+    expect(excess(JSON.stringify({ schemaVersion: 2, layers }))).toBeUndefined();
+  });
+
+  it('is told by the limits, to the value', () => {
+    expect(excess(nested(MAX_JSON_DEPTH))).toBeUndefined();
+    expect(excess(nested(MAX_JSON_DEPTH + 1))).toMatch('deep');
+    expect(excess(`[${'1,'.repeat(MAX_JSON_VALUES - 1)}1]`)).toBeUndefined();
+    expect(excess(`[${'1,'.repeat(MAX_JSON_VALUES)}1]`)).toMatch('values');
+  });
+
+  it('does not lie in strings, whatever they hold', () => {
+    const text = (unit: string) => JSON.stringify([unit.repeat(MAX_JSON_VALUES)]);
+    for (const unit of ['[', '{,', '\\', '"[', '\\"{', '\u0000,']) expect(excess(text(unit))).toBeUndefined();
+    expect(excess(JSON.stringify({ a: '\\', b: nested(1) }))).toBeUndefined();
+  });
+
+  it('is never less than what a reader of JSON finds', () => {
+    const count = (json: unknown): number =>
+      typeof json === 'object' && json !== null
+        ? Object.values(json).reduce((sum: number, value) => sum + count(value), 1)
+        : 1;
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue(), { minLength: 1 }), (json) => {
+        const copies = Math.ceil((2 * MAX_JSON_VALUES) / count(json));
+        expect(
+          excess(`[${Array.from({ length: copies }, () => JSON.stringify(json)).join(',')}]`),
+        ).toBeDefined();
+      }),
+      { numRuns: 20 },
+    );
+  });
+});

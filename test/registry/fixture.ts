@@ -7,6 +7,7 @@ import type { Registry } from '../../functions/registry/registry.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { startUpload } from '../../functions/registry/uploads.ts';
 import { ObjectDamaged, type ObjectKey } from '../../functions/storage/blob-store.ts';
+import { longestPauseMs } from '../../functions/storage/pause.ts';
 import type { Operation, Outcome, Table } from '../../functions/storage/table.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
 import { SqliteTable } from '../../local/sqlite-table.ts';
@@ -53,6 +54,7 @@ export async function openFixture(): Promise<Fixture> {
   onTestFinished(() => table.close());
   const root = await scratch();
   const hooks: Hook[] = [];
+  let waited = 0;
   const hooked = through(table, { write: async (operations) => write(table, hooks, operations) });
   const fixture: Fixture = {
     table,
@@ -62,8 +64,11 @@ export async function openFixture(): Promise<Fixture> {
       table: hooked,
       blobs: await DirectoryBlobStore.open(root),
       now: () => fixture.clock,
+      steady: () => waited,
       newId: randomUUID,
-      pause: async () => undefined,
+      pause: async (attempt) => {
+        waited += longestPauseMs(attempt) / 2;
+      },
     },
     justBefore(prefix, run) {
       hooks.push({ matches: (sorts) => sorts.some((sort) => sort.startsWith(prefix)), run });

@@ -21,6 +21,7 @@ import {
   pushBlob,
   REPOSITORY,
   refusal,
+  through,
 } from './fixture.ts';
 
 // The timelines of docs/concurrency.md, each driven to the step where it could go wrong.
@@ -206,6 +207,41 @@ describe('an upload', () => {
 });
 
 describe('the last link of a blob', () => {
+  it('is not waited for: who takes another one away does not start again', async () => {
+    const { registry, table, justBefore } = await openFixture();
+    const bytes = Buffer.from('of three repositories');
+    const third = 'team/third' as RepositoryName;
+    for (const name of [OTHER, third]) await pushBlob(registry, name, bytes);
+    const { digest } = await pushBlob(registry, REPOSITORY, bytes);
+    justBefore('B#', () => deleteBlob(registry, OTHER, digest));
+    let lost = 0;
+    const watched = through(registry.table, {
+      async write(operations) {
+        const outcome = await registry.table.write(operations);
+        if (!outcome.committed) lost += 1;
+        return outcome;
+      },
+    });
+    await deleteBlob({ ...registry, table: watched }, REPOSITORY, digest);
+    expect(lost).toBe(0);
+    expect(await table.get(digestKey(digest))).toMatchObject({ links: 1 });
+  });
+
+  it('is that of the second of two who delete at once: the bytes go, a day later', async () => {
+    const fixture = await openFixture();
+    const { registry, table, justBefore } = fixture;
+    const bytes = Buffer.from('of two repositories');
+    await pushBlob(registry, OTHER, bytes);
+    const { digest } = await pushBlob(registry, REPOSITORY, bytes);
+    const { objectKey } = await requireBlob(registry, REPOSITORY, digest);
+    justBefore('B#', () => deleteBlob(registry, OTHER, digest));
+    await deleteBlob(registry, REPOSITORY, digest);
+    expect(await table.get(digestKey(digest))).toBeUndefined();
+    fixture.clock += DAY;
+    await drainOutbox(registry);
+    expect(await isStored(registry, objectKey)).toBe(false);
+  });
+
   it('takes the bytes with it a day later, not sooner', async () => {
     const fixture = await openFixture();
     const { registry } = fixture;

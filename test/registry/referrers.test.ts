@@ -3,7 +3,8 @@ import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { Manifest } from '../../functions/oci/manifest.ts';
 import { listReferrers, type ReferrersPage, referrerOperation } from '../../functions/registry/referrers.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
-import { imageOf, openFixture, push, pushBlob, REPOSITORY, watchQueries } from './fixture.ts';
+import type { Table } from '../../functions/storage/table.ts';
+import { imageOf, openFixture, push, pushBlob, REPOSITORY, through, watchQueries } from './fixture.ts';
 
 const SUBJECT = digestOf('sha256', Buffer.from('subject'));
 const TYPES = ['application/x.signature', 'application/x.sbom'] as const;
@@ -82,4 +83,30 @@ it('a referrer that is larger than a page is alone in one: no answer is larger t
   for (const { descriptors } of pages) {
     expect(JSON.stringify(descriptors).length).toBeLessThan(4.4 * 1024 * 1024);
   }
+});
+
+it('a filter that fits none of very many has pages that end, though empty, and all of them are looked at', async () => {
+  const { registry, table } = await openFixture();
+  const total = 120_000;
+  const digestAt = (n: number) => `sha256:${`${n}`.padStart(64, '0')}` as Digest;
+  const attributes = {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    size: 500,
+    artifactType: TYPES[0],
+  };
+  /** As a table answers that has them; to write them would take longer. */
+  const query: Table['query'] = async ({ partition, prefix = '', after, limit }) => {
+    const first = after === undefined ? 0 : Number(after.slice(-64)) + 1;
+    const count = Math.max(0, Math.min(limit, total - first));
+    return Array.from({ length: count }, (_, n) => ({
+      key: { partition, sort: `${prefix}${digestAt(first + n)}` },
+      attributes: first + n === total - 1 ? { ...attributes, artifactType: TYPES[1] } : attributes,
+    }));
+  };
+  const pages = await readAll({ ...registry, table: through(table, { query }) }, TYPES[1]);
+  expect(pages.flatMap(({ descriptors }) => descriptors.map(({ digest }) => digest))).toEqual([
+    digestAt(total - 1),
+  ]);
+  for (const { reads } of pages) expect(reads).toBeLessThan(100);
+  expect(pages).toHaveLength(3);
 });

@@ -83,3 +83,15 @@ it('a repository that was made before there was such a list is listed by its tag
   ]);
   expect((await listTags(registry, REPOSITORY, ALL)).entries).toEqual(['a', 'b']);
 });
+
+it('where keys alone can be read, a page reads as many of them as it holds, however many tags there are', async () => {
+  const fixture = await openFixture();
+  const tags = numbered(300);
+  await pushTags(fixture, tags);
+  const { registry, queried } = watchQueries({ ...fixture.registry, readsKeysAlone: true });
+  const page = { limit: 150, last: 'v120' };
+  const { entries, next } = await listTags(registry, REPOSITORY, page);
+  expect({ entries, next, queried }).toEqual({ entries: tags.slice(21, 171), next: 'v270', queried: ['T#'] });
+  const all = await listTags(registry, REPOSITORY, ALL);
+  expect(all).toEqual({ entries: tags });
+});

@@ -3,6 +3,7 @@ import { repositoryKey } from '../../functions/registry/keys.ts';
 import type { Policy } from '../../functions/registry/policies.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
+import { longestPauseMs } from '../../functions/storage/pause.ts';
 import {
   type Attributes,
   type Key,
@@ -125,6 +126,7 @@ export class World {
 
   registryOf(process: Process): Registry {
     const { task, actor } = process;
+    let waited = 0;
     const isJob = task.is === 'sweep' || task.is === 'drain' || task.is === 'event';
     return {
       table: scheduledTable(this),
@@ -133,8 +135,12 @@ export class World {
       // All clients are one user's, so that they may write to each other's uploads.
       ...(isJob ? {} : { actor: actor === 'in the end' ? actor : 'user' }),
       now: () => this.clock + this.skewMs + process.skewMs,
+      // A pause takes none of the scheduler's time, only of the patience of whoever waits.
+      steady: () => waited,
       newId: () => this.plant.id?.(this.random) ?? this.random.id(),
-      pause: async () => undefined,
+      pause: async (attempt) => {
+        waited += longestPauseMs(attempt) / 2;
+      },
     };
   }
 

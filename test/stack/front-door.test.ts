@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ENV, FRONT_HEADERS, ORIGINS } from '../../functions/environment.ts';
+import { ANSWER_HEADERS, ENV, FRONT_HEADERS, ORIGINS } from '../../functions/environment.ts';
 import { EVERYTHING, onlyResource, type Resource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize();
@@ -39,6 +39,23 @@ describe('the front door', () => {
     });
     expect(new Set(DefaultCacheBehavior.AllowedMethods)).toEqual(new Set(ALL_METHODS));
     expect(config).not.toHaveProperty('CacheBehaviors');
+  });
+
+  it('has every answer tell browsers to load, run and show nothing of it, downloads too', () => {
+    for (const of of [template, withEverything]) {
+      const type = 'AWS::CloudFront::ResponseHeadersPolicy';
+      const { ResponseHeadersPolicyConfig } = onlyResource(of, type).Properties;
+      expect(ResponseHeadersPolicyConfig.SecurityHeadersConfig).toEqual({
+        ContentTypeOptions: { Override: true },
+        ContentSecurityPolicy: {
+          ContentSecurityPolicy: ANSWER_HEADERS['Content-Security-Policy'],
+          Override: true,
+        },
+      });
+      const { DefaultCacheBehavior, CacheBehaviors = [] } = configOf(of);
+      for (const behavior of [DefaultCacheBehavior, ...CacheBehaviors])
+        expect(behavior.ResponseHeadersPolicyId).toEqual(attribute(of, type, 'Id'));
+    }
   });
 
   it('refuses plain HTTP: a redirect would come after the password', () => {

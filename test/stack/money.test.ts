@@ -22,6 +22,7 @@ const FREE_WHILE_IDLE = {
   'AWS::Lambda::Version': 'free',
   'AWS::Logs::LogGroup': 'by byte',
   'AWS::S3::Bucket': 'by request and byte',
+  'AWS::CloudFront::ResponseHeadersPolicy': 'free',
   'AWS::S3::BucketPolicy': 'free',
   'Custom::FrontKeys': 'a run of a function',
   'Custom::Trigger': 'a run of a function',

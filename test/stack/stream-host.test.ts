@@ -4,12 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ENV } from '../../functions/environment.ts';
-import { NODE_PACKAGE } from '../../lib/node-binary.ts';
 import { bundleHost } from '../../lib/stream-code.ts';
 import { freePort } from '../free-port.ts';
 import { scratch } from '../scratch.ts';
 import { actionsOn, servicesOf, statementsOf, statementsOn } from './permissions.ts';
-import { onlyResource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
+import { onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
 const template = synthesize({ streamHost: 'instance' });
 const launch = onlyResource(template, 'AWS::EC2::LaunchTemplate').Properties.LaunchTemplateData;
@@ -231,11 +230,6 @@ describe('the watchdog', () => {
 describe('what the instance runs', () => {
   const running: ChildProcess[] = [];
   afterAll(() => running.forEach((child) => void child.kill('SIGKILL')));
-
-  it('is the Node that package.json names, for its machine', () => {
-    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    expect(NODE_PACKAGE.version).toBe(dependencies.node);
-  });
 
   it('is the Node host in a bundle that needs nothing beside it', async () => {
     const directory = await scratch();

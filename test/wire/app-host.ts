@@ -9,11 +9,14 @@ export interface Host extends Target {
   close(): Promise<void>;
 }
 
+/** Whatever it is called: what it answers is not to depend on a name. */
+export const ANY = { hosts: [], any: true };
+
 /** The app over a registry in a directory of its own, called as a function. */
 export async function openAppHost(): Promise<Host> {
   const data = await mkdtemp(join(tmpdir(), 'stowage-wire-'));
   const { registry, close } = await openEmbedded({ data });
-  const app = createApp({ registry });
+  const app = createApp({ registry, names: ANY });
   return {
     fetch: async (path, init) => withoutBodyOfHead(init, await app(asSent(path, init))),
     close: async () => {

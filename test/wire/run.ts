@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { ANSWER_HEADERS } from '../../functions/environment.ts';
 import { type Answer, contentBytes, exchange, fill, type Names, pathOf, type Target } from './exchange.ts';
 import { type Call, ERROR_CODES, type Expectation, type Step } from './row.ts';
 import { WIRE_TABLE } from './table.ts';
@@ -33,6 +34,10 @@ function check(call: Call, answer: Answer, names: Names): void {
   const text = answer.bytes.length < 10_000 ? new TextDecoder().decode(answer.bytes) : '(long body)';
   const about = `${fill(call.send, names)} -> ${answer.status} ${text}`;
   expect(answer.status, about).toBe(call.expect.status);
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) {
+    // What follows a redirect may be a store's own answer.
+    expect(answer.hops[0]?.get(name), `${about}: ${name}`).toBe(value);
+  }
   checkHeaders(about, answer, call.expect, names);
   if (!call.send.startsWith('HEAD ')) {
     checkBody(about, answer, call.expect, names);

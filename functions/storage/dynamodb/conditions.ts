@@ -21,5 +21,7 @@ function phrase(condition: Condition, expression: Expression): string {
       return `${expression.name(condition.attribute)} = ${expression.value(condition.value)}`;
     case 'atMost':
       return `${expression.name(condition.attribute)} <= ${expression.value(condition.value)}`;
+    case 'atLeast':
+      return `${expression.name(condition.attribute)} >= ${expression.value(condition.value)}`;
   }
 }

@@ -9,6 +9,7 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { tooBusy } from '../../oci/errors.ts';
+import type { Pause } from '../pause.ts';
 import {
   type Attributes,
   checkOperations,
@@ -23,7 +24,7 @@ import {
 import { fromStoredItem, type StoredItem, toStoredKey } from './attributes.ts';
 import { lostRaces, refusal } from './cancellation.ts';
 import { rangeOf } from './range.ts';
-import { fullJitter, MAX_ATTEMPTS, type Pause, patiently } from './retry.ts';
+import { MAX_ATTEMPTS, patiently } from './retry.ts';
 import { type Action, actionsOf } from './transaction.ts';
 
 export interface DynamoDbTableOptions {
@@ -31,34 +32,34 @@ export interface DynamoDbTableOptions {
   readonly client: DynamoDBClient;
   /** Has the key `pk`, `sk`, both strings; its time to live is read from `expiresAt`. */
   readonly tableName: string;
-  /** @default full jitter, up to 1 s - what waits here is a client's request */
-  readonly pause?: Pause;
+  readonly pause: Pause;
   /** @default none: nothing ends a call but its outcome */
   readonly signal?: AbortSignal;
+  /** Whether conflicts are left to the caller. @default false */
+  readonly isHasty?: boolean;
 }
 
 /** A `Table` in DynamoDB. Reads are strongly consistent. Where DynamoDB stays busy for about 5 s, a call is refused
  *  with TOOMANYREQUESTS. */
 export class DynamoDbTable implements Table {
+  readonly #options: DynamoDbTableOptions;
   readonly #client: DynamoDBClient;
   readonly #tableName: string;
   readonly #pause: Pause;
-  readonly #signal: AbortSignal | undefined;
 
-  constructor({ client, tableName, pause = fullJitter, signal }: DynamoDbTableOptions) {
-    this.#client = client;
-    this.#tableName = tableName;
-    this.#pause = pause;
-    this.#signal = signal;
+  constructor(options: DynamoDbTableOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#tableName = options.tableName;
+    this.#pause = options.pause;
   }
 
   until(signal: AbortSignal): DynamoDbTable {
-    return new DynamoDbTable({
-      client: this.#client,
-      tableName: this.#tableName,
-      pause: this.#pause,
-      signal,
-    });
+    return new DynamoDbTable({ ...this.#options, signal });
+  }
+
+  hasty(): DynamoDbTable {
+    return new DynamoDbTable({ ...this.#options, isHasty: true });
   }
 
   async get(key: Key): Promise<Attributes | undefined> {
@@ -155,9 +156,9 @@ export class DynamoDbTable implements Table {
   }
 
   #patiently<T>(call: (cut: { readonly abortSignal?: AbortSignal }) => Promise<T>): Promise<T> {
-    const signal = this.#signal;
+    const { signal, isHasty = false, pause } = this.#options;
     const cut = signal ? { abortSignal: signal } : {};
-    return patiently({ pause: this.#pause, signal }, () => call(cut));
+    return patiently({ pause, signal, isHasty }, () => call(cut));
   }
 }
 

@@ -1,21 +1,9 @@
-import { setTimeout } from 'node:timers/promises';
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import { tooBusy } from '../../oci/errors.ts';
-
-/** Waits before the attempt after `attempt`, which is 1 after the first. */
-export type Pause = (attempt: number) => Promise<void>;
+import type { Pause } from '../pause.ts';
 
 /** With the pauses between them they take 5.2 s at most, half of that on average. */
 export const MAX_ATTEMPTS = 10;
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 1000;
-
-/** Twice as long each time, and by chance anything below it: writers that met once do not meet again. */
-export const fullJitter: Pause = async (attempt) => {
-  await setTimeout(Math.random() * longestPauseMs(attempt));
-};
-
-export const longestPauseMs = (attempt: number) => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
 
 /** DynamoDB could do it, only not now: another transaction has the item, or too much is asked of the table. */
 const BUSY: ReadonlySet<string> = new Set([
@@ -41,23 +29,36 @@ interface Patience {
   readonly pause: Pause;
   /** Ends it: whatever the last attempt met, its reason is thrown. */
   readonly signal: AbortSignal | undefined;
+  /** Not with others' transactions. */
+  readonly isHasty: boolean;
 }
 
 /** Repeats `call` while only time is in its way, up to 10 times. What stays busy becomes TOOMANYREQUESTS; every
  *  other error is thrown as it is. */
-export async function patiently<T>({ pause, signal }: Patience, call: () => Promise<T>): Promise<T> {
+export async function patiently<T>({ pause, signal, isHasty }: Patience, call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
       signal?.throwIfAborted();
-      const isLast = attempt === MAX_ATTEMPTS;
-      if (isLast && isBusy(error)) throw Object.assign(tooBusy(), { cause: error });
-      if (isLast || !(isBusy(error) || isUnanswered(error))) throw error;
+      const isLast = attempt === MAX_ATTEMPTS || (isHasty && isConflict(error));
+      const end = endOf(error, isLast);
+      if (end !== undefined) throw end;
     }
     await pause(attempt);
   }
+}
+
+/** What to throw; nothing where it is to be tried again. */
+function endOf(error: unknown, isLast: boolean): unknown {
+  if (isBusy(error)) return isLast ? Object.assign(tooBusy(), { cause: error }) : undefined;
+  return isLast || !isUnanswered(error) ? error : undefined;
+}
+
+function isConflict(error: unknown): boolean {
+  if (!(error instanceof TransactionCanceledException)) return false;
+  return (error.CancellationReasons ?? []).some(({ Code }) => Code === 'TransactionConflict');
 }
 
 /** A condition that failed beside a conflict is no answer yet: the other action's condition was not looked at, and

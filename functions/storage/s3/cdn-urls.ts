@@ -12,6 +12,13 @@ interface CdnUrlsOptions {
   readonly now: () => number;
 }
 
+interface Download {
+  readonly objectKey: ObjectKey;
+  readonly digest: Digest;
+  /** As the client names it: the distribution may have several names. */
+  readonly host: string;
+}
+
 /** Signed URLs of objects behind the registry's own CloudFront distribution, by a custom policy.
  *  https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html */
 export class CdnUrls {
@@ -22,12 +29,12 @@ export class CdnUrls {
     this.#options = options;
   }
 
-  /** Relative, good for `DOWNLOAD_URL_SECONDS`. The digest is for the answer to name, and part of what is signed. */
-  async urlOf(objectKey: ObjectKey, digest: Digest): Promise<string> {
+  /** Relative to the host, good there for `DOWNLOAD_URL_SECONDS`. The digest is for the answer to name, and part of what is
+   *  signed, all of it without an asterisk. */
+  async urlOf({ objectKey, digest, host }: Download): Promise<string> {
     const { keyId, now } = this.#options;
     const path = `/${objectKey}?digest=${digest}`;
-    // Any host: the distribution may have several names, and knows only its own objects.
-    const Resource = `http*://*${path}`;
+    const Resource = `https://${host}${path}`;
     const DateLessThan = { 'AWS:EpochTime': Math.floor(now() / 1000) + DOWNLOAD_URL_SECONDS };
     const policy = JSON.stringify({ Statement: [{ Resource, Condition: { DateLessThan } }] });
     const signature = createSign('RSA-SHA1')

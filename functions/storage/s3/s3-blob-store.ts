@@ -145,9 +145,13 @@ export class S3BlobStore implements BlobStore {
   }
 
   /** A signed URL. Small blobs are answered directly: two requests would cost the client more than the bytes. */
-  async downloadUrl({ objectKey, size }: StoredObject, digest: Digest): Promise<string | undefined> {
+  async downloadUrl(
+    { objectKey, size }: StoredObject,
+    digest: Digest,
+    host: string,
+  ): Promise<string | undefined> {
     if (size <= MAX_ANSWERED_BLOB_BYTES) return undefined;
-    if (this.#cdn) return this.#cdn.urlOf(objectKey, digest);
+    if (this.#cdn) return this.#cdn.urlOf({ objectKey, digest, host });
     const command = new GetObjectCommand({
       Bucket: this.#bucket,
       Key: objectKey,

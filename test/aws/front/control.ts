@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import type { AwsStores } from '../stores.ts';
 import type { Counters } from './counters.ts';
 import type { Faults } from './faults.ts';
 import type { Origin } from './origins.ts';
@@ -11,6 +12,7 @@ export interface ControlOptions {
   readonly faults: Faults;
   /** Where origins are without the front door, for who wants to see that nobody gets in there. */
   readonly origins: Readonly<Record<string, Origin>>;
+  readonly conflicts: AwsStores['conflicts'];
 }
 
 export interface Control {
@@ -19,7 +21,7 @@ export interface Control {
 }
 
 /** What tests ask of the harness, and tell it, while it runs: `GET /counts`, `POST /reset-counts`, `GET` and `POST /faults`
- *  with an object of names and settings, `GET /origins`. */
+ *  with an object of names and settings, `GET /origins`, `GET /conflicts`. */
 export async function startControl(options: ControlOptions): Promise<Control> {
   const server = createServer((incoming, outgoing) => {
     respond(incoming, options).then(
@@ -40,7 +42,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 
 async function respond(
   incoming: IncomingMessage,
-  { counters, faults, origins }: ControlOptions,
+  { counters, faults, origins, conflicts }: ControlOptions,
 ): Promise<unknown> {
   switch (`${incoming.method} ${incoming.url}`) {
     case 'GET /counts':
@@ -48,6 +50,8 @@ async function respond(
     case 'POST /reset-counts':
       counters.reset();
       return counters.counts;
+    case 'GET /conflicts':
+      return Object.fromEntries(conflicts);
     case 'GET /faults':
       return faults.list();
     case 'POST /faults':

@@ -9,6 +9,7 @@ async function openControl() {
     counters,
     faults: new Faults(),
     origins: { api: { url: 'http://127.0.0.1:1', answerMs: 1 } },
+    conflicts: new Map(),
   });
   onTestFinished(() => control.close());
   const ask = async (call: string, body?: unknown) => {

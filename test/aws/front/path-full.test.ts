@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ANSWER_HEADERS } from '../../../functions/environment.ts';
 import { type AwsPath, startAwsPath } from '../aws-path.ts';
 import { send } from './fixture.ts';
 import { digestOf, RegistryClient } from './registry-client.ts';
@@ -70,6 +71,38 @@ describe.runIf(path)('the front door of the stack with every option', () => {
       headers: { 'content-length': `${bytes.length}` },
     });
     expect(counters.counts.api.bytesOut).toBeLessThan(10_000);
+  });
+
+  it('tells browsers with every answer, whoever makes it, to load, run and show nothing of it', async () => {
+    const digest = await push(randomBytes(5 * MIB));
+    const [blob, upload] = [`/v2/${NAME}/blobs/${digest}`, await client.open(NAME)];
+    const { location = '' } = (await client.send(`GET ${blob}`)).headers;
+    const answers = await Promise.all([
+      send(url, 'GET /v2/'), // the function at the edge
+      send(url, 'PUT /elsewhere', { body: randomBytes(5 * MIB) }),
+      client.send(`PUT ${upload}&digest=x`, { body: randomBytes(5 * MIB) }),
+      client.send('GET /elsewhere'),
+      client.send('GET /token'),
+      client.send('GET /api/v1/me'),
+      client.send(`GET ${blob}`),
+      client.send(`GET ${location}`), // S3
+      client.send(`PUT ${upload}&digest=${digest}`, { body: randomBytes(5 * MIB) }),
+    ]);
+    for (const { status, headers } of answers)
+      expect({ status, ...headers }).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'content-security-policy': ANSWER_HEADERS['Content-Security-Policy'],
+      });
+    expect(answers.map(({ status }) => status)).toEqual([401, 413, 400, 404, 401, 401, 307, 200, 400]);
+  });
+
+  it('lets no client have a download pass for an upload', async () => {
+    const digest = await push(randomBytes(5 * MIB));
+    const { location = '' } = (await client.send(`GET /v2/${NAME}/blobs/${digest}`)).headers;
+    const headers = { 'x-stowage-created': '/v2/a/blobs/sha256:b' };
+    const answer = await send(url, `GET ${location}`, { headers });
+    expect(answer).toMatchObject({ status: 200, headers: { 'docker-content-digest': digest } });
+    expect(answer.headers).not.toHaveProperty('last-modified');
   });
 
   it('gives nothing else from the bucket, and to nobody else', async () => {

@@ -4,7 +4,7 @@ import { DOWNLOAD_URL_SECONDS } from '../../../functions/limits.ts';
 import type { Digest } from '../../../functions/oci/digest.ts';
 import type { ObjectKey } from '../../../functions/storage/blob-store.ts';
 import { CdnUrls } from '../../../functions/storage/s3/cdn-urls.ts';
-import { requestOf } from '../../edge/door.ts';
+import { HOST, requestOf } from '../../edge/door.ts';
 import { urlRefusal } from './signed-urls.ts';
 
 const KEY_ID = 'K2JCJMDEHXQW5F';
@@ -22,7 +22,7 @@ const { privateKey, publicKey } = pair();
 /** As the registry signs it. */
 function urlOf(key = privateKey): Promise<string> {
   const urls = new CdnUrls({ keyId: KEY_ID, readKey: async () => key, now: () => NOW });
-  return urls.urlOf('blobs/1' as ObjectKey, DIGEST);
+  return urls.urlOf({ objectKey: 'blobs/1' as ObjectKey, digest: DIGEST, host: HOST });
 }
 
 const refusal = (target: string, now = NOW) =>
@@ -40,6 +40,17 @@ it('refuses another path, another digest, and more parameters than were signed',
   expect(refusal(url.replace('/blobs/1', '/blobs/2'))).toBe('AccessDenied');
   expect(refusal(url.replace('ccc', 'ccd'))).toBe('AccessDenied');
   expect(refusal(`${url}&response-content-type=text/html`)).toBe('AccessDenied');
+});
+
+it('refuses another host, and every asterisk', async () => {
+  const url = await urlOf();
+  const { searchParams } = new URL(url, 'https://registry.test');
+  const policy = Buffer.from((searchParams.get('Policy') ?? '').replaceAll('_', '='), 'base64').toString();
+  expect(policy).not.toContain('*');
+  const elsewhere = requestOf('GET', url, { host: 'd111111abcdef8.cloudfront.net' });
+  expect(urlRefusal({ request: elsewhere, key: { id: KEY_ID, publicKey }, now: NOW })?.code).toBe(
+    'AccessDenied',
+  );
 });
 
 it('refuses what is not signed, or by another key, and says it in the words of CloudFront', async () => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { ORIGINS } from '../../../functions/environment.ts';
+import { ANSWER_HEADERS, ORIGINS } from '../../../functions/environment.ts';
 import { type CacheVerdict, newRequestId, page, urlRefused, writeHead } from './answers.ts';
 import { isUpload } from './counters.ts';
 import { EdgeFunctionError } from './edge-error.ts';
@@ -115,7 +115,7 @@ export class Visit {
     const isPassed = isError || faults.has('viewer-response-missing');
     const count = counters.of(origin);
     try {
-      const given = responseEventOf(answer);
+      const given = withPolicy(responseEventOf(answer));
       const response = isPassed ? given : await edge.viewerResponse(request, given);
       this.#head(response, isError ? 'Error' : 'Miss');
     } catch (error) {
@@ -167,6 +167,12 @@ function reasonOf(error: EdgeFunctionError | OriginError): string {
   if (error instanceof OriginError)
     return "We can't connect to the server for this app or website at this time.";
   return 'The CloudFront function associated with the CloudFront distribution is invalid or could not run.';
+}
+
+/** As the distribution's response headers policy has it, before the function sees the answer. */
+function withPolicy(response: EdgeResponse): EdgeResponse {
+  const policy = Object.entries(ANSWER_HEADERS).map(([name, value]) => [name.toLowerCase(), { value }]);
+  return { ...response, headers: { ...response.headers, ...Object.fromEntries(policy) } };
 }
 
 const only = (headers: EdgeValues, names: readonly string[]): EdgeValues =>

@@ -1,12 +1,15 @@
+import { setTimeout } from 'node:timers/promises';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DynamoDbTable } from '../../../functions/storage/dynamodb/dynamodb-table.ts';
+import { fullJitter } from '../../../functions/storage/pause.ts';
 import { absent, atMost, equals, type Key } from '../../../functions/storage/table.ts';
 import { startDynamoDbLocal } from '../../aws/dynamodb/local.ts';
 import { type DynamoDbServer, startDynamoDb } from '../../aws/dynamodb/server.ts';
 import { clientOf, createTable } from '../../aws/dynamodb/table.ts';
 import { tableContract } from '../../contract/table.contract.ts';
 
+const pause = fullJitter(Math.random, setTimeout);
 const server = await startDynamoDb();
 const missing = 'no DynamoDB: @dynoxide/linux-x64 is not installed, STOWAGE_TEST_DYNAMODB names no endpoint';
 if (!server && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error(missing);
@@ -19,7 +22,7 @@ suite('DynamoDbTable on DynamoDB Local', askLocal ? await startDynamoDbLocal() :
 function suite(name: string, on: DynamoDbServer | undefined): void {
   describe.runIf(on)(`${name}:`, () => {
     const client = clientOf(on?.endpoint ?? '');
-    const open = async () => new DynamoDbTable({ client, tableName: await createTable(client) });
+    const open = async () => new DynamoDbTable({ client, tableName: await createTable(client), pause });
     afterAll(async () => {
       client.destroy();
       await on?.stop();
@@ -31,7 +34,7 @@ function suite(name: string, on: DynamoDbServer | undefined): void {
       const deaf = clientOf(on?.endpoint ?? '');
       const heard = loseFirstAnswer(deaf);
       const tableName = await createTable(client);
-      const table = new DynamoDbTable({ client: deaf, tableName });
+      const table = new DynamoDbTable({ client: deaf, tableName, pause });
       const count = { update: key('a'), add: { n: 1 } };
       expect(await table.write([{ ...count, when: [absent] }])).toEqual({ committed: true });
       expect(heard()).toBe(2);

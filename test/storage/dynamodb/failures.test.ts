@@ -18,7 +18,7 @@ import {
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DynamoDbTable } from '../../../functions/storage/dynamodb/dynamodb-table.ts';
-import { longestPauseMs } from '../../../functions/storage/dynamodb/retry.ts';
+import { longestPauseMs } from '../../../functions/storage/pause.ts';
 import { absent, type Key, type Operation, present, type Table } from '../../../functions/storage/table.ts';
 
 // What a server on this machine never does: it is never busy, and its answers always arrive.
@@ -97,6 +97,15 @@ describe('a transaction', () => {
       .rejects(cancelled('ConditionalCheckFailed', 'ConditionalCheckFailed'));
     expect(await table.write(twoChanges)).toEqual({ committed: false, failed: [0, 2] });
     expect(new Set(tokens()).size).toBe(1);
+  });
+
+  it('is refused at once where others are at its items, and the table is hasty', async () => {
+    mock
+      .on(TransactWriteItemsCommand)
+      .rejectsOnce(throttled)
+      .rejects(cancelled('ConditionalCheckFailed', 'TransactionConflict'));
+    await expect(table.hasty().write(twoChanges)).rejects.toMatchObject({ code: 'TOOMANYREQUESTS' });
+    expect(tokens()).toHaveLength(2);
   });
 
   it('is a lost race, whatever else is wrong with it', async () => {

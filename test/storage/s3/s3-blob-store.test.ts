@@ -292,10 +292,16 @@ describe('S3BlobStore', () => {
     const bytes = randomBytes(100_000);
     const upload = await append(store, await start(store), bytes);
     const digest = digestOf('sha256', bytes);
-    const url = await store.downloadUrl({ objectKey: upload.objectKey, size: bytes.length }, digest);
+    const url = await store.downloadUrl(
+      { objectKey: upload.objectKey, size: bytes.length },
+      digest,
+      'registry.test',
+    );
     const response = await fetch(url ?? '');
     expect(response.headers.get('content-type')).toBe('application/octet-stream');
     expect(Buffer.from(await response.bytes()).equals(bytes)).toBe(true);
-    expect(await store.downloadUrl({ objectKey: upload.objectKey, size: 64 * 1024 }, digest)).toBeUndefined();
+    expect(
+      await store.downloadUrl({ objectKey: upload.objectKey, size: 64 * 1024 }, digest, 'registry.test'),
+    ).toBeUndefined();
   });
 });

@@ -22,6 +22,21 @@ const ping: Group = {
   })),
 };
 
+const health: Group = {
+  about: 'whether it lives, and can be used',
+  rows: ['/healthz', '/readyz'].map((path) => ({
+    title: `${path} answers 200 to a load balancer, which knows no secret`,
+    steps: [
+      { send: `HEAD ${path}`, expect: { status: 200 } },
+      {
+        send: `GET ${path}`,
+        expect: { status: 200, headers: { 'Cache-Control': 'no-store' }, json: { status: 'ok' } },
+      },
+      { send: `POST ${path}`, expect: { status: 405 } },
+    ],
+  })),
+};
+
 /** Every endpoint that has a repository name in its path. */
 const namedEndpoints = (name: string): readonly string[] => [
   `GET /v2/${name}/blobs/${layer.digest}`,
@@ -107,4 +122,4 @@ const routing: Group = {
   ],
 };
 
-export const apiGroups: readonly Group[] = [ping, names, routing];
+export const apiGroups: readonly Group[] = [ping, health, names, routing];

@@ -3,7 +3,7 @@ import { type Call, type Expectation, type Group, pushManifest, type Step } from
 
 const UNSUPPORTED: Expectation = { status: 400, code: 'UNSUPPORTED' };
 const RELATIVE_NEXT = /^<\/v2\/[^>]*>; ?rel="next"$/;
-const NOT_COUNTS = ['-1', '1.5', 'many', '1e3', '0x10', '%201', ''];
+const NOT_COUNTS = ['-1', '1.5', 'many', '1e3', '0x10', '%201'];
 const empty = index([]);
 const pushTags = (...tags: readonly string[]): Step => tags.map((tag) => pushManifest(empty, tag));
 
@@ -101,14 +101,35 @@ const tags: Group = {
       ],
     },
     {
-      title: 'end-8b: an n that is no count, or a last that is no tag, is UNSUPPORTED',
+      title: 'end-8b: an n that is no count is UNSUPPORTED',
       steps: [
         pushTags('a'),
         ...NOT_COUNTS.map((n) => ({ send: `GET /v2/{repo}/tags/list?n=${n}`, expect: UNSUPPORTED })),
-        ...['-a', 'a%2Fb', 'a%20b', 'v'.repeat(129)].map((last) => ({
-          send: `GET /v2/{repo}/tags/list?n=1&last=${last}`,
-          expect: UNSUPPORTED,
-        })),
+      ],
+    },
+    {
+      title:
+        'end-8b: a last that no tag can be is a place in the list like any other, with a long page as with a short one',
+      steps: [
+        pushTags(...LETTERS),
+        ...['', '&n=5'].flatMap((n) => [
+          tagPage(`GET /v2/{repo}/tags/list?last=-a${n}`, LETTERS),
+          tagPage(`GET /v2/{repo}/tags/list?last=b%2Fb${n}`, ['c', 'd', 'e']),
+          tagPage(`GET /v2/{repo}/tags/list?last=c%20${n}`, ['d', 'e']),
+          tagPage(`GET /v2/{repo}/tags/list?last=${'d'.repeat(5000)}${n}`, ['e']),
+          tagPage(`GET /v2/{repo}/tags/list?last=c%00${n}`, ['d', 'e']),
+          tagPage(`GET /v2/{repo}/tags/list?last=%F0%9F%98%80${n}`, []),
+          tagPage(`GET /v2/{repo}/tags/list?last=%ED%A0%80${n}`, []),
+        ]),
+      ],
+    },
+    {
+      title: 'end-8b: an empty last is the beginning, and an empty n none',
+      steps: [
+        pushTags(...LETTERS),
+        tagPage('GET /v2/{repo}/tags/list?n=10&last=', LETTERS),
+        tagPage('GET /v2/{repo}/tags/list?last=', LETTERS),
+        tagPage('GET /v2/{repo}/tags/list?n=&last=c', ['d', 'e']),
       ],
     },
     {
@@ -161,13 +182,26 @@ const catalog: Group = {
       ],
     },
     {
-      title: '_catalog: an n that is no count, or a last that is no name, is UNSUPPORTED',
+      title: '_catalog: an n that is no count is UNSUPPORTED',
+      steps: NOT_COUNTS.map((n) => ({ send: `GET /v2/_catalog?n=${n}`, expect: UNSUPPORTED })),
+    },
+    {
+      title: '_catalog: a last that no repository can be is a place in the list like any other',
       steps: [
-        ...NOT_COUNTS.map((n) => ({ send: `GET /v2/_catalog?n=${n}`, expect: UNSUPPORTED })),
-        ...['Wire', '-a', 'a//b', 'a%20b'].map((last) => ({
-          send: `GET /v2/_catalog?n=1&last=${last}`,
-          expect: UNSUPPORTED,
-        })),
+        pushRepositories,
+        catalogPage('GET /v2/_catalog?n=1&last={repo}//b', ['{repo}/a']),
+        catalogPage('GET /v2/_catalog?n=1&last={repo}%20', ['{repo}-b']),
+        catalogPage('GET /v2/_catalog?n=5&last=~', []),
+        catalogPage(`GET /v2/_catalog?n=5&last=${'~'.repeat(5000)}`, []),
+        catalogPage('GET /v2/_catalog?n=5&last=%F0%9F%98%80', []),
+      ],
+    },
+    {
+      title: '_catalog: an empty last is the beginning',
+      steps: [
+        pushRepositories,
+        { send: 'GET /v2/_catalog?last=&n=100', expect: { status: 200 } },
+        { send: 'GET /v2/_catalog?n=&last=', expect: { status: 200 } },
       ],
     },
   ],

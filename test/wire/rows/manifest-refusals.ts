@@ -54,6 +54,9 @@ const unknownChild = image({ annotations: { pushed: 'no' } });
 const unpushed = image({ layers: [] });
 const validText = JSON.stringify(imageFields);
 
+/** What is fine but for a field that nobody knows. */
+const withUnknown = (value: string) => manifestOf(`${validText.slice(0, -1)},"x":${value}}`);
+
 const syntax: Group = {
   about: 'end-7a: bodies that are no manifest',
   rows: [
@@ -65,6 +68,9 @@ const syntax: Group = {
       ),
       mediaType: OCI_MANIFEST,
     }),
+    refused('JSON with more than 50,000 values', withUnknown(`[${'0,'.repeat(50_000)}0]`)),
+    refused('JSON that nests more than 64 deep', withUnknown(`${'['.repeat(64)}0${']'.repeat(64)}`)),
+    refused('4 MiB of brackets', manifestOf('['.repeat(4 * 1024 * 1024))),
     ...['null', '[]', '"manifest"', '2', 'true'].map((text) =>
       refused(`JSON that is not an object (${text})`, manifestOf(text)),
     ),

@@ -1,0 +1,20 @@
+import type { Registry } from '../functions/registry/registry.ts';
+import type { Table } from '../functions/storage/table.ts';
+import { EventLoop, type Visit } from './event-loop.ts';
+
+/** The registry whose visits let others have their turn: with what they compute, and by `tableOf` with what they ask of the
+ *  table. */
+export function sharingLoop(
+  registry: Registry,
+  tableOf: (table: Table, visit: Visit) => Table = (table) => table,
+): Registry {
+  const loop = new EventLoop(registry.steady);
+  return {
+    ...registry,
+    visit() {
+      const visit = loop.visit();
+      const table = tableOf(registry.table, visit);
+      return { ...registry, table, giveWay: () => visit.giveWay(), lasting: registry };
+    },
+  };
+}
