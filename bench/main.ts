@@ -9,6 +9,7 @@ import { contention } from './contention.ts';
 import { describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
 import { memory } from './memory.ts';
+import { underAttack } from './memory-attacks.ts';
 import { type Options, readOptions } from './options.ts';
 import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
@@ -56,7 +57,10 @@ async function compare(chosen: Options): Promise<string> {
     const profiles = await profileWorkloads({ ...place('profile'), names: chosen.workloads });
     sections.push(boundsReport(bounds, profiles, results));
   }
-  if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (parts.has('memory')) {
+    sections.push(await memory({ ...place('memory'), used: servers }));
+    sections.push(await underAttack(place('attacks')));
+  }
   if (starts !== undefined) sections.push(starts);
   return sections.join('\n');
 }

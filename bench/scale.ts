@@ -16,6 +16,8 @@ export interface Scale {
   readonly crowds: readonly number[];
   /** Of each kind that a crowd makes. */
   readonly changes: number;
+  /** How many clients of a kind are slow on purpose, at once. */
+  readonly slowClients: number;
   /** How long nothing is asked of a server before its memory at rest is read. */
   readonly quietSeconds: number;
 }
@@ -34,6 +36,7 @@ export const FULL: Scale = {
   starts: 20,
   crowds: [2, 8, 50, 200],
   changes: 256,
+  slowClients: 1_000,
   quietSeconds: 10,
 };
 
@@ -51,5 +54,6 @@ export const QUICK: Scale = {
   starts: 3,
   crowds: [8, 50],
   changes: 48,
+  slowClients: 50,
   quietSeconds: 1,
 };
