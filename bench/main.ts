@@ -6,7 +6,7 @@ import { boundsReport } from './bounds-report.ts';
 import { compareCloud } from './cloud/compare.ts';
 import { FULL as CLOUD_FULL, QUICK as CLOUD_QUICK } from './cloud/scale.ts';
 import { contention } from './contention.ts';
-import { describeMachine } from './machine.ts';
+import { commitOf, describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
 import { memory } from './memory.ts';
 import { underAttack } from './memory-attacks.ts';
@@ -79,12 +79,12 @@ async function compareOnS3({ isQuick, cloudRows: names }: Options): Promise<stri
   return `${machine}\n\n${await compareCloud({ ...place, names })}\n`;
 }
 
-async function runWorkloads({ workloads, scale, ours, other }: Options) {
+async function runWorkloads({ workloads, scale, ours, other, beside }: Options) {
   const results: Result[] = [];
   if (workloads.length === 0) return { results, servers: undefined };
   const servers = {
     ours: ours ?? (await startIn('stowage', stowage(ROOT))),
-    other: other ?? (await startIn('docker-registry', dockerRegistry)),
+    other: other ?? (await startIn('other', beside === undefined ? dockerRegistry : otherStowage(beside))),
   };
   for (const name of workloads) {
     const workload = WORKLOADS.get(name)?.(scale);
@@ -95,6 +95,11 @@ async function runWorkloads({ workloads, scale, ours, other }: Options) {
     }
   }
   return { results, servers };
+}
+
+function otherStowage(root: string): RecipeMaker {
+  const name = `Stowage at ${commitOf(root)}`;
+  return async (directory) => ({ ...(await stowage(root)(directory)), name });
 }
 
 async function startIn(directory: string, maker: RecipeMaker): Promise<Server> {

@@ -4,6 +4,8 @@ const MIB = 1024 * 1024;
 export interface Scale {
   readonly blobBytes: number;
   readonly blobRounds: number;
+  /** Of 1 MB. */
+  readonly pulledBlobs: number;
   readonly imageLayers: number;
   readonly layerBytes: number;
   readonly manifestGets: number;
@@ -26,6 +28,7 @@ export interface Scale {
 export const FULL: Scale = {
   blobBytes: 1024 * MIB,
   blobRounds: 3,
+  pulledBlobs: 1_000,
   imageLayers: 20,
   layerBytes: 5_000_000,
   manifestGets: 10_000,
@@ -44,6 +47,7 @@ export const FULL: Scale = {
 export const QUICK: Scale = {
   blobBytes: 64 * MIB,
   blobRounds: 2,
+  pulledBlobs: 100,
   imageLayers: 5,
   layerBytes: 1_000_000,
   manifestGets: 2_000,
