@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '../../local/disk.ts';
+import type { Disk, DiskFile, ReadableFile } from '../../local/disk.ts';
 import type { Change, File, Platter } from './platter.ts';
 import type { Call, World } from './world.ts';
 
@@ -48,7 +48,7 @@ const namesIn = ({ names }: Platter, directory: string) => {
 };
 
 const open = (world: World, path: string, file: File) =>
-  new OpenFile(world, path, file) as unknown as DiskFile;
+  new OpenFile(world, path, file) as unknown as DiskFile & ReadableFile;
 
 /** A file under the name that it was opened by. */
 class OpenFile {
@@ -60,11 +60,20 @@ class OpenFile {
     [this.#world, this.#path, this.#file] = [world, path, file];
   }
 
-  read(buffer: Uint8Array, offset: number, length: number, position: number) {
+  size() {
+    return this.#file.content.length;
+  }
+
+  readv(buffers: readonly Uint8Array[], position: number) {
     return this.#call('read', () => {
-      const bytes = this.#file.content.subarray(position, position + length);
-      buffer.set(bytes, offset);
-      return { bytesRead: bytes.length, buffer };
+      let bytesRead = 0;
+      for (const buffer of buffers) {
+        const at = position + bytesRead;
+        const bytes = this.#file.content.subarray(at, at + buffer.length);
+        buffer.set(bytes);
+        bytesRead += bytes.length;
+      }
+      return { bytesRead };
     });
   }
 

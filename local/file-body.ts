@@ -1,0 +1,71 @@
+import type { UnderlyingByteSource } from 'node:stream/web';
+import type { Body, ByteRange } from '../functions/storage/blob-store.ts';
+import type { ReadableFile } from './disk.ts';
+import { readInto } from './file-reader.ts';
+
+/** How much is read at once for a reader that brings no buffer of its own. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** The bytes of a range of an open file, one after the other. The file is closed after the last of them, and where one cannot be
+ *  read. While it is open it keeps its bytes, even when it is deleted. */
+export class FileRange {
+  readonly #file: ReadableFile;
+  readonly #last: number;
+  readonly #explain: (error: unknown) => unknown;
+  #position: number;
+  #isOpen = true;
+
+  /** `explain` says what a read fails with where the disk does, or the file is shorter. */
+  constructor(file: ReadableFile, { first, last }: ByteRange, explain: (error: unknown) => unknown) {
+    [this.#file, this.#position, this.#last, this.#explain] = [file, first, last, explain];
+  }
+
+  /** Bytes that are still to be read. */
+  get remaining(): number {
+    return this.#last + 1 - this.#position;
+  }
+
+  /** Fills the buffers with the next bytes; they may be no larger than what remains. */
+  async read(buffers: readonly Uint8Array[]): Promise<void> {
+    try {
+      this.#position += await readInto(buffers, this.#file, this.#position);
+    } catch (error) {
+      this.close();
+      throw this.#explain(error);
+    }
+    if (this.remaining === 0) this.close();
+  }
+
+  /** Nobody has to wait for it: nothing was written. */
+  close(): void {
+    if (this.#isOpen) this.#file.close().catch(() => undefined);
+    this.#isOpen = false;
+  }
+}
+
+/** The one of its constructors that makes a stream of bytes. */
+const ByteStream: new (source: UnderlyingByteSource) => Body = ReadableStream;
+
+/** A range of an open file as a byte stream, for whoever knows nothing but streams; others take `range` and leave the stream. */
+export class FileBody extends ByteStream {
+  readonly range: FileRange;
+
+  constructor(range: FileRange) {
+    super({
+      type: 'bytes',
+      autoAllocateChunkSize: CHUNK_BYTES,
+      pull: (controller) => fill(controller, range),
+      cancel: () => range.close(),
+    });
+    this.range = range;
+  }
+}
+
+async function fill(controller: ReadableByteStreamController, range: FileRange): Promise<void> {
+  const { view } = controller.byobRequest as ReadableStreamBYOBRequest;
+  const { buffer, byteOffset, byteLength } = view as Uint8Array;
+  const bytes = new Uint8Array(buffer, byteOffset, Math.min(byteLength, range.remaining));
+  if (bytes.length > 0) await range.read([bytes]);
+  else controller.close();
+  controller.byobRequest?.respond(bytes.length); // absent where the reader has gone meanwhile
+}
