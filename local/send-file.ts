@@ -2,19 +2,15 @@ import type { ServerResponse } from 'node:http';
 import type { BufferPool } from './buffer-pool.ts';
 import type { FileRange } from './file-body.ts';
 
-/** Sends all of a range as the body of an answer, and closes its file. Buffers are held from the moment they are read into until
+/** Sends all of a range as the body of an answer. Buffers are held from the moment they are read into until
  *  the socket has taken them. Fails where the client has gone or the file cannot be read. */
 export async function sendFile(
   range: FileRange,
   outgoing: ServerResponse,
   buffers: BufferPool,
 ): Promise<void> {
-  try {
-    while (range.remaining > 0) await sendNext(range, outgoing, buffers);
-    outgoing.end();
-  } finally {
-    range.close();
-  }
+  while (range.remaining > 0) await sendNext(range, outgoing, buffers);
+  outgoing.end();
 }
 
 async function sendNext(range: FileRange, outgoing: ServerResponse, buffers: BufferPool): Promise<void> {
