@@ -17,6 +17,7 @@ import { ServerGroup } from './server-group.ts';
 import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
 import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
+import { zb } from './zb.ts';
 
 const BENCH = import.meta.dirname;
 const ROOT = dirname(BENCH);
@@ -62,6 +63,7 @@ async function compare(chosen: Options): Promise<string> {
     sections.push(await underAttack(place('attacks')));
   }
   if (starts !== undefined) sections.push(starts);
+  if (parts.has('zb')) sections.push(await zb(place('zb')));
   return sections.join('\n');
 }
 

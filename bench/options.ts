@@ -7,7 +7,7 @@ import type { Server } from './servers.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
 /** What else can be measured, beside the workloads. */
-const PARTS = ['bounds', 'start-up', 'memory', 'contention'] as const;
+const PARTS = ['bounds', 'start-up', 'memory', 'contention', 'zb'] as const;
 type Part = (typeof PARTS)[number];
 
 /** All rows of the comparison on S3. */

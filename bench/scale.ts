@@ -20,6 +20,9 @@ export interface Scale {
   readonly changes: number;
   /** How many clients of a kind are slow on purpose, at once. */
   readonly slowClients: number;
+  /** Requests of each of zot's tests, and how often each registry has them. */
+  readonly zbRequests: number;
+  readonly zbRounds: number;
   /** How long nothing is asked of a server before its memory at rest is read. */
   readonly quietSeconds: number;
 }
@@ -40,6 +43,8 @@ export const FULL: Scale = {
   crowds: [2, 8, 50, 200],
   changes: 256,
   slowClients: 1_000,
+  zbRequests: 200,
+  zbRounds: 3,
   quietSeconds: 10,
 };
 
@@ -59,5 +64,7 @@ export const QUICK: Scale = {
   crowds: [8, 50],
   changes: 48,
   slowClients: 50,
+  zbRequests: 8,
+  zbRounds: 1,
   quietSeconds: 1,
 };
