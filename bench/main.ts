@@ -37,7 +37,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 try {
   const isEmbedded = options.workloads.length > 0 || [...options.parts].some((part) => part !== 'contention');
-  if (isEmbedded) publish('embedded', await compare(options), options.write);
+  const part = options.beside === undefined ? 'embedded' : 'beside';
+  if (isEmbedded) publish(part, await compare(options), options.write);
   if (options.parts.has('contention')) publish('contention', await crowded(options), options.write);
   if (options.cloudRows.length > 0) publish('cloud', await compareOnS3(options), options.write);
 } finally {
@@ -112,8 +113,11 @@ function namesOf({ ours, other }: Pair<Server>): Pair<string> {
   return { ours: ours.name, other: other.name };
 }
 
+/** What of the page a run writes. */
+type PagePart = 'embedded' | 'beside' | 'contention' | 'cloud';
+
 /** Prints it; `write` puts it between its marks in the page. */
-function publish(part: 'embedded' | 'contention' | 'cloud', text: string, write: boolean): void {
+function publish(part: PagePart, text: string, write: boolean): void {
   console.log(text);
   if (!write) return;
   const page = readFileSync(PAGE, 'utf8');
