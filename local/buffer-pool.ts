@@ -1,41 +1,57 @@
-/** Of one buffer. */
-const BUFFER_BYTES = 64 * 1024;
+/** A large buffer is what makes a pull fast; a larger one makes it no faster. */
+const LARGE_BYTES = 1024 * 1024;
+const SMALL_BYTES = 64 * 1024;
 
-/** In one loan: more would make nothing faster. */
-const MOST_IN_A_LOAN = 16;
+/** Of the large ones, in all. */
+const MOST_LARGE = 32;
 
-/** In all loans that are larger than they must be: 32 MiB. */
-const MOST_LENT = 512;
+/** Of either, while nobody has any. */
+const MOST_AT_REST = 4;
 
-/** Kept while nothing is lent. */
-const MOST_AT_REST = 64;
-
-/** Buffers for what is on its way from a disk to a client. A client who takes nothing keeps its loan for as long as it likes: so
- *  each has a part of what the others have left, and the thousandth has one buffer. */
+/** Buffers for what is on its way from a disk to a client. A client who takes nothing keeps its buffer for as long as it likes: so
+ *  there are 32 large ones, and whoever comes when these are out has a small one. */
 export class BufferPool {
-  readonly #free: Buffer[] = [];
-  #lent = 0;
+  readonly #large = new Shelf(LARGE_BYTES);
+  readonly #small = new Shelf(SMALL_BYTES);
 
-  /** Buffers for the next bytes of `bytes`, at least one. They hold what others have left in them. */
-  borrow(bytes: number): Buffer[] {
-    const share = Math.floor((MOST_LENT - this.#lent) / MOST_IN_A_LOAN);
-    const count = Math.min(Math.ceil(bytes / BUFFER_BYTES), MOST_IN_A_LOAN, Math.max(1, share));
-    this.#lent += count;
-    return Array.from({ length: count }, () => this.#free.pop() ?? newBuffer());
+  /** A buffer for the next bytes of `bytes`, as long as these or shorter. It holds what others have left in it. */
+  borrow(bytes: number): Buffer {
+    const isLarge = bytes > SMALL_BYTES && this.#large.lent < MOST_LARGE;
+    return (isLarge ? this.#large : this.#small).take();
   }
 
-  /** Nobody may use them from now on. */
-  giveBack(loan: readonly Buffer[]): void {
-    this.#lent -= loan.length;
-    this.#free.push(...loan);
-    const kept = this.#lent === 0 ? MOST_AT_REST : MOST_LENT;
-    for (const buffer of this.#free.splice(kept)) freeNow(buffer);
+  /** Nobody may use it from now on. */
+  giveBack(buffer: Buffer): void {
+    (buffer.length > SMALL_BYTES ? this.#large : this.#small).putBack(buffer);
+  }
+}
+
+/** Buffers of one size. */
+class Shelf {
+  lent = 0;
+  readonly #bytes: number;
+  readonly #free: Buffer[] = [];
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  take(): Buffer {
+    this.lent += 1;
+    return this.#free.pop() ?? newBuffer(this.#bytes);
+  }
+
+  putBack(buffer: Buffer): void {
+    this.lent -= 1;
+    this.#free.push(buffer);
+    const kept = this.lent === 0 ? MOST_AT_REST : MOST_LARGE;
+    for (const spare of this.#free.splice(kept)) freeNow(spare);
   }
 }
 
 /** Of memory that the system has back the moment it is freed. What others are made of stays with the process. */
-function newBuffer(): Buffer {
-  return Buffer.from(new ArrayBuffer(BUFFER_BYTES, { maxByteLength: BUFFER_BYTES }), 0, BUFFER_BYTES);
+function newBuffer(bytes: number): Buffer {
+  return Buffer.from(new ArrayBuffer(bytes, { maxByteLength: bytes }), 0, bytes);
 }
 
 /** The garbage collector would wait for more of them, perhaps for ever. */

@@ -1,4 +1,4 @@
-import { close, constants, fstatSync, open as openWith, readv } from 'node:fs';
+import { close, constants, fstatSync, open as openWith, read } from 'node:fs';
 import { access, type FileHandle, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
@@ -6,14 +6,19 @@ import { promisify } from 'node:util';
 export interface ReadableFile {
   /** Bytes, at this moment: what is open is in the system's memory, and nobody has to wait for it. */
   size(): number;
-  /** Fills one buffer after the other; fewer bytes than these hold where the file ends. */
-  readv(buffers: readonly Uint8Array[], position: number): Promise<{ readonly bytesRead: number }>;
+  /** Fewer bytes than `length` where the file ends. */
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
   close(): Promise<void>;
 }
 
 /** What is asked of an open file that is written to; Node's `FileHandle` is one. */
 export type DiskFile = Pick<FileHandle, 'write' | 'writev' | 'truncate' | 'sync' | 'close'> &
-  Pick<ReadableFile, 'readv'> & { stat(): Promise<{ readonly size: number }> };
+  Pick<ReadableFile, 'read'> & { stat(): Promise<{ readonly size: number }> };
 
 /** What is asked of a file system, so that a simulation can stand in for the disk below the code that writes to it. */
 export interface Disk {
@@ -35,7 +40,7 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
 }
 
-const [openAsync, closeAsync, readvAsync] = [promisify(openWith), promisify(close), promisify(readv)];
+const [openAsync, closeAsync, readAsync] = [promisify(openWith), promisify(close), promisify(read)];
 
 /** The disk of this machine. Files and directories are nobody else's business. */
 export const realDisk: Disk = {
@@ -75,7 +80,7 @@ async function openForReading(path: string): Promise<ReadableFile> {
   const file = await openAsync(path, 'r');
   return {
     size: () => fstatSync(file).size,
-    readv: (buffers, position) => readvAsync(file, buffers, position),
+    read: (...where) => readAsync(file, ...where),
     close: () => closeAsync(file),
   };
 }

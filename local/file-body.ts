@@ -25,15 +25,18 @@ export class FileRange {
     return this.#last + 1 - this.#position;
   }
 
-  /** Fills the buffers with the next bytes; they may be no larger than what remains. */
-  async read(buffers: readonly Uint8Array[]): Promise<void> {
+  /** Reads the next bytes, as many as there are and as the buffer has room for, and answers the part of it that has them. */
+  async read(buffer: Uint8Array): Promise<Uint8Array> {
+    const bytes = buffer.subarray(0, this.remaining);
     try {
-      this.#position += await readInto(buffers, this.#file, this.#position);
+      await readInto(bytes, this.#file, this.#position);
     } catch (error) {
       this.close();
       throw this.#explain(error);
     }
+    this.#position += bytes.length;
     if (this.remaining === 0) this.close();
+    return bytes;
   }
 
   /** Nobody has to wait for it: nothing was written. */
@@ -64,8 +67,7 @@ export class FileBody extends ByteStream {
 async function fill(controller: ReadableByteStreamController, range: FileRange): Promise<void> {
   const { view } = controller.byobRequest as ReadableStreamBYOBRequest;
   const { buffer, byteOffset, byteLength } = view as Uint8Array;
-  const bytes = new Uint8Array(buffer, byteOffset, Math.min(byteLength, range.remaining));
-  if (bytes.length > 0) await range.read([bytes]);
-  else controller.close();
-  controller.byobRequest?.respond(bytes.length); // absent where the reader has gone meanwhile
+  const { length } = await range.read(new Uint8Array(buffer, byteOffset, byteLength));
+  if (length === 0) controller.close();
+  controller.byobRequest?.respond(length); // absent where the reader has gone meanwhile
 }

@@ -256,15 +256,15 @@ describe('a file that cannot be read', () => {
   const digest = digestOf('sha256', Buffer.from('stored'));
 
   /** A store whose disk fails so, where one of the calls is made; and an object of it. */
-  async function failingAt(call: 'stat' | 'openToRead' | 'readv', failure: object) {
+  async function failingAt(call: 'stat' | 'openToRead' | 'read', failure: object) {
     const fail = () => Promise.reject(Object.assign(new Error('refused'), failure));
     const root = await scratch();
     const stored = await object(await DirectoryBlobStore.open(root));
     const openToRead = async (path: string) => {
       const file = await realDisk.openToRead(path);
-      return file && Object.assign(file, { readv: fail });
+      return file && Object.assign(file, { read: fail });
     };
-    const disk = { ...realDisk, ...(call === 'readv' ? { openToRead } : { [call]: fail }) };
+    const disk = { ...realDisk, ...(call === 'read' ? { openToRead } : { [call]: fail }) };
     return { store: await DirectoryBlobStore.open(root, disk), stored };
   }
 
@@ -279,7 +279,7 @@ describe('a file that cannot be read', () => {
     ['ENOTDIR', { code: 'ENOTDIR', errno: -20 }],
     ['EISDIR', { code: 'EISDIR', errno: -21 }],
   ])('is damaged where the disk says %s', async (_, failure) => {
-    for (const call of ['openToRead', 'readv'] as const) {
+    for (const call of ['openToRead', 'read'] as const) {
       const { store, stored } = await failingAt(call, failure);
       await expect(read(store, stored)).rejects.toThrow(ObjectDamaged);
       expect(await store.examine(stored, digest, 'bytes')).toBe('damaged');
@@ -292,7 +292,7 @@ describe('a file that cannot be read', () => {
   });
 
   it.each(['EACCES', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE'])('is not where it says %s', async (code) => {
-    for (const call of ['openToRead', 'readv'] as const) {
+    for (const call of ['openToRead', 'read'] as const) {
       const { store, stored } = await failingAt(call, { code, errno: -1 });
       await expect(read(store, stored)).rejects.toMatchObject({ code });
       await expect(store.examine(stored, digest, 'bytes')).rejects.toMatchObject({ code });

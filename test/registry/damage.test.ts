@@ -78,7 +78,7 @@ describe('a disk that fails while a blob is sent', () => {
     await pushBlob(fixture.registry, OTHER, bytes);
     const failing = (file: ReadableFile): ReadableFile => ({
       ...file,
-      readv: () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })),
+      read: () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })),
     });
     const openToRead: typeof realDisk.openToRead = async (path) => {
       const file = await realDisk.openToRead(path);

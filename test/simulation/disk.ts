@@ -64,16 +64,11 @@ class OpenFile {
     return this.#file.content.length;
   }
 
-  readv(buffers: readonly Uint8Array[], position: number) {
+  read(buffer: Uint8Array, offset: number, length: number, position: number) {
     return this.#call('read', () => {
-      let bytesRead = 0;
-      for (const buffer of buffers) {
-        const at = position + bytesRead;
-        const bytes = this.#file.content.subarray(at, at + buffer.length);
-        buffer.set(bytes);
-        bytesRead += bytes.length;
-      }
-      return { bytesRead };
+      const bytes = this.#file.content.subarray(position, position + length);
+      buffer.set(bytes, offset);
+      return { bytesRead: bytes.length, buffer };
     });
   }
 
