@@ -17,7 +17,7 @@ import { table } from './table.ts';
 import { MIB } from './workloads/figures.ts';
 
 /** What the client asks for that stands beside the slow ones, again and again. */
-const HONEST = { repository: 'bench/honest', bytes: MIB, pulls: 50 };
+const HONEST = { repository: 'bench/honest', bytes: MIB, pulls: 200 };
 
 /** No address has more of the clients than this: what a registry allows one address is not what holds its memory down. */
 const CLIENTS_AN_ADDRESS = 8;
