@@ -3,13 +3,13 @@ const LARGE_BYTES = 1024 * 1024;
 const SMALL_BYTES = 64 * 1024;
 
 /** Of the large ones, in all. */
-const MOST_LARGE = 24;
+const MOST_LARGE = 16;
 
 /** Of either, while nobody has any. */
 const MOST_AT_REST = 4;
 
 /** Buffers for what is on its way from a disk to a client. A client who takes nothing keeps its buffer for as long as it likes: so
- *  there are 24 large ones, and whoever comes when these are out has a small one. */
+ *  there are 16 large ones, and whoever comes when these are out has a small one. */
 export class BufferPool {
   readonly #large = new Shelf(LARGE_BYTES);
   readonly #small = new Shelf(SMALL_BYTES);

@@ -48,7 +48,7 @@ it.runIf(process.platform === 'linux')('holds little for a thousand readers who 
       });
       onTestFinished(() => void socket.destroy());
       await once(socket.pause(), 'connect');
-      socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       return socket;
     }),
   );

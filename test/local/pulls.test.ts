@@ -43,8 +43,8 @@ function pipelined(path: string, requests: number): Socket {
   const socket = connect(registry.port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   socket.pause();
-  const last = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(requests - 1) + last);
+  const last = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(requests - 1) + last);
   return socket;
 }
 
