@@ -5,6 +5,9 @@ const SMALL_BYTES = 64 * 1024;
 /** Of the large ones, in all. */
 const MOST_LARGE = 16;
 
+/** Of large ones that nobody has while a client is waited for. */
+const MOST_AHEAD = 4;
+
 /** Of either, while nobody has any. */
 const MOST_AT_REST = 4;
 
@@ -13,11 +16,28 @@ const MOST_AT_REST = 4;
 export class BufferPool {
   readonly #large = new Shelf(LARGE_BYTES);
   readonly #small = new Shelf(SMALL_BYTES);
+  #ahead = 0;
 
   /** A buffer for the next bytes of `bytes`, as long as these or shorter. It holds what others have left in it. */
   borrow(bytes: number): Buffer {
-    const isLarge = bytes > SMALL_BYTES && this.#large.lent < MOST_LARGE;
-    return (isLarge ? this.#large : this.#small).take();
+    return (this.isShortOf(bytes) || bytes <= SMALL_BYTES ? this.#small : this.#large).take();
+  }
+
+  /** Whether so many bytes would have a large buffer, and there is none. */
+  isShortOf(bytes: number): boolean {
+    return bytes > SMALL_BYTES && this.#large.lent - this.#ahead >= MOST_LARGE;
+  }
+
+  /** A large buffer to read ahead into, where there is one; it must be given back before anybody waits for a client. */
+  borrowAhead(): Buffer | undefined {
+    if (this.#ahead === MOST_AHEAD) return undefined;
+    this.#ahead += 1;
+    return this.#large.take();
+  }
+
+  giveBackAhead(buffer: Buffer): void {
+    this.#ahead -= 1;
+    this.#large.putBack(buffer);
   }
 
   /** Nobody may use it from now on. */

@@ -26,17 +26,28 @@ export class FileRange {
   }
 
   /** Reads the next bytes, as many as there are and as the buffer has room for, and answers the part of it that has them. */
-  async read(buffer: Uint8Array): Promise<Uint8Array> {
-    const bytes = buffer.subarray(0, this.remaining);
+  async read<T extends Uint8Array>(buffer: T): Promise<T> {
+    const bytes = await this.peek(buffer);
+    this.skip(bytes.length);
+    return bytes;
+  }
+
+  /** As `read`, and they are the next bytes still. */
+  async peek<T extends Uint8Array>(buffer: T): Promise<T> {
+    const bytes = buffer.subarray(0, this.remaining) as T;
     try {
       await readInto(bytes, this.#file, this.#position);
+      return bytes;
     } catch (error) {
       this.close();
       throw this.#explain(error);
     }
-    this.#position += bytes.length;
+  }
+
+  /** Leaves out bytes, no more than remain. */
+  skip(bytes: number): void {
+    this.#position += bytes;
     if (this.remaining === 0) this.close();
-    return bytes;
   }
 
   /** Nobody has to wait for it: nothing was written. */

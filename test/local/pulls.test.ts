@@ -97,10 +97,14 @@ it('a pull that has begun gets all of a blob whose file is removed', async () =>
 });
 
 describe.runIf(process.platform === 'linux')('open files', () => {
-  it('are closed when their clients go in the middle, and nobody is told', async () => {
+  it('of clients who read nothing hold nobody up, and are closed when these go; nobody is told', async () => {
     const { path, url } = await pushed(24_000_000);
     const sockets = Array.from({ length: 30 }, () => pipelined(path, 1));
     await expect.poll(openBlobs).toBe(30);
+    const other = await pushed(3_000_000);
+    const parts = Array.from({ length: 8 }, (_, n) => pullPart(other.url, other.bytes, n + 8));
+    const pulled = await Promise.all([...parts, pull(other.url, undefined, other.bytes)]);
+    expect(pulled.filter((isRight) => !isRight)).toEqual([]);
     for (const socket of sockets) socket.destroy();
     await expect.poll(openBlobs).toBe(0);
     expect(registry.errors).not.toContain('was cut short');
