@@ -1,7 +1,7 @@
 import { createHash, randomFillSync } from 'node:crypto';
 
 /** Bytes generated at once for a blob larger than this; the blob is then that block repeated. */
-const BLOCK_BYTES = 8 * 1024 * 1024;
+const BLOCK_BYTES = 16 * 1024 * 1024;
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
@@ -15,7 +15,7 @@ export interface Blob {
   readonly repeat: number;
 }
 
-/** Random bytes nobody has sent before. A size above 8 MiB must be a multiple of it. */
+/** Random bytes nobody has sent before. A size above 16 MiB must be a multiple of it. */
 export function randomBlob(size: number): Blob {
   const block = randomFillSync(Buffer.allocUnsafeSlow(Math.min(size, BLOCK_BYTES)));
   const repeat = size / block.length;

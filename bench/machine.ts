@@ -11,7 +11,7 @@ export function describeMachine(directory: string, root: string): string {
     `- CPU: ${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores, for client and server together`,
     `- memory: ${(totalmem() / GIB).toFixed(0)} GiB; file system of the data: ${fileSystem(directory)}`,
     `- kernel: Linux ${release()}; load before the run: ${load.toFixed(2)}`,
-    `- Node.js ${process.version} for Stowage and for the client; Stowage at commit ${commit(root)}`,
+    `- Node.js ${process.version} for Stowage and for the client; Stowage at commit ${commitOf(root)}`,
     `- ${output('docker-registry', ['--version'])}`,
     `- command: \`npm run bench -- ${process.argv.slice(2).join(' ')}\``.replace(' -- `', '`'),
   ].join('\n');
@@ -21,7 +21,8 @@ function fileSystem(directory: string): string {
   return output('df', ['--output=fstype', directory]).split('\n').at(-1) ?? 'unknown';
 }
 
-function commit(root: string): string {
+/** The commit of a checkout, and whether its sources differ from it. */
+export function commitOf(root: string): string {
   const git = (...args: string[]) => output('git', ['--no-optional-locks', '-C', root, ...args]);
   const changes = git('status', '--porcelain', '--', 'functions', 'local');
   return `${git('rev-parse', '--short', 'HEAD')}${changes === '' ? '' : ', with changes that are not committed'}`;

@@ -6,9 +6,10 @@ import { boundsReport } from './bounds-report.ts';
 import { compareCloud } from './cloud/compare.ts';
 import { FULL as CLOUD_FULL, QUICK as CLOUD_QUICK } from './cloud/scale.ts';
 import { contention } from './contention.ts';
-import { describeMachine } from './machine.ts';
+import { commitOf, describeMachine } from './machine.ts';
 import { type Pair, runWorkload } from './measure.ts';
 import { memory } from './memory.ts';
+import { underAttack } from './memory-attacks.ts';
 import { type Options, readOptions } from './options.ts';
 import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
@@ -17,6 +18,7 @@ import { dockerRegistry, type RecipeMaker, type Server, stowage } from './server
 import { stalls } from './stalls/stalls.ts';
 import { startUp } from './start-up.ts';
 import { WORKLOADS } from './workloads/all.ts';
+import { zb } from './zb.ts';
 
 const BENCH = import.meta.dirname;
 const ROOT = dirname(BENCH);
@@ -36,7 +38,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 try {
   const isEmbedded = options.workloads.length > 0 || [...options.parts].some((part) => part !== 'contention');
-  if (isEmbedded) publish('embedded', await compare(options), options.write);
+  const part = options.beside === undefined ? 'embedded' : 'beside';
+  if (isEmbedded) publish(part, await compare(options), options.write);
   if (options.parts.has('contention')) publish('contention', await crowded(options), options.write);
   if (options.cloudRows.length > 0) publish('cloud', await compareOnS3(options), options.write);
 } finally {
@@ -57,9 +60,13 @@ async function compare(chosen: Options): Promise<string> {
     const profiles = await profileWorkloads({ ...place('profile'), names: chosen.workloads });
     sections.push(boundsReport(bounds, profiles, results));
   }
-  if (parts.has('memory')) sections.push(await memory({ ...place('memory'), used: servers }));
+  if (parts.has('memory')) {
+    sections.push(await memory({ ...place('memory'), used: servers }));
+    sections.push(await underAttack(place('attacks')));
+  }
   if (parts.has('stalls')) sections.push(await stalls({ ...place('stalls'), isQuick: chosen.isQuick }));
   if (starts !== undefined) sections.push(starts);
+  if (parts.has('zb')) sections.push(await zb(place('zb')));
   return sections.join('\n');
 }
 
@@ -77,12 +84,12 @@ async function compareOnS3({ isQuick, cloudRows: names }: Options): Promise<stri
   return `${machine}\n\n${await compareCloud({ ...place, names })}\n`;
 }
 
-async function runWorkloads({ workloads, scale, ours, other }: Options) {
+async function runWorkloads({ workloads, scale, ours, other, beside }: Options) {
   const results: Result[] = [];
   if (workloads.length === 0) return { results, servers: undefined };
   const servers = {
     ours: ours ?? (await startIn('stowage', stowage(ROOT))),
-    other: other ?? (await startIn('docker-registry', dockerRegistry)),
+    other: other ?? (await startIn('other', beside === undefined ? dockerRegistry : otherStowage(beside))),
   };
   for (const name of workloads) {
     const workload = WORKLOADS.get(name)?.(scale);
@@ -95,6 +102,11 @@ async function runWorkloads({ workloads, scale, ours, other }: Options) {
   return { results, servers };
 }
 
+function otherStowage(root: string): RecipeMaker {
+  const name = `Stowage at ${commitOf(root)}`;
+  return async (directory) => ({ ...(await stowage(root)(directory)), name });
+}
+
 async function startIn(directory: string, maker: RecipeMaker): Promise<Server> {
   return group.start(await maker(join(workspace, directory)));
 }
@@ -103,8 +115,11 @@ function namesOf({ ours, other }: Pair<Server>): Pair<string> {
   return { ours: ours.name, other: other.name };
 }
 
+/** What of the page a run writes. */
+type PagePart = 'embedded' | 'beside' | 'contention' | 'cloud';
+
 /** Prints it; `write` puts it between its marks in the page. */
-function publish(part: 'embedded' | 'contention' | 'cloud', text: string, write: boolean): void {
+function publish(part: PagePart, text: string, write: boolean): void {
   console.log(text);
   if (!write) return;
   const page = readFileSync(PAGE, 'utf8');

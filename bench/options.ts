@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROW_NAMES } from './cloud/rows/all.ts';
 import type { Target } from './http/request.ts';
@@ -6,7 +7,7 @@ import type { Server } from './servers.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
 /** What else can be measured, beside the workloads. */
-const PARTS = ['bounds', 'start-up', 'memory', 'contention', 'stalls'] as const;
+const PARTS = ['bounds', 'start-up', 'memory', 'contention', 'stalls', 'zb'] as const;
 type Part = (typeof PARTS)[number];
 
 /** All rows of the comparison on S3. */
@@ -20,6 +21,8 @@ export interface Options {
   readonly scale: Scale;
   readonly isQuick: boolean;
   readonly write: boolean;
+  /** Another checkout of Stowage, which takes the place of docker-registry in the workloads. */
+  readonly beside: string | undefined;
   /** Servers that run already and are used in place of new ones. */
   readonly ours: Server | undefined;
   readonly other: Server | undefined;
@@ -32,6 +35,7 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
     options: {
       write: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      beside: { type: 'string' },
     },
   });
   const all = [...WORKLOADS.keys(), ...PARTS, CLOUD, ...ROW_NAMES];
@@ -43,6 +47,11 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
   if (values.write && values.quick) {
     throw new Error('--write publishes, and --quick is too short for that');
   }
+  if (values.beside && !names.every((name) => WORKLOADS.has(name))) {
+    throw new Error(
+      `--beside compares workloads, which have to be named: ${[...WORKLOADS.keys()].join(', ')}`,
+    );
+  }
   const authorization = environment['BENCH_STOWAGE_AUTHORIZATION'];
   return {
     workloads: names.filter((name) => WORKLOADS.has(name)),
@@ -51,6 +60,7 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
     scale: values.quick ? QUICK : FULL,
     isQuick: values.quick,
     write: values.write,
+    beside: values.beside && resolve(values.beside),
     ours: runningServer('Stowage', environment['BENCH_STOWAGE_URL'], authorization),
     other: runningServer('docker-registry', environment['BENCH_OTHER_URL'], undefined),
   };

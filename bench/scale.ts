@@ -4,6 +4,8 @@ const MIB = 1024 * 1024;
 export interface Scale {
   readonly blobBytes: number;
   readonly blobRounds: number;
+  /** Of 1 MB. */
+  readonly pulledBlobs: number;
   readonly imageLayers: number;
   readonly layerBytes: number;
   readonly manifestGets: number;
@@ -16,6 +18,11 @@ export interface Scale {
   readonly crowds: readonly number[];
   /** Of each kind that a crowd makes. */
   readonly changes: number;
+  /** How many clients of a kind are slow on purpose, at once. */
+  readonly slowClients: number;
+  /** Requests of each of zot's tests, and how often each registry has them. */
+  readonly zbRequests: number;
+  readonly zbRounds: number;
   /** How long nothing is asked of a server before its memory at rest is read. */
   readonly quietSeconds: number;
 }
@@ -24,6 +31,7 @@ export interface Scale {
 export const FULL: Scale = {
   blobBytes: 1024 * MIB,
   blobRounds: 3,
+  pulledBlobs: 1_000,
   imageLayers: 20,
   layerBytes: 5_000_000,
   manifestGets: 10_000,
@@ -34,6 +42,9 @@ export const FULL: Scale = {
   starts: 20,
   crowds: [2, 8, 50, 200],
   changes: 256,
+  slowClients: 1_000,
+  zbRequests: 200,
+  zbRounds: 3,
   quietSeconds: 10,
 };
 
@@ -41,6 +52,7 @@ export const FULL: Scale = {
 export const QUICK: Scale = {
   blobBytes: 64 * MIB,
   blobRounds: 2,
+  pulledBlobs: 100,
   imageLayers: 5,
   layerBytes: 1_000_000,
   manifestGets: 2_000,
@@ -51,5 +63,8 @@ export const QUICK: Scale = {
   starts: 3,
   crowds: [8, 50],
   changes: 48,
+  slowClients: 50,
+  zbRequests: 8,
+  zbRounds: 1,
   quietSeconds: 1,
 };

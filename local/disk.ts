@@ -1,15 +1,29 @@
-import { constants } from 'node:fs';
+import { close, constants, fstatSync, open as openWith, read } from 'node:fs';
 import { access, type FileHandle, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises';
+import { promisify } from 'node:util';
 
-/** What is asked of an open file; Node's `FileHandle` is one. */
-export type DiskFile = Pick<FileHandle, 'read' | 'write' | 'writev' | 'truncate' | 'sync' | 'close'> & {
-  stat(): Promise<{ readonly size: number }>;
-};
+/** What is asked of an open file that is read. */
+export interface ReadableFile {
+  /** Bytes, at this moment: what is open is in the system's memory, and nobody has to wait for it. */
+  size(): number;
+  /** Fewer bytes than `length` where the file ends. */
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  close(): Promise<void>;
+}
+
+/** What is asked of an open file that is written to; Node's `FileHandle` is one. */
+export type DiskFile = Pick<FileHandle, 'write' | 'writev' | 'truncate' | 'sync' | 'close'> &
+  Pick<ReadableFile, 'read'> & { stat(): Promise<{ readonly size: number }> };
 
 /** What is asked of a file system, so that a simulation can stand in for the disk below the code that writes to it. */
 export interface Disk {
   /** An existing file to read; `undefined` where there is none. */
-  openToRead(path: string): Promise<DiskFile | undefined>;
+  openToRead(path: string): Promise<ReadableFile | undefined>;
   /** A file to read and write, made where there is none. */
   openToWrite(path: string): Promise<DiskFile>;
   /** Moves a file, at once and whole. */
@@ -26,9 +40,11 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
 }
 
+const [openAsync, closeAsync, readAsync] = [promisify(openWith), promisify(close), promisify(read)];
+
 /** The disk of this machine. Files and directories are nobody else's business. */
 export const realDisk: Disk = {
-  openToRead: (path) => unlessMissing(open(path, 'r')),
+  openToRead: (path) => unlessMissing(openForReading(path)),
   openToWrite: (path) => open(path, constants.O_RDWR | constants.O_CREAT, 0o600),
   rename,
   remove: (path) => unlessMissing(unlink(path)),
@@ -57,4 +73,14 @@ async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Without a `FileHandle`, whose promises take as long as the system's calls. */
+async function openForReading(path: string): Promise<ReadableFile> {
+  const file = await openAsync(path, 'r');
+  return {
+    size: () => fstatSync(file).size,
+    read: (...where) => readAsync(file, ...where),
+    close: () => closeAsync(file),
+  };
 }

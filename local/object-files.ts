@@ -10,9 +10,10 @@ import {
   type ReadOptions,
   type StoredObject,
 } from '../functions/storage/blob-store.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import type { Disk, ReadableFile } from './disk.ts';
 import { isDamage } from './disk-failure.ts';
-import { digestFile, streamFile } from './file-reader.ts';
+import { FileBody, FileRange } from './file-body.ts';
+import { digestFile } from './file-reader.ts';
 
 /** Object keys are ours, but a path is built of them: anything else is refused before it meets the disk. */
 const OBJECT_KEY = /^blobs\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -51,7 +52,7 @@ export class ObjectFiles {
       if (error instanceof ObjectDamaged) onDamage?.(error);
       return error;
     };
-    return streamFile(file, range ?? whole, { explain });
+    return new FileBody(new FileRange(file, range ?? whole, explain));
   }
 
   async examine(object: StoredObject, digest: Digest, look: Look): Promise<Fault | undefined> {
@@ -129,12 +130,12 @@ export class ObjectFiles {
   }
 
   /** `undefined` where there is no such object. Fails with `ObjectDamaged` where it is of another size, or cannot be opened. */
-  async #openObject(object: StoredObject): Promise<DiskFile | undefined> {
+  async #openObject(object: StoredObject): Promise<ReadableFile | undefined> {
     const path = this.path(object.objectKey);
-    let file: DiskFile | undefined;
+    let file: ReadableFile | undefined;
     try {
       file = await this.#disk.openToRead(path);
-      const size = (await file?.stat())?.size ?? object.size;
+      const size = file?.size() ?? object.size;
       if (size !== object.size) throw new ObjectDamaged(object, size);
       return file;
     } catch (error) {

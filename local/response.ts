@@ -1,72 +1,66 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BufferPool } from './buffer-pool.ts';
+import { FileBody } from './file-body.ts';
+import { sendFile } from './send-file.ts';
 
 /** Bodies up to this size are sent in one piece. */
 const SMALL_BYTES = 64 * 1024;
 
-/** Two of these per download; a fresh one for every read would keep the garbage collector busier than the disk. */
-const BUFFER_BYTES = 1024 * 1024;
-
 /** Sends the response; resolves when Node has all of it. Rejects where the client has gone, or where the body fails or is not
- *  as long as the response says. */
+ *  as long as the response says. However it ends, the body is closed. */
 export async function respond(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
+  buffers: BufferPool,
 ): Promise<void> {
-  const { status, statusText, headers, body } = response;
+  const { body } = response;
   outgoing.strictContentLength = true; // else a client would wait for the rest of a body that has ended
-  outgoing.statusMessage = statusText; // where it is empty, Node has the usual words
-  const length = Number(headers.get('content-length') ?? Number.NaN);
-  const isHead = incoming.method === 'HEAD';
-  if (!body || (isHead && !Number.isNaN(length))) {
-    outgoing.writeHead(status, [...headers].flat()).end();
-    await body?.cancel();
-  } else if (length > SMALL_BYTES) {
-    outgoing.writeHead(status, [...headers].flat());
-    await pump(body, outgoing, Math.min(length, BUFFER_BYTES));
-    outgoing.end();
+  try {
+    if (incoming.method === 'HEAD') await sendHead(outgoing, response);
+    else await send(outgoing, response, buffers);
+  } finally {
+    if (body && !body.locked) await body.cancel().catch(() => undefined);
+  }
+}
+
+async function sendHead(outgoing: ServerResponse, response: Response): Promise<void> {
+  if (response.body && Number.isNaN(lengthOf(response))) await readBody(response);
+  writeHead(outgoing, response).end();
+}
+
+async function send(outgoing: ServerResponse, response: Response, buffers: BufferPool): Promise<void> {
+  const { body } = response;
+  if (!body) {
+    writeHead(outgoing, response).end();
+  } else if (body instanceof FileBody) {
+    await sendFile(body.range, writeHead(outgoing, response), buffers);
+  } else if (lengthOf(response) > SMALL_BYTES) {
+    await sendStream(body, writeHead(outgoing, response));
   } else {
-    const bytes = await response.bytes();
-    if (Number.isNaN(length)) headers.set('Content-Length', `${bytes.length}`);
-    outgoing.writeHead(status, [...headers].flat()).end(isHead ? undefined : bytes);
+    const bytes = await readBody(response);
+    writeHead(outgoing, response).end(bytes);
   }
 }
 
-/** Byte streams are read into one buffer while the other is on its way out; other streams bring their own. */
-async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, size: number): Promise<void> {
-  const reader = byteReaderOf(body);
-  if (reader) return pumpBuffers(reader, outgoing, size);
+const lengthOf = ({ headers }: Response) => Number(headers.get('content-length') ?? Number.NaN);
+
+/** All of a body, whose length is in the headers from then on. */
+async function readBody(response: Response): Promise<Uint8Array> {
+  const bytes = await response.bytes();
+  if (Number.isNaN(lengthOf(response))) response.headers.set('Content-Length', `${bytes.length}`);
+  return bytes;
+}
+
+/** Where there is no reason in the status line, Node has the usual words. */
+function writeHead(outgoing: ServerResponse, { status, statusText, headers }: Response): ServerResponse {
+  outgoing.statusMessage = statusText;
+  return outgoing.writeHead(status, [...headers].flat());
+}
+
+async function sendStream(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
   for await (const chunk of body) await write(outgoing, chunk);
-}
-
-function byteReaderOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
-  try {
-    return body.getReader({ mode: 'byob' });
-  } catch {
-    return undefined; // no byte stream
-  }
-}
-
-async function pumpBuffers(
-  reader: ReadableStreamBYOBReader,
-  outgoing: ServerResponse,
-  size: number,
-): Promise<void> {
-  const free = [new ArrayBuffer(size), new ArrayBuffer(size)];
-  let written: Promise<void> = Promise.resolve();
-  try {
-    for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(free.shift() as ArrayBuffer));
-      await written;
-      if (done) return;
-      written = write(outgoing, value).then(() => void free.push(value.buffer));
-      written.catch(() => undefined); // told by the next turn
-      if (free.length === 0) await written;
-    }
-  } catch (error) {
-    await reader.cancel(error);
-    throw error;
-  }
+  outgoing.end();
 }
 
 /** Resolves when the bytes have left our hands; fails where the client has gone. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   createServer,
   type IncomingMessage,
@@ -10,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { type App, completeHeaders } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
 import { clientGone } from '../functions/oci/errors.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { receive } from './request.ts';
 import { respond } from './response.ts';
 
@@ -46,6 +48,7 @@ const CLOSE_IDLE_MS = 50;
 /** Serves the app over HTTP/1.1, with TLS or without, on Node's own server. Fails where the port is taken. */
 export async function serve(app: App, options: ServeOptions): Promise<RunningServer> {
   const { tls, host, port, onError, behindProxy = false, answersWatchdog = false } = options;
+  const buffers = new BufferPool();
   const server = create(tls, (incoming, outgoing) => {
     if (!server.listening) outgoing.setHeader('Connection', 'close');
     if (answersWatchdog && incoming.method === 'GET' && incoming.url === '/') {
@@ -53,7 +56,7 @@ export async function serve(app: App, options: ServeOptions): Promise<RunningSer
       return;
     }
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
-    void answer((request) => app(request, sender), incoming, outgoing, onError);
+    void answer((request) => app(request, sender), incoming, outgoing, onError, buffers);
   });
   await listen(server, host, port);
   const { address, port: bound, family } = server.address() as AddressInfo;
@@ -87,13 +90,16 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   onError: ServeOptions['onError'],
+  buffers: BufferPool,
 ): Promise<void> {
   try {
+    // Of those that a client has sent one after the other without waiting, each has its turn: else they were open files by the hundred.
+    if (!outgoing.socket) await once(outgoing, 'socket');
     const received = receive(incoming, untilGone(outgoing));
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
     const response = received ? await app(received.request) : unreadable();
-    await respond(incoming, outgoing, response);
+    await respond(incoming, outgoing, response, buffers);
   } catch (error) {
     // Without the query, which may hold what nobody should read in a log.
     const [path] = (incoming.url ?? '').split('?');

@@ -81,10 +81,19 @@ export class RegistryProcess {
     this.#child.stdout.destroy();
   }
 
-  /** The most memory it ever held, in MiB (Linux). */
+  /** The memory that it holds, in MiB (Linux). */
+  get memory(): number {
+    return this.#memory('VmRSS');
+  }
+
+  /** The most that it ever held. */
   get peakMemory(): number {
+    return this.#memory('VmHWM');
+  }
+
+  #memory(field: string): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
+    return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -2,6 +2,7 @@ import type { Scale } from '../scale.ts';
 import { getManifest } from './get-manifest.ts';
 import { listTags } from './list-tags.ts';
 import { pullBlob } from './pull-blob.ts';
+import { pullBlobsOf1Megabyte, pullBlobsOf2Kilobytes, pullBlobsOf10Megabytes } from './pull-blobs.ts';
 import { pushBlobPatch, pushBlobPut } from './push-blob.ts';
 import { pushImage } from './push-image.ts';
 import { pushManifests } from './push-manifests.ts';
@@ -15,6 +16,9 @@ export const WORKLOADS: ReadonlyMap<string, WorkloadMaker> = new Map([
   ['push-blob-put', pushBlobPut],
   ['push-blob-patch', pushBlobPatch],
   ['pull-blob', pullBlob],
+  ['pull-2kb', pullBlobsOf2Kilobytes],
+  ['pull-1mb', pullBlobsOf1Megabyte],
+  ['pull-10mb', pullBlobsOf10Megabytes],
   ['push-image', pushImage],
   ['get-manifest', getManifest],
   ['push-manifests', pushManifests],

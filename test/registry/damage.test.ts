@@ -16,7 +16,7 @@ import type { Registry } from '../../functions/registry/registry.ts';
 import { restore } from '../../functions/registry/restore.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
 import { DirectoryBlobStore } from '../../local/directory-blob-store.ts';
-import { type DiskFile, realDisk } from '../../local/disk.ts';
+import { type ReadableFile, realDisk } from '../../local/disk.ts';
 import { bytes, currentKey, cut, DAY, digest, dyingOf, keyIn, openDamaged, readIn } from './damage.ts';
 import {
   type Fixture,
@@ -76,12 +76,10 @@ describe('a disk that fails while a blob is sent', () => {
     const fixture = await openFixture();
     await pushBlob(fixture.registry, REPOSITORY, bytes);
     await pushBlob(fixture.registry, OTHER, bytes);
-    const failing = async (file: DiskFile): Promise<DiskFile> =>
-      ({
-        stat: () => file.stat(),
-        close: () => file.close(),
-        read: () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })),
-      }) as unknown as DiskFile;
+    const failing = (file: ReadableFile): ReadableFile => ({
+      ...file,
+      read: () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })),
+    });
     const openToRead: typeof realDisk.openToRead = async (path) => {
       const file = await realDisk.openToRead(path);
       return file && failing(file);

@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '../../local/disk.ts';
+import type { Disk, DiskFile, ReadableFile } from '../../local/disk.ts';
 import type { Change, File, Platter } from './platter.ts';
 import type { Call, World } from './world.ts';
 
@@ -53,7 +53,7 @@ const namesIn = ({ names }: Platter, directory: string) => {
 };
 
 const open = (world: World, path: string, file: File) =>
-  new OpenFile(world, path, file) as unknown as DiskFile;
+  new OpenFile(world, path, file) as unknown as DiskFile & ReadableFile;
 
 /** A file under the name that it was opened by. */
 class OpenFile {
@@ -63,6 +63,10 @@ class OpenFile {
 
   constructor(world: World, path: string, file: File) {
     [this.#world, this.#path, this.#file] = [world, path, file];
+  }
+
+  size() {
+    return this.#file.content.length;
   }
 
   read(buffer: Uint8Array, offset: number, length: number, position: number) {
