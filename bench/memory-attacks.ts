@@ -65,7 +65,7 @@ async function suffer(attack: Attack, { root, workspace, group, scale }: AttackO
   resetPeak(server.pid);
   const before = resident();
   const clients = await Promise.all(
-    Array.from({ length: scale.slowClients }, async (_, n) =>
+    Array.from({ length: scale.slowClients * (attack.times ?? 1) }, async (_, n) =>
       openSlow(target, n, await attack.bytesOf(target, n)),
     ),
   );
@@ -82,7 +82,8 @@ async function suffer(attack: Attack, { root, workspace, group, scale }: AttackO
 
 /** Connects from one of many addresses, sends the bytes, and does not read. */
 async function openSlow({ host, port }: Target, n: number, bytes: Buffer): Promise<Socket> {
-  const localAddress = `127.0.1.${1 + Math.floor(n / CLIENTS_AN_ADDRESS)}`;
+  const address = Math.floor(n / CLIENTS_AN_ADDRESS);
+  const localAddress = `127.0.${1 + Math.floor(address / 250)}.${1 + (address % 250)}`;
   const socket = connect({ host, port, localAddress });
   socket.on('error', () => undefined); // it is refused: `close` follows
   socket.pause();
@@ -123,7 +124,7 @@ function attackReport(rows: readonly string[][], { slowClients, quietSeconds }: 
   return [
     '## Slow clients',
     '',
-    `${slowClients} clients at once of each kind, from addresses of their own, that send what is said and then neither send nor read. Resident`,
+    `${slowClients} clients at once of each kind, of the last two three times as many, from addresses of their own, that send what is said and then neither send nor read. Resident`,
     `MiB of a new Stowage: before them, the most of it, and ${quietSeconds} s after they have gone. Beside them, and before, one client pulls a blob`,
     `of ${bytes / MIB} MiB ${pulls} times: the median.`,
     '',

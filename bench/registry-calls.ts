@@ -81,7 +81,8 @@ export function chunkedBlob({ block, repeat }: Blob): Body {
   return chunkedBody(block, repeat);
 }
 
-async function startUpload(session: Session): Promise<string> {
+/** Opens an upload; where it lies. */
+export async function startUpload(session: Session): Promise<string> {
   const path = `/v2/${session.repository}/blobs/uploads/`;
   return locationOf(await call(session, { method: 'POST', path }, 202));
 }

@@ -4,6 +4,7 @@ import { demand } from './auth/challenge.ts';
 import { ANSWER_HEADERS } from './environment.ts';
 import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
+import type { Readings } from './http/body.ts';
 import { errorResponse, warningOf } from './http/error-response.ts';
 import { createRouter, type Match, type Params } from './http/router.ts';
 import { HOST, type Names, refusePages } from './http/web-pages.ts';
@@ -17,7 +18,9 @@ import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 
+export type { Reading, Readings } from './http/body.ts';
 export type { Names };
+
 export type App = (request: Request, sender?: Sender) => Promise<Response>;
 
 /** What a host can log of a request. */
@@ -53,6 +56,8 @@ interface AppOptions {
   readonly racesMs?: number;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
+  /** The memory and the time for bodies that are read whole. @default without bounds */
+  readonly readings?: Readings | undefined;
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
@@ -68,6 +73,7 @@ export function createApp({
   names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
   racesMs,
+  readings,
   onAnswer,
 }: AppOptions): App {
   const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
@@ -83,9 +89,11 @@ export function createApp({
       names,
       lease,
       racesMs,
+      readings,
       request,
       sender,
       isAdmitted: told !== undefined,
+      refused: hostsSender.refused,
     });
     const { response, cause } = await visit.answer(match);
     completeHeaders(response);
@@ -113,10 +121,12 @@ interface VisitOptions {
   readonly names: Names;
   readonly lease: Lease;
   readonly racesMs: number | undefined;
+  readonly readings: Readings | undefined;
   readonly request: Request;
   readonly sender: Sender;
   /** Whether it came through the front door, where there is one. */
   readonly isAdmitted: boolean;
+  readonly refused: RegistryError | undefined;
 }
 
 /** One request on its way through the registry, and what is known of it so far. */
@@ -150,7 +160,8 @@ class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted, names, authentication } = this.#options;
+    const { request, front, isAdmitted, refused, names, authentication } = this.#options;
+    if (refused) throw refused;
     if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
     refusePages(request, this.#host, { names, isOpen: !authentication });
     const url = new URL(request.url);
@@ -162,7 +173,7 @@ class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { sender, lease, room } = this.#options;
+    const { sender, lease, readings, room } = this.#options;
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
     const host = this.#saidHost ?? '';
@@ -176,6 +187,7 @@ class Visit {
       room,
       lease,
       host,
+      readings,
     };
     const about = (target: string) => {
       this.#target = target;

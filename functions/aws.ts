@@ -36,6 +36,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const calls = new Calls(options);
   const secret = environment[ENV.frontSecret];
   const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
+  const partBytes = partBytesFrom(environment[ENV.partMemory]);
   const registry: Registry = {
     table: new DynamoDbTable({ client: calls.of(dynamoDbClient(environment)), tableName, pause }),
     blobs: new LazyBlobStore(async () => {
@@ -43,7 +44,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
       const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
       const cdn = await openCdn?.();
-      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn });
+      return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn, partBytes });
     }),
     ...(secret && { direct: true }),
     ...chance,
@@ -57,6 +58,13 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
+}
+
+/** One part has room in it: any upload gets on. */
+function partBytesFrom(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  if (/^\d{1,6}$/.test(text) && Number(text) > 0) return Number(text) * 1024 * 1024;
+  throw new Error(`${ENV.partMemory} is not a number of MiB: ${JSON.stringify(text)}`);
 }
 
 /** How long whoever sweeps leaves things alone, as the environment says. */

@@ -39,6 +39,8 @@ export const ENV = {
   /** The key of the object with a copy of the signing keys, for a stream host that cannot reach SSM: written where keys are
    *  rotated, and read instead of SSM where a registry is told of it. */
   keysObject: 'STOWAGE_KEYS_OBJECT',
+  /** MiB of memory for the parts that uploads are sent to S3 in, of a whole process. @default 64 */
+  partMemory: 'STOWAGE_PART_MEMORY_MIB',
   /** `s3` or `cdn`: whether a large blob is a redirect to S3 or to the front door's own `/blobs/`. @default s3 */
   downloads: 'STOWAGE_DOWNLOADS',
   /** The SSM parameter of the private key that CloudFront's signed URLs are signed with (PEM). */

@@ -11,6 +11,8 @@ export interface Sender {
   readonly scheme: 'http' | 'https';
   /** What it named as host. @default the Host of the request */
   readonly host?: string;
+  /** Why the host does not take the request. @default it does */
+  readonly refused?: RegistryError;
 }
 
 /** The one way in, where the registry stands behind a front door. */

@@ -67,6 +67,8 @@ function environment({ region, port, environment: told }: StreamUserDataProps): 
     // Endpoints that are named after the account are not behind the gateway endpoint.
     AWS_ACCOUNT_ID_ENDPOINT_MODE: 'disabled',
     NODE_ENV: 'production',
+    STOWAGE_MAX_REQUESTS: '512', // what fits into the memory of the unit
+    STOWAGE_STOP_SECONDS: '25', // before the unit is killed
     ...Object.fromEntries(told),
   }).map(([name, value]) => `${name}=${value}`);
 }

@@ -20,7 +20,7 @@ import { type Disk, type DiskFile, realDisk } from './disk.ts';
 import { attempt, DiskFailure } from './disk-failure.ts';
 import { isDiskFull } from './disk-room.ts';
 import { digestFile } from './file-reader.ts';
-import { FileWriter } from './file-writer.ts';
+import { Backlog, FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
 import { ObjectFiles } from './object-files.ts';
 
@@ -45,6 +45,7 @@ export class DirectoryBlobStore implements BlobStore {
   /** Uploads that are gone and whose files could not be removed. */
   readonly #void = new Set<ObjectKey>();
   readonly #hashes = new LiveHashes();
+  readonly #backlog = new Backlog();
   #hasUploads = false;
 
   private constructor(root: string, disk: Disk) {
@@ -125,8 +126,8 @@ export class DirectoryBlobStore implements BlobStore {
   async put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void> {
     await this.#makeUploads();
     const file = await this.#disk.openToWrite(this.#uploadPath(objectKey));
+    const writer = new FileWriter(file, 0, this.#backlog);
     try {
-      const writer = new FileWriter(file, 0);
       await writer.write(bytes);
       await writer.flush();
       await this.#publish(objectKey, file, bytes.length, true);
@@ -134,6 +135,7 @@ export class DirectoryBlobStore implements BlobStore {
       await this.delete([objectKey]).catch(() => undefined); // it is in the outbox, too
       throw error instanceof DiskFailure ? error.cause : error;
     } finally {
+      await writer.settle();
       await file.close();
     }
   }
@@ -224,7 +226,7 @@ export class DirectoryBlobStore implements BlobStore {
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */
   async #write(file: DiskFile, { objectKey, offset, state }: Upload, body: Body): Promise<Progress> {
     const live = this.#hashes.resume(objectKey, offset, state['algorithm'] as Algorithm);
-    const writer = new FileWriter(file, offset);
+    const writer = new FileWriter(file, offset, this.#backlog);
     try {
       for await (const chunk of body) {
         live?.hash.update(chunk);

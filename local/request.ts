@@ -1,31 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import type { UnderlyingSource } from 'node:stream/web';
-import { bodyIncomplete } from '../functions/oci/errors.ts';
-
-/** How much of a body waits in memory for whoever reads it. */
-const BUFFER_BYTES = 1024 * 1024;
-
-export interface Received {
-  readonly request: Request;
-  /** Reads and throws away what of the body has not been read yet. */
-  readonly discardBody: () => void;
-}
+import { bodyIncomplete, bodyTooSlow } from '../functions/oci/errors.ts';
+import type { Paced } from './pace.ts';
 
 /** The web-standard request of what Node received, whose signal is `signal`; `undefined` where it is none (a method or
- *  target that the standard refuses). A body that is cut fails with SIZE_INVALID. */
-export function receive(incoming: IncomingMessage, signal: AbortSignal): Received | undefined {
+ *  target that the standard refuses). */
+export function requestOf(
+  incoming: IncomingMessage,
+  body: IncomingBody | undefined,
+  signal: AbortSignal,
+): Request | undefined {
   const { method = 'GET', url = '/' } = incoming;
-  const hasBody = method !== 'GET' && method !== 'HEAD';
-  const body = hasBody ? new IncomingBody(incoming) : undefined;
+  const takesBody = method !== 'GET' && method !== 'HEAD';
   try {
     const request = new Request(urlOf(url), {
       method,
       headers: headersOf(incoming.rawHeaders),
-      ...(body && { body: body.stream, duplex: 'half' }),
+      ...(takesBody && body && { body: body.stream, duplex: 'half' }),
     });
     // Not among the settings: then a Request makes a signal of its own that follows it, which takes twice as long as all the rest.
     Object.defineProperty(request, 'signal', { value: signal });
-    return { request, discardBody: () => (body ? body.discard() : incoming.resume()) };
+    return request;
   } catch {
     return undefined;
   }
@@ -51,42 +46,76 @@ function headersOf(raw: readonly string[]): [string, string][] {
   return headers;
 }
 
-/** A body as a stream that takes no more from the socket than its reader keeps up with. */
-class IncomingBody {
+/** The body of a request, where it has one. */
+export function incomingBody(incoming: IncomingMessage): IncomingBody | undefined {
+  const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
+  return coding === undefined && Number(length ?? 0) === 0 ? undefined : new IncomingBody(incoming);
+}
+
+/** A body as a stream that takes no more from the socket than its reader keeps up with. One that is cut fails with SIZE_INVALID. */
+class IncomingBody implements Paced {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #incoming: IncomingMessage;
-  #open = true;
+  #received = 0;
+  #isOpen = true;
+  #fail: (error: Error) => void = () => undefined;
 
   constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
     const source: UnderlyingSource<Uint8Array> = {
       start: (controller) => this.#listen(controller),
-      pull: () => void incoming.resume(),
+      pull: () => this.#resume(),
       cancel: () => this.discard(),
     };
-    const strategy = new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES });
-    this.stream = new ReadableStream(source, strategy);
+    // Nothing waits in it: the socket has its own buffers, and thousands of bodies may come at once.
+    this.stream = new ReadableStream(source, { highWaterMark: 0 });
   }
 
+  get received(): number {
+    return this.#received;
+  }
+
+  get isWanted(): boolean {
+    return !this.#incoming.isPaused();
+  }
+
+  /** Has whoever reads it fail, and ends the connection where nobody does. */
+  cut(): void {
+    if (this.#isOpen) this.#fail(bodyTooSlow());
+    else this.#incoming.socket.destroy();
+  }
+
+  /** Reads and throws away what has not been read yet. */
   discard(): void {
-    this.#open = false;
+    this.#isOpen = false;
+    this.#resume();
+  }
+
+  /** The socket too: else it reads one piece ahead, of each of thousands. */
+  #pause(): void {
+    this.#incoming.pause();
+    this.#incoming.socket.pause();
+  }
+
+  #resume(): void {
     this.#incoming.resume();
+    this.#incoming.socket.resume();
   }
 
   #listen(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const end = (close: () => void) => {
+      if (this.#isOpen) close();
+      this.#isOpen = false;
+    };
+    this.#fail = (error) => end(() => controller.error(error));
     this.#incoming.on('data', (chunk: Buffer) => {
-      if (!this.#open) return;
+      this.#received += chunk.length;
+      if (!this.#isOpen) return;
       controller.enqueue(chunk);
-      if ((controller.desiredSize ?? 0) <= 0) this.#incoming.pause();
+      if ((controller.desiredSize ?? 0) <= 0) this.#pause();
     });
-    this.#incoming.on('end', () => {
-      if (this.#open) controller.close();
-      this.#open = false;
-    });
-    this.#incoming.on('close', () => {
-      if (this.#open) controller.error(bodyIncomplete());
-      this.#open = false;
-    });
+    this.#incoming.on('end', () => end(() => controller.close()));
+    this.#incoming.on('close', () => this.#fail(bodyIncomplete()));
     this.#incoming.on('error', () => undefined); // told by 'close', which follows
     this.#incoming.pause();
   }

@@ -8,16 +8,22 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, completeHeaders } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
-import { clientGone } from '../functions/oci/errors.ts';
+import { clientGone, RegistryError, registryBusy, tooManyRequests } from '../functions/oci/errors.ts';
+import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { receive } from './request.ts';
+import { type Connection, Connections, networkOf } from './connections.ts';
+import { Gate } from './gate.ts';
+import { Pace } from './pace.ts';
+import { incomingBody, requestOf } from './request.ts';
 import { respond } from './response.ts';
 
 export interface RunningServer {
   readonly url: string;
-  /** Refuses new connections and resolves when every request under way has been answered. */
+  /** Refuses new connections, gives the requests under way the time that they have to be answered, and cuts those that are
+   *  not. */
   close(): Promise<void>;
 }
 
@@ -33,42 +39,175 @@ interface ServeOptions {
   /** Whether `GET /` is answered with 200 by the server itself, for a watchdog beside it that knows no secret. It says
    *  that the process lives, not that AWS does: another machine would not help there. @default false */
   readonly answersWatchdog?: boolean;
+  /** Whether clients come by way of CloudFront, whose addresses tell nothing of theirs. @default false */
+  readonly behindFront?: boolean;
+  /** @default those of a registry without settings */
+  readonly bounds?: Bounds;
   /** Told what cut an answer short, where that was not the client, and to which request: `GET /v2/…`. @default nobody */
   readonly onError?: (error: unknown, request: string) => void;
 }
 
-/** A layer of any size over a line of any speed must get through: only silence ends a request. */
+/** Only silence ends the download of a layer of any size over a line of any speed. */
 const IDLE_TIMEOUT_MS = 5 * 60_000;
 
 /** Longer than clients and load balancers keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 
+/** How exactly the time of a request's head is kept. */
+const HEAD_CHECK_MS = 1000;
+
 const CLOSE_IDLE_MS = 50;
+
+/** What a request that is cut has to end in before the stores are closed under it. */
+const LAST_MS = 1000;
+
+/** Few clients send a request before they have the answer to the last. */
+const MAX_PIPELINED = 100;
 
 /** Serves the app over HTTP/1.1, with TLS or without, on Node's own server. Fails where the port is taken. */
 export async function serve(app: App, options: ServeOptions): Promise<RunningServer> {
-  const { tls, host, port, onError, behindProxy = false, answersWatchdog = false } = options;
-  const buffers = new BufferPool();
-  const server = create(tls, (incoming, outgoing) => {
-    if (!server.listening) outgoing.setHeader('Connection', 'close');
-    if (answersWatchdog && incoming.method === 'GET' && incoming.url === '/') {
+  const host = new Host(app, options);
+  await host.listen();
+  return host;
+}
+
+class Host implements RunningServer {
+  readonly #app: App;
+  readonly #options: ServeOptions;
+  readonly #bounds: Bounds;
+  readonly #server: Server;
+  readonly #connections: Connections;
+  readonly #gate: Gate;
+  readonly #pace: Pace;
+  readonly #buffers = new BufferPool();
+  readonly #underWay = new Set<Promise<void>>();
+  url = '';
+
+  constructor(app: App, options: ServeOptions) {
+    const { tls, behindProxy = false, behindFront = false, bounds = boundsFrom({}) } = options;
+    [this.#app, this.#options, this.#bounds] = [app, options, bounds];
+    this.#server = create(tls, bounds, (incoming, outgoing) => this.#take(incoming, outgoing));
+    const { connections: all, connectionsPerAddress } = bounds;
+    const perAddress = behindProxy || behindFront ? undefined : connectionsPerAddress;
+    this.#connections = new Connections(this.#server, { all, perAddress });
+    const { requests, requestsPerAddress, waitMs } = bounds;
+    this.#gate = new Gate({ all: requests, perAddress: requestsPerAddress, patienceMs: waitMs });
+    this.#pace = new Pace(bounds.paceMs);
+  }
+
+  async listen(): Promise<void> {
+    const { host, port, tls } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, resolve);
+    });
+    const { address, port: bound, family } = this.#server.address() as AddressInfo;
+    this.url = `${tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`;
+  }
+
+  /** Connections fall idle one by one as their requests are answered; clients would keep them open. */
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => void this.#server.close(resolve));
+    const timer = setInterval(() => this.#server.closeIdleConnections(), CLOSE_IDLE_MS);
+    await Promise.race([closed, sleep(this.#bounds.stopMs, undefined, { ref: false })]);
+    clearInterval(timer);
+    this.#connections.destroyAll();
+    await closed;
+    await Promise.race([Promise.all(this.#underWay), sleep(LAST_MS, undefined, { ref: false })]);
+    this.#pace.stop();
+  }
+
+  #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const connection = this.#connections.begin(incoming.socket);
+    if (!connection || connection.requests > MAX_PIPELINED) {
+      incoming.socket.destroy();
+      return;
+    }
+    const closed = new Promise<void>((resolve) => void outgoing.once('close', resolve));
+    void closed.then(() => this.#connections.end(connection));
+    if (!this.#server.listening || connection.surplus) outgoing.setHeader('Connection', 'close');
+    if (this.#options.answersWatchdog && incoming.method === 'GET' && incoming.url === '/') {
       outgoing.end();
       return;
     }
+    const answered = this.#answer(incoming, outgoing, { connection, closed }).catch((error: unknown) => {
+      // Without the query, which may hold what nobody should read in a log.
+      const [path] = (incoming.url ?? '').split('?');
+      if (!incoming.socket.destroyed) this.#options.onError?.(error, `${incoming.method} ${path}`);
+      outgoing.destroy(); // half an answer: a cut connection is the only honest end left
+    });
+    this.#underWay.add(answered);
+    void answered.finally(() => this.#underWay.delete(answered));
+  }
+
+  async #answer(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    { connection, closed }: { readonly connection: Connection; readonly closed: Promise<void> },
+  ): Promise<void> {
+    const { tls, behindProxy = false, behindFront = false } = this.#options;
+    if (!(await hasTurn(incoming, outgoing))) return;
+    const gone = untilGone(outgoing);
+    const body = this.#bodyOf(incoming);
+    // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
+    outgoing.on('finish', () => (body ? body.discard() : incoming.resume()));
+    const request = requestOf(incoming, body, gone);
+    if (!request) return respond(incoming, outgoing, unreadable(), this.#buffers);
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
-    void answer((request) => app(request, sender), incoming, outgoing, onError, buffers);
-  });
-  await listen(server, host, port);
-  const { address, port: bound, family } = server.address() as AddressInfo;
-  const name = family === 'IPv6' ? `[${address}]` : address;
-  return { url: `${tls ? 'https' : 'http'}://${name}:${bound}`, close: () => close(server) };
+    const entry = await this.#admit(connection, behindFront ? undefined : networkOf(sender.address), gone);
+    try {
+      const refused = entry.is === 'refused' ? entry.error : undefined;
+      const response = await this.#app(request, { ...sender, ...(refused && { refused }) });
+      await respond(incoming, outgoing, response, this.#buffers);
+      await closed;
+    } finally {
+      if (entry.is === 'admitted') entry.leave();
+    }
+  }
+
+  #bodyOf(incoming: IncomingMessage) {
+    const body = incomingBody(incoming);
+    if (!body) return undefined;
+    this.#pace.watch(body);
+    incoming.once('close', () => this.#pace.forget(body));
+    return body;
+  }
+
+  async #admit({ surplus }: Connection, address: string | undefined, gone: AbortSignal): Promise<Entry> {
+    if (surplus)
+      return { is: 'refused', error: surplus === 'ofAddress' ? tooManyRequests() : registryBusy() };
+    try {
+      return { is: 'admitted', leave: await this.#gate.enter(address, gone) };
+    } catch (error) {
+      if (error instanceof RegistryError) return { is: 'refused', error };
+      throw error;
+    }
+  }
 }
 
-function create(tls: ServeOptions['tls'], listener: RequestListener): Server {
-  const settings = { requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS };
-  const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
+type Entry =
+  | { readonly is: 'admitted'; readonly leave: () => void }
+  | { readonly is: 'refused'; readonly error: RegistryError };
+
+function create(tls: ServeOptions['tls'], { headMs }: Bounds, listener: RequestListener): Server {
+  const settings = {
+    requestTimeout: 0, // a layer may take as long as it likes
+    headersTimeout: headMs,
+    connectionsCheckingInterval: Math.min(HEAD_CHECK_MS, headMs),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  const server = tls
+    ? createTlsServer({ ...settings, handshakeTimeout: headMs, ...tls }, listener)
+    : createServer(settings, listener);
   server.setTimeout(IDLE_TIMEOUT_MS);
   return server;
+}
+
+/** Of those that a client has sent one after the other without waiting, each has its turn: else they were open files by the hundred.
+ *  Answers whether it came before the connection ended. */
+async function hasTurn(incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {
+  if (!outgoing.socket) await Promise.race([once(outgoing, 'socket'), once(incoming, 'close')]);
+  return Boolean(outgoing.socket);
 }
 
 /** A proxy appends what it saw; whatever stands before that is what its client claims. */
@@ -83,29 +222,6 @@ function senderOf(
     address: last('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
     scheme: last('x-forwarded-proto') === 'https' ? 'https' : scheme,
   };
-}
-
-async function answer(
-  app: App,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  onError: ServeOptions['onError'],
-  buffers: BufferPool,
-): Promise<void> {
-  try {
-    // Of those that a client has sent one after the other without waiting, each has its turn: else they were open files by the hundred.
-    if (!outgoing.socket) await once(outgoing, 'socket');
-    const received = receive(incoming, untilGone(outgoing));
-    // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
-    outgoing.on('finish', () => (received ? received.discardBody() : incoming.resume()));
-    const response = received ? await app(received.request) : unreadable();
-    await respond(incoming, outgoing, response, buffers);
-  } catch (error) {
-    // Without the query, which may hold what nobody should read in a log.
-    const [path] = (incoming.url ?? '').split('?');
-    if (!incoming.socket.destroyed) onError?.(error, `${incoming.method} ${path}`);
-    outgoing.destroy(); // half an answer: a cut connection is the only honest end left
-  }
 }
 
 /** What the standard knows no request for. */
@@ -123,23 +239,4 @@ function untilGone(outgoing: ServerResponse): AbortSignal {
     if (!outgoing.writableFinished) gone.abort(clientGone());
   });
   return gone.signal;
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve());
-  });
-}
-
-/** Connections fall idle one by one as their requests are answered; clients would keep them open. */
-function close(server: Server): Promise<void> {
-  const timer = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
-  return new Promise((resolve, reject) => {
-    server.close((error) => {
-      clearInterval(timer);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }

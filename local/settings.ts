@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { Names } from '../functions/app.ts';
 import { ENV } from '../functions/environment.ts';
 import { type Lease, leaseFrom } from '../functions/upkeep/lease.ts';
+import { type Bounds, boundsFrom } from './bounds.ts';
 
 /** What the environment tells a Node host; `stores.ts` reads what its stores need. */
 export interface Settings {
@@ -23,6 +24,7 @@ export interface Settings {
   readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
   readonly behindFront: boolean;
+  readonly bounds: Bounds;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -42,6 +44,7 @@ export function settingsFrom(environment: Environment): Settings {
     names: namesFrom(environment, open, publicUrl),
     behindFront: behindFrontFrom(environment),
     lease: leaseFromEnvironment(environment),
+    bounds: boundsFrom(environment),
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl }),
   };

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,16 +15,19 @@ import { freePort } from '../../test/free-port.ts';
 import { peakBytes } from '../process-usage.ts';
 
 // How much memory the stream host needs while layers of unknown length go through it: the Node host on the AWS stores,
-// and so many chunked PATCHes at once. A t4g.nano has 512 MiB for all that runs on it.
+// and so many chunked PATCHes at once. A t4g.nano has 512 MiB for all that runs on it, and the unit of the host 320. Beside them are slow
+// clients, who begin a layer and send no more of it than just does not fill a part.
 
 const { values } = parseArgs({
   options: {
     pushes: { type: 'string', default: '8' },
     megabytes: { type: 'string', default: '1500' },
-    limit: { type: 'string', default: '200' },
+    slow: { type: 'string', default: '60' },
+    limit: { type: 'string', default: '250' },
   },
 });
 const MEGABYTE = 1_000_000;
+const SLOW_BYTES = 4_900_000;
 const START_TIMEOUT_MS = 10_000;
 
 await main();
@@ -38,13 +41,17 @@ async function main(): Promise<void> {
     const pushes = Number(values.pushes);
     const megabytes = Number(values.megabytes);
     const idle = peakBytes(host.pid);
+    const slow = await Promise.all(
+      Array.from({ length: Number(values.slow) }, (_, n) => beginSlow(host.url, n)),
+    );
     const started = performance.now();
     await Promise.all(Array.from({ length: pushes }, (_, number) => push(host.url, number, megabytes)));
     const seconds = (performance.now() - started) / 1000;
     const peak = peakBytes(host.pid) / MEGABYTE;
+    for (const client of slow) client.destroy();
     const rate = (pushes * megabytes) / seconds;
     process.stdout.write(
-      `${pushes} chunked PATCHes of ${megabytes} MB at once: peak ${peak.toFixed(0)} MB, ` +
+      `${pushes} chunked PATCHes of ${megabytes} MB at once, and ${values.slow} slow ones: peak ${peak.toFixed(0)} MB, ` +
         `${(idle / MEGABYTE).toFixed(0)} MB before; ${seconds.toFixed(0)} s, ${rate.toFixed(0)} MB/s in all\n`,
     );
     if (peak > Number(values.limit)) process.exitCode = 1;
@@ -105,6 +112,16 @@ async function push(url: string, number: number, megabytes: number): Promise<voi
   location.searchParams.set('digest', `sha256:${hash.digest('hex')}`);
   const finished = await fetch(location, { method: 'PUT' });
   if (finished.status !== 201) throw new Error(`PUT is answered ${finished.status} ${await finished.text()}`);
+}
+
+/** POST, and the beginning of a PATCH that is said to be larger. */
+async function beginSlow(url: string, number: number): Promise<ClientRequest> {
+  const opened = await fetch(`${url}/v2/slow/push-${number}/blobs/uploads/`, { method: 'POST' });
+  const location = new URL(opened.headers.get('location') ?? '', url);
+  const sending = request(location, { method: 'PATCH', headers: { 'Content-Length': 100 * SLOW_BYTES } });
+  sending.on('error', () => undefined); // in the end it is cut
+  sending.write(Buffer.alloc(SLOW_BYTES, number));
+  return sending;
 }
 
 /** `fetch` would not send a stream without holding parts of it in ways that we cannot see. */

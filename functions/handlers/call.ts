@@ -1,6 +1,7 @@
 import type { Caller } from '../auth/access.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import type { UploadTokens } from '../auth/upload-tokens.ts';
+import type { Readings } from '../http/body.ts';
 import { single } from '../http/query.ts';
 import type { Params } from '../http/router.ts';
 import type { PrincipalId } from '../identity/principal.ts';
@@ -33,6 +34,8 @@ export interface Call {
   readonly lease: Lease;
   /** What the client calls the registry: a host, and where it said one its port; empty where it said nothing of the kind. */
   readonly host: string;
+  /** Of the host. @default without bounds */
+  readonly readings?: Readings | undefined;
   /** The network address that the request comes from. */
   readonly address: string;
   /** Says in the audit trail what the request is about, where its path does not tell. */

@@ -58,7 +58,7 @@ export async function putManifestOrTag(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
   const reference = referenceOf(call);
   const tags = tagParameters(call);
-  const bytes = await readAtMost(call.request, MAX_MANIFEST_BYTES);
+  const bytes = await readAtMost(call.request, MAX_MANIFEST_BYTES, call.readings);
   if (!bytes) throw manifestTooLarge(MAX_MANIFEST_BYTES);
   const { digest, subject } = await putManifest(call.registry, {
     repository,

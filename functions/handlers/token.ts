@@ -18,7 +18,7 @@ import type { Call } from './call.ts';
 export async function issueToken(call: Call): Promise<Response> {
   const { authentication, registry } = call;
   if (!authentication) throw endpointUnknown();
-  const asked = await readTokenRequest(call.request, call.query);
+  const asked = await readTokenRequest(call.request, call.query, call.readings);
   const outcome = await identify(call, authentication, asked);
   if (outcome.is !== 'known') throw await refusal(call, asked, outcome);
   const { identity } = outcome;
@@ -61,8 +61,8 @@ function mayRefresh({ request }: Call, { credentials }: TokenRequest, identity: 
 
 /** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks
  *  learns nothing, and what is to be void is. https://www.rfc-editor.org/rfc/rfc7009 */
-export async function revokeToken({ registry, request }: Call): Promise<Response> {
-  await revokeRefreshToken(registry, await readRevocation(request));
+export async function revokeToken({ registry, request, readings }: Call): Promise<Response> {
+  await revokeRefreshToken(registry, await readRevocation(request, readings));
   return Response.json({}, { headers: { 'Cache-Control': 'no-store' } });
 }
 

@@ -1,6 +1,6 @@
 import { MAX_FORM_BYTES } from '../limits.ts';
 import { loginRefused, parameterInvalid } from '../oci/errors.ts';
-import { readAtMost } from './body.ts';
+import { type Readings, readAtMost } from './body.ts';
 import { single } from './query.ts';
 
 /** What a client sends to the token endpoint, in whichever form. */
@@ -15,19 +15,23 @@ export interface TokenRequest {
 }
 
 /** The token that a form of `POST /token/revoke` names. https://www.rfc-editor.org/rfc/rfc7009#section-2.1 */
-export async function readRevocation(request: Request): Promise<string> {
-  return required(await readForm(request), 'token');
+export async function readRevocation(request: Request, readings?: Readings): Promise<string> {
+  return required(await readForm(request, readings), 'token');
 }
 
 /** Reads `GET ?scope=&offline_token=` with Basic, and `POST` forms of the grant types `password` and
  *  `refresh_token`. */
-export async function readTokenRequest(request: Request, query: URLSearchParams): Promise<TokenRequest> {
+export async function readTokenRequest(
+  request: Request,
+  query: URLSearchParams,
+  readings?: Readings,
+): Promise<TokenRequest> {
   if (request.method !== 'POST') {
     const credentials = basicCredentials(request.headers.get('authorization'));
     const offline = query.get('offline_token') === 'true';
     return { scopes: query.getAll('scope'), offline, ...(credentials && { credentials }) };
   }
-  return formRequest(await readForm(request));
+  return formRequest(await readForm(request, readings));
 }
 
 function formRequest(form: URLSearchParams): TokenRequest {
@@ -42,12 +46,12 @@ function formRequest(form: URLSearchParams): TokenRequest {
   return { scopes, offline, credentials };
 }
 
-async function readForm(request: Request): Promise<URLSearchParams> {
+async function readForm(request: Request, readings: Readings | undefined): Promise<URLSearchParams> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^application\/x-www-form-urlencoded\b/i.test(type)) {
     throw parameterInvalid('the body is not application/x-www-form-urlencoded');
   }
-  const bytes = await readAtMost(request, MAX_FORM_BYTES);
+  const bytes = await readAtMost(request, MAX_FORM_BYTES, readings);
   if (!bytes) throw parameterInvalid(`the form is larger than ${MAX_FORM_BYTES} bytes`);
   return new URLSearchParams(new TextDecoder().decode(bytes));
 }

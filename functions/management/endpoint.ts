@@ -106,9 +106,9 @@ function queryOf({ query }: Call): Readonly<Record<string, unknown>> {
 }
 
 /** A request without a body and without a type is one without fields. */
-async function bodyOf({ request }: Call): Promise<unknown> {
+async function bodyOf({ request, readings }: Call): Promise<unknown> {
   const type = request.headers.get('content-type');
-  const bytes = await readAtMost(request, MAX_FORM_BYTES);
+  const bytes = await readAtMost(request, MAX_FORM_BYTES, readings);
   if (!bytes) throw bodyTooLarge(MAX_FORM_BYTES);
   if (type === null && bytes.length === 0) return {};
   if (type?.split(';')[0]?.trim().toLowerCase() !== JSON_TYPE) throw mediaTypeUnsupported(JSON_TYPE);

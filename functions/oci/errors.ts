@@ -119,6 +119,13 @@ export const blobTooLarge = () =>
 export const bodyIncomplete = () =>
   new RegistryError('SIZE_INVALID', 'the connection ended before the whole body arrived');
 
+/** Its connection ends with it: the rest of the body would come no faster. */
+export const bodyTooSlow = () =>
+  new RegistryError('SIZE_INVALID', 'the body came too slowly, and was not taken; send the request again', {
+    status: 408,
+    headers: { Connection: 'close' },
+  });
+
 /** Nobody reads this answer, but the log and the trail do: 499 is what nginx calls it. What was asked may have been done. */
 export const clientGone = () =>
   new RegistryError('UNSUPPORTED', 'the client has gone before it had its answer', { status: 499 });
@@ -314,6 +321,26 @@ export const bytesLost = (
   );
 
 export const isBytesLost = (error: unknown) => error instanceof RegistryError && error.code === 'UNKNOWN';
+
+/** From one address. */
+export const tooManyRequests = () =>
+  new RegistryError('TOOMANYREQUESTS', 'too many requests at once from this address; try again', {
+    headers: { 'Retry-After': '5' },
+  });
+
+/** From everywhere. */
+export const registryBusy = () =>
+  new RegistryError('TOOMANYREQUESTS', 'the registry has more requests than it can take at once; try again', {
+    status: 503,
+    headers: { 'Retry-After': '5' },
+  });
+
+/** Others waited for the memory that this one filled too slowly. */
+export const memoryShort = () =>
+  new RegistryError('TOOMANYREQUESTS', 'the registry is busy, and this body came too slowly; try again', {
+    status: 503,
+    headers: { 'Retry-After': '30', Connection: 'close' },
+  });
 
 const TOO_BUSY = 'too many concurrent changes to this repository; try again';
 

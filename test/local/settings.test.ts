@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LEASE } from '../../functions/upkeep/lease.ts';
+import { boundsFrom } from '../../local/bounds.ts';
 import { settingsFrom } from '../../local/settings.ts';
 
 const TLS = {
@@ -12,7 +13,8 @@ describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
     const names = { hosts: [], any: true };
     const defaults = { names, behindProxy: false, open: false, behindFront: false, lease: DEFAULT_LEASE };
-    expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, ...defaults });
+    const bounds = boundsFrom({});
+    expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, bounds, ...defaults });
   });
 });
 

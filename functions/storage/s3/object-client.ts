@@ -151,11 +151,11 @@ export class ObjectClient {
     }
   }
 
-  /** The bytes of a small object; fails with `BytesGone` where there is none. */
-  async readAll(key: string): Promise<Uint8Array> {
+  /** All bytes of an object; fails with `BytesGone` where there is none. */
+  async readWhole(key: string): Promise<Body> {
     const found = await this.read(key);
     if (!found) throw new BytesGone(`object ${key}`);
-    return new Response(found.body).bytes();
+    return found.body;
   }
 
   async delete(key: string): Promise<void> {

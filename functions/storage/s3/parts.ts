@@ -1,7 +1,7 @@
 import { blobTooLarge } from '../../oci/errors.ts';
 import type { ObjectKey } from '../blob-store.ts';
 import type { ObjectClient } from './object-client.ts';
-import type { PartBuffers } from './part-buffers.ts';
+import type { PartBuffer, PartBuffers } from './part-buffers.ts';
 import type { Multipart, Part, UploadState } from './upload-state.ts';
 
 /** How uploads are cut into parts, in bytes. */
@@ -17,6 +17,9 @@ export interface PartSizes {
 }
 
 const MEBIBYTE = 1024 * 1024;
+
+/** Ours: so much of a layer is kept as it comes. Many layers are no larger, and need no part. */
+const LOOSE_BYTES = 64 * 1024;
 
 /** S3's least. Ours: chunks that make two of 4 MiB one part and leave nothing over; more on its way than one connection to S3
  *  takes, which is slower than most clients; 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is
@@ -39,7 +42,17 @@ interface PartsOptions {
   /** A key of its own for the object that the parts become. */
   readonly newKey: () => ObjectKey;
   readonly state: UploadState;
+  /** Has whoever appends fail, since it fills memory too slowly that others wait for. */
+  readonly cut: (error: Error) => void;
+  readonly signal: AbortSignal | undefined;
 }
+
+/** What is in no part yet: pieces as they came or, where they are many, a buffer that is filled up to `length`. */
+type Gathered =
+  | { readonly pieces: readonly Uint8Array[]; readonly length: number }
+  | { readonly held: PartBuffer; readonly length: number };
+
+const NOTHING: Gathered = { pieces: [], length: 0 };
 
 /** The parts of an upload, some of them on their way while the next is gathered. */
 export class Parts {
@@ -55,9 +68,12 @@ export class Parts {
   /** Those that have failed stay here: whoever waits next is told. */
   readonly #inFlight = new Set<Promise<void>>();
   #bytesInFlight = 0;
-  #gathered: { readonly buffer: Buffer; length: number } | undefined;
+  readonly #cut: PartsOptions['cut'];
+  readonly #signal: AbortSignal | undefined;
+  #gathered: Gathered = NOTHING;
 
-  constructor({ objects, buffers, sizes, newKey, state }: PartsOptions) {
+  constructor({ objects, buffers, sizes, newKey, state, cut, signal }: PartsOptions) {
+    [this.#cut, this.#signal] = [cut, signal];
     this.#objects = objects;
     this.#buffers = buffers;
     this.#sizes = sizes;
@@ -73,38 +89,45 @@ export class Parts {
 
   /** What is in no part yet. Never more than a part, and not yet sent even then: it may be all there is. */
   get rest(): Uint8Array {
-    return this.#gathered?.buffer.subarray(0, this.#gathered.length) ?? Buffer.of();
+    return bytesOf(this.#gathered);
   }
 
   /** Takes bytes over, and sends what comes together as parts. */
   async append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const { buffer, length } = await this.#room();
-      const piece = bytes.subarray(at, at + buffer.length - length);
-      buffer.set(piece, length);
-      this.#gathered = { buffer, length: length + piece.length };
-      at += piece.length;
+    const gathered = this.#gathered;
+    const length = gathered.length + bytes.length;
+    if ('pieces' in gathered && length <= Math.min(LOOSE_BYTES, this.#sizes.least - 1)) {
+      this.#gathered = { pieces: [...gathered.pieces, bytes], length };
+      return;
     }
+    for (let at = 0; at < bytes.length; ) at += await this.#fill(bytes.subarray(at));
+  }
+
+  /** Has memory for what comes next. */
+  async reserve(): Promise<void> {
+    await this.#room();
   }
 
   /** Sends what is gathered as one more part. */
   async send(): Promise<void> {
     const gathered = this.#gathered;
-    if (!gathered) return;
+    if (gathered.length === 0) return;
+    const held = 'held' in gathered ? gathered.held : undefined;
+    held?.settle();
     while (this.#bytesInFlight + gathered.length > this.#sizes.inFlight && this.#inFlight.size > 0)
       await Promise.race(this.#inFlight);
     const number = this.#parts.length + 1;
     this.#partBytes(); // refuses one part too many
     const { key, id } = this.#multipart ?? (await this.#begin());
-    this.#gathered = undefined;
+    this.#gathered = NOTHING;
     this.#parts.push({ etag: '', sha256: '' });
-    const { buffer, length } = gathered;
-    const upload = this.#objects.uploadPart(key, id, number, buffer.subarray(0, length));
+    const { length } = gathered;
+    const upload = this.#objects.uploadPart(key, id, number, bytesOf(gathered));
     this.#bytesInFlight += length;
     const sent = upload
       .finally(() => {
         this.#bytesInFlight -= length;
-        this.#buffers.release(buffer);
+        held?.release();
       })
       .then((part) => {
         this.#parts[number - 1] = part;
@@ -142,8 +165,13 @@ export class Parts {
 
   /** Gives its memory back; `rest` is void from then on. */
   release(): void {
-    if (this.#gathered) this.#buffers.release(this.#gathered.buffer);
-    this.#gathered = undefined;
+    if ('held' in this.#gathered) this.#gathered.held.release();
+    this.#gathered = NOTHING;
+  }
+
+  /** Nothing more comes from its client: what is gathered goes to S3, at S3's pace. */
+  settle(): void {
+    if ('held' in this.#gathered) this.#gathered.held.settle();
   }
 
   async #begin(): Promise<Omit<Multipart, 'parts'>> {
@@ -153,12 +181,27 @@ export class Parts {
     return this.#multipart;
   }
 
+  /** Takes the first bytes over, as many as the buffer has room for; answers how many. */
+  async #fill(bytes: Uint8Array): Promise<number> {
+    const { held, length } = await this.#room();
+    const piece = bytes.subarray(0, held.buffer.length - length);
+    held.buffer.set(piece, length);
+    held.progress();
+    this.#gathered = { held, length: length + piece.length };
+    return piece.length;
+  }
+
   /** Where the next bytes go. */
-  async #room(): Promise<{ readonly buffer: Buffer; readonly length: number }> {
-    if (this.#gathered && this.#gathered.length < this.#gathered.buffer.length) return this.#gathered;
-    await this.send();
-    if (!this.#buffers.isAmple) await Promise.all(this.#inFlight);
-    return { buffer: this.#buffers.take(this.#partBytes()), length: 0 };
+  async #room(): Promise<{ readonly held: PartBuffer; readonly length: number }> {
+    if ('held' in this.#gathered) {
+      if (this.#gathered.length < this.#gathered.held.buffer.length) return this.#gathered;
+      await this.send();
+    }
+    const loose = bytesOf(this.#gathered);
+    const held = await this.#buffers.take(this.#partBytes(), this.#cut, this.#signal);
+    held.buffer.set(loose);
+    this.#gathered = { held, length: loose.length };
+    return this.#gathered;
   }
 
   #partBytes(): number {
@@ -167,3 +210,8 @@ export class Parts {
     return Math.max(size.bytes, this.#leastBytes);
   }
 }
+
+const bytesOf = (gathered: Gathered): Uint8Array =>
+  'held' in gathered
+    ? gathered.held.buffer.subarray(0, gathered.length)
+    : Buffer.concat(gathered.pieces, gathered.length);

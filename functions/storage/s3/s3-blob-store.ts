@@ -26,7 +26,7 @@ import { BytesGone, DIRECT_LANE, ObjectClient } from './object-client.ts';
 import { PartBuffers } from './part-buffers.ts';
 import { type PartSizes, S3_PART_SIZES } from './parts.ts';
 import { ResumableHash } from './resumable-hash.ts';
-import { decodeState, encodeState, type UploadState } from './upload-state.ts';
+import { decodeState, encodeState, type Tail, type UploadState } from './upload-state.ts';
 import { putWhole, type Written, writeBody } from './write-body.ts';
 
 interface S3BlobStoreOptions {
@@ -40,7 +40,9 @@ interface S3BlobStoreOptions {
   readonly sizes?: PartSizes;
   /** Signs downloads by way of CloudFront. @default they come from S3 itself */
   readonly cdn?: CdnUrls | undefined;
-  /** Of the whole process. @default its own */
+  /** The memory for parts, of the whole process. @default that of the smallest host */
+  readonly partBytes?: number | undefined;
+  /** @default its own, of `partBytes` */
   readonly buffers?: PartBuffers;
   /** @default none: nothing ends a call but its outcome */
   readonly signal?: AbortSignal;
@@ -71,7 +73,7 @@ export class S3BlobStore implements BlobStore {
     this.#newId = newId;
     this.#cdn = cdn;
     this.#sizes = options.sizes ?? S3_PART_SIZES;
-    this.#buffers = options.buffers ?? new PartBuffers();
+    this.#buffers = options.buffers ?? new PartBuffers({ bytes: options.partBytes });
   }
 
   until(signal: AbortSignal): S3BlobStore {
@@ -193,8 +195,8 @@ export class S3BlobStore implements BlobStore {
     body: Body,
     how: { last: boolean; onLeft: (() => void) | undefined },
   ): Promise<Written> {
-    const [newId, buffers, sizes] = [this.#newId, this.#buffers, this.#sizes];
-    return writeBody(this.#objects, { upload, state, body, ...how, newId, buffers, sizes });
+    const [newId, buffers, sizes, { signal }] = [this.#newId, this.#buffers, this.#sizes, this.#options];
+    return writeBody(this.#objects, { upload, state, body, ...how, newId, buffers, sizes, signal });
   }
 
   async #closeOpen(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
@@ -250,16 +252,21 @@ export class S3BlobStore implements BlobStore {
   }
 
   /** Makes a sealed upload an object, and answers whether it is; not where bytes of it are lost. */
-  async #assemble({ objectKey }: Upload, { multipart, tail }: UploadState): Promise<boolean> {
-    if (!multipart) {
-      const rest = tail ? await this.#objects.readAll(tail.key) : Buffer.of();
-      return this.#objects.put(objectKey, rest);
+  async #assemble(upload: Upload, { multipart, tail }: UploadState): Promise<boolean> {
+    if (!tail) {
+      if (multipart) return this.#objects.completeMultipart(multipart);
+      return this.#objects.put(upload.objectKey, Buffer.of());
     }
-    const { id, parts } = multipart;
-    if (!tail) return this.#objects.completeMultipart(multipart);
-    const spare = tail.part && { ...multipart, parts: [...parts, tail.part] };
+    const spare = multipart && tail.part && { ...multipart, parts: [...multipart.parts, tail.part] };
     if (spare && (await this.#objects.completeMultipart(spare))) return true;
-    const rest = await this.#objects.readAll(tail.key);
+    const work = () => this.#addTail(upload, multipart, tail);
+    return this.#buffers.during(tail.size, work, this.#options.signal);
+  }
+
+  async #addTail({ objectKey }: Upload, multipart: UploadState['multipart'], tail: Tail): Promise<boolean> {
+    const rest = await new Response(await this.#objects.readWhole(tail.key)).bytes();
+    if (!multipart) return this.#objects.put(objectKey, rest);
+    const { id, parts } = multipart;
     // A request that is late may put its own part in the place of ours meanwhile, but not for long.
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const part = await this.#objects.uploadPart(objectKey, id, parts.length + 1, rest);

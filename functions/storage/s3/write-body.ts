@@ -1,4 +1,3 @@
-import { digestOf } from '../../oci/digest.ts';
 import type { Body, ObjectKey, Upload } from '../blob-store.ts';
 import { BytesGone, type ObjectClient } from './object-client.ts';
 import type { PartBuffers } from './part-buffers.ts';
@@ -18,6 +17,7 @@ interface Write {
   readonly newId: () => string;
   /** As in `AppendOptions`. */
   readonly onLeft: (() => void) | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** The upload with the body's bytes added. */
@@ -31,21 +31,24 @@ export interface Written {
 /** Writes a body behind what an upload has, as parts as far as it goes. Every object it writes has a key of its own, but
  *  for the upload's, which is written once. An empty body costs no call. */
 export async function writeBody(objects: ObjectClient, write: Write): Promise<Written> {
-  const { upload, state, buffers, sizes, newId } = write;
-  const parts = new Parts({ objects, buffers, sizes, newKey: () => `blobs/${newId()}` as ObjectKey, state });
+  const { upload, state, newId } = write;
+  const source = new Source(write.body);
+  const newKey = () => `blobs/${newId()}` as ObjectKey;
+  const parts = new Parts({ ...write, objects, newKey, cut: (error) => source.cut(error) });
   let isEnding = false;
   try {
     const hash = await ResumableHash.resume(state.algorithm, state.hash);
     let received = 0;
-    for await (const chunk of write.body) {
+    for await (const chunk of source.chunks()) {
       if (chunk.length === 0) continue;
-      if (received === 0) await parts.append(await looseBytes(objects, state));
+      if (received === 0) await appendLoose(objects, state, parts);
       hash.update(chunk);
       received += chunk.length;
       await parts.append(chunk);
     }
     if (received === 0) return { state, offset: upload.offset, abandon: async () => undefined };
     isEnding = true;
+    parts.settle();
     const rest = await writeRest(objects, write, parts);
     const abandon = async () => {
       if (!(await forget(objects, parts, rest.tail)) || rest.whole?.all) write.onLeft?.();
@@ -70,17 +73,53 @@ async function forget(objects: ObjectClient, parts: Parts, tail: Tail | undefine
 }
 
 /** The bytes an upload has that are in no part yet: a further part begins with them. Fails with `BytesGone` where others are
+/** A body that can be ended from outside. */
+class Source {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #failure: Error | undefined;
+
+  constructor(body: Body) {
+    this.#reader = body.getReader();
+  }
+
+  /** Has whoever reads on fail. */
+  cut(error: Error): void {
+    this.#failure = error;
+    void this.#reader.cancel(error).catch(() => undefined);
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (this.#failure) throw this.#failure;
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      await this.#reader.cancel().catch(() => undefined); // where nobody reads on
+    }
+  }
+}
+
+/** Begins with the bytes an upload has that are in no part yet, as they come from S3. Fails with `BytesGone` where others are
  *  at the first chunk's key, which a client may write to once the chunk is gone. */
-async function looseBytes(
+async function appendLoose(
   objects: ObjectClient,
   { algorithm, hash, tail, whole }: UploadState,
-): Promise<Uint8Array> {
-  if (tail) return objects.readAll(tail.key);
-  if (!whole?.all) return Buffer.of();
-  const bytes = await objects.readAll(whole.key);
-  const known = (await ResumableHash.resume(algorithm, hash)).digest();
-  if (digestOf(algorithm, bytes) !== known) throw new BytesGone(`the first chunk at ${whole.key}`);
-  return bytes;
+  parts: Parts,
+): Promise<void> {
+  const key = tail?.key ?? (whole?.all ? whole.key : undefined);
+  if (key === undefined) return;
+  await parts.reserve(); // first: S3 waits for nobody
+  const found = await ResumableHash.resume(algorithm);
+  for await (const chunk of await objects.readWhole(key)) {
+    if (!tail) found.update(chunk);
+    await parts.append(chunk);
+  }
+  if (tail) return;
+  const known = await ResumableHash.resume(algorithm, hash);
+  if (found.digest() !== known.digest()) throw new BytesGone(`the first chunk at ${key}`);
 }
 
 /** Keeps what is left over when the body has ended: as the object itself where it is all there is, as a part
