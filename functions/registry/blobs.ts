@@ -12,14 +12,15 @@ import {
   type Operation,
   present,
 } from '../storage/table.ts';
-import { blobKey, digestKey, linkerIn, linkerKey, linkersOf, repositoryKey } from './keys.ts';
+import { blobKey, digestKey, linkerIn, linkerKey, linkersOf } from './keys.ts';
 import { findPlace, followReplaced, linkStored } from './links.ts';
+import { markAsGoing } from './marks.ts';
 import { discard } from './outbox.ts';
+import { endBeside } from './pushes-under-way.ts';
 import { inTurn, LOST } from './races.ts';
 import { readObject } from './reading.ts';
-import { manifestsUsing } from './references.ts';
+import { manifestsUsing, usersOf } from './references.ts';
 import type { Registry } from './registry.ts';
-import { findRepository } from './repositories.ts';
 import { isUnsound, storedObjectOf } from './soundness.ts';
 import { touchOne } from './touch.ts';
 
@@ -100,25 +101,29 @@ async function linkersFor({ table }: Registry, digest: Digest): Promise<Reposito
   return linkers.map(linkerIn);
 }
 
+/** Ends of pushes, beside the four operations of the link. */
+const PUSHES_BESIDE = 90;
+
 /** Removes the blob from this repository (end-10). Refused while a manifest of the repository uses it; the
  *  bytes go a day after their last link in any repository. */
 export async function deleteBlob(registry: Registry, name: RepositoryName, digest: Digest): Promise<void> {
-  await inTurn(registry, [name, digest], async (registry) => {
-    const repository = await findRepository(registry, name);
-    const [linked, stored] = await registry.table.getMany([blobKey(name, digest), digestKey(digest)]);
-    if (!repository || !linked) throw blobUnknown(digest);
-    const users = await manifestsUsing(registry, name, digest);
+  const key = blobKey(name, digest);
+  const refuse = (users: readonly Digest[]) => {
     if (users.length > 0) throw blobInUse(digest, users);
-    if (!stored) return LOST;
-    const { committed } = await registry.table.write([
-      // A manifest that was committed since `version` was read may use the blob: then look again.
-      {
-        update: repositoryKey(name),
-        add: { deletions: 1 },
-        when: [equals('version', repository.version)],
-      },
-      ...unlinkOperations(registry, name, digest, stored),
-    ]);
+  };
+  await inTurn(registry, [digest], async (registry) => {
+    const [linked, stored] = await registry.table.getMany([key, digestKey(digest)]);
+    if (!linked) throw blobUnknown(digest);
+    // What is in use, and stays, is not even marked.
+    refuse(await manifestsUsing(registry, name, digest));
+    const mark = stored && (await markAsGoing(registry, key, linked));
+    if (!mark) return LOST;
+    const { manifests, pushes } = await usersOf(registry, name, digest);
+    refuse(manifests);
+    const ends = await endBeside(registry, { key, mark }, pushes, PUSHES_BESIDE);
+    if (!ends) return LOST;
+    const unlink = unlinkOperations(registry, name, digest, stored, [mark]);
+    const { committed } = await registry.table.write([...unlink, ...ends]);
     return committed ? undefined : LOST;
   });
 }

@@ -16,8 +16,8 @@ export interface Burial {
   readonly grave: Attributes | undefined;
   /** Why, for people. @default somebody asked for it */
   readonly reason?: string;
-  /** What must hold for the manifest's item. @default it is there */
-  readonly when?: readonly Condition[];
+  /** What must hold for the manifest's item: that it is still marked. */
+  readonly when: readonly Condition[];
 }
 
 /** The operations that put a manifest into its grave: three at most. Whoever fills or ends the grave that was read wins. */

@@ -21,6 +21,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    S#<subject>#<digest>    referrer
 //                    T#<tag>                 tag
 //                    W#<id>                  hold: bytes in the store that are no blob or manifest yet, for quotas
+//                    Y#<digest>              push of a manifest that is under way
 //                    Z#                      how far the sweep that is under way has come
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
@@ -64,6 +65,7 @@ export const historyKey = (name: RepositoryName, tag: Tag, milliseconds: number,
   inRepository(name, `H#${tag}#${timestamp(milliseconds)}#${id}`);
 export const edgeKey = (name: RepositoryName, target: Digest, manifest: Digest) =>
   inRepository(name, `E#${target}#${manifest}`);
+export const pushKey = (name: RepositoryName, digest: Digest) => inRepository(name, `Y#${digest}`);
 export const graveKey = (name: RepositoryName, digest: Digest) => inRepository(name, `G#${digest}`);
 export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `J#${subject}#${digest}`);
@@ -129,13 +131,20 @@ export const manifestsOf = (name: RepositoryName) => ({
   prefix: 'M#',
 });
 export const blobsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'B#' });
-/** What hangs on manifests and tags and is of no use without them: tag index, names of tags, referrers and their graves,
- *  history, edges, and what quotas and a sweep have noted. */
+/** What hangs on manifests and is of no use without them: tag index, referrers, and their graves. What stands behind the
+ *  last or the first `#` says which. */
+export const tagIndexesOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'I#',
+});
+export const allReferrersOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'S#',
+});
+/** What is left of what a repository had, and harms nobody: graves of referrers, history, pulls, and what quotas and a
+ *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['I#', 'N#', 'S#', 'J#', 'H#', 'E#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
-    partition: repositoryPartition(name),
-    prefix,
-  }));
+  ['J#', 'H#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
 
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
@@ -194,6 +203,8 @@ export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
 export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
 export const pullsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'P#' });
 export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
+/** Pushes under way. */
+export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'Y#' });
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;
 export const afterBlob = (digest: Digest) => `B#${digest}`;

@@ -1,27 +1,20 @@
 import type { Digest } from '../oci/digest.ts';
 import { manifestInUse, manifestUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { equals, type Operation, present } from '../storage/table.ts';
+import type { Condition, Key, Operation } from '../storage/table.ts';
 import { type Burial, bury } from './graves.ts';
 import { refuseImmutableOn } from './immutable-tags.ts';
-import {
-  graveKey,
-  lastPartOf,
-  manifestKey,
-  referrerKey,
-  repositoryKey,
-  tagIndexKey,
-  tagIndexOf,
-  tagKey,
-} from './keys.ts';
+import { graveKey, lastPartOf, manifestKey, referrerKey, tagIndexKey, tagIndexOf, tagKey } from './keys.ts';
+import { markAsGoing } from './marks.ts';
+import { endBeside } from './pushes-under-way.ts';
 import { inTurn, LOST } from './races.ts';
-import { manifestsUsing } from './references.ts';
+import { manifestsUsing, usersOf } from './references.ts';
 import type { Registry } from './registry.ts';
-import { findRepository, type Repository } from './repositories.ts';
 import { removeTags } from './tags.ts';
 
-/** Four operations a tag, and six others, in 100 operations a transaction. */
+/** Four operations a tag, ten ends of pushes, and five others, in 100 operations a transaction. */
 const TAGS_PER_WRITE = 20;
+const PUSHES_BESIDE = 10;
 
 /** Deletes the manifest, its tags and its entry among referrers (end-9); until the end of its quarantine it can be
  *  restored. Refused while an index of the repository lists it, or a policy holds one of its tags. A manifest with over 20
@@ -31,41 +24,37 @@ export async function deleteManifest(
   name: RepositoryName,
   digest: Digest,
 ): Promise<void> {
-  await inTurn(registry, [name], async (registry) => {
-    const repository = await findRepository(registry, name);
-    const [manifest, grave] = await readDoomed(registry, name, digest);
-    if (!repository || !manifest) throw manifestUnknown(digest);
-    const indexes = await manifestsUsing(registry, name, digest);
+  const key = manifestKey(name, digest);
+  const refuse = (indexes: readonly Digest[]) => {
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
+  };
+  await inTurn(registry, [digest], async (registry) => {
+    const [manifest, grave] = await registry.table.getMany([key, graveKey(name, digest)]);
+    if (!manifest) throw manifestUnknown(digest);
+    // What is in use, and stays, is not even marked.
+    refuse(await manifestsUsing(registry, name, digest));
+    const mark = await markAsGoing(registry, key, manifest);
+    if (!mark) return LOST;
+    const { manifests, pushes } = await usersOf(registry, name, digest);
+    refuse(manifests);
     await refuseImmutableOn(registry, name, digest);
-    const lastTags = await removeTagsBeyond(registry, repository, digest);
-    if (lastTags === LOST) return LOST;
+    const ends = await endBeside(registry, { key, mark }, pushes, PUSHES_BESIDE);
+    const lastTags = ends && (await removeTagsBeyond(registry, { key, mark }, name, digest));
+    if (!lastTags) return LOST;
+    const burial = { digest, manifest, grave, when: [mark] };
     const { committed } = await registry.table.write([
-      countRemoval(repository),
-      ...removeManifest(registry, name, { digest, manifest, grave }),
+      ...removeManifest(registry, name, burial),
       ...lastTags,
+      ...ends,
     ]);
     return committed ? undefined : LOST;
   });
 }
 
-/** The manifest, and what is left of an earlier one of this digest; read them after the repository's `version`. */
-async function readDoomed({ table }: Registry, name: RepositoryName, digest: Digest) {
-  return table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
-}
-
-/** A push that was committed since `version` was read may use the manifest; one that commits later finds `deletions`
- *  changed. Either starts again. */
-export const countRemoval = ({ name, version }: Repository): Operation => ({
-  update: repositoryKey(name),
-  add: { version: 1, deletions: 1 },
-  when: [equals('version', version)],
-});
-
-/** Five operations at most, which go with one `countRemoval` for all manifests of the transaction. `manifest` and `grave`
- *  are what was read after its `version`. The manifest stays restorable, and its object with it. */
+/** Five operations at most. `manifest` and `grave` are what was read before it was marked. The manifest stays restorable, and
+ *  its object with it. */
 export function removeManifest(registry: Registry, name: RepositoryName, burial: Burial): Operation[] {
-  const { digest, manifest, when = [present] } = burial;
+  const { digest, manifest, when } = burial;
   const subject = manifest['subject'] as Digest | undefined;
   return [
     { remove: manifestKey(name, digest), when },
@@ -74,19 +63,19 @@ export function removeManifest(registry: Registry, name: RepositoryName, burial:
   ];
 }
 
-/** Removes tags until those left fit into the transaction that removes the manifest, and returns theirs. */
+/** Removes tags until those left fit into the transaction that removes the manifest, and returns theirs; `undefined` where
+ *  the mark was taken off: a tag that was put back since would lose its entry, and outlive the manifest. */
 async function removeTagsBeyond(
   registry: Registry,
-  { name, version }: Repository,
+  { key, mark }: { readonly key: Key; readonly mark: Condition },
+  name: RepositoryName,
   digest: Digest,
-): Promise<Operation[] | typeof LOST> {
-  // A tag that was put back since `version` was read would lose its entry, and outlive the manifest.
-  const unchanged = { check: repositoryKey(name), when: [equals('version', version)] };
+): Promise<Operation[] | undefined> {
   for (;;) {
     const { operations, more } = await tagOperations(registry, name, digest);
     if (!more) return operations;
-    const { committed } = await registry.table.write([unchanged, ...operations]);
-    if (!committed) return LOST;
+    const { committed } = await registry.table.write([{ check: key, when: [mark] }, ...operations]);
+    if (!committed) return undefined;
   }
 }
 

@@ -5,15 +5,24 @@ import { excessIn } from '../oci/json-size.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
-import { type Attributes, absent, atMost, equals, type Operation, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  absent,
+  atMost,
+  type Condition,
+  equals,
+  type Operation,
+  present,
+} from '../storage/table.ts';
 import { commitArrived } from './direct-uploads.ts';
-import { directoryKey, graveKey, manifestKey, repositoryKey, tagKey } from './keys.ts';
+import { directoryKey, graveKey, manifestKey, pushKey, repositoryKey, tagKey } from './keys.ts';
 import { ManifestObject, type Placement } from './manifest-object.ts';
+import { goingOf, markOf, UNMARKED } from './marks.ts';
 import { countsBytes } from './meters.ts';
 import { discardReplaced } from './outbox.ts';
 import { charge } from './quotas.ts';
-import { inTurn, LOST } from './races.ts';
-import { holdReferences } from './references.ts';
+import { inTurn, LOST, tagTopic } from './races.ts';
+import { announce, type Holding, holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { leaveBehind, type Replaced } from './replacement.ts';
@@ -49,11 +58,19 @@ export async function putManifest(
   const written = new ManifestObject(registry, push.bytes);
   const place: Commit['place'] = (repository, isCounted) => written.place(repository, isCounted);
   const size = push.bytes.length;
+  const topics = push.tags.map((tag) => tagTopic(push.repository, tag)).sort();
   try {
-    await inTurn(registry, [push.repository], async (registry) => {
-      const { repository } = await openForPush(registry, push.repository);
-      await holdAll(registry, repository, digest, manifest);
-      return commit(registry, { repository, digest, manifest, size, tags: push.tags, place });
+    await inTurn(registry, [digest, ...topics], async (registry) => {
+      const opened = await openForPush(registry, push.repository, [manifestKey(push.repository, digest)]);
+      const {
+        repository,
+        found: [found],
+      } = opened;
+      const holding = { repository, manifest: digest, references: manifest.references };
+      const underWay = await announce(registry, holding, found === undefined);
+      await holdAll(registry, holding);
+      const what = { digest, manifest, size, tags: push.tags, place };
+      return commit(registry, { repository, found, underWay, ...what });
     });
   } finally {
     await written.end();
@@ -63,17 +80,11 @@ export async function putManifest(
 
 /** MANIFEST_BLOB_UNKNOWN names everything that the repository lacks. What the caller has sent to the store itself may
  *  not be linked yet: a client that has its 201 for the last layer pushes the manifest in the same moment. */
-async function holdAll(
-  registry: Registry,
-  repository: Repository,
-  digest: Digest,
-  { references }: Manifest,
-): Promise<void> {
-  const hold = () => holdReferences(registry, repository, digest, references);
-  let missing = await hold();
+async function holdAll(registry: Registry, holding: Holding): Promise<void> {
+  let missing = await holdReferences(registry, holding);
   if (missing.length > 0 && registry.direct) {
-    await commitArrived(registry, repository.name, missing);
-    missing = await hold();
+    await commitArrived(registry, holding.repository.name, missing);
+    missing = await holdReferences(registry, holding);
   }
   if (missing.length > 0) throw manifestBlobsUnknown(missing);
 }
@@ -81,17 +92,25 @@ async function holdAll(
 interface Commit {
   readonly repository: PushTarget;
   readonly digest: Digest;
+  /** The manifest's item as it was before this push was announced. */
+  readonly found: Attributes | undefined;
+  /** What holds while this push is under way; absent where the manifest was there. */
+  readonly underWay: readonly Condition[] | undefined;
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
   readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
 }
 
-/** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. Where the bytes of
- *  one that is there are lost or damaged, these take their place. */
-async function commit(registry: Registry, { repository, digest, manifest, size, tags, place }: Commit) {
-  const { name, epoch, deletions, listed } = repository;
-  const { found, isCounted, before } = await readPlaces(registry, repository, digest, tags);
+/** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. It names no item
+ *  that other pushes write, but for the first of a repository. Where the bytes of one that is there are lost or damaged,
+ *  these take their place. */
+async function commit(registry: Registry, pushed: Commit) {
+  const { repository, digest, found, underWay, manifest, size, tags, place } = pushed;
+  const { name } = repository;
+  const { now, isCounted, before } = await readPlaces(registry, pushed);
+  // Sweeps of two epochs have passed, and may not have found this push.
+  if (!now || (now['epoch'] as number) > repository.epoch + 1) return LOST;
   const replaced = found && (await replacedObject(registry, name, digest, found));
   const { content, operations, counted } =
     found && !replaced
@@ -106,15 +125,10 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     bytes: (found || isCounted ? 0 : size) - counted,
   });
   const { committed } = await writeNames(registry, name, [
-    {
-      update: repositoryKey(name),
-      add: { version: 1 },
-      ...(!listed && { set: { listed: true } }),
-      when: [atMost('epoch', epoch + 1), equals('deletions', deletions)],
-    },
     found
       ? keepManifest(repository, digest, found, content)
       : addManifest(registry, repository, digest, manifest, item),
+    ...(underWay ? [{ remove: pushKey(name, digest), when: underWay }] : []),
     ...(replaced ? [discardReplaced(replaced, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
     ...operations,
     ...moves,
@@ -122,7 +136,7 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
     ...charges,
     ...checkCounted(name, digest, isCounted),
     ...referrerOperation(name, digest, manifest, size),
-    ...(listed ? [] : [{ update: directoryKey(name), set: { listed: true } }]),
+    ...enterOperations(name, now),
   ]);
   if (!committed) return LOST;
   // Tags that are not part of this push; the outbox sees to them, too.
@@ -130,18 +144,26 @@ async function commit(registry: Registry, { repository, digest, manifest, size, 
   return true;
 }
 
-/** The manifest, where it is there, and the tags; and whether quotas count it already, since it can be restored. */
-async function readPlaces(
-  { table }: Registry,
-  { name, rules }: PushTarget,
-  digest: Digest,
-  tags: readonly Tag[],
-) {
-  const graves = countsBytes(rules) ? [graveKey(name, digest)] : [];
-  const keys = [manifestKey(name, digest), ...graves, ...tags.map((tag) => tagKey(name, tag))];
-  const [found, ...rest] = await table.getMany(keys);
-  const isCounted = !found && graves.length > 0 && rest[0] !== undefined;
-  return { found, isCounted, before: rest.slice(graves.length) };
+/** The first manifest brings its repository into the catalog, and so does one that comes as that is deleted. Of many that are
+ *  pushed at once one does, and the others find that it has. */
+function enterOperations(name: RepositoryName, repository: Attributes): Operation[] {
+  const { listed } = repository;
+  const going = goingOf(repository);
+  if (listed === true && going === undefined) return [];
+  const unlisted = listed === undefined ? present : equals('listed', listed as boolean);
+  const when = [going === undefined ? unlisted : markOf(going)];
+  return [
+    { update: repositoryKey(name), set: { listed: true, ...UNMARKED }, when },
+    { update: directoryKey(name), set: { listed: true } },
+  ];
+}
+
+/** The repository as it is by now, and the tags; and whether quotas count the manifest already, since it can be restored. */
+async function readPlaces({ table }: Registry, { repository: { name, rules }, digest, found, tags }: Commit) {
+  const graves = !found && countsBytes(rules) ? [graveKey(name, digest)] : [];
+  const keys = [repositoryKey(name), ...graves, ...tags.map((tag) => tagKey(name, tag))];
+  const [now, ...rest] = await table.getMany(keys);
+  return { now, isCounted: graves.length > 0 && rest[0] !== undefined, before: rest.slice(graves.length) };
 }
 
 const checkCounted = (name: RepositoryName, digest: Digest, isCounted: boolean): Operation[] =>
@@ -172,23 +194,24 @@ async function replacedObject(
   return { objectKey, digest, repository };
 }
 
-/** The tag that is put on it names its object: on condition that it is still that one, or becomes this one. */
+/** The tag that is put on it names its object: on condition that it is still that one, or becomes this one. Whoever is about
+ *  to delete it looks again, and finds the tag. */
 function keepManifest(
   { name, epoch }: Repository,
   digest: Digest,
-  found: Attributes,
+  { objectKey, touched }: Attributes,
   content: Attributes,
 ): Operation {
-  const key = manifestKey(name, digest);
-  const { objectKey, touched } = found;
-  const same = objectKey === undefined ? [present] : [equals('objectKey', objectKey as string)];
-  if (objectKey !== content['objectKey']) {
-    const set = { ...content, touched: Math.max(touched as number, epoch) };
-    return { update: key, set, when: [equals('touched', touched as number), ...same] };
-  }
-  return (touched as number) < epoch
-    ? { update: key, set: { touched: epoch }, when: [atMost('touched', epoch), ...same] }
-    : { check: key, when: same };
+  const isOld = (touched as number) < epoch;
+  const isReplaced = objectKey !== content['objectKey'];
+  return {
+    update: manifestKey(name, digest),
+    set: { ...(isReplaced && content), ...(isOld && { touched: epoch }), ...UNMARKED },
+    when: [
+      objectKey === undefined ? present : equals('objectKey', objectKey as string),
+      ...(isOld ? [atMost('touched', epoch)] : []),
+    ],
+  };
 }
 
 function contentOf(found: Attributes): Attributes {

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { isTooBusy, tooBusy } from '../oci/errors.ts';
-import type { RepositoryName } from '../oci/reference.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { Registry } from './registry.ts';
 
 /** What an attempt answers when another writer changed what it had read. */
@@ -25,11 +25,14 @@ export async function untilWon<T>(registry: Registry, attempt: Attempt<T>): Prom
   }
 }
 
-/** As `untilWon`, of what many do to one repository, to one blob, or to both, in this order: who has lost once, or met others at an
- *  item, takes a turn, so that none waits for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
+/** A tag, as what many may change. */
+export const tagTopic = (repository: RepositoryName, tag: Tag) => `${repository}:${tag}` as const;
+
+/** As `untilWon`, of what many do to one blob or manifest, to tags, or to both, in this order, and tags in theirs: who has lost once, or
+ *  met others at an item, takes a turn, so that none waits for ever. An attempt is to use the registry that it is given, which takes no turns: it would wait for itself. */
 export async function inTurn<T>(
   { turns, ...registry }: Registry,
-  what: readonly [RepositoryName] | readonly [Digest] | readonly [RepositoryName, Digest],
+  what: readonly (Digest | ReturnType<typeof tagTopic>)[],
   attempt: (registry: Registry) => ReturnType<Attempt<T>>,
 ): Promise<Won<T>> {
   if (!turns) return untilWon(registry, () => attempt(registry));

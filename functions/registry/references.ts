@@ -3,25 +3,56 @@ import type { Digest } from '../oci/digest.ts';
 import { manifestInvalid } from '../oci/errors.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, type Key, MAX_OPERATIONS } from '../storage/table.ts';
-import { blobKey, edgeKey, edgesTo, lastPartOf, manifestKey } from './keys.ts';
+import {
+  type Attributes,
+  type Condition,
+  equals,
+  type Key,
+  MAX_OPERATIONS,
+  type Operation,
+} from '../storage/table.ts';
+import { blobKey, edgeKey, edgesTo, lastPartOf, manifestKey, pushKey } from './keys.ts';
+import { endPush } from './pushes-under-way.ts';
 import type { Registry } from './registry.ts';
 import type { Repository } from './repositories.ts';
 import { touchAll } from './touch.ts';
 
-/** The steps of a push before its commit: touches all that the manifest refers to, then writes its edges. Answers what
- *  the repository lacks; then there are no edges. */
+/** A push that is about to make a manifest. */
+export interface Holding {
+  readonly repository: Repository;
+  readonly manifest: Digest;
+  readonly references: readonly ManifestReference[];
+}
+
+/** Writes the edges of a manifest, and where it is not there yet, that a push of it is under way: the condition its commit
+ *  stands on is the answer. From then on whoever deletes what it refers to finds this push. */
+export async function announce(
+  registry: Registry,
+  { repository: { name, epoch }, manifest, references }: Holding,
+  isNew: boolean,
+): Promise<readonly Condition[] | undefined> {
+  if (references.length > MAX_REFERENCES) throw manifestInvalid(`more than ${MAX_REFERENCES} references`);
+  const edges = references.map(({ digest }) => ({ key: edgeKey(name, digest, manifest), create: {} }));
+  if (!isNew) {
+    await touchAll(registry, edges, epoch);
+    return undefined;
+  }
+  const push = registry.newId();
+  const intent = { key: pushKey(name, manifest), create: { push } };
+  const [found] = await touchAll(registry, [intent, ...edges], epoch);
+  // Of several pushes of one manifest each goes on with what the first has entered, and one commits.
+  return [equals('push', (found?.['push'] as string | undefined) ?? push), equals('touched', epoch)];
+}
+
+/** Touches all that the manifest refers to, once it is announced. Answers what the repository lacks. */
 export async function holdReferences(
   registry: Registry,
-  { name, epoch }: Repository,
-  manifest: Digest,
-  references: readonly ManifestReference[],
+  { repository: { name, epoch }, references }: Holding,
 ): Promise<readonly Digest[]> {
-  if (references.length > MAX_REFERENCES) throw manifestInvalid(`more than ${MAX_REFERENCES} references`);
   const wanted = references.flatMap((reference) =>
     candidates(name, reference).map((key) => ({ key, reference })),
   );
-  const found = await touchAll(registry, { keys: wanted.map(({ key }) => key), epoch });
+  const found = await touchAll(registry, wanted, epoch);
   const held = new Map<ManifestReference, Attributes>();
   for (const [index, { reference }] of wanted.entries()) {
     const attributes = found[index];
@@ -30,8 +61,6 @@ export async function holdReferences(
   const missing = references.filter((reference) => !held.has(reference) && !reference.optional);
   if (missing.length > 0) return missing.map(({ digest }) => digest);
   checkSizes(held);
-  const edges = references.map(({ digest }) => edgeKey(name, digest, manifest));
-  await touchAll(registry, { keys: edges, epoch, create: {} });
   return [];
 }
 
@@ -55,19 +84,44 @@ function checkSizes(held: ReadonlyMap<ManifestReference, Attributes>): void {
 /** Existing manifests whose edges point at `target`, up to a hundred; empty where nothing uses it. Edges
  *  whose manifest does not exist (a push under way, or a deleted manifest) do not count. */
 export async function manifestsUsing(
-  { table }: Registry,
+  registry: Registry,
   name: RepositoryName,
   target: Digest,
 ): Promise<Digest[]> {
-  let after: string | undefined;
-  for (;;) {
-    const range = { ...edgesTo(name, target), limit: MAX_OPERATIONS, keysOnly: true };
-    const edges = await table.query({ ...range, ...(after !== undefined && { after }) });
-    if (edges.length === 0) return [];
-    const users = edges.map((edge) => lastPartOf(edge) as Digest);
-    const found = await table.getMany(users.map((digest) => manifestKey(name, digest)));
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    const found = await registry.table.getMany(users.map((digest) => manifestKey(name, digest)));
     const existing = users.filter((_, index) => found[index] !== undefined);
-    if (existing.length > 0 || edges.length < MAX_OPERATIONS) return existing;
+    if (existing.length > 0) return existing;
+  }
+  return [];
+}
+
+/** Who uses what is marked as going: manifests, of which there are none where it may go; and pushes under way, each by
+ *  the operation that ends it, which belong into the transaction that removes it. */
+export interface Users {
+  readonly manifests: readonly Digest[];
+  readonly pushes: readonly Operation[];
+}
+
+/** As `manifestsUsing`, once `target` is marked. Pushes are read before manifests: one that commits in between is seen. */
+export async function usersOf(registry: Registry, name: RepositoryName, target: Digest): Promise<Users> {
+  const pushes: Operation[] = [];
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    const underWay = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
+    const found = await registry.table.getMany(users.map((digest) => manifestKey(name, digest)));
+    const manifests = users.filter((_, index) => found[index] !== undefined);
+    if (manifests.length > 0) return { manifests, pushes: [] };
+    pushes.push(...users.flatMap((digest, index) => endPush(pushKey(name, digest), underWay[index])));
+  }
+  return { manifests: [], pushes };
+}
+
+async function* pagesOfUsers({ table }: Registry, name: RepositoryName, target: Digest) {
+  const range = { ...edgesTo(name, target), limit: MAX_OPERATIONS, keysOnly: true };
+  for (let after: string | undefined; ; ) {
+    const edges = await table.query({ ...range, ...(after !== undefined && { after }) });
+    if (edges.length > 0) yield edges.map((edge) => lastPartOf(edge) as Digest);
+    if (edges.length < MAX_OPERATIONS) return;
     after = edges.at(-1)?.key.sort;
   }
 }

@@ -10,12 +10,13 @@ import {
   repositoryKey,
   sweepEntryKey,
 } from './keys.ts';
+import { UNMARKED } from './marks.ts';
 import type { Page, PageRequest } from './pages.ts';
 import { type Rules, rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 
-/** The counters that pushes, deletes and the sweep watch each other by; see docs/concurrency.md. */
+/** What is known of a repository. Pushes read it; none writes it, but for the first. */
 export interface Repository {
   readonly name: RepositoryName;
   /** Raised by sweeps, once a day. */
@@ -24,10 +25,6 @@ export interface Repository {
   readonly epochAt: number;
   /** Milliseconds since 1970: when it is to be swept. */
   readonly sweepDue: number;
-  /** Raised by each commit of a manifest, and each delete of one. */
-  readonly version: number;
-  /** Raised by each explicit delete of a blob or manifest. */
-  readonly deletions: number;
   /** Whether it has its entry in the catalog. */
   readonly listed: boolean;
   /** Whether it has had a list of its tags' names from the beginning. */
@@ -54,8 +51,7 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
     if (found) return found;
     const now = registry.now();
     const sweepDue = now + MIN_EPOCH_SECONDS * 1000;
-    const counters = { epoch: 0, epochAt: now, sweepDue, version: 0, deletions: 0 };
-    const attributes = { createdAt: now, ...counters, namesTags: true };
+    const attributes = { createdAt: now, epoch: 0, epochAt: now, sweepDue, listed: false, namesTags: true };
     const { committed } = await registry.table.write([
       { put: repositoryKey(name), attributes, when: [absent] },
       { put: sweepEntryKey(name, sweepDue), attributes: {} },
@@ -165,7 +161,7 @@ export async function setVisibility(
   await untilWon(registry, async () => {
     await openRepository(registry, name);
     const { committed } = await registry.table.write([
-      { update: repositoryKey(name), set: { public: isPublic, listed: true }, when: [present] },
+      { update: repositoryKey(name), set: { public: isPublic, listed: true, ...UNMARKED }, when: [present] },
       { update: directoryKey(name), set: { public: isPublic } },
     ]);
     return committed || LOST;
@@ -182,8 +178,6 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     epoch: attributes['epoch'] as number,
     epochAt: attributes['epochAt'] as number,
     sweepDue: attributes['sweepDue'] as number,
-    version: attributes['version'] as number,
-    deletions: attributes['deletions'] as number,
     listed: attributes['listed'] === true,
     namesTags: attributes['namesTags'] === true,
     isPublic: attributes['public'] === true,

@@ -1,49 +1,25 @@
-import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { ObjectKey } from '../storage/blob-store.ts';
-import {
-  type Attributes,
-  equals,
-  type Item,
-  MAX_OPERATIONS,
-  type Operation,
-  present,
-} from '../storage/table.ts';
-import { unlinkOperations } from './blobs.ts';
+import type { Operation } from '../storage/table.ts';
 import { endGrave } from './graves.ts';
 import { refuseImmutableIn } from './immutable-tags.ts';
-import {
-  blobsOf,
-  digestKey,
-  directoryKey,
-  gravesOf,
-  lastPartOf,
-  manifestKey,
-  manifestsOf,
-  referrerKey,
-  remaindersOf,
-  repositoryKey,
-  tagIn,
-  tagsOf,
-} from './keys.ts';
-import { countRemoval } from './manifest-deletion.ts';
-import { discard } from './outbox.ts';
-import { manifestsUsing } from './references.ts';
+import { directoryKey, gravesOf, lastPartOf, manifestsOf, repositoryKey, tagIn, tagsOf } from './keys.ts';
+import { ManifestErasure } from './manifest-erasure.ts';
+import { markAsGoing, UNMARKED } from './marks.ts';
+import { endOldPushes } from './pushes-under-way.ts';
+import { LOST } from './races.ts';
 import type { Registry } from './registry.ts';
-import { findRepository, type Repository } from './repositories.ts';
+import { AGAIN, Remains } from './repository-remains.ts';
 import { renameOperations } from './tag-names.ts';
 
 /** Ours: what one call does at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const MAX_TRANSACTIONS = 200;
 const MAX_MS = 10_000;
 
-/** Two operations a tag, three a manifest and four a blob, in 100 operations a transaction. */
-const TAGS_AT_ONCE = 49;
-const MANIFESTS_AT_ONCE = 30;
-const BLOBS_AT_ONCE = 20;
-const ITEMS_AT_ONCE = MAX_OPERATIONS - 1;
+/** Two operations a tag, three a grave, in 100 operations a transaction. */
+const TAGS_AT_ONCE = 50;
+const GRAVES_AT_ONCE = 30;
 
 /** Deletes what a repository holds, for good, and then its entry in the catalog; `remaining` where one call is not enough.
  *  NAME_UNKNOWN where there is nothing to delete, DENIED while a policy holds one of its tags. Uploads end by themselves,
@@ -56,153 +32,97 @@ export async function deleteRepository(
 ): Promise<'done' | 'remaining'> {
   await refuseImmutableIn(registry, name);
   const until = registry.now() + MAX_MS;
-  const deletion = new Deletion(registry);
+  const deletion = new Deletion(registry, name);
   for (let written = 0; written < transactions && registry.now() < until; written += 1) {
-    const repository = await findRepository(registry, name);
-    if (!repository) throw nameUnknown(name);
-    const { operations, isLast } = await deletion.next(repository);
-    if (isLast && written === 0 && !repository.listed) throw nameUnknown(name);
-    const { committed } = await registry.table.write(operations);
-    if (committed && isLast) return 'done';
-    if (!committed) await registry.pause(1);
+    const step = await deletion.next();
+    if (!step && written === 0) await requireEntry(registry, name);
+    if (!step && (await removeEntry(registry, name))) return 'done';
+    const isWon = step && (await take(registry, step));
+    if (!isWon) await registry.pause(1);
   }
   return 'remaining';
 }
 
-type Stage = (repository: Repository) => Promise<readonly Operation[]>;
+async function requireEntry({ table }: Registry, name: RepositoryName): Promise<void> {
+  if (!(await table.get(directoryKey(name)))) throw nameUnknown(name);
+}
+
+const take = async ({ table }: Registry, step: Step) => step !== LOST && (await table.write(step)).committed;
+
+/** What a stage would write, nothing where it finds nothing; `LOST` where others have come in between. */
+export type Step = readonly Operation[] | typeof LOST;
 
 /** Finds what is to be removed next, always so that what can still be read is whole: tags before manifests, an index
  *  before its children, manifests before blobs. */
 class Deletion {
   readonly #registry: Registry;
-  /** Manifests that were in use by those looked at after them. */
-  readonly #climbed: Digest[][] = [];
-  readonly #stages: readonly Stage[];
-  #stage = 0;
-  #version: number | undefined;
+  readonly #name: RepositoryName;
+  readonly #stages: readonly (() => Promise<Step | typeof AGAIN>)[];
 
-  constructor(registry: Registry) {
-    this.#registry = registry;
+  constructor(registry: Registry, name: RepositoryName) {
+    [this.#registry, this.#name] = [registry, name];
+    const manifests = new ManifestErasure(registry, name);
+    const remains = new Remains(registry, name);
     this.#stages = [
-      (repository) => this.#tags(repository),
-      (repository) => this.#manifests(repository),
-      (repository) => this.#graves(repository),
-      (repository) => this.#remainders(repository),
-      (repository) => this.#blobs(repository),
+      () => this.#tags(),
+      () => manifests.next(),
+      () => this.#graves(),
+      () => remains.ofManifests(),
+      () => remains.ofTags(),
+      () => remains.ofPushes(),
     ];
   }
 
-  async next(repository: Repository): Promise<{ operations: readonly Operation[]; isLast: boolean }> {
-    // Tags and manifests come with a new version only: while it is the same, what was empty is.
-    if (repository.version !== this.#version) this.#stage = 0;
-    this.#version = repository.version;
-    for (; this.#stage < this.#stages.length; this.#stage += 1) {
-      const operations = (await this.#stages[this.#stage]?.(repository)) ?? [];
-      if (operations.length > 0) return { operations, isLast: false };
+  /** Looks anew each time: somebody may have pushed since. `undefined` where nothing is left. */
+  async next(): Promise<Step | undefined> {
+    for (;;) {
+      const step = await this.#first();
+      if (step !== AGAIN) return step;
     }
-    return { operations: removeEntry(repository), isLast: true };
   }
 
-  /** A policy may hold one that was put there since the deletion began; one that comes later still raises `version`. */
-  async #tags({ name, version }: Repository): Promise<readonly Operation[]> {
-    const range = { ...tagsOf(name), limit: TAGS_AT_ONCE, keysOnly: true };
+  async #first(): Promise<Step | typeof AGAIN | undefined> {
+    for (const stage of this.#stages) {
+      const step = await stage();
+      if (step === AGAIN || step === LOST || step.length > 0) return step;
+    }
+    return undefined;
+  }
+
+  /** A policy may hold one that was put there since the deletion began. */
+  async #tags(): Promise<Step> {
+    const range = { ...tagsOf(this.#name), limit: TAGS_AT_ONCE, keysOnly: true };
     const tags = await this.#registry.table.query(range);
     if (tags.length === 0) return [];
-    await refuseImmutableIn(this.#registry, name);
+    await refuseImmutableIn(this.#registry, this.#name);
     return [
-      { check: repositoryKey(name), when: [equals('version', version)] },
       ...tags.map(({ key }) => ({ remove: key })),
-      ...renameOperations(name, { removed: tags.map(tagIn) }),
+      ...renameOperations(this.#name, { removed: tags.map(tagIn) }),
     ];
   }
 
-  /** Those that no existing index lists; where all are listed, the indexes first. */
-  async #manifests(repository: Repository): Promise<readonly Operation[]> {
-    const { name } = repository;
-    for (;;) {
-      const batch = this.#climbed.pop() ?? (await this.#digestsIn(manifestsOf(name), MANIFESTS_AT_ONCE));
-      if (batch.length === 0) return [];
-      const users = await Promise.all(batch.map((digest) => manifestsUsing(this.#registry, name, digest)));
-      const unused = batch.filter((_, index) => users[index]?.length === 0);
-      if (unused.length === 0) {
-        this.#climbed.push(batch, [...new Set(users.flat())].slice(0, MANIFESTS_AT_ONCE));
-        continue;
-      }
-      const found = await this.#registry.table.getMany(unused.map((digest) => manifestKey(name, digest)));
-      const removals = unused.flatMap((digest, index) => {
-        const manifest = found[index];
-        return manifest ? eraseManifest(this.#registry, name, digest, manifest) : [];
-      });
-      if (removals.length > 0) return [countRemoval(repository), ...removals];
-    }
-  }
-
-  async #graves(repository: Repository): Promise<readonly Operation[]> {
-    const { name } = repository;
-    const graves = await this.#registry.table.query({ ...gravesOf(name), limit: MANIFESTS_AT_ONCE });
-    if (graves.length === 0) return [];
-    const ends = graves.flatMap((item) =>
-      endGrave(this.#registry, name, lastPartOf(item) as Digest, item.attributes),
+  async #graves(): Promise<Step> {
+    const graves = await this.#registry.table.query({ ...gravesOf(this.#name), limit: GRAVES_AT_ONCE });
+    return graves.flatMap((item) =>
+      endGrave(this.#registry, this.#name, lastPartOf(item) as Digest, item.attributes),
     );
-    return [countDeletion(repository), ...ends];
-  }
-
-  async #remainders(repository: Repository): Promise<readonly Operation[]> {
-    for (const range of remaindersOf(repository.name)) {
-      const items = await this.#registry.table.query({ ...range, limit: ITEMS_AT_ONCE, keysOnly: true });
-      if (items.length > 0) return [countDeletion(repository), ...items.map(({ key }) => ({ remove: key }))];
-    }
-    return [];
-  }
-
-  async #blobs(repository: Repository): Promise<readonly Operation[]> {
-    const { name } = repository;
-    const digests = await this.#digestsIn(blobsOf(name), BLOBS_AT_ONCE);
-    if (digests.length === 0) return [];
-    const stored = await this.#registry.table.getMany(digests.map(digestKey));
-    const removals = digests.flatMap((digest, index) => {
-      const object = stored[index];
-      // Without one, the link went since it was read.
-      return object ? unlinkOperations(this.#registry, name, digest, object) : [];
-    });
-    return [countDeletion(repository), ...removals];
-  }
-
-  async #digestsIn(range: { partition: string; prefix: string }, limit: number): Promise<Digest[]> {
-    const items = await this.#registry.table.query({ ...range, limit, keysOnly: true });
-    return items.map((item: Item) => lastPartOf(item) as Digest);
   }
 }
 
-/** Three operations at most; nothing is left to restore. */
-function eraseManifest(
-  registry: Registry,
-  name: RepositoryName,
-  digest: Digest,
-  { subject, objectKey }: Attributes,
-): Operation[] {
-  return [
-    { remove: manifestKey(name, digest), when: [present] },
-    ...(subject ? [{ remove: referrerKey(name, subject as Digest, digest) }] : []),
-    ...(objectKey ? [discard(objectKey as ObjectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
-  ];
+/** As with all that goes, first a mark. A push that has not seen it starts again, or is found by what it has committed; one
+ *  that sees it takes it off, and enters the repository anew. */
+async function removeEntry(registry: Registry, name: RepositoryName): Promise<boolean> {
+  const { table } = registry;
+  const found = await table.get(repositoryKey(name));
+  const mark = found && (await markAsGoing(registry, repositoryKey(name), found));
+  if (!mark) return false;
+  await endOldPushes(registry, name, Number.POSITIVE_INFINITY);
+  const [manifest] = await table.query({ ...manifestsOf(name), limit: 1, keysOnly: true });
+  if (manifest) return false;
+  const set = { listed: false, public: false, ...UNMARKED };
+  const { committed } = await table.write([
+    { update: repositoryKey(name), set, when: [mark] },
+    { remove: directoryKey(name) },
+  ]);
+  return committed;
 }
-
-/** A push that was committed since `version` was read may use what is removed, and one that commits later finds
- *  `deletions` changed. */
-const countDeletion = ({ name, version }: Repository): Operation => ({
-  update: repositoryKey(name),
-  add: { deletions: 1 },
-  when: [equals('version', version)],
-});
-
-/** The counters stay: a push that read them long ago must find them changed. */
-const removeEntry = ({ name, version }: Repository): Operation[] => [
-  {
-    update: repositoryKey(name),
-    set: { listed: false, public: false },
-    add: { deletions: 1 },
-    when: [equals('version', version)],
-  },
-  { remove: directoryKey(name) },
-];

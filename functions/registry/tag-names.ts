@@ -27,7 +27,11 @@ export function renameOperations(
 
 function byShard(tags: readonly Tag[], change: 'include' | 'exclude', name: RepositoryName): Operation[] {
   const shards = Object.entries(Object.groupBy(tags, shardOf));
-  return shards.map(([shard, names = []]) => ({ update: tagNamesKey(name, shard), [change]: { names } }));
+  return shards.map(([shard, names = []]) => ({
+    update: tagNamesKey(name, shard),
+    [change]: { names },
+    add: { changes: 1 },
+  }));
 }
 
 /** As `table.write`, of what renames tags; DENIED where the list has no room for them. */

@@ -6,7 +6,7 @@ import { moveConditions, refuseImmutable } from './immutable-tags.ts';
 import { afterTag, historyKey, policiesKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
 import { rulesIn } from './policies.ts';
-import { inTurn, LOST } from './races.ts';
+import { inTurn, LOST, tagTopic } from './races.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type PushTarget } from './repositories.ts';
 import { readTagNames, renameOperations } from './tag-names.ts';
@@ -63,7 +63,7 @@ export function untag(
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
-  await inTurn(registry, [name], async (registry) => {
+  await inTurn(registry, [tagTopic(name, tag)], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
     if (!found) throw manifestUnknown(tag);
     const digest = found['digest'] as Digest;

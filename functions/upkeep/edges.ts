@@ -1,6 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { lastPartOf, targetOf } from '../registry/keys.ts';
-import { equals, type Item, MAX_OPERATIONS } from '../storage/table.ts';
+import { removeEach } from '../registry/pushes-under-way.ts';
+import { equals, type Item } from '../storage/table.ts';
 import type { ManifestSet } from './manifest-set.ts';
 import type { Sweep } from './stage.ts';
 
@@ -46,11 +47,7 @@ export class Edges {
     const orphans = this.#orphans.splice(0);
     for (const edge of orphans) report?.(findingOf(edge));
     if (dryRun) return;
-    for (let start = 0; start < orphans.length; start += MAX_OPERATIONS) {
-      const batch = orphans.slice(start, start + MAX_OPERATIONS).map(removal);
-      if ((await registry.table.write(batch)).committed) continue;
-      for (const operation of batch) await registry.table.write([operation]);
-    }
+    await removeEach(registry, orphans.map(removal));
   }
 
   /** Whether the edge stays. */

@@ -1,17 +1,19 @@
 import type { Digest } from '../oci/digest.ts';
-import type { RepositoryName } from '../oci/reference.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { inTurns } from '../registry/in-turns.ts';
-import { graveKey, manifestKey, tagIndexOf } from '../registry/keys.ts';
+import { graveKey, lastPartOf, manifestKey, tagIndexOf, tagKey } from '../registry/keys.ts';
 import { removeManifest } from '../registry/manifest-deletion.ts';
+import { markAsGoing } from '../registry/marks.ts';
 import { listPolicies, type Policy, policiesFor } from '../registry/policies.ts';
-import { manifestsUsing } from '../registry/references.ts';
+import { manifestsUsing, usersOf } from '../registry/references.ts';
 import type { Registry } from '../registry/registry.ts';
 import { findRepository } from '../registry/repositories.ts';
 import { untag } from '../registry/tags.ts';
-import { equals, type Operation } from '../storage/table.ts';
+import { equals, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 import { readGraph, type TagNode } from './retention-graph.ts';
 import { type Plan, planRetention } from './retention-plan.ts';
+import { sortedPages } from './sorted-pages.ts';
 import type { Sweep } from './stage.ts';
 
 /** A finding for every tag and manifest of the repository, tags first, in an order that stays while nothing changes; none
@@ -83,33 +85,39 @@ class Removal {
     else this.#stayed.add(digest);
   }
 
-  /** No push that can still commit relies on a manifest that was touched before the horizon: whoever tags it, pushes it
-   *  again or lists it touches it first. So what is committed was there to be read, or shows in `touched`; neither
-   *  `version` nor `deletions` is counted up, and no push has to start again. */
+  /** As somebody's delete, but nobody has asked for it at this moment: whoever is about to use the manifest wins, and so does
+   *  who was told of late that it is there, which shows in `touched`. */
   async #bury({ digest, reason }: Finding): Promise<boolean> {
     const { registry, name, horizon } = this.#sweep;
-    const [manifest, grave] = await registry.table.getMany([
-      manifestKey(name, digest),
-      graveKey(name, digest),
-    ]);
+    const key = manifestKey(name, digest);
+    const [manifest, grave] = await registry.table.getMany([key, graveKey(name, digest)]);
     if (!manifest || (manifest['touched'] as number) > horizon) return false;
     if ((await manifestsUsing(registry, name, digest)).length > 0) return false;
-    const when = [equals('touched', manifest['touched'] as number)];
+    const mark = await markAsGoing(registry, key, manifest);
+    if (!mark) return false;
+    const { manifests, pushes } = await usersOf(registry, name, digest);
+    if (manifests.length > 0 || pushes.length > 0) return false;
+    const index = await this.#tagIndex(digest);
+    if (!index) return false;
+    const when = [mark, equals('touched', manifest['touched'] as number)];
     const { committed } = await registry.table.write([
       ...removeManifest(registry, name, { digest, manifest, grave, reason, when }),
-      ...(await this.#tagIndex(digest)),
+      ...index,
     ]);
     return committed;
   }
 
-  /** What is left there of tags it once had. */
-  async #tagIndex(digest: Digest): Promise<Operation[]> {
+  /** What is left there of tags it once had; `undefined` where one of these is on it. */
+  async #tagIndex(digest: Digest): Promise<Operation[] | undefined> {
     const { registry, name } = this.#sweep;
-    const entries = await registry.table.query({
-      ...tagIndexOf(name, digest),
-      limit: INDEX_ENTRIES,
-      keysOnly: true,
-    });
-    return entries.map(({ key }) => ({ remove: key }));
+    const range = { ...tagIndexOf(name, digest), keysOnly: true };
+    const left: Operation[] = [];
+    for await (const page of sortedPages(registry.table, range, MAX_OPERATIONS)) {
+      const tags = page.map((entry) => tagKey(name, lastPartOf(entry) as Tag));
+      const found = await registry.table.getMany(tags);
+      if (found.some((tag) => tag?.['digest'] === digest)) return undefined;
+      left.push(...page.map(({ key }) => ({ remove: key })));
+    }
+    return left.slice(0, INDEX_ENTRIES);
   }
 }

@@ -1,6 +1,7 @@
 import { conflict } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { repositoryKey, sweepEntryKey, sweepProgressKey } from '../registry/keys.ts';
+import { endOldPushes } from '../registry/pushes-under-way.ts';
 import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
@@ -33,6 +34,7 @@ export async function sweepRepository(
   const progress = await progressOf(registry, name, options);
   const repository = progress.isNew ? await advance(registry, found, options) : found;
   const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
+  await endPushes(sweep);
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
     if (!run) break;
@@ -46,6 +48,12 @@ export async function sweepRepository(
   }
   await finish(sweep, repository);
   return 'done';
+}
+
+/** Whatever is taken after this, no push that relies on it can commit any more. A sweep that goes on where another stopped
+ *  does it, too: it may be one of a later epoch. */
+async function endPushes({ registry, name, horizon, dryRun }: Sweep): Promise<void> {
+  if (!dryRun) await endOldPushes(registry, name, horizon);
 }
 
 interface Progress {

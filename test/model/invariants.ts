@@ -107,6 +107,7 @@ function leftInRepository({ layout }: Protocol, world: World, r: number): string
 
 function leftOfManifests({ layout }: Protocol, world: World, r: number): string | undefined {
   for (const m of layout.shape.manifests.keys()) {
+    if (world.get(layout.intent(r, m))) return 'two sweeps leave a push under way';
     if (world.get(layout.grave(r, m))) return 'two sweeps leave a grave';
     const discarded = world.get(layout.discardedContents(r, m));
     const own = world.get(layout.content(r, m));

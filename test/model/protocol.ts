@@ -16,21 +16,30 @@ import {
 export type Omission =
   | 'a push commits in whatever epoch'
   | 'a push commits two epochs late'
-  | 'a push commits over deletions'
+  | 'a push commits without its intent'
+  | 'a push commits on the intent of another push'
+  | 'a push commits on an intent of another epoch'
   | 'a push does not touch'
   | 'a push lowers what others have touched'
   | 'a push writes its edges after its commit'
+  | 'a push looks for what it uses before it writes its edges'
+  | 'a push leaves marks on what it uses'
+  | 'a push leaves the mark on its manifest'
   | 'HEAD does not touch'
   | 'HEAD of a manifest does not touch'
   | 'a mount does not touch'
   | 'a mount counts without looking'
-  | 'a blob is deleted whatever was pushed meanwhile'
-  | 'a blob is deleted without a count'
-  | 'a manifest is deleted whatever was pushed meanwhile'
-  | 'a manifest is deleted without a count'
-  | 'tags beyond thirty go whatever was pushed meanwhile'
+  | 'a blob is deleted whoever has taken its mark off'
+  | 'a blob is deleted without another look once it is marked'
+  | 'a blob is deleted and pushes of what uses it are not ended'
+  | 'a delete looks for manifests first and pushes second'
+  | 'a manifest is deleted whoever has taken its mark off'
+  | 'a manifest is deleted and pushes of what lists it are not ended'
+  | 'tags beyond twenty go whoever has taken the mark off'
   | 'the sweep takes what was touched an epoch ago'
   | 'the sweep reads which manifests are there before it raises the epoch'
+  | 'the sweep ends pushes once it has removed what is old'
+  | 'the sweep ends pushes only where it begins anew'
   | 'the sweep removes links whoever has touched them'
   | 'the sweep removes edges whoever has touched them'
   | 'the sweep lets young edges hold nothing'
@@ -40,6 +49,8 @@ export type Omission =
   | 'a grave goes whatever lies in it now'
   | 'a restore is no push'
   | 'retention removes whatever was touched'
+  | 'retention removes whoever has taken the mark off'
+  | 'retention does not look for tags once it has marked'
   | 'a push takes whatever object a manifest has'
   | 'a grave is dug over another';
 
@@ -75,6 +86,67 @@ export function* looksForUsers({ layout }: Protocol, r: number, target: number):
   return users.length > 0;
 }
 
+/** A push under way: of which manifest, and which one. */
+interface PushUnderWay {
+  readonly manifest: number;
+  readonly by: number;
+}
+
+/** As `looksForUsers`, and the pushes under way of those manifests; as `usersOf`. `undefined` where a manifest is there. */
+export function* looksForPushes(
+  { layout, omits }: Protocol,
+  r: number,
+  target: number,
+): Part<readonly PushUnderWay[] | undefined> {
+  const all = layout.shape.manifests.map((_, m) => m);
+  const edges = yield reads('E#', 'looks for edges to it', (world) =>
+    all.filter((m) => world.get(layout.edge(r, target, m))),
+  );
+  if (edges.length === 0) return [];
+  const lookForPushes = reads('Y#', 'looks for pushes of their manifests', (world) =>
+    edges.map((m) => world.get(layout.intentBy(r, m))),
+  );
+  const lookForManifests = reads('M#', 'looks for their manifests', (world) =>
+    edges.map((m) => world.get(layout.manifest(r, m))),
+  );
+  const isReversed = omits('a delete looks for manifests first and pushes second');
+  const first = yield isReversed ? lookForManifests : lookForPushes;
+  const second = yield isReversed ? lookForPushes : lookForManifests;
+  const [pushes, manifests] = isReversed ? [second, first] : [first, second];
+  if (manifests.some(Boolean)) return undefined;
+  return edges.flatMap((manifest, index) => {
+    const by = pushes[index] ?? 0;
+    return by === 0 ? [] : [{ manifest, by }];
+  });
+}
+
+/** The changes that end pushes, each on condition that it is under way. */
+export const endPushes = ({ layout }: Protocol, r: number, pushes: readonly PushUnderWay[]): Change[] =>
+  pushes.flatMap(({ manifest, by }) => [
+    { cell: layout.intentBy(r, manifest), when: equals(by), to: become(0) },
+    { cell: layout.intent(r, manifest), to: become(0) },
+  ]);
+
+/** Marks a target that is there, unless somebody has. Answers the mark; 0 where the target has gone. */
+export function* marks({ layout }: Protocol, r: number, target: number, going: number): Part<number> {
+  if (going > 0) return going;
+  const kind = target < layout.shape.blobs ? 'B#' : 'M#';
+  const [own = 0] = yield {
+    call: `write ${kind}`,
+    says: 'marks it as going',
+    run: (world) => {
+      const mark = world.get(layout.marks(r, target)) + 1;
+      const isMarked = world.write([
+        { cell: layout.target(r, target), when: present },
+        { cell: layout.marks(r, target), to: become(mark) },
+        { cell: layout.going(r, target), to: become(mark) },
+      ]);
+      return [isMarked ? mark : 0];
+    },
+  };
+  return own;
+}
+
 /** The changes that move a manifest into its grave, on condition of when it was touched and of what lay in the grave when
  *  that was read. The object of what lay there goes. */
 export function bury(
@@ -88,6 +160,7 @@ export function bury(
   const forgets = omits('a grave is dug over another');
   return [
     { cell: layout.manifest(r, m), when, to: become(0) },
+    { cell: layout.going(r, layout.shape.blobs + m), to: become(0) },
     { cell: layout.content(r, m), to: become(0) },
     { cell: layout.grave(r, m), when: equals(grave), to: become(world.get(layout.dug(r)) + 1) },
     { cell: layout.graveContent(r, m), to: become(object) },
@@ -109,6 +182,7 @@ export function unlink(
   const same = equals(object);
   return [
     { cell: layout.link(r, blob), when, to: become(0) },
+    { cell: layout.going(r, blob), to: become(0) },
     { cell: layout.linkObject(r, blob), to: become(0) },
     { cell: layout.linker(r, blob), to: become(0) },
     ...(links > 1

@@ -1,7 +1,7 @@
 import { type Actor, go, type Next, type Part, type Phase, type Step } from './explorer.ts';
 import { linkBlob } from './links.ts';
 import { type Protocol, reads, writes } from './protocol.ts';
-import { absent, atMost, become, type Change, equals, plus, present } from './world.ts';
+import { absent, become, type Change, equals, present } from './world.ts';
 
 interface PushOptions {
   readonly name?: string;
@@ -9,6 +9,8 @@ interface PushOptions {
   readonly manifest: number;
   /** Whether it moves a tag to the manifest. @default true */
   readonly tagged?: boolean;
+  /** Whether it has so many edges that its intent is written before them. @default false */
+  readonly apart?: boolean;
 }
 
 /** A client that pushes a manifest, all it refers to being there. */
@@ -40,6 +42,30 @@ export function mountAndPush(
   return { name: options.name ?? 'mount', start: go(mount) };
 }
 
+/** What an attempt goes on with. */
+interface Attempt {
+  readonly lease: number;
+  readonly epoch: number;
+  /** The manifest as it was found: when it was touched, 0 where it is not there, and its object. */
+  readonly found: number;
+  readonly object: number;
+  /** Which push it enters or joins; 0 before, and where the manifest is there. */
+  readonly by: number;
+}
+
+const attemptOf = ([lease = 0, epoch = 0, found = 0, object = 0, by = 0]: readonly number[]): Attempt => ({
+  lease,
+  epoch,
+  found,
+  object,
+  by,
+});
+
+/** More than anything that is read. */
+const REFUSED = 1000;
+
+const LOST = Symbol('lost race');
+
 /** The protocol of `putManifest`. Every phase is given the lease: one more than the epoch since which all that the
  *  manifest refers to is promised to be there; 0 where nothing is. */
 export class Push {
@@ -47,16 +73,17 @@ export class Push {
   readonly #r: number;
   readonly #m: number;
   readonly #isTagged: boolean;
+  readonly #isApart: boolean;
   readonly #targets: readonly number[];
   readonly #cells: readonly number[];
   readonly #edges: readonly number[];
   /** What it is about: blobs, or the children of an index. */
   readonly #kind: string;
 
-  constructor(protocol: Protocol, { repository = 0, manifest, tagged = true }: PushOptions) {
+  constructor(protocol: Protocol, { repository = 0, manifest, tagged = true, apart = false }: PushOptions) {
     const { layout } = protocol;
     this.#protocol = protocol;
-    [this.#r, this.#m, this.#isTagged] = [repository, manifest, tagged];
+    [this.#r, this.#m, this.#isTagged, this.#isApart] = [repository, manifest, tagged, apart];
     this.#targets = layout.targetsOf(manifest);
     this.#cells = this.#targets.map((target) => layout.target(repository, target));
     this.#edges = this.#targets.map((target) => layout.edge(repository, target, manifest));
@@ -66,14 +93,15 @@ export class Push {
   readonly head: Phase = () => this.#head();
   readonly upload: Phase = () => this.#upload();
   readonly begin: Phase = (lease = 0) => this.#begin(lease);
-  readonly touch: Phase = (lease = 0, epoch = 0, deletions = 0) => this.#touch(lease, epoch, deletions);
-  readonly hold: Phase = (lease = 0, epoch = 0, deletions = 0) => this.#hold(lease, epoch, deletions);
-  readonly commit: Phase = (lease = 0, epoch = 0, deletions = 0) => this.#commit(lease, epoch, deletions);
+  readonly hold: Phase = (...args) => this.#hold(attemptOf(args));
+  readonly touch: Phase = (...args) => this.#touch(attemptOf(args));
+  readonly commit: Phase = (...args) => this.#commit(attemptOf(args));
 
   *#head(): Part<Next> {
     const { layout, omits } = this.#protocol;
     const [epoch = 0] = yield reads('#', 'reads the epoch', (world) => [world.get(layout.epoch(this.#r))]);
-    const found = yield this.#lookFor('is asked for what it refers to', 0, this.#asked);
+    const all = yield this.#lookFor('is asked for what it refers to', 0, this.#asked);
+    const found = all.slice(0, this.#cells.length);
     if (found.includes(0)) return this.#kind === 'B#' ? go(this.upload) : 'end';
     const blind =
       omits('HEAD does not touch') || (this.#kind === 'M#' && omits('HEAD of a manifest does not touch'));
@@ -90,72 +118,127 @@ export class Push {
 
   *#begin(lease: number): Part<Next> {
     const { layout } = this.#protocol;
-    const [epoch = 0, deletions = 0] = yield reads('#', 'reads epoch and deletions', (world) => [
-      world.get(layout.epoch(this.#r)),
-      world.get(layout.deletions(this.#r)),
-    ]);
-    return go(this.touch, lease, epoch, deletions);
-  }
-
-  *#touch(lease: number, epoch: number, deletions: number): Part<Next> {
-    const { omits } = this.#protocol;
-    const found = yield this.#lookFor('looks for what it refers to', lease);
-    if (found.length > this.#cells.length) return { violation: 'a push is refused although its lease holds' };
-    if (found.includes(0)) return 'end';
-    const changes = omits('a push does not touch') ? [] : this.#touches(found, this.#cells, epoch);
-    const [committed] = changes.length > 0 ? yield writes(this.#kind, 'touches it', () => changes) : [1];
-    if (!committed) return go(this.touch, lease, epoch, deletions);
-    const next = omits('a push writes its edges after its commit') ? this.commit : this.hold;
-    return go(next, Math.max(lease, epoch + 1), epoch, deletions);
-  }
-
-  *#hold(lease: number, epoch: number, deletions: number): Part<Next> {
-    const found = yield reads('E#', 'looks for its edges', (world) =>
-      this.#edges.map((cell) => world.get(cell)),
+    const [epoch = 0, found = 0, object = 0] = yield reads(
+      '# M#',
+      'reads the epoch and the manifest',
+      (world) => [
+        world.get(layout.epoch(this.#r)),
+        world.get(layout.manifest(this.#r, this.#m)),
+        world.get(layout.content(this.#r, this.#m)),
+      ],
     );
-    const made = this.#edges.filter((_, index) => !found[index]);
-    const changes = [
-      ...this.#touches(found, this.#edges, epoch),
+    return this.#go('begin', { lease, epoch, found, object, by: 0 });
+  }
+
+  /** What comes after a phase. */
+  #go(phase: 'begin' | 'hold' | 'touch' | 'commit', attempt: Attempt): Next {
+    const { omits } = this.#protocol;
+    const isLate = omits('a push writes its edges after its commit');
+    const order = isLate
+      ? (['begin', 'touch', 'commit', 'hold'] as const)
+      : omits('a push looks for what it uses before it writes its edges')
+        ? (['begin', 'touch', 'hold', 'commit'] as const)
+        : (['begin', 'hold', 'touch', 'commit'] as const);
+    const next = order[order.indexOf(phase) + 1];
+    return next ? this.#again(next, attempt) : 'end';
+  }
+
+  #again(phase: 'hold' | 'touch' | 'commit' | 'begin', { lease, epoch, found, object, by }: Attempt): Next {
+    return go(this[phase], lease, epoch, found, object, by);
+  }
+
+  /** Where the manifest was not there it enters the push among those under way, or joins the one that is; beyond a hundred
+   *  edges, before the rest of them. */
+  *#hold(attempt: Attempt): Part<Next> {
+    const isNew = !attempt.found && !this.#protocol.omits('a push writes its edges after its commit');
+    const first = yield* this.#write(this.#isApart ? [] : this.#edges, attempt.epoch, isNew);
+    const rest = this.#isApart ? yield* this.#write(this.#edges, attempt.epoch, false) : 0;
+    if (first === LOST || rest === LOST) return this.#again('hold', attempt);
+    return this.#go('hold', { ...attempt, by: first });
+  }
+
+  /** Answers which push the intent is of, 0 without one. */
+  *#write(edges: readonly number[], epoch: number, withIntent: boolean): Part<number | typeof LOST> {
+    const { layout } = this.#protocol;
+    const [intent, intentBy] = [layout.intent(this.#r, this.#m), layout.intentBy(this.#r, this.#m)];
+    const cells = withIntent ? [intent, ...edges] : edges;
+    const items = withIntent ? 'E# Y#' : 'E#';
+    const [by = 0, ...found] = yield reads(items, 'looks for its edges', (world) => [
+      withIntent ? world.get(intentBy) : 0,
+      ...cells.map((cell) => world.get(cell)),
+    ]);
+    const made = cells.filter((_, index) => !found[index]);
+    const changes: Change[] = [
+      ...this.#touches(found, cells, epoch),
       ...made.map((cell) => ({ cell, when: absent, to: become(epoch + 1) })),
     ];
-    const [committed] = changes.length > 0 ? yield writes('E#', 'writes its edges', () => changes) : [1];
-    if (!committed) return go(this.hold, lease, epoch, deletions);
-    const isLast = this.#protocol.omits('a push writes its edges after its commit');
-    return isLast ? 'end' : go(this.commit, lease, epoch, deletions);
+    if (changes.length === 0) return by;
+    const [committed = 0] = yield {
+      call: `write ${items}`,
+      says: withIntent ? 'writes its edges, and that it is under way' : 'writes its edges',
+      run: (world) => {
+        const own = world.get(layout.intents(this.#r, this.#m)) + 1;
+        const entered = [
+          { cell: intentBy, to: become(own) },
+          { cell: layout.intents(this.#r, this.#m), to: become(own) },
+        ];
+        if (!withIntent || by) return world.write(changes) ? [by + 1] : [0];
+        return world.write([...changes, ...entered]) ? [own + 1] : [0];
+      },
+    };
+    return committed ? committed - 1 : LOST;
   }
 
-  *#commit(lease: number, epoch: number, deletions: number): Part<Next> {
+  *#touch(attempt: Attempt): Part<Next> {
+    const { lease, epoch } = attempt;
+    const { omits } = this.#protocol;
+    const found = yield this.#lookFor('looks for what it refers to', lease);
+    if (found.includes(REFUSED)) return { violation: 'a push is refused although its lease holds' };
+    const touched = found.slice(0, this.#cells.length);
+    const going = found.slice(this.#cells.length);
+    if (touched.includes(0)) return 'end';
+    const changes = omits('a push does not touch') ? [] : this.#touches(touched, this.#cells, epoch);
+    if (!omits('a push leaves marks on what it uses')) changes.push(...this.#unmarks(going));
+    const [committed] = changes.length > 0 ? yield writes(this.#kind, 'touches it', () => changes) : [1];
+    if (!committed) return this.#again('touch', attempt);
+    return this.#go('touch', { ...attempt, lease: Math.max(lease, epoch + 1) });
+  }
+
+  *#commit(attempt: Attempt): Part<Next> {
     const { layout, omits } = this.#protocol;
-    const [found = 0, object = 0] = yield reads('M#', 'looks for the manifest', (world) => [
-      world.get(layout.manifest(this.#r, this.#m)),
-      world.get(layout.content(this.#r, this.#m)),
+    const { lease, epoch, found, object } = attempt;
+    const [now = 0] = yield reads('# T#', 'reads the epoch again, and the tag', (world) => [
+      world.get(layout.epoch(this.#r)),
     ]);
-    const [committed] = yield writes('# M# T#', 'commits', (world) => {
+    const late = omits('a push commits two epochs late') ? 2 : 1;
+    if (now > epoch + late && !omits('a push commits in whatever epoch')) return go(this.begin, lease);
+    const [committed] = yield writes(attempt.by ? 'M# T# Y#' : 'M# T#', 'commits', (world) => {
       const own = world.get(layout.contents(this.#r, this.#m)) + 1;
       return [
-        ...this.#counts(epoch, deletions),
-        ...(found ? this.#keep(found, object, epoch) : this.#add(own, epoch)),
+        ...(found ? this.#keep(attempt) : this.#add(own, epoch)),
+        ...this.#ends(attempt),
         ...(this.#isTagged ? this.#tag(found ? object : own) : []),
       ];
     });
-    if (!committed) return go(this.begin, lease);
-    return omits('a push writes its edges after its commit') ? go(this.hold, lease, epoch, deletions) : 'end';
+    return committed ? this.#go('commit', attempt) : go(this.begin, lease);
   }
 
-  /** With one number more where something is missing that was promised. */
   /** What says of a blob whether its bytes are sound, which here they are, is read with it. */
   get #asked(): string {
     return this.#kind === 'B#' ? 'B# D#' : this.#kind;
   }
 
+  /** When each was touched, then which mark is on each; with `REFUSED` where something is missing that was promised. */
   #lookFor(says: string, lease: number, items = this.#kind): Step {
     const { layout } = this.#protocol;
     return reads(items, says, (world) => {
       const found = this.#cells.map((cell) => world.get(cell));
+      const going = this.#targets.map((target) => world.get(layout.going(this.#r, target)));
       const isPromised =
         world.get(layout.epoch(this.#r)) <= lease &&
         this.#targets.every((target) => !world.get(layout.unwanted(this.#r, target)));
-      return found.includes(0) && lease > 0 && isPromised ? [...found, 1] : found;
+      const isRefused = found.includes(0) && lease > 0 && isPromised;
+      return [...found, ...going, ...(isRefused ? [REFUSED] : [])];
     });
   }
 
@@ -168,30 +251,38 @@ export class Push {
     });
   }
 
-  #counts(epoch: number, deletions: number): Change[] {
+  #unmarks(going: readonly number[]): Change[] {
+    const { layout } = this.#protocol;
+    return this.#targets.flatMap((target, index): Change[] => {
+      const mark = going[index] ?? 0;
+      return mark ? [{ cell: layout.going(this.#r, target), when: equals(mark), to: become(0) }] : [];
+    });
+  }
+
+  /** On condition that the push is still under way, as this one has left it. */
+  #ends({ by, epoch }: Attempt): Change[] {
     const { layout, omits } = this.#protocol;
-    const late = omits('a push commits two epochs late') ? 2 : 1;
+    if (!by) return [];
+    const [intent, intentBy] = [layout.intent(this.#r, this.#m), layout.intentBy(this.#r, this.#m)];
+    if (omits('a push commits without its intent'))
+      return [intent, intentBy].map((cell) => ({ cell, to: become(0) }));
+    const anyEpoch = omits('a push commits on an intent of another epoch');
+    const anyPush = omits('a push commits on the intent of another push');
     return [
-      {
-        cell: layout.epoch(this.#r),
-        ...(!omits('a push commits in whatever epoch') && { when: atMost(epoch + late) }),
-      },
-      {
-        cell: layout.deletions(this.#r),
-        ...(!omits('a push commits over deletions') && { when: equals(deletions) }),
-      },
-      { cell: layout.version(this.#r), to: plus(1) },
+      { cell: intent, when: anyEpoch ? present : equals(epoch + 1), to: become(0) },
+      { cell: intentBy, when: anyPush ? present : equals(by), to: become(0) },
     ];
   }
 
-  #keep(found: number, object: number, epoch: number): Change[] {
+  #keep({ found, object, epoch }: Attempt): Change[] {
     const { layout, omits } = this.#protocol;
+    const cell = layout.manifest(this.#r, this.#m);
     const raised = (touched: number) => present(touched) && touched <= epoch + 1;
     const blind = omits('a push takes whatever object a manifest has');
+    const mark = layout.going(this.#r, layout.shape.blobs + this.#m);
     return [
-      found <= epoch
-        ? { cell: layout.manifest(this.#r, this.#m), when: raised, to: become(epoch + 1) }
-        : { cell: layout.manifest(this.#r, this.#m), when: present },
+      found <= epoch ? { cell, when: raised, to: become(epoch + 1) } : { cell, when: present },
+      ...(omits('a push leaves the mark on its manifest') ? [] : [{ cell: mark, to: become(0) }]),
       { cell: layout.content(this.#r, this.#m), ...(!blind && { when: equals(object) }) },
     ];
   }

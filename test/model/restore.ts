@@ -16,8 +16,7 @@ export function restore(
     ]);
     if (!grave) return 'end';
     if (!omits('a restore is no push')) return go(pushing.begin, 0);
-    yield writes('# M#', 'puts the manifest back', (world) => [
-      { cell: layout.version(r), to: plus(1) },
+    yield writes('M#', 'puts the manifest back', (world) => [
       { cell: layout.manifest(r, manifest), when: absent, to: become(1) },
       { cell: layout.content(r, manifest), to: become(world.get(layout.contents(r, manifest)) + 1) },
       { cell: layout.contents(r, manifest), to: plus(1) },

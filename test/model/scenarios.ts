@@ -51,6 +51,11 @@ export const OF_BLOBS = {
       ...twins(sweep(p), 2),
     ],
   },
+  'two pushes of an image, and a delete of its blob': {
+    shape: oneImage,
+    start: aBlob,
+    actors: (p) => [...twins(push(p, { manifest: 0 }), 2), deleteBlob(p, { blob: 0 })],
+  },
   'an upload of a blob that another client deletes and a sweep may take': {
     shape: oneImage,
     start: { ...aBlob, epoch: 1 },
@@ -87,6 +92,11 @@ export const OF_BLOBS = {
     start: bothBlobs,
     actors: (p) => [push(p, { manifest: 0 }), ...twins(shortSweep(p), 2)],
   },
+  'a push of an image of two blobs, a sweep that goes on, and two that die as they begin': {
+    shape: twoBlobs,
+    start: { ...bothBlobs, passed: 1 },
+    actors: (p) => [push(p, { manifest: 0 }), shortSweep(p), ...twins(sweep(p, { dies: true }), 2)],
+  },
   'a push of an image of two blobs, and two sweeps page by page': {
     shape: twoBlobs,
     start: bothBlobs,
@@ -105,6 +115,19 @@ export const OF_MANIFESTS = {
       ...twins(sweep(p), 2),
       quarantineEnds(p),
     ],
+  },
+  'a push of an index, and two deletes of its child': {
+    shape: imageAndIndex,
+    start: anImage,
+    actors: (p) => [
+      push(p, { name: 'push of the index', manifest: 1 }),
+      ...twins(deleteManifest(p, { manifest: 0 }), 2),
+    ],
+  },
+  'a push that tags an image which retention removes, and two sweeps': {
+    shape: oneImage,
+    start: anImage,
+    actors: (p) => [push(p, { manifest: 0 }), retention(p, { manifest: 0 }), ...twins(sweep(p), 2)],
   },
   'a restore as the quarantine ends, and two sweeps': {
     shape: oneImage,
@@ -160,6 +183,11 @@ export const OF_MANIFESTS = {
 
 /** Minutes each. */
 export const LARGE = {
+  'two pushes of an image of very many blobs, and two sweeps': {
+    shape: oneImage,
+    start: aBlob,
+    actors: (p) => [...twins(push(p, { manifest: 0, apart: true }), 2), ...twins(sweep(p), 2)],
+  },
   'a push, and three sweeps that stop and go on': {
     shape: oneImage,
     start: { ...aBlob, epoch: 1 },

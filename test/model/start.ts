@@ -15,6 +15,8 @@ interface Start {
   readonly graves?: readonly (readonly [number, number])[];
   /** Repository and manifest: edges that a manifest has left. */
   readonly edges?: readonly (readonly [number, number])[];
+  /** How many blobs the sweep has passed that ran out of time, in every repository. @default 0 */
+  readonly passed?: number;
   /** The epochs of all repositories. @default 0 */
   readonly epoch?: number;
 }
@@ -35,7 +37,11 @@ export function modelOf({ shape, start, actors }: Scenario, omission?: Omission)
 
 function worldOf(layout: Layout, start: Start): World {
   const world = new World(new Uint8Array(layout.size));
-  for (let r = 0; r < layout.shape.repositories; r += 1) world.set(layout.epoch(r), start.epoch ?? 0);
+  const { epoch = 0, passed = 0 } = start;
+  for (let r = 0; r < layout.shape.repositories; r += 1) {
+    world.set(layout.epoch(r), epoch);
+    world.set(layout.progress(r), passed);
+  }
   for (const [r, blob] of start.links ?? []) addLink(layout, world, r, blob);
   for (const [r, m] of start.manifests ?? []) {
     world.set(layout.manifest(r, m), 1);

@@ -10,6 +10,8 @@ export interface SweepOptions {
   readonly page?: number;
   /** Whether its time is over after each page of links, so that the next sweep goes on there. */
   readonly stops?: boolean;
+  /** Whether it dies as soon as it has raised the epoch. */
+  readonly dies?: boolean;
   /** Whether it reads the first page of edges before that of links; the code reads links first. */
   readonly edgesFirst?: boolean;
   /** Whether it looks for the manifest of an edge once it has read the edge; the code reads all of them first. */
@@ -29,13 +31,23 @@ export function sweep(protocol: Protocol, options: SweepOptions = {}): Actor {
     const [after = 0] = stops
       ? yield reads('Z#', 'reads how far the last one came', (world) => [world.get(layout.progress(r))])
       : [0];
-    if (after > 0) return go(merge, epoch, known, after);
+    if (after > 0) return go(goesOn, epoch, known, after);
     const [raised] = yield writes('#', 'raises the epoch', () => [
       { cell: layout.epoch(r), when: equals(epoch), to: plus(1) },
     ]);
-    if (raised) return go(graves, epoch + 1, known);
+    if (options.dies) return 'end';
+    if (raised) return go(pushes, epoch + 1, known);
     const [won = 0] = yield reads('#', 'reads the epoch again', (world) => [world.get(layout.epoch(r))]);
-    return go(graves, won, known);
+    return go(pushes, won, known);
+  };
+
+  const goesOn: Phase = (...args) =>
+    (omits('the sweep ends pushes only where it begins anew') ? merge : pushes)(...args);
+
+  const pushes: Phase = function* (epoch = 0, known = 0, after = 0) {
+    if (!omits('the sweep ends pushes once it has removed what is old'))
+      yield* endOldPushes(protocol, r, epoch);
+    return after > 0 ? go(merge, epoch, known, after) : go(graves, epoch, known);
   };
 
   const graves: Phase = function* (epoch = 0, known = 0) {
@@ -45,12 +57,30 @@ export function sweep(protocol: Protocol, options: SweepOptions = {}): Actor {
 
   const merge: Phase = function* (epoch = 0, known = 0, after = 0) {
     const reached = yield* new Merge(protocol, options, epoch, known).run(after);
+    if (omits('the sweep ends pushes once it has removed what is old'))
+      yield* endOldPushes(protocol, r, epoch);
     const says = reached === 0 ? 'forgets how far it came' : 'notes how far it came';
     if (stops) yield writes('Z#', says, () => [{ cell: layout.progress(r), to: become(reached) }]);
     return 'end';
   };
 
   return { name: options.name ?? 'sweep', start: go(begin) };
+}
+
+/** Ends the pushes under way of two epochs ago and before; as `endOldPushes`. */
+function* endOldPushes({ layout }: Protocol, r: number, epoch: number): Part<void> {
+  const all = layout.shape.manifests.map((_, m) => m);
+  const found = yield reads('Y#', 'looks for pushes that are too old', (world) =>
+    all.flatMap((m) => [world.get(layout.intent(r, m)), world.get(layout.intentBy(r, m))]),
+  );
+  for (const m of all) {
+    const [touched = 0, by = 0] = [found[2 * m], found[2 * m + 1]];
+    if (touched === 0 || touched - 1 > epoch - 2) continue;
+    yield writes('Y#', 'ends a push', () => [
+      { cell: layout.intent(r, m), when: equals(touched), to: become(0) },
+      { cell: layout.intentBy(r, m), when: equals(by), to: become(0) },
+    ]);
+  }
 }
 
 /** Removes graves whose quarantine is over; as the stage of that name. */

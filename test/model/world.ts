@@ -30,8 +30,6 @@ export class Layout {
   readonly shape: Shape;
   readonly size: number;
   readonly epoch: (r: Repository) => Cell;
-  readonly version: (r: Repository) => Cell;
-  readonly deletions: (r: Repository) => Cell;
   /** How far the sweep has come that ran out of time: one more than the last blob it has passed. */
   readonly progress: (r: Repository) => Cell;
   /** `B#`: touched. */
@@ -41,6 +39,13 @@ export class Layout {
   readonly linker: (r: Repository, blob: number) => Cell;
   /** `M#`: touched. */
   readonly manifest: (r: Repository, manifest: number) => Cell;
+  /** `Y#`: touched, and which push it is of, counted in pushes of that manifest. */
+  readonly intent: (r: Repository, manifest: number) => Cell;
+  readonly intentBy: (r: Repository, manifest: number) => Cell;
+  readonly intents: (r: Repository, manifest: number) => Cell;
+  /** `going` of a blob link or manifest: which mark is on it, counted in marks of that target; 0 where there is none. */
+  readonly going: (r: Repository, target: number) => Cell;
+  readonly marks: (r: Repository, target: number) => Cell;
   /** `G#`: when it was dug, counted in graves. */
   readonly grave: (r: Repository, manifest: number) => Cell;
   /** `T#`, one for each manifest: whether the tag is on it. */
@@ -86,9 +91,11 @@ export class Layout {
       return (blob: number) => start + blob;
     };
     const [blobs, manifests] = [shape.blobs, shape.manifests.length];
-    [this.epoch, this.version, this.deletions, this.progress] = [each(1), each(1), each(1), each(1)];
+    [this.epoch, this.progress] = [each(1), each(1)];
     [this.link, this.linkObject, this.linker] = [each(blobs), each(blobs), each(blobs)];
     [this.manifest, this.grave] = [each(manifests), each(manifests)];
+    [this.intent, this.intentBy, this.intents] = [each(manifests), each(manifests), each(manifests)];
+    [this.going, this.marks] = [each(blobs + manifests), each(blobs + manifests)];
     [this.tag, this.hint] = [each(manifests), each(manifests)];
     [this.content, this.graveContent, this.tagContent] = [each(manifests), each(manifests), each(manifests)];
     [this.contents, this.discardedContents] = [each(manifests), each(manifests)];

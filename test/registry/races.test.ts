@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob, requireBlobForPush } from '../../functions/registry/blobs.ts';
-import { blobKey, digestKey, manifestKey, repositoryKey } from '../../functions/registry/keys.ts';
+import {
+  blobKey,
+  digestKey,
+  edgeKey,
+  manifestKey,
+  pushKey,
+  repositoryKey,
+} from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
@@ -10,6 +17,7 @@ import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { startUpload } from '../../functions/registry/uploads.ts';
+import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import {
   bodyOf,
   imageOf,
@@ -42,9 +50,78 @@ describe('a push of a manifest', () => {
   it('keeps its blob where that is deleted just after the commit', async () => {
     const { registry, justBefore } = await openFixture();
     const config = await pushBlob(registry);
-    justBefore('#', () => push(registry, imageOf(config))); // the delete has looked, and is about to write
+    justBefore('B#', () => push(registry, imageOf(config))); // the delete has looked, and is about to mark it
     expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
     expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
+  });
+
+  it('takes the mark off its blob that a delete is about to remove, which looks again', async () => {
+    const { registry, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    justBefore('L#', () => push(registry, imageOf(config))); // the delete has marked it, and has looked again
+    expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
+    expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
+  });
+
+  it('keeps its blob where a delete has found it under way, and it commits before that removes', async () => {
+    const { registry, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    let deleted: string | undefined;
+    justBefore('M#', async () => {
+      // The push is about to commit. The delete ends it, but for another push of the same manifest, which is faster.
+      justBefore('L#', () => push(registry, imageOf(config)));
+      deleted = await refusal(deleteBlob(registry, REPOSITORY, config.digest));
+    });
+    await push(registry, imageOf(config));
+    expect(deleted).toBe('DENIED');
+    expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
+  });
+
+  it('is refused where its blob was deleted, though another push of it has begun since', async () => {
+    const { registry, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    justBefore('M#', async () => {
+      await deleteBlob(registry, REPOSITORY, config.digest);
+      expect(await refusal(push(registry, imageOf(config)))).toBe('MANIFEST_BLOB_UNKNOWN');
+    });
+    expect(await refusal(push(registry, imageOf(config)))).toBe('MANIFEST_BLOB_UNKNOWN');
+  });
+
+  it('goes on where a delete has died that had marked its blob, and so does the next delete', async () => {
+    const { registry, table } = await openFixture();
+    const config = await pushBlob(registry);
+    const mark = { update: blobKey(REPOSITORY, config.digest), set: { going: 'dead' } };
+    await table.write([mark]);
+    const digest = await push(registry, imageOf(config));
+    expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ going: '' });
+    await deleteManifest(registry, REPOSITORY, digest);
+    await table.write([mark]);
+    await deleteBlob(registry, REPOSITORY, config.digest);
+    expect(await refusal(requireBlob(registry, REPOSITORY, config.digest))).toBe('BLOB_UNKNOWN');
+  });
+
+  it('and others of the same new manifest, all at once, end in one manifest with all their tags', async () => {
+    const { registry } = await openFixture();
+    const config = await pushBlob(registry);
+    const tags = Array.from({ length: 20 }, (_, index) => `v${index}` as Tag);
+    await Promise.all(tags.map((tag) => push(registry, imageOf(config), tag)));
+    for (const tag of tags)
+      expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag })).toBeDefined();
+    expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
+  });
+
+  it('of which a hundred have died with one blob does not hold its delete off', async () => {
+    const { registry, table } = await openFixture();
+    const config = await pushBlob(registry);
+    for (let index = 0; index < 100; index += 1) {
+      const dead = digestOf('sha256', Buffer.from(`dead ${index}`));
+      await table.write([
+        { put: edgeKey(REPOSITORY, config.digest, dead), attributes: { touched: 0 } },
+        { put: pushKey(REPOSITORY, dead), attributes: { push: 'dead', touched: 0 } },
+      ]);
+    }
+    await deleteBlob(registry, REPOSITORY, config.digest);
+    expect(await refusal(requireBlob(registry, REPOSITORY, config.digest))).toBe('BLOB_UNKNOWN');
   });
 
   it('of an index is refused where a child is deleted just before the commit', async () => {
@@ -59,16 +136,43 @@ describe('a push of a manifest', () => {
     const { registry, justBefore } = await openFixture();
     const child = imageOf(await pushBlob(registry));
     const digest = await push(registry, child);
-    justBefore('#', () => push(registry, indexOf(child)));
+    justBefore(`M#${digest}`, () => push(registry, indexOf(child))); // the delete has looked, and is about to mark it
     expect(await refusal(deleteManifest(registry, REPOSITORY, digest))).toBe('DENIED');
     expect(await findManifest(registry, REPOSITORY, manifestOf(child))).toBeDefined();
   });
 
-  it('starts again where two sweeps passed since it began, and touches what it uses anew', async () => {
+  it('of an index keeps its child that a delete has marked, and takes the mark off', async () => {
+    const { registry, justBefore } = await openFixture();
+    const child = imageOf(await pushBlob(registry));
+    const digest = await push(registry, child);
+    justBefore('G#', () => push(registry, indexOf(child))); // the delete has marked it, and has looked again
+    expect(await refusal(deleteManifest(registry, REPOSITORY, digest))).toBe('DENIED');
+    expect(await findManifest(registry, REPOSITORY, manifestOf(child))).toBeDefined();
+  });
+
+  it('is found by sweeps of two epochs that pass just before its commit: it starts again, and touches anew', async () => {
+    const fixture = await openFixture();
+    const { registry, table, justBefore } = fixture;
+    const config = await pushBlob(registry);
+    justBefore('M#', async () => {
+      for (const _ of ['first', 'second']) {
+        fixture.clock += DAY;
+        const options = { epochMs: DAY, quarantineMs: 0, until: Number.POSITIVE_INFINITY };
+        // Somebody else is interested in the blob: it stays.
+        await requireBlobForPush(registry, REPOSITORY, config.digest);
+        await sweepRepository(registry, REPOSITORY, options);
+      }
+    });
+    await push(registry, imageOf(config));
+    expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 2 });
+    expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED'); // it has its edge
+  });
+
+  it('starts again where two epochs began before it was found to be under way', async () => {
     const { registry, table, justBefore } = await openFixture();
     const config = await pushBlob(registry);
     const advance = { update: repositoryKey(REPOSITORY), add: { epoch: 2 } };
-    justBefore('M#', () => table.write([advance]));
+    justBefore('E#', () => table.write([advance]));
     await push(registry, imageOf(config));
     expect(await table.get(blobKey(REPOSITORY, config.digest))).toMatchObject({ touched: 2 });
     expect(await table.get(manifestKey(REPOSITORY, digestOf('sha256', imageOf(config))))).toMatchObject({
@@ -97,6 +201,15 @@ describe('a push of a manifest', () => {
 });
 
 describe('a delete of a manifest', () => {
+  it('takes a tag along that is put on it just before it goes', async () => {
+    const { registry, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    const digest = await push(registry, imageOf(config), 'v1');
+    justBefore('G#', () => push(registry, imageOf(config), 'v2'));
+    await deleteManifest(registry, REPOSITORY, digest);
+    expect(await findManifest(registry, REPOSITORY, { kind: 'tag', tag: 'v2' as Tag })).toBeUndefined();
+  });
+
   it('with very many tags takes one of them along that comes back just before they go', async () => {
     const { registry, justBefore } = await openFixture();
     const config = await pushBlob(registry);

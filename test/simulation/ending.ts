@@ -84,5 +84,6 @@ function leftIn(inventory: Inventory, repository: string): string[] {
     ...of('B#').filter((digest) => !used.has(digest)),
     ...of('E#').filter((edge) => !manifests.has(edge.split('#')[1] ?? '')),
     ...of('G#'),
+    ...of('Y#'),
   ].map((text) => `${text} in ${repository}`);
 }

@@ -13,6 +13,7 @@ export class Inventory {
   readonly digests: Item[] = [];
   readonly outbox: Item[] = [];
   readonly sessions: Item[] = [];
+  readonly catalog = new Set<string>();
   readonly linkers = new Map<string, number>();
 
   constructor({ table }: World) {
@@ -28,6 +29,7 @@ export class Inventory {
     const { partition, sort } = item.key;
     const group = partition.slice(0, 2);
     if (group === 'R#') this.#addKind(`${partition} ${sort.slice(0, 2)}`, sort.slice(2), item.attributes);
+    if (partition === 'REPOSITORIES') this.catalog.add(sort);
     if (group === 'X#') this.outbox.push(item);
     if (group === 'U#') this.sessions.push(item);
     if (group !== 'D#') return;
@@ -66,6 +68,7 @@ function checkInvariants(world: World): void {
     check.links(repository);
     check.tags(repository);
     check.tagNames(repository);
+    check.catalog(repository);
     check.quota(repository);
   }
   check.digests();
@@ -208,6 +211,14 @@ class Check {
     const named = items.flatMap(({ names }) => (names as readonly string[] | undefined) ?? []).sort();
     const tags = [...this.#inventory.of(repository, 'T#').keys()].sort();
     if (named.join() !== tags.join()) this.#found(`3: ${repository} has ${tags}, and lists ${named}`);
+  }
+
+  /** 3: what has manifests is in the catalog. */
+  catalog(repository: string): void {
+    const [item] = this.#inventory.of(repository, '#').values();
+    const isListed = item?.['listed'] === true && this.#inventory.catalog.has(repository);
+    if (this.#inventory.of(repository, 'M#').size > 0 && !isListed)
+      this.#found(`3: ${repository} has manifests, and is not in the catalog`);
   }
 
   digests(): void {

@@ -25,7 +25,7 @@ describe('the simulation notices that', () => {
 });
 
 const SHORTEST = [
-  ['a push commits whatever was deleted', 5],
+  ['a push commits though a delete has ended it', 5],
   ['a close writes over the first chunk, which another one links', 4],
   ['a chunk is acknowledged before it is synced', 6],
 ] as const;

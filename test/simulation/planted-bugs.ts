@@ -50,13 +50,12 @@ const isTouch = (operation: Operation, kind: string) =>
 /** Edges are written after the commit that they should be there for. */
 function lateEdges(): Plant {
   const late = new WeakMap<Process, readonly Operation[]>();
+  const isEdge = (operation: Operation) => isKind(keyOf(operation), 'E#');
   return {
     operations: (operations, process) => {
-      if (operations.every((operation) => isKind(keyOf(operation), 'E#')) && process.task.is === 'push') {
-        late.set(process, operations);
-        return [];
-      }
-      return operations;
+      if (!operations.some(isEdge) || process.task.is !== 'push') return operations;
+      late.set(process, operations.filter(isEdge));
+      return operations.filter((operation) => !isEdge(operation));
     },
     later: (process, operations) => {
       const edges = operations.some((operation) => isKind(keyOf(operation), 'M#'))
@@ -80,6 +79,32 @@ const farHorizon: Plant = {
     }),
 };
 
+/** A push that reads the epoch when it begins, and not again before it commits. */
+function epochOnce(): Plant {
+  const known = new WeakMap<Process, Map<string, Attributes>>();
+  return {
+    found: (key, found, process) => {
+      if (!isRepository(key) || process.task.is !== 'push') return found;
+      const read = known.get(process) ?? new Map<string, Attributes>();
+      known.set(process, read);
+      const { epoch = 0 } = read.get(key.partition) ?? found;
+      read.set(key.partition, found);
+      return { ...found, epoch };
+    },
+  };
+}
+
+/** A push that leaves the mark of a delete on what it uses. */
+const marksStay: Plant = {
+  operations: (operations, { task }) =>
+    operations.map((operation) => {
+      const isUse = 'update' in operation && ['B#', 'M#'].some((kind) => isKind(operation.update, kind));
+      if (!isUse || operation.set?.['going'] !== '' || task.is !== 'push') return operation;
+      const { going: _, ...set } = operation.set;
+      return { ...operation, set };
+    }),
+};
+
 const earlier = (condition: Condition): Condition =>
   condition.is === 'equals' && condition.attribute === 'epoch'
     ? { ...condition, value: (condition.value as number) - 1 }
@@ -91,8 +116,6 @@ const inTask =
   (is: string, concerns: (operation: Operation) => boolean) =>
   (operation: Operation, { task }: Process) =>
     task.is === is && concerns(operation);
-const updates = (concerns: (key: Key) => boolean) => (operation: Operation) =>
-  'update' in operation && concerns(operation.update);
 const adds = (operation: Operation) => ('update' in operation ? (operation.add ?? {}) : ({} as Attributes));
 
 /** Whose `state` says whether it is being deleted. */
@@ -119,15 +142,25 @@ const uncounted: Plant = {
 
 /** What each is called, and what makes it. */
 export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
-  'a push commits in whatever epoch': () =>
+  'a push commits in whatever epoch': epochOnce,
+  'a push commits though a delete has ended it': () =>
     without(
-      (operation) => updates(isRepository)(operation),
-      (c) => c.is === 'atMost',
+      inTask('push', (operation) => removes(operation, 'Y#')),
+      () => true,
     ),
-  'a push commits whatever was deleted': () =>
-    without(inTask('push', updates(isRepository)), on('deletions')),
-  'a blob is deleted whatever was committed': () =>
-    without(inTask('delete', updates(isRepository)), on('version')),
+  'a push leaves the marks of deletes': () => marksStay,
+  'a blob is deleted whoever has taken its mark off': () =>
+    without(
+      inTask('delete', (operation) => removes(operation, 'B#')),
+      on('going'),
+    ),
+  'a manifest is deleted whoever has taken its mark off': () =>
+    without(
+      inTask('delete', (operation) => removes(operation, 'M#')),
+      on('going'),
+    ),
+  'a delete ends no pushes': () => omitting(inTask('delete', (operation) => removes(operation, 'Y#'))),
+  'a sweep ends no pushes': () => omitting(inTask('sweep', (operation) => removes(operation, 'Y#'))),
   'a push touches no blob': () => omitting((operation) => isTouch(operation, 'B#')),
   'edges are written after the commit': lateEdges,
   'edges that exist are not touched': () => omitting((operation) => isTouch(operation, 'E#')),
