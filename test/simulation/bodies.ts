@@ -23,9 +23,22 @@ class ScheduledBody implements AsyncIterable<Uint8Array> {
     }
   }
 
+  getReader() {
+    return readerOf(this);
+  }
+
   async cancel(): Promise<void> {
     this.locked = true;
   }
+}
+
+/** As a stream's: what is read on after `cancel` is the end. */
+function readerOf(body: AsyncIterable<Uint8Array>) {
+  const chunks = body[Symbol.asyncIterator]();
+  return {
+    read: async () => chunks.next(),
+    cancel: async () => void chunks.return?.(),
+  };
 }
 
 const asBody = (body: AsyncIterable<Uint8Array>) => body as unknown as Body;
@@ -42,6 +55,7 @@ export function bodyOf(bytes: Uint8Array): Body {
       body.locked = true;
       yield bytes;
     },
+    getReader: () => readerOf(body),
     async cancel() {
       body.locked = true;
     },
