@@ -31,8 +31,9 @@ async function started(environment: Readonly<Record<string, string>>) {
   const { names, open } = settingsFrom(environment);
   const { registry, authentication } = await openWorld();
   const app = createApp({ registry, names, ...(!open && { authentication }) });
-  const { url, close } = await serve(app, { host: '127.0.0.1', port: 0 });
-  onTestFinished(close);
+  const server = await serve(app, { host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  const { url } = server;
   return { url, port: new URL(url).port };
 }
 

@@ -56,5 +56,5 @@ it('lets requests take their turn while it looks through a large repository', as
   setImmediate(count);
   await tidy({ ...DEFAULT_LEASE, epochMs: 30 * 24 * HOUR });
   isOver = true;
-  expect(turns).toBeGreaterThan(20); // one before each page of a thousand
+  expect(turns).toBeGreaterThan(10); // one each few milliseconds of reading
 });
