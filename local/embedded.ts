@@ -8,6 +8,7 @@ import type { Registry } from '../functions/registry/registry.ts';
 import type { Room } from '../functions/registry/room.ts';
 import { Turns } from '../functions/registry/turns.ts';
 import { unhurried } from '../functions/registry/unhurried.ts';
+import { visit } from '../functions/registry/until.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
@@ -141,7 +142,7 @@ interface Parts {
  *  forward at any step; what was not due before is left. */
 async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
   // Before the clock is asked for: it may change between the two.
-  const registry = unhurried(hurried.visit?.() ?? hurried);
+  const registry = unhurried(visit(hurried));
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
   const deletions = {

@@ -11,10 +11,9 @@ export function sharingLoop(
   const loop = new EventLoop(registry.steady);
   return {
     ...registry,
-    visit() {
+    visit(table) {
       const visit = loop.visit();
-      const table = tableOf(registry.table, visit);
-      return { ...registry, table, giveWay: () => visit.giveWay(), lasting: registry };
+      return { table: tableOf(table, visit), giveWay: () => visit.giveWay() };
     },
   };
 }

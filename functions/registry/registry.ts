@@ -32,9 +32,9 @@ export interface Registry {
   readonly turns?: Turns;
   /** By `steady`: who loses a race then gives up. @default what a race takes is all that counts */
   readonly racesUntil?: number;
-  /** The same registry for one request or one job, which lets others have their turn. Absent where a process serves one at a
-   *  time. */
-  readonly visit?: () => Registry;
+  /** What one request or one job has in the place of the table, to let others have their turn. Absent where a process serves one
+   *  at a time. */
+  readonly visit?: (table: Table) => Pick<Registry, 'table' | 'giveWay'>;
   /** To be awaited now and then in a computation over much: lets others have their turn. Absent where there are none. */
   readonly giveWay?: () => Promise<void>;
   /** The same registry past the end that this one has by `registryUntil`. */

@@ -9,7 +9,7 @@ export function registryUntil(
   signal: AbortSignal,
   racesMs = Number.POSITIVE_INFINITY,
 ): Registry {
-  const visiting = registry.visit?.() ?? registry;
+  const visiting = visit(registry);
   return {
     ...visiting,
     table: tableUntil(visiting.table, signal),
@@ -19,9 +19,15 @@ export function registryUntil(
       await visiting.pause(attempt);
     },
     racesUntil: registry.steady() + racesMs,
-    lasting: lasting(registry),
   };
 }
+
+/** The registry for one request or one job, which lets others have their turn. */
+export const visit = (registry: Registry): Registry => ({
+  ...registry,
+  ...registry.visit?.(registry.table),
+  lasting: lasting(registry),
+});
 
 /** The registry without an end: for what is noted of a request whatever becomes of it. */
 export const lasting = (registry: Registry): Registry => registry.lasting ?? registry;

@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
-import { lasting } from '../registry/until.ts';
+import { lasting, visit } from '../registry/until.ts';
 import type { Table } from '../storage/table.ts';
 import { type Contents, type Reading, readContents } from './contents.ts';
 
@@ -27,7 +27,7 @@ export async function readTogether(
     if (readings.size < AT_ONCE) break;
     await Promise.race(readings.values()).catch(() => undefined); // that is told to whoever asked for it
   }
-  const begun = readContents(process.visit?.() ?? process, name, reading);
+  const begun = readContents(visit(process), name, reading);
   readings.set(what, begun);
   return begun.finally(() => readings.delete(what));
 }
