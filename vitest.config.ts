@@ -12,6 +12,8 @@ const DEEP = [
   'test/machine/**',
   'test/attacks/{closings,contention,grants,long-names,quota-lanes}.test.ts',
   'test/attacks/slow-*.test.ts',
+  'test/auth/{matrix,properties}.test.ts',
+  'test/cli/push-network.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/retention-oracle.test.ts',
   'test/oci/go-decoder.test.ts',
