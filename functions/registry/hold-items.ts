@@ -24,7 +24,8 @@ export interface Hold {
   readonly ended?: Ending;
   /** How often it was changed. */
   readonly turns: number;
-  /** Seconds since 1970: when the bytes are gone, whatever has become of those who were to give them back. */
+  /** Seconds since 1970: when the bytes should be gone, whatever has become of those who were to give them back. They count until the
+   *  table drops the item: a machine that was off deletes them late. */
   readonly expiresAt: number;
 }
 
@@ -36,9 +37,9 @@ export const keyOfHold = ({ repository, id }: Holder): Key => holdKey(repository
 export const holdIn = (found: Attributes | undefined) => found as Hold | undefined;
 
 /** Bytes. */
-export function heldIn(found: Attributes, now: number): number {
-  const { bytes, direct, expiresAt } = found as unknown as Hold;
-  return expiresAt * 1000 <= now ? 0 : bytes + direct;
+export function heldIn(found: Attributes): number {
+  const { bytes, direct } = found as unknown as Hold;
+  return bytes + direct;
 }
 
 /** That nothing has changed it since. */

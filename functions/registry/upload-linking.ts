@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FINISHED_UPLOAD_SECONDS } from '../limits.ts';
+import { FINISHED_UPLOAD_SECONDS, MIN_EPOCH_SECONDS } from '../limits.ts';
 import { algorithmOf, type Digest, finishDigest } from '../oci/digest.ts';
 import { uploadLost } from '../oci/errors.ts';
 import type { Body, CloseOutcome, ObjectKey, ReceivedObject, StoredObject } from '../storage/blob-store.ts';
@@ -13,6 +13,7 @@ import { inTurn, LOST } from './races.ts';
 import type { Registry } from './registry.ts';
 import { leaveBehind } from './replacement.ts';
 import { isUnsound } from './soundness.ts';
+import { touchOne } from './touch.ts';
 import {
   bytesDue,
   discardLater,
@@ -70,8 +71,9 @@ async function tryLink(
 
 const SESSION_OPERATION = 0;
 
-/** Closes an upload whose blob the repository has: its body is read and hashed, and not stored. `undefined` where that cannot be,
- *  and the body was not touched: the upload has other bytes, or the blob is not there, or lost, or damaged. */
+/** Closes an upload whose blob the repository has: its body is read and hashed, and not stored. Where somebody deletes the blob
+ *  meanwhile, that is as if they had done so just after. `undefined` where it cannot be, and the body was not touched: the upload
+ *  has other bytes, or the blob is not there, or lost, or damaged. */
 export async function linkKnown(
   registry: Registry,
   session: UploadSession,
@@ -80,7 +82,10 @@ export async function linkKnown(
 ): Promise<CloseOutcome | undefined> {
   const { repository, upload } = session;
   if (upload.offset > 0 || upload.sealed !== undefined) return undefined;
-  const [linked, stored] = await registry.table.getMany([blobKey(repository, digest), digestKey(digest)]);
+  const heldSince = registry.now();
+  const [linked, stored] = await touchOne(registry, repository, blobKey(repository, digest), [
+    digestKey(digest),
+  ]);
   if (!linked || !stored || (await isUnsound(registry, digest, stored, 'facts'))) return undefined;
   const algorithm = algorithmOf(digest);
   const hash = createHash(algorithm);
@@ -88,10 +93,12 @@ export async function linkKnown(
   if (finishDigest(algorithm, hash) !== digest) return { is: 'mismatch' };
   const closed = await inTurn(registry, [digest], async (registry) => {
     const now = await findPlace(registry, repository, digest);
-    if (!now.linked || !now.stored) throw uploadLost(); // deleted while it was sent
+    const isKept = now.linked && now.stored;
+    // No sweep has taken it that soon: it was deleted on purpose.
+    if (!isKept && registry.now() - heldSince >= MIN_EPOCH_SECONDS * 1000) throw uploadLost();
     const outcome = await registry.table.write([
       ...closeOperations(registry, session, digest),
-      ...(await linkStored(registry, now, now.stored)),
+      ...(isKept ? await linkStored(registry, now, now.stored) : []),
     ]);
     return outcome.committed || (outcome.failed.includes(SESSION_OPERATION) ? false : LOST);
   });

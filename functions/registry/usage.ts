@@ -30,8 +30,7 @@ export async function totalsOf(registry: Registry, names: readonly RepositoryNam
 async function totalsIn(registry: Registry, name: RepositoryName): Promise<Totals> {
   let [bytes, tags] = [0, 0];
   // What moves meanwhile is seen at least once: from a hold to a blob or a manifest, from there to its grave and back.
-  for await (const { attributes } of itemsIn(registry, holdsOf(name)))
-    bytes += heldIn(attributes, registry.now());
+  for await (const { attributes } of itemsIn(registry, holdsOf(name))) bytes += heldIn(attributes);
   for await (const { attributes } of itemsIn(registry, blobsOf(name))) bytes += attributes['size'] as number;
   const manifests = new Map<string, number>();
   for (const range of [gravesOf(name), manifestsOf(name), gravesOf(name)])

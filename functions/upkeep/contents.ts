@@ -60,7 +60,7 @@ export async function readContents(
   name: RepositoryName,
   { until, withLinks }: Reading,
 ): Promise<Contents | undefined> {
-  const reader = new Reader(name, registry.now());
+  const reader = new Reader(name);
   for await (const page of sortedPages(registry.table, everythingIn(name), AT_ONCE)) {
     if (registry.now() >= until) return undefined;
     for (const item of page) reader.take(item);
@@ -92,10 +92,8 @@ class Reader {
   /** Each digest once, however many edges name it. */
   readonly #digests = new Map<string, Digest>();
 
-  readonly #now: number;
-
-  constructor(name: RepositoryName, now: number) {
-    [this.#name, this.#now] = [name, now];
+  constructor(name: RepositoryName) {
+    this.#name = name;
   }
 
   take(item: Item): void {
@@ -117,7 +115,7 @@ class Reader {
         pulls.set(lastPartOf(item), attributes['at'] as number);
         break;
       case 'W':
-        this.#contents.held += heldIn(attributes, this.#now);
+        this.#contents.held += heldIn(attributes);
         break;
       case 'T':
         tags.set(tagIn(item), { manifest: this.#once(attributes['digest'] as string), metadata: bytes });

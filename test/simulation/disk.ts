@@ -20,7 +20,7 @@ export function scheduledDisk(world: World): Disk {
         return file && open(world, path, file);
       }),
     openToWrite: (path) => {
-      const claim = world.stored.claim();
+      const claim = world.stored.claim(world.clock);
       return change(path, 'open to write', () => {
         claim(path);
         return open(world, path, platter.names.get(path) ?? platter.create(path));

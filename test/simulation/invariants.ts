@@ -238,7 +238,7 @@ class Check {
     const { bytes = Number.POSITIVE_INFINITY, tags = Number.POSITIVE_INFINITY } =
       this.#world.policy?.quota?.each ?? {};
     let used = linkedBytes(this.#inventory, repository);
-    for (const hold of this.#inventory.of(repository, 'W#').values()) used += heldIn(hold, this.#world.clock);
+    for (const hold of this.#inventory.of(repository, 'W#').values()) used += heldIn(hold);
     if (used > bytes) this.#found(`8: ${repository} has ${used} bytes, of at most ${bytes}`);
     const count = this.#inventory.of(repository, 'T#').size;
     if (count > tags) this.#found(`8: ${repository} has ${count} tags, of at most ${tags}`);

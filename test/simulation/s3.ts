@@ -44,7 +44,7 @@ export function request(world: World, name: string, input: S3Input): Promise<unk
   const carry = COMMANDS[name];
   if (!carry) throw new Error(`S3 knows no ${name}`);
   const label = () => `${name.slice(0, -'Command'.length)} ${textOf(input)}`;
-  const claim = world.stored.claim();
+  const claim = world.stored.claim(world.clock);
   const run = async (began?: number) => {
     const answer = carry(bucket, input, began);
     if (name === 'PutObjectCommand') claim(input.Key ?? '');

@@ -167,8 +167,9 @@ function setBack(world: World, process: Process): void {
 const isAlive = ({ request }: Call) => !request.process.isDead;
 
 /** Removes what the table and the bucket may: items whose `expiresAt` has passed, and what is left of uploads. */
-export function expire({ table, clock, bucket }: World): void {
+export function expire({ table, clock, bucket, stored }: World): void {
   bucket.tidy();
+  stored.expire(clock);
   const isOver = (expiresAt: unknown) => typeof expiresAt === 'number' && expiresAt * 1000 < clock;
   const over = table.items().filter(({ attributes }) => isOver(attributes['expiresAt']));
   for (const { key } of over.sort((a, b) => (idOf(a.key) < idOf(b.key) ? -1 : 1))) {

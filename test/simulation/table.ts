@@ -103,7 +103,8 @@ function write(world: World, request: Request, operations: readonly Operation[])
   return world.call({ label, run: isTwice ? runTwice : run, isRepeatable });
 }
 
-/** Quotas learn that bytes are gone, or written no more, whoever is told what. */
+/** A request that has failed still steps back from its hold, and gives back what it has freed: `Q#` and `W#` only, in writes that
+ *  touch nothing else. That is right: it tells of bytes of its own, which nobody else counts, and nothing that a client sees changes but the room. */
 const isCounting = (operation: Operation) => /^[QW]#/.test(keyOf(operation).sort);
 
 const textOf = ({ partition, sort }: Key) => `${partition} ${sort}`;
