@@ -5,6 +5,7 @@ import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { sharedUsageKey, usageKey } from '../../functions/registry/keys.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
+import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { deletePolicy, putPolicy, type Quota } from '../../functions/registry/policies.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
@@ -171,6 +172,20 @@ describe('an upload under way', () => {
     fixture.clock += 1;
     await upload(REPOSITORY, 1000);
     expect(await isStored(fixture.registry, session.upload.objectKey)).toBe(false);
+  });
+
+  it('counts until its bytes are deleted, however long nothing was: a machine was off', async () => {
+    const { registry, table } = fixture;
+    await setQuota({ each: { bytes: 1000 } });
+    const session = await open();
+    await append(session, 900);
+    fixture.clock += 30 * 24 * 60 * MINUTE;
+    expect(await refusal(upload(REPOSITORY, 101))).toBe('DENIED');
+    await drainOutbox(registry);
+    await table.removeExpired(fixture.clock);
+    expect(await isStored(registry, session.upload.objectKey)).toBe(false);
+    later();
+    await upload(REPOSITORY, 1000);
   });
 
   it('counts where a quota is set only then, once it goes on', async () => {
