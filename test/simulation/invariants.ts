@@ -229,7 +229,9 @@ class Check {
       if (attributes['links'] !== linked || linkers !== linked) {
         this.#found(`2: ${digest} counts ${attributes['links']} links and ${linkers} linkers of ${linked}`);
       }
-      this.#object(attributes['objectKey'] as ObjectKey, digest);
+      const objectKey = attributes['objectKey'] as ObjectKey | undefined;
+      if (objectKey === undefined) this.#found(`2: ${digest} is linked, and has no object`);
+      else this.#object(objectKey, digest);
     }
   }
 
