@@ -13,17 +13,21 @@ import type { Registry } from './registry.ts';
 // A push of a manifest that is not there yet has an item of its own while it is under way. It commits on condition that this
 // is as it was left, and takes it away; whoever removes what the push relies on takes it away before.
 
-/** What of `pushes` fits into a transaction beside what it removes; `undefined` where these are too many: then some of them
- *  are ended before, and the delete looks again. */
+/** What of `pushes` fits into a transaction beside what it removes, once those beyond are ended; `undefined` where the mark was taken
+ *  off, or one of them has gone on: then the delete looks again. */
 export async function endBeside(
   { table }: Registry,
   marked: { readonly key: Key; readonly mark: Condition },
   pushes: readonly Operation[],
   room: number,
 ): Promise<readonly Operation[] | undefined> {
-  if (pushes.length <= room) return pushes;
-  await table.write([{ check: marked.key, when: [marked.mark] }, ...pushes.slice(0, MAX_OPERATIONS - 1)]);
-  return undefined;
+  // Whoever may push can have left thousands: to look again after each hundred would take longer than a delete has.
+  for (let start = room; start < pushes.length; start += MAX_OPERATIONS - 1) {
+    const batch = pushes.slice(start, start + MAX_OPERATIONS - 1);
+    const { committed } = await table.write([{ check: marked.key, when: [marked.mark] }, ...batch]);
+    if (!committed) return undefined;
+  }
+  return pushes.slice(0, room);
 }
 
 /** Ends a push that is still under way: it starts again, and finds what has changed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf } from '../../functions/oci/digest.ts';
+import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob, requireBlobForPush } from '../../functions/registry/blobs.ts';
 import {
@@ -7,6 +7,7 @@ import {
   digestKey,
   edgeKey,
   manifestKey,
+  pushesOf,
   pushKey,
   repositoryKey,
 } from '../../functions/registry/keys.ts';
@@ -17,6 +18,7 @@ import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { startUpload } from '../../functions/registry/uploads.ts';
+import type { Operation } from '../../functions/storage/table.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import {
   bodyOf,
@@ -437,5 +439,38 @@ describe('a touch', () => {
     justBefore('B#', () => table.write([{ update: link, set: { touched: 5 } }])); // a push of a later epoch
     await requireBlobForPush(registry, REPOSITORY, digest);
     expect(await table.get(link)).toMatchObject({ touched: 5 });
+  });
+});
+
+describe('many pushes that were refused, and left that they are under way', () => {
+  const leftBy = (name: RepositoryName, target: Digest, count: number): Operation[] =>
+    Array.from({ length: count }, (_, index) => digestOf('sha256', Buffer.from(`refused ${index}`))).flatMap(
+      (manifest) => [
+        { put: pushKey(name, manifest), attributes: { push: manifest, touched: 0 } },
+        { put: edgeKey(name, target, manifest), attributes: { touched: 0 } },
+      ],
+    );
+
+  it('do not make a delete of what they refer to lose: it ends all of them at once', async () => {
+    const { registry, table } = await openFixture();
+    const config = await pushBlob(registry);
+    const left = leftBy(REPOSITORY, config.digest, 1000);
+    for (let at = 0; at < left.length; at += 100) await table.write(left.slice(at, at + 100));
+    await deleteBlob(registry, REPOSITORY, config.digest);
+    expect(registry.steady()).toBe(0); // it never waited to try again
+    expect(await table.query({ ...pushesOf(REPOSITORY), limit: 1 })).toEqual([]);
+    expect(await refusal(requireBlob(registry, REPOSITORY, config.digest))).toBe('BLOB_UNKNOWN');
+  });
+
+  it('are not ended where somebody takes the mark off meanwhile: the delete looks again', async () => {
+    const { registry, table, justBefore } = await openFixture();
+    const config = await pushBlob(registry);
+    const left = leftBy(REPOSITORY, config.digest, 200);
+    for (let at = 0; at < left.length; at += 100) await table.write(left.slice(at, at + 100));
+    justBefore('Y#', async () => {
+      await push(registry, imageOf(config), 'v1');
+    });
+    expect(await refusal(deleteBlob(registry, REPOSITORY, config.digest))).toBe('DENIED');
+    expect(await requireBlob(registry, REPOSITORY, config.digest)).toMatchObject({ size: config.size });
   });
 });
