@@ -62,6 +62,9 @@ interface AppOptions {
   readonly onAnswer?: (answered: Answered) => void;
 }
 
+/** What load balancers ask, without a login. */
+const PROBES = ['/healthz', '/readyz'];
+
 const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
 /** The registry over HTTP: finds the route, checks what the caller may do, and turns errors into answers. */
@@ -163,8 +166,9 @@ class Visit {
     const { request, front, isAdmitted, refused, names, authentication } = this.#options;
     if (refused) throw refused;
     if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
-    refusePages(request, this.#host, { names, isOpen: !authentication });
     const url = new URL(request.url);
+    const isProbe = PROBES.includes(url.pathname);
+    refusePages(request, this.#host, { names, isOpen: !authentication, isProbe });
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
     if (found.is === 'wrongMethod') throw methodUnsupported(found.allow);

@@ -14,20 +14,25 @@ const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
 /** A host with or without a port; nothing else of a URL has a place there. */
 export const HOST = /^[\w.:[\]-]+$/;
 
+/** An address, which no DNS can have point elsewhere. */
+const ADDRESS = /^(?:\d+(?:\.\d+){3}|\[[\da-f:.]+\])$/;
+
 /** What changes nothing, whoever sends it. */
 const SAFE = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
 
 /** Throws where a web page that is not the registry's own sends the request, and could do or learn something by it; and where
  *  the host is none of the registry's names, which is how a page passes for the registry's own: it has the DNS point its
- *  name here. `isOpen`: nobody logs in, so that whatever a browser sends is obeyed. */
+ *  name here. `isOpen`: nobody logs in, so that whatever a browser sends is obeyed. `isProbe`: it asks for the health alone, as load
+ *  balancers do, which know a registry by its address. */
 export function refusePages(
   { method, headers }: Request,
   host: string | null,
-  { names, isOpen }: { readonly names: Names; readonly isOpen: boolean },
+  { names, isOpen, isProbe }: { readonly names: Names; readonly isOpen: boolean; readonly isProbe: boolean },
 ): void {
   const called = HOST.test(host ?? '') ? urlOf(`http://${host}`) : undefined;
-  if (host !== null && !names.any && !isLoopback(called) && !isNamed(called, names))
-    throw foreignHost(called?.host);
+  const isCalled =
+    names.any || isLoopback(called) || isNamed(called, names) || (isProbe && isAddress(called));
+  if (host !== null && !isCalled) throw foreignHost(called?.host);
   if (!isOpen && SAFE.includes(method)) return;
   if (isForeign(headers, host, names)) throw foreignPage();
 }
@@ -42,6 +47,8 @@ function isForeign(headers: Headers, host: string | null, names: Names): boolean
 }
 
 const isLoopback = (url: URL | undefined) => LOOPBACK.test(url?.hostname ?? '');
+
+const isAddress = (url: URL | undefined) => ADDRESS.test(url?.hostname ?? '');
 
 const isNamed = (url: URL | undefined, { hosts }: Names) =>
   url !== undefined && (hosts.includes(url.host) || hosts.includes(url.hostname));

@@ -1,4 +1,4 @@
-import type { ObjectKey } from '../storage/blob-store.ts';
+import type { ObjectKey, OnLeft } from '../storage/blob-store.ts';
 import type { Operation } from '../storage/table.ts';
 import { asRead, type Ending, type Hold, type Holder, holdIn, keyOfHold } from './hold-items.ts';
 import { charge, rulesFor } from './quotas.ts';
@@ -10,20 +10,33 @@ import type { UploadSession } from './upload-sessions.ts';
 export async function stepBack(
   registry: Registry,
   session: UploadSession,
-  change: { readonly writers?: number; readonly leaves?: boolean; readonly ends?: Ending },
+  change: { readonly writers?: number; readonly leaves?: Parameters<OnLeft>[0]; readonly ends?: Ending },
 ): Promise<void> {
   await untilWon(registry, async () => {
     const found = holdIn(await registry.table.get(keyOfHold(session)));
     if (!found) return true;
-    const hold = change.leaves ? { ...found, left: found.bytes } : found;
+    const hold = change.leaves ? { ...found, ...leftBy(found, change.leaves) } : found;
     const ended = change.ends ?? hold.ended;
     const writers = Math.max(hold.writers - (change.writers ?? 0), 0);
     const operations =
       ended && writers === 0
         ? await giveBack(registry, session, hold, ended)
-        : [leave(registry, session, hold, { left: hold.left, writers, ...(ended && { ended }) })];
+        : [
+            leave(registry, session, hold, {
+              left: hold.left,
+              atKey: hold.atKey ?? 0,
+              writers,
+              ...(ended && { ended }),
+            }),
+          ];
     return (await registry.table.write(operations)).committed || LOST;
   });
+}
+
+/** Of several who write, nobody can say whose bytes are where. */
+function leftBy({ bytes, left, atKey = 0, writers }: Hold, where: Parameters<OnLeft>[0]) {
+  const isAtKey = where === 'upload' && writers === 1;
+  return { left: bytes, atKey: isAtKey ? atKey + bytes - left : atKey };
 }
 
 function leave({ now }: Registry, holder: Holder, hold: Hold, change: Partial<Hold>): Operation {
@@ -35,12 +48,20 @@ async function giveBack(registry: Registry, session: UploadSession, hold: Hold, 
   const { repository, upload } = session;
   if (ended === 'cancelled') await registry.blobs.abort(upload);
   const isClosed = hold.direct === 0 || (await registry.blobs.plug(firstKeyOf(session)));
-  const gone = hold.bytes - hold.left + (isClosed ? hold.direct : 0);
-  const rest = { bytes: hold.left, direct: isClosed ? 0 : hold.direct };
+  const isAborted = ended === 'cancelled' && upload.objectKey === firstKeyOf(session);
+  const left = isAborted ? hold.left - (hold.atKey ?? 0) : hold.left;
+  const gone = hold.bytes - left + (isClosed ? hold.direct : 0);
+  const rest = { bytes: left, direct: isClosed ? 0 : hold.direct };
   return [
     rest.bytes + rest.direct === 0
       ? { remove: keyOfHold(session), when: asRead(hold) }
-      : leave(registry, session, hold, { ...rest, left: hold.left, writers: 0, ended }),
+      : leave(registry, session, hold, {
+          ...rest,
+          left,
+          atKey: isAborted ? 0 : (hold.atKey ?? 0),
+          writers: 0,
+          ended,
+        }),
     ...(await charge(registry, await rulesFor(registry, repository), { bytes: -gone })),
   ];
 }

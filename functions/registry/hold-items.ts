@@ -14,6 +14,8 @@ export interface Hold {
   readonly bytes: number;
   /** At most so many of them stay where requests have failed: nobody writes over them, or frees them before they expire. */
   readonly left: number;
+  /** How many of those are at the upload's own key, and go when it is cancelled. @default none */
+  readonly atKey?: number;
   /** At most so many may come past it, by the upload's token. */
   readonly direct: number;
   /** Requests that write at this moment, or have died while they did. */

@@ -1,6 +1,6 @@
 import { OUTBOX_DELAY_SECONDS, UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { isDenied, uploadUnknown } from '../oci/errors.ts';
-import type { Body, Hindrance } from '../storage/blob-store.ts';
+import type { Body, Hindrance, OnLeft } from '../storage/blob-store.ts';
 import { type Attributes, absent, equals, type Operation, present } from '../storage/table.ts';
 import { stepBack } from './hold-ending.ts';
 import { asRead, type Hold, type Holder, holdIn, keyOfHold } from './hold-items.ts';
@@ -32,7 +32,7 @@ export async function withHold<T>(
   registry: Registry,
   session: RuledSession,
   { body, length }: Writing,
-  use: (session: RuledSession, body: Body, onLeft?: () => void) => Promise<T>,
+  use: (session: RuledSession, body: Body, onLeft?: OnLeft) => Promise<T>,
 ): Promise<T | Hindrance> {
   if (session.upload.sealed !== undefined || !countsBytes(session.rules)) return use(session, body);
   const held = await enter(registry, session, length);
@@ -40,16 +40,18 @@ export async function withHold<T>(
     await body.cancel();
     return { is: 'lost' };
   }
-  let leaves = false;
-  const onLeft = () => {
-    leaves = true;
+  let leaves: Parameters<OnLeft>[0] | undefined;
+  const onLeft: OnLeft = (where) => {
+    if (leaves !== 'elsewhere') leaves = where;
   };
   try {
     const bytes = ReadableStream.from(counted(registry, session, body, held));
     return await use({ ...session, held: true, writes: true }, bytes, onLeft);
   } finally {
     // Where this fails, the bytes are held until the hold expires.
-    await stepBack(lasting(registry), session, { writers: 1, leaves }).catch(() => undefined);
+    await stepBack(lasting(registry), session, { writers: 1, ...(leaves && { leaves }) }).catch(
+      () => undefined,
+    );
   }
 }
 

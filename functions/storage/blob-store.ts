@@ -75,9 +75,12 @@ export interface AppendOptions {
   /** Called once the bytes are safe, with the upload as it is then. Where it answers false or fails, the upload is as
    *  it was before. */
   readonly commit: (next: Upload) => Promise<boolean>;
-  /** Called where bytes of a request that came to nothing stay in the store, and nobody will write over them. */
-  readonly onLeft?: () => void;
+  readonly onLeft?: OnLeft;
 }
+
+/** Called where bytes of a request that came to nothing stay in the store, and nobody will write over them. `upload`: all of them
+ *  are the object of the upload's own key, which `abort` frees. */
+export type OnLeft = (where: 'upload' | 'elsewhere') => void;
 
 /** How an upload becomes an object. */
 export interface CloseOptions extends Pick<AppendOptions, 'isCurrent' | 'onLeft'> {

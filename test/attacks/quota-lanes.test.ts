@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
 import { openTarget, TARGETS, type Target, TargetUnavailable } from '../targets.ts';
 import { Pusher } from './pusher.ts';
 import { COMMON, LANES, type Lane, PAST_LANES } from './quota-lanes.ts';
@@ -104,5 +105,17 @@ describe.each(TARGETS.filter((name) => WANTED.includes(name)))('%s, with a quota
     expect((await pusher.put('fits/a', part))?.status).toBe(201);
     expect((await pusher.put('fits/b', randomBytes(600_000)))?.status).toBe(201);
     expect((await pusher.put('fits/b', randomBytes(1)))?.status).toBeUndefined();
+  });
+
+  it('takes once more what had another digest', { timeout: 60_000 }, async () => {
+    if (!target?.admin) return expect(target).toBeUndefined();
+    await setQuota(['wrong/*']);
+    const pusher = await login('repository:wrong/a:pull,push', 'repository:wrong/b:pull,push');
+    const other = digestOf('sha256', Buffer.from('something else'));
+    for (let n = 0; n < 5; n += 1) {
+      const location = (await pusher.open('wrong/a')) ?? '';
+      expect((await pusher.close(location, other, randomBytes(900_000)))?.status).toBe(400);
+    }
+    expect((await pusher.put('wrong/b', randomBytes(1_000_000)))?.status).toBe(201);
   });
 });

@@ -137,6 +137,30 @@ describe('a registry without users that is told names', () => {
   });
 });
 
+describe('a registry that is told names', () => {
+  it.each([{}, { STOWAGE_OPEN: '1' }])(
+    'tells load balancers its health by any address, and by no name (%j)',
+    async (how) => {
+      const registry = await started({ ...how, STOWAGE_HOSTS: 'registry.example.com' });
+      const statusOf = async (host: string, call: string) =>
+        (await send(registry.url, call, { headers: { host } })).status;
+      for (const call of ['GET /healthz', 'HEAD /healthz', 'GET /readyz']) {
+        for (const host of ['registry.example.com', '10.0.0.5', '10.0.0.5:5000', '[2001:db8::1]:5000'])
+          expect(await statusOf(host, call), `${call} of ${host}`).toBe(200);
+        expect(await statusOf('evil.example', call)).toBe(403);
+      }
+      for (const call of ['GET /v2/', 'GET /v2/healthz', 'GET /healthz/', 'GET //healthz'])
+        expect(await statusOf('10.0.0.5:5000', call), call).not.toBe(200);
+    },
+  );
+
+  it('tells no page its health', async () => {
+    const { url } = await started({ STOWAGE_OPEN: '1' });
+    const headers = { host: '10.0.0.5', origin: 'http://evil.example' };
+    expect((await send(url, 'GET /healthz', { headers })).status).toBe(403);
+  });
+});
+
 describe('a registry with users', () => {
   it('takes no change and no login from a page of another site, and is told anything by all others', async () => {
     const { url } = await started({});

@@ -16,6 +16,7 @@ import {
   type Look,
   ObjectDamaged,
   type ObjectKey,
+  type OnLeft,
   type ReadOptions,
   type ReceivedObject,
   type StoredObject,
@@ -193,7 +194,7 @@ export class S3BlobStore implements BlobStore {
     upload: Upload,
     state: UploadState,
     body: Body,
-    how: { last: boolean; onLeft: (() => void) | undefined },
+    how: { last: boolean; onLeft: OnLeft | undefined },
   ): Promise<Written> {
     const [newId, buffers, sizes, { signal }] = [this.#newId, this.#buffers, this.#sizes, this.#options];
     return writeBody(this.#objects, { upload, state, body, ...how, newId, buffers, sizes, signal });
@@ -295,11 +296,11 @@ export class S3BlobStore implements BlobStore {
 }
 
 /** The outcome of what may have been done where it fails: the bytes stay, and whoever repeats it may go on with them. */
-async function leaving<T>(outcome: Promise<T>, onLeft: (() => void) | undefined): Promise<T> {
+async function leaving<T>(outcome: Promise<T>, onLeft: OnLeft | undefined): Promise<T> {
   try {
     return await outcome;
   } catch (error) {
-    onLeft?.();
+    onLeft?.('elsewhere');
     throw error;
   }
 }

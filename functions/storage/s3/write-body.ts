@@ -1,4 +1,4 @@
-import type { Body, ObjectKey, Upload } from '../blob-store.ts';
+import type { Body, ObjectKey, OnLeft, Upload } from '../blob-store.ts';
 import { BytesGone, type ObjectClient } from './object-client.ts';
 import type { PartBuffers } from './part-buffers.ts';
 import { type PartSizes, Parts } from './parts.ts';
@@ -16,7 +16,7 @@ interface Write {
   /** A fresh UUID. */
   readonly newId: () => string;
   /** As in `AppendOptions`. */
-  readonly onLeft: (() => void) | undefined;
+  readonly onLeft: OnLeft | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -51,11 +51,12 @@ export async function writeBody(objects: ObjectClient, write: Write): Promise<Wr
     parts.settle();
     const rest = await writeRest(objects, write, parts);
     const abandon = async () => {
-      if (!(await forget(objects, parts, rest.tail)) || rest.whole?.all) write.onLeft?.();
+      if (!(await forget(objects, parts, rest.tail))) write.onLeft?.('elsewhere');
+      else if (rest.whole?.all) write.onLeft?.('upload');
     };
     return { state: { ...rest, hash: hash.save() }, offset: upload.offset + received, abandon };
   } catch (error) {
-    if (!(await parts.abandon()) || isEnding) write.onLeft?.();
+    if (!(await parts.abandon()) || isEnding) write.onLeft?.('elsewhere');
     throw error;
   } finally {
     parts.release();
