@@ -56,7 +56,7 @@ export async function putManifest(
   await registry.giveWay?.();
   const manifest = parseManifest(push.bytes, push.contentType);
   const written = new ManifestObject(registry, push.bytes);
-  const place: Commit['place'] = (repository, isCounted) => written.place(repository, isCounted);
+  const place: Commit['place'] = (repository) => written.place(repository);
   const size = push.bytes.length;
   const topics = push.tags.map((tag) => tagTopic(push.repository, tag)).sort();
   try {
@@ -99,7 +99,7 @@ interface Commit {
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
-  readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
+  readonly place: (repository: PushTarget) => Promise<Placement>;
 }
 
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. It names no item
@@ -113,9 +113,7 @@ async function commit(registry: Registry, pushed: Commit) {
   if (!now || (now['epoch'] as number) > repository.epoch + 1) return LOST;
   const replaced = found && (await replacedObject(registry, name, digest, found));
   const { content, operations, counted } =
-    found && !replaced
-      ? { content: contentOf(found), operations: [], counted: 0 }
-      : await place(repository, isCounted);
+    found && !replaced ? { content: contentOf(found), operations: [], counted: 0 } : await place(repository);
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),

@@ -4,6 +4,7 @@ import { digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { sharedUsageKey, usageKey } from '../../functions/registry/keys.ts';
+import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
 import { deletePolicy, putPolicy, type Quota } from '../../functions/registry/policies.ts';
@@ -223,6 +224,27 @@ it('manifests count, small and large, and a large one that is refused leaves not
     expect(await refusal(putManifest(registry, manifest(60_000)))).toBe('DENIED');
   expect(await refusal(putManifest(registry, manifest(40_000)))).toBe('DENIED');
   expect(await registry.blobs.list(undefined, 1000)).toEqual(before);
+});
+
+it('a large manifest that was deleted counts once when it is back, and each of its objects while it is pushed', async () => {
+  const { registry, justBefore } = fixture;
+  await setQuota({ each: { bytes: 50_000 } });
+  const filler = randomBytes(10_000).toString('hex');
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { filler } }));
+  const contentType = 'application/vnd.oci.image.index.v1+json';
+  const push = () =>
+    putManifest(registry, { repository: REPOSITORY, bytes, contentType, digest: undefined, tags: [] });
+  const { digest } = await push();
+  await deleteManifest(registry, REPOSITORY, digest);
+  later();
+  let another: string | undefined;
+  justBefore('M#', async () => {
+    another = await refusal(push());
+  });
+  await push();
+  expect(another).toBe('DENIED');
+  expect(await bytesIn(REPOSITORY)).toBe(bytes.length);
+  await upload(REPOSITORY, 50_000 - bytes.length);
 });
 
 it('a caller may have so many uploads open, in whatever repository, and not one more', async () => {
