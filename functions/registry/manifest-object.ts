@@ -33,11 +33,12 @@ export class ManifestObject {
     [this.#registry, this.#bytes] = [registry, bytes];
   }
 
-  /** DENIED where a quota has no room: also for one that can be restored, and counts once, since its objects are several meanwhile. */
-  async place(repository: PushTarget): Promise<Placement> {
+  /** DENIED where a quota has no room, unless `isCounted`: also for one that can be restored, which counts once, when a client
+   *  pushes it again, since its objects are several meanwhile. */
+  async place(repository: PushTarget, isCounted: boolean): Promise<Placement> {
     const bytes = this.#bytes;
     if (bytes.length <= MAX_INLINE_MANIFEST_BYTES) return { content: { bytes }, operations: [], counted: 0 };
-    this.#written ??= this.#write(repository).catch(async (error: unknown) => {
+    this.#written ??= this.#write(repository, isCounted ? 0 : bytes.length).catch(async (error: unknown) => {
       this.#written = undefined; // the next attempt writes another one
       await this.end();
       throw error;
@@ -50,9 +51,8 @@ export class ManifestObject {
     if (this.#held) await this.#giveBack(this.#held).catch(() => undefined);
   }
 
-  async #write(repository: PushTarget): Promise<Placement> {
+  async #write(repository: PushTarget, counted: number): Promise<Placement> {
     const { blobs, table, newId, now } = this.#registry;
-    const counted = this.#bytes.length;
     const id = newId();
     const objectKey = `blobs/${id}` as ObjectKey;
     const due = now() + OUTBOX_DELAY_SECONDS * 1000;

@@ -38,6 +38,8 @@ export interface ManifestPush {
   /** The digest the client sent, if it did; the content must match. */
   readonly digest: Digest | undefined;
   readonly tags: readonly Tag[];
+  /** Whether it is one of the graves, whose bytes quotas count already. @default false */
+  readonly isRestored?: boolean;
 }
 
 /** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the repository
@@ -56,7 +58,8 @@ export async function putManifest(
   await registry.giveWay?.();
   const manifest = parseManifest(push.bytes, push.contentType);
   const written = new ManifestObject(registry, push.bytes);
-  const place: Commit['place'] = (repository) => written.place(repository);
+  const place: Commit['place'] = (repository, isCounted) =>
+    written.place(repository, isCounted && push.isRestored === true);
   const size = push.bytes.length;
   const topics = push.tags.map((tag) => tagTopic(push.repository, tag)).sort();
   try {
@@ -99,7 +102,7 @@ interface Commit {
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
-  readonly place: (repository: PushTarget) => Promise<Placement>;
+  readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
 }
 
 /** The one transaction after which the manifest can be read; loses where a sweep or a delete came between. It names no item
@@ -113,7 +116,9 @@ async function commit(registry: Registry, pushed: Commit) {
   if (!now || (now['epoch'] as number) > repository.epoch + 1) return LOST;
   const replaced = found && (await replacedObject(registry, name, digest, found));
   const { content, operations, counted } =
-    found && !replaced ? { content: contentOf(found), operations: [], counted: 0 } : await place(repository);
+    found && !replaced
+      ? { content: contentOf(found), operations: [], counted: 0 }
+      : await place(repository, isCounted);
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),

@@ -187,7 +187,7 @@ async function pushAgain(registry: Registry, name: RepositoryName, digest: Diges
   if (!found || !bytes) return LOST;
   const contentType = found['mediaType'] as string;
   try {
-    await putManifest(registry, { repository: name, bytes, contentType, digest, tags });
+    await putManifest(registry, { repository: name, bytes, contentType, digest, tags, isRestored: true });
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN') return LOST;
     throw error;

@@ -93,7 +93,7 @@ export class SlowClient {
 
 /** The head of a request, with a length that its body need not keep. */
 export function head(line: string, headers: Readonly<Record<string, string | number>> = {}): string {
-  const all = { Host: 'registry.test', ...headers };
+  const all = { Host: 'localhost', ...headers };
   return `${line} HTTP/1.1\r\n${Object.entries(all)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')}\r\n`;

@@ -188,11 +188,6 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
     without((operation) => adds(operation)['links'] === 1, on('objectKey')),
   'the object of the last link is forgotten': () =>
     omitting((operation) => 'put' in operation && isOutbox(operation.put) && operation.put.sort !== ''),
-  'retention deletes whatever was touched meanwhile': () =>
-    without(
-      inTask('sweep', (operation) => removes(operation, 'M#')),
-      on('touched'),
-    ),
   'what is in quarantine holds nothing': () => ({
     items: ({ prefix, keysOnly }, items, { task }) =>
       prefix === 'G#' && keysOnly && task.is === 'sweep' ? [] : items,
