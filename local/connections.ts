@@ -1,4 +1,5 @@
-import { isIPv6, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { networkOf } from '../functions/identity/network.ts';
 
 interface ConnectionsOptions {
   /** How many may be open. */
@@ -66,7 +67,7 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
-    const from = this.#neighbours(networkOf(socket.remoteAddress));
+    const from = this.#neighbours(networkOf(socket.remoteAddress ?? 'unknown'));
     const surplus = this.#makeRoom(from);
     if (surplus !== undefined && this.#surplus >= MAX_SURPLUS) {
       socket.destroy();
@@ -126,15 +127,3 @@ export class Connections {
 /** The same for what TLS lies on, and no other's while it is open. */
 const nameOf = ({ remoteAddress, remotePort, localAddress }: Socket) =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
-
-/** What is counted as one address: of IPv6 the 64 bits that name a network, whose owner has all the others. */
-export function networkOf(address = 'unknown'): string {
-  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail ? tail.split(':') : [];
-  const zeros = tail === undefined ? 0 : 8 - groups.length - rest.length;
-  return [...groups, ...Array<string>(zeros).fill('0'), ...rest].slice(0, 4).join(':').toLowerCase();
-}

@@ -11,10 +11,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, completeHeaders } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
+import { networkOf } from '../functions/identity/network.ts';
 import { clientGone, RegistryError, registryBusy, tooManyRequests } from '../functions/oci/errors.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { type Connection, Connections, networkOf } from './connections.ts';
+import { type Connection, Connections } from './connections.ts';
 import { Gate } from './gate.ts';
 import { Pace } from './pace.ts';
 import { incomingBody, requestOf } from './request.ts';
@@ -154,7 +155,11 @@ class Host implements RunningServer {
     const request = requestOf(incoming, body, gone);
     if (!request) return respond(incoming, outgoing, unreadable(), this.#buffers);
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
-    const entry = await this.#admit(connection, behindFront ? undefined : networkOf(sender.address), gone);
+    // Who asks whether the process lives is told so, however many others wait.
+    const entry: Entry =
+      incoming.url === '/healthz'
+        ? { is: 'admitted', leave: () => undefined }
+        : await this.#admit(connection, behindFront ? undefined : networkOf(sender.address), gone);
     try {
       const refused = entry.is === 'refused' ? entry.error : undefined;
       const response = await this.#app(request, { ...sender, ...(refused && { refused }) });

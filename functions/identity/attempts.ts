@@ -3,6 +3,7 @@ import { attemptsKey } from '../registry/keys.ts';
 import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attributes, absent, equals, type Key } from '../storage/table.ts';
+import { networkOf } from './network.ts';
 
 /** Ours: failed logins are counted over so long. */
 const WINDOW_MS = 5 * 60_000;
@@ -118,17 +119,3 @@ const shortOf = (name: string) => createHash('sha256').update(name).digest('hex'
 
 /** As much of a name as fits into a key, whatever it is made of. */
 const countedName = (user: string) => user.slice(0, 255).toWellFormed();
-
-/** Whoever has one IPv6 address has 2^64 of them: the network is what counts. Some proxies name a port, too. */
-function networkOf(text: string): string {
-  const bare = text.replace(/^\[(.*)\](?::\d+)?$/, '$1').replace(/^::ffff:(?=\d+\.)/i, '');
-  const address = bare.replace(/^([\d.]+):\d+$/, '$1').slice(0, 100);
-  if (!address.includes(':')) return address;
-  const [head = '', tail = ''] = address.split('::');
-  const groups = head.split(':').filter(Boolean);
-  const missing = 8 - groups.length - tail.split(':').filter(Boolean).length;
-  const whole = address.includes('::')
-    ? [...groups, ...Array<string>(Math.max(missing, 0)).fill('0'), ...tail.split(':').filter(Boolean)]
-    : groups;
-  return `${whole.slice(0, 4).join(':')}::/64`;
-}

@@ -10,6 +10,7 @@ import {
   identityOfWorkload,
   noteUse,
 } from './identity.ts';
+import { networkOf } from './network.ts';
 import type { PasswordMemory } from './password-memory.ts';
 import { verifyPassword } from './passwords.ts';
 import { parseLogin, SUBJECT_NAME } from './principal.ts';
@@ -84,7 +85,7 @@ async function byPassword(
   const isKnown = user !== undefined && !user.disabled && passwords.knows(user, password);
   const tried = () =>
     tryPassword(registry, { address, user: username, isKnown }, async () => {
-      const isRight = isKnown || (await verifyPassword(password, user?.passwordHash));
+      const isRight = isKnown || (await verifyPassword(password, user?.passwordHash, networkOf(address)));
       return user !== undefined && isRight && !user.disabled;
     });
   const outcome = await (user ? passwords.once(user, password, address, tried) : tried());

@@ -1,5 +1,6 @@
 import type { Registry } from '../registry/registry.ts';
 import { tryPassword } from './attempts.ts';
+import { networkOf } from './network.ts';
 import { verifyPassword } from './passwords.ts';
 import { findUser, setPassword } from './users.ts';
 
@@ -16,7 +17,7 @@ export async function changeOwnPassword(
 ): Promise<PasswordChange> {
   const outcome = await tryPassword(registry, { address, user: name }, async () => {
     const user = await findUser(registry, name);
-    return verifyPassword(current, user?.passwordHash);
+    return verifyPassword(current, user?.passwordHash, networkOf(address));
   });
   if (outcome.is !== 'right') return outcome;
   return { is: (await setPassword(registry, name, next)) ? 'changed' : 'refused' };

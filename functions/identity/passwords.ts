@@ -1,5 +1,6 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { tooManyLoginsAtOnce } from '../oci/errors.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** One of the settings that OWASP lists as equally strong: 32 MiB a login.
  *  https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt */
@@ -22,13 +23,17 @@ type Cost = typeof COST;
 /** The scrypt hash of a password, with its parameters and a fresh salt, in PHC string format. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
-  return encode(COST, salt, await derive(password, salt, COST));
+  return encode(COST, salt, await derive(password, salt, COST, ''));
 }
 
-/** Whether the password has this hash. Without one the answer is no, and takes as long. */
-export async function verifyPassword(password: string, hash: string | undefined): Promise<boolean> {
+/** Whether the password has this hash. Without one the answer is no, and takes as long. Networks (`networkOf`) have their turns. */
+export async function verifyPassword(
+  password: string,
+  hash: string | undefined,
+  network: string,
+): Promise<boolean> {
   const { cost, salt, expected } = decode(hash ?? NOBODYS);
-  const same = timingSafeEqual(await derive(password, salt, cost), expected);
+  const same = timingSafeEqual(await derive(password, salt, cost, network), expected);
   return same && hash !== undefined;
 }
 
@@ -47,25 +52,10 @@ function decode(text: string): { cost: Cost; salt: Buffer; expected: Buffer } {
   };
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
+const queue = new FairQueue({ atOnce: AT_ONCE, mostWaiting: MAX_WAITING });
 
-/** Does the work when it is its turn; TOOMANYREQUESTS where too many are waiting. */
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (waiting.length >= MAX_WAITING) throw tooManyLoginsAtOnce();
-  if (running < AT_ONCE) running += 1;
-  // Whoever is done hands its place on.
-  else await new Promise<void>((resolve) => waiting.push(resolve));
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running -= 1;
-  }
-}
-
-const derive = (password: string, salt: Buffer, cost: Cost) => inTurn(() => deriveNow(password, salt, cost));
+const derive = (password: string, salt: Buffer, cost: Cost, network: string) =>
+  queue.do(network, () => deriveNow(password, salt, cost), tooManyLoginsAtOnce);
 
 function deriveNow(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
   const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem: 256 * r * 2 ** ln };

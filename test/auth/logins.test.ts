@@ -197,6 +197,12 @@ describe('a flood of logins', () => {
   });
 });
 
+it('a flood from one address keeps nobody from logging in who comes from another one', async () => {
+  const flood = Array.from({ length: 90 }, (_, n) => statusOf(wrong(`stranger-${n}`), '198.51.100.7'));
+  expect(await statusOf(alice)).toBe(200);
+  expect(new Set(await Promise.all(flood))).toEqual(new Set([401, 429]));
+});
+
 describe('right passwords', () => {
   it('of one user may come all at once, from one address or many', async () => {
     const here = Array.from({ length: 200 }, () => statusOf(alice));

@@ -84,10 +84,10 @@ describe('on the table of a deployment', () => {
     expect(made.name).toBe('admin');
     const admin = await findUser(registry, 'admin');
     expect(admin?.grants).toEqual([{ pattern: '*', actions: ['admin'] }]);
-    expect(await verifyPassword(made.password, admin?.passwordHash)).toBe(true);
+    expect(await verifyPassword(made.password, admin?.passwordHash, '')).toBe(true);
     expect((await stowage.run(`admin create --table ${table}`)).stderr).toContain('has users already');
     const fresh = (await stowage.print(`admin reset-password admin --table ${table}`)).trim();
-    expect(await verifyPassword(fresh, (await findUser(registry, 'admin'))?.passwordHash)).toBe(true);
+    expect(await verifyPassword(fresh, (await findUser(registry, 'admin'))?.passwordHash, '')).toBe(true);
     const { records } = await listAudit(registry, { since: 0, until: Date.now() + 1000, limit: 10 });
     expect(records.map(({ principal, operation }) => `${principal} ${operation}`)).toEqual([
       'aws user.password',
