@@ -208,7 +208,8 @@ function report(rows: readonly Row[], scale: StallScale): string {
   const byProcessor = rows.toSorted((a, b) => b.processorMs - a.processorMs);
   const shown = byProcessor.filter(({ processorMs }) => processorMs >= SHOWN_MS);
   const late = rows.filter(({ processorMs }) => processorMs > MOST_MS);
-  if (late.length > 0) process.exitCode = 1;
+  // In the small size processes are cold, and the machine may be any: it is shown, and fails nothing.
+  if (late.length > 0 && scale === FULL_STALLS) process.exitCode = 1;
   const cells = shown.map(({ what, status, wallMs, processorMs, otherMs, seconds, processorSeconds }) => [
     what,
     status,
