@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
-import { type RegistryError, storageFull } from '../functions/oci/errors.ts';
+import type { RegistryError } from '../functions/oci/errors.ts';
+import { storageFull } from '../functions/oci/host-errors.ts';
 import type { Room } from '../functions/registry/room.ts';
 import { type DiskReserve, RESERVE_BYTES } from './disk-reserve.ts';
 

@@ -1,4 +1,5 @@
-import { RegistryError, storageFailed } from '../functions/oci/errors.ts';
+import { RegistryError } from '../functions/oci/errors.ts';
+import { storageFailed } from '../functions/oci/host-errors.ts';
 
 /** Kinds of SQLite's errors: the file may only be read, and the disk did not do what it was asked for. */
 const SQLITE_FAILED = [8, 10];

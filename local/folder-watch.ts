@@ -1,6 +1,7 @@
 import { type BigIntStats, closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RegistryError } from '../functions/oci/errors.ts';
+import type { RegistryError } from '../functions/oci/errors.ts';
+import { storageReplaced } from '../functions/oci/host-errors.ts';
 import type { Table } from '../functions/storage/table.ts';
 
 /** What a write is refused with that would not be found again. */
@@ -41,7 +42,7 @@ export class FolderWatch {
   /** The refusal of whatever failed for that; `undefined` where an error is another one. */
   refusalOf(error: unknown): RegistryError | undefined {
     if (!(error instanceof Error)) return undefined;
-    return error instanceof FolderReplaced ? unavailable(error) : this.refusalOf(error.cause);
+    return error instanceof FolderReplaced ? storageReplaced(error) : this.refusalOf(error.cause);
   }
 
   /** The table, whose writes are refused before they are made, and not acknowledged where that happened meanwhile. */
@@ -74,13 +75,6 @@ function identityAt(path: string): string | undefined {
     return undefined;
   }
 }
-
-const unavailable = (cause: Error) =>
-  new RegistryError(
-    'DENIED',
-    'the registry takes no writes: its data folder was replaced or mounted over while it runs; its operator has to start it again',
-    { status: 503, cause },
-  );
 
 const replacedMessage = (path: string) =>
   `${path} is not what it was when the registry started: it was replaced, removed or mounted over. Pushes and deletes are ` +

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers';
-import { registryBusy, tooManyRequests } from '../functions/oci/errors.ts';
+import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
 
 interface GateOptions {
   /** How many may be inside. */

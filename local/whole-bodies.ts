@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers';
 import type { Reading, Readings } from '../functions/app.ts';
-import { bodyTooSlow, memoryShort } from '../functions/oci/errors.ts';
+import { bodyTooSlow } from '../functions/oci/errors.ts';
+import { memoryShort } from '../functions/oci/host-errors.ts';
 import { MemoryBudget } from '../functions/storage/memory-budget.ts';
 
 /** Bodies up to this size are in memory as soon as they come, in the socket's buffers if nowhere else: nothing is won by having them

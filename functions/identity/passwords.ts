@@ -1,5 +1,5 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
-import { tooManyLoginsAtOnce } from '../oci/errors.ts';
+import { tooManyLoginsAtOnce } from '../oci/host-errors.ts';
 import { FairQueue } from './fair-queue.ts';
 
 /** One of the settings that OWASP lists as equally strong: 32 MiB a login.

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import { isTooBusy, tooBusy } from '../oci/errors.ts';
+import { isTooBusy, tooBusy } from '../oci/host-errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { Registry } from './registry.ts';
 

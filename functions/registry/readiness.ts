@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import { notReady } from '../oci/errors.ts';
+import { notReady } from '../oci/host-errors.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { policiesKey } from './keys.ts';
 import type { Registry } from './registry.ts';

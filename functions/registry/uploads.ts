@@ -6,7 +6,8 @@ import {
   UPLOAD_TOKEN_SECONDS,
 } from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
-import { isDenied, tooManyUploads } from '../oci/errors.ts';
+import { isDenied } from '../oci/errors.ts';
+import { tooManyUploads } from '../oci/host-errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
 import { openHold, withHold } from './holds.ts';

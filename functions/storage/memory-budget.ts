@@ -1,5 +1,5 @@
 import { setInterval } from 'node:timers';
-import { memoryShort } from '../oci/errors.ts';
+import { memoryShort } from '../oci/host-errors.ts';
 
 interface MemoryBudgetOptions {
   readonly bytes: number;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createApp } from '../../functions/app.ts';
-import { storageFull } from '../../functions/oci/errors.ts';
+import { storageFull } from '../../functions/oci/host-errors.ts';
 import type { Room } from '../../functions/registry/room.ts';
 import { openFixture, pushBlob, REPOSITORY } from '../registry/fixture.ts';
 

@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { createGroup, listMembers } from '../../functions/identity/groups.ts';
 import { addMember } from '../../functions/identity/users.ts';
-import { tooBusy } from '../../functions/oci/errors.ts';
+import { tooBusy } from '../../functions/oci/host-errors.ts';
 import { LOST, untilWon } from '../../functions/registry/races.ts';
 import { registryUntil } from '../../functions/registry/until.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';

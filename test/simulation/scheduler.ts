@@ -1,4 +1,4 @@
-import { tooBusy } from '../../functions/oci/errors.ts';
+import { tooBusy } from '../../functions/oci/host-errors.ts';
 import { type Choice, type Choices, DELAYS, MAX_ACTORS, type What } from './choices.ts';
 import { named } from './content.ts';
 import type { Process } from './requests.ts';

@@ -8,7 +8,7 @@ import {
   QueryCommand,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
-import { tooBusy } from '../../oci/errors.ts';
+import { tooBusy } from '../../oci/host-errors.ts';
 import type { Pause } from '../pause.ts';
 import {
   type Attributes,

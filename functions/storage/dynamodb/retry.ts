@@ -1,5 +1,5 @@
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { tooBusy } from '../../oci/errors.ts';
+import { tooBusy } from '../../oci/host-errors.ts';
 import type { Pause } from '../pause.ts';
 
 /** With the pauses between them they take 5.2 s at most, half of that on average. */

@@ -13,7 +13,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
-import { tooBusy } from '../../oci/errors.ts';
+import { tooBusy } from '../../oci/host-errors.ts';
 import type { Body, ByteRange, ListedObject, ObjectKey } from '../blob-store.ts';
 import type { Multipart, Part } from './upload-state.ts';
 
