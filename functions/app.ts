@@ -1,22 +1,14 @@
-import { everybody, stranger } from './auth/access.ts';
-import type { Authentication, Bearer } from './auth/authentication.ts';
-import { demand } from './auth/challenge.ts';
+import type { Authentication } from './auth/authentication.ts';
 import { ANSWER_HEADERS } from './environment.ts';
-import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
-import { type Call, repositoryOf } from './handlers/call.ts';
+import type { FrontDoor, Sender } from './front-door.ts';
 import type { Readings } from './http/body.ts';
-import { errorResponse, warningOf } from './http/error-response.ts';
-import { createRouter, type Match, type Params } from './http/router.ts';
-import { HOST, type Names, refusePages } from './http/web-pages.ts';
-import { type AuditRecord, recordAudit } from './identity/audit.ts';
-import { AuditEntry } from './identity/audit-entry.ts';
-import { endpointUnknown, methodUnsupported, nameInvalid, RegistryError } from './oci/errors.ts';
-import { parseRepositoryName } from './oci/reference.ts';
+import { createRouter } from './http/router.ts';
+import type { Names } from './http/web-pages.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
-import { registryUntil } from './registry/until.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
+import { Visit } from './visit.ts';
 
 export type { Reading, Readings } from './http/body.ts';
 export type { Names };
@@ -61,9 +53,6 @@ interface AppOptions {
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
-
-/** What load balancers ask, without a login. */
-const PROBES = ['/healthz', '/readyz'];
 
 const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
@@ -116,183 +105,6 @@ export function createApp({
   };
 }
 
-interface VisitOptions {
-  readonly registry: Registry;
-  readonly room: Room | undefined;
-  readonly authentication: Authentication | undefined;
-  readonly front: FrontDoor | undefined;
-  readonly names: Names;
-  readonly lease: Lease;
-  readonly racesMs: number | undefined;
-  readonly readings: Readings | undefined;
-  readonly request: Request;
-  readonly sender: Sender;
-  /** Whether it came through the front door, where there is one. */
-  readonly isAdmitted: boolean;
-  readonly refused: RegistryError | undefined;
-}
-
-/** One request on its way through the registry, and what is known of it so far. */
-class Visit {
-  operation: string | undefined;
-  repository: string | undefined;
-  principal: string = stranger.principal;
-  readonly #options: VisitOptions;
-  readonly #registry: Registry;
-  readonly #failed = new AbortController();
-  #route: Route | undefined;
-  #target: string | undefined;
-  /** Of what is to be in the trail however it ends. */
-  #entry: AuditEntry | undefined;
-
-  constructor(options: VisitOptions) {
-    this.#options = options;
-    const { registry, request, racesMs } = options;
-    const signal = AbortSignal.any([request.signal, this.#failed.signal]);
-    this.#registry = registryUntil(registry, signal, racesMs);
-  }
-
-  async answer(match: (method: string, path: string) => Match<Route>) {
-    try {
-      const response = await this.#handle(match);
-      await this.#audit(response.status);
-      return { response, cause: undefined };
-    } catch (error) {
-      return this.#refuse(error);
-    }
-  }
-
-  async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted, refused, names, authentication } = this.#options;
-    if (refused) throw refused;
-    if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
-    const url = new URL(request.url);
-    const isProbe = PROBES.includes(url.pathname);
-    refusePages(request, this.#host, { names, isOpen: !authentication, isProbe });
-    const found = match(request.method, decodedPath(url.pathname));
-    if (found.is === 'unknown') throw endpointUnknown();
-    if (found.is === 'wrongMethod') throw methodUnsupported(found.allow);
-    const { endpoint, params } = found;
-    this.#route = endpoint;
-    this.operation = endpoint.operation;
-    this.repository = params['name'];
-    const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { sender, lease, readings, room } = this.#options;
-    if (isPush(endpoint)) room?.require();
-    const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
-    const host = this.#saidHost ?? '';
-    const call = {
-      request,
-      params,
-      query: url.searchParams,
-      registry,
-      caller,
-      authentication,
-      room,
-      lease,
-      host,
-      readings,
-    };
-    const about = (target: string) => {
-      this.#target = target;
-    };
-    const loggedIn = (principal: string) => {
-      this.principal = principal;
-    };
-    return endpoint.handler({ ...call, uploads: front?.uploads, address: sender.address, about, loggedIn });
-  }
-
-  async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
-    const { authentication, request } = this.#options;
-    const isAction = need === 'pull' || need === 'push' || need === 'delete';
-    const repository = isAction ? repositoryOf({ params }) : undefined;
-    if (!authentication) {
-      this.principal = everybody.principal;
-      return { caller: everybody };
-    }
-    if (need === 'nothing') return { caller: stranger };
-    const bearer: Bearer = await authentication.bearerOf(request, this.#registry);
-    this.principal = bearer.caller.principal;
-    const also = parseRepositoryName(query.get('from') ?? '');
-    await demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
-    return bearer;
-  }
-
-  /** What the client named as host. */
-  get #host(): string | null {
-    const { request, sender } = this.#options;
-    return sender.host ?? request.headers.get('host');
-  }
-
-  /** The same, where it can be one. */
-  get #saidHost(): string | undefined {
-    return HOST.exec(this.#host ?? '')?.[0];
-  }
-
-  /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
-  #origin({ publicUrl }: Authentication): string {
-    return publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
-  }
-
-  /** What the handler has begun, and does not wait for since something else has failed, ends with it. */
-  async #refuse(error: unknown): Promise<{ response: Response; cause: unknown }> {
-    this.#failed.abort(error);
-    const path = readablePath(this.#options.request);
-    const response = this.#errorResponse(error, path);
-    const isTold = error instanceof RegistryError;
-    if (!isTold && !this.#entry?.isWritten) return { response, cause: error };
-    // What the client is told is the log's, too, with more of it.
-    const fault = isTold && error.status < 500 ? undefined : error;
-    if (isTold && error.status === 403 && this.#options.request.method === 'HEAD')
-      response.headers.set('Warning', warningOf(error));
-    try {
-      await this.#audit(response.status);
-      return { response, cause: fault };
-    } catch (cause) {
-      return { response: this.#errorResponse(cause, path), cause };
-    }
-  }
-
-  #errorResponse(error: unknown, path: string): Response {
-    return errorResponse(this.#options.room?.refusalOf(error) ?? error, path);
-  }
-
-  /** A trail with holes is none: where it cannot be written, the request fails. Strangers are only let in where
-   *  nothing is to be told of them. */
-  async #audit(status: number): Promise<void> {
-    const { registry, authentication } = this.#options;
-    const isTold = status === 403 || (this.#route?.audited && status !== 401);
-    if (!authentication || !isTold || !this.operation) return;
-    const record = this.#record(this.operation, status);
-    await (this.#entry ? this.#entry.settle(record) : recordAudit(registry, record));
-  }
-
-  /** Where the trail is to have what is done, the table does nothing without it. */
-  #auditedTable({ audited, operation }: Route): Registry['table'] {
-    if (audited === undefined || !this.#options.authentication) return this.#registry.table;
-    this.#entry = new AuditEntry(this.#registry, () => this.#record(operation, audited));
-    return this.#entry.table;
-  }
-
-  #record(operation: string, status: number): AuditRecord {
-    const { registry, request, sender } = this.#options;
-    return {
-      time: registry.now(),
-      principal: this.principal,
-      operation,
-      outcome: status === 403 ? 'refused' : status < 400 ? 'allowed' : 'failed',
-      status,
-      repository: this.repository,
-      target: this.#target ?? readablePath(request),
-      address: sender.address,
-      userAgent: request.headers.get('user-agent') ?? '',
-    };
-  }
-}
-
-/** What adds to the registry; a cancelled upload does not. */
-const isPush = ({ need, method }: Route) => need === 'push' && ['POST', 'PATCH', 'PUT'].includes(method);
-
 /** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,
  *  except where HTTP forbids to say so. */
 export function completeHeaders({ status, headers, body }: Response): void {
@@ -300,23 +112,4 @@ export function completeHeaders({ status, headers, body }: Response): void {
   for (const [name, value] of Object.entries(ANSWER_HEADERS)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
-}
-
-/** As `decodedPath`, also for one that is not readable. */
-function readablePath({ url }: Request): string {
-  const { pathname } = new URL(url);
-  try {
-    return decodeURIComponent(pathname);
-  } catch {
-    return pathname;
-  }
-}
-
-/** API Gateway hands out paths decoded; every host does, so that all answer alike. */
-function decodedPath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    throw nameInvalid(path);
-  }
 }
