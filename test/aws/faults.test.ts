@@ -19,6 +19,7 @@ const CALLS_OF_A_PUSH = [
   'GetItem',
   'GetObject',
   'PutObject',
+  'Query',
   'TransactWriteItems',
   'UploadPart',
 ];
