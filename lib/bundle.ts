@@ -20,3 +20,10 @@ export const BUNDLING = {
 /** How Node runs the bundled host: young objects are collected early, because each holds on to 64 KiB of a body. Eight
  *  layers at once take 175 MB of memory instead of 240 (bench/stream-host). */
 export const STREAM_HOST_NODE_FLAGS = ['--max-semi-space-size=2'] as const;
+
+/** What fits into the memory of the stream host's unit: eight layers at once beside sixty slow ones take 210 MB of it, with the usual 64
+ *  MiB for parts 270 (bench/stream-host). */
+export const STREAM_HOST_BOUNDS = {
+  STOWAGE_MAX_REQUESTS: '512',
+  STOWAGE_PART_MEMORY_MIB: '40',
+} as const;

@@ -1,6 +1,6 @@
 import { UserData } from 'aws-cdk-lib/aws-ec2';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
-import { STREAM_HOST_NODE_FLAGS } from './bundle.ts';
+import { STREAM_HOST_BOUNDS, STREAM_HOST_NODE_FLAGS } from './bundle.ts';
 import { STREAM_PROGRAM } from './stream-code.ts';
 
 interface StreamUserDataProps {
@@ -67,7 +67,7 @@ function environment({ region, port, environment: told }: StreamUserDataProps): 
     // Endpoints that are named after the account are not behind the gateway endpoint.
     AWS_ACCOUNT_ID_ENDPOINT_MODE: 'disabled',
     NODE_ENV: 'production',
-    STOWAGE_MAX_REQUESTS: '512', // what fits into the memory of the unit
+    ...STREAM_HOST_BOUNDS,
     STOWAGE_STOP_SECONDS: '25', // before the unit is killed
     ...Object.fromEntries(told),
   }).map(([name, value]) => `${name}=${value}`);

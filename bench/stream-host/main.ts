@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { buildSync } from 'esbuild';
-import { BUNDLING, STREAM_HOST_NODE_FLAGS } from '../../lib/bundle.ts';
+import { BUNDLING, STREAM_HOST_BOUNDS, STREAM_HOST_NODE_FLAGS } from '../../lib/bundle.ts';
 import { startAwsStores } from '../../test/aws/stores.ts';
 import { freePort } from '../../test/free-port.ts';
 import { peakBytes } from '../process-usage.ts';
@@ -77,7 +77,7 @@ async function startHost(outdir: string, environment: Readonly<Record<string, st
   const own = { STOWAGE_STORE: 'aws', STOWAGE_PORT: `${port}`, STOWAGE_OPEN: '1' };
   const child = spawn(process.execPath, [...STREAM_HOST_NODE_FLAGS, join(outdir, 'main.mjs')], {
     cwd: outdir,
-    env: { ...process.env, ...environment, ...own },
+    env: { ...process.env, ...environment, ...STREAM_HOST_BOUNDS, ...own },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const { pid } = child;
