@@ -4,38 +4,23 @@ import { digestOf } from '../../functions/oci/digest.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { deleteBlob, mountBlob, requireBlob } from '../../functions/registry/blobs.ts';
 import { sharedUsageKey, usageKey } from '../../functions/registry/keys.ts';
-import { deletePolicy, putPolicy, type Quota } from '../../functions/registry/policies.ts';
+import { deletePolicy, putPolicy } from '../../functions/registry/policies.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { startUpload } from '../../functions/registry/uploads.ts';
 import { repositoriesLike, totalsOf } from '../../functions/registry/usage.ts';
-import {
-  bodyOf,
-  type Fixture,
-  isStored,
-  OTHER,
-  openFixture,
-  pushBlob,
-  REPOSITORY,
-  refusal,
-} from './fixture.ts';
+import { bodyOf, type Fixture, isStored, OTHER, pushBlob, REPOSITORY, refusal } from './fixture.ts';
+import { quotaFixture } from './quota-fixture.ts';
 
 const MINUTE = 60_000;
+
+const { open: openForQuotas, setQuota, upload, bytesIn, later } = quotaFixture();
 
 let fixture: Fixture;
 
 beforeEach(async () => {
-  fixture = await openFixture();
+  fixture = await openForQuotas();
 });
-
-const setQuota = (quota: Quota, name = 'q', repositories = ['team/*']) =>
-  putPolicy(fixture.registry, { name, repositories, quota });
-
-/** A hundred bytes each, unless it is said. */
-const upload = (repository: RepositoryName = REPOSITORY, size = 100) =>
-  pushBlob(fixture.registry, repository, randomBytes(size));
-
-const bytesIn = async (...names: RepositoryName[]) => (await totalsOf(fixture.registry, names)).bytes;
 
 async function messageOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
@@ -43,11 +28,6 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
     (error: Error) => error.message,
   );
 }
-
-/** Long after policies were set, when nothing is under way that does not know of them. */
-const later = () => {
-  fixture.clock += 2 * MINUTE;
-};
 
 describe('a quota of bytes of each repository', () => {
   it('takes what fits to the byte, and no more, each repository for itself', async () => {

@@ -1,48 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
-import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
-import { putPolicy, type Quota } from '../../functions/registry/policies.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { type RuledSession, requireUpload } from '../../functions/registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
-import { totalsOf } from '../../functions/registry/usage.ts';
-import {
-  bodyOf,
-  type Fixture,
-  isStored,
-  OTHER,
-  openFixture,
-  pushBlob,
-  REPOSITORY,
-  refusal,
-} from './fixture.ts';
+import { bodyOf, type Fixture, isStored, OTHER, REPOSITORY, refusal } from './fixture.ts';
+import { quotaFixture } from './quota-fixture.ts';
 
 const MINUTE = 60_000;
+
+const { open: openForQuotas, setQuota, upload, bytesIn, later } = quotaFixture();
 
 let fixture: Fixture;
 
 beforeEach(async () => {
-  fixture = await openFixture();
+  fixture = await openForQuotas();
 });
-
-const setQuota = (quota: Quota, name = 'q', repositories = ['team/*']) =>
-  putPolicy(fixture.registry, { name, repositories, quota });
-
-/** A hundred bytes each, unless it is said. */
-const upload = (repository: RepositoryName = REPOSITORY, size = 100) =>
-  pushBlob(fixture.registry, repository, randomBytes(size));
-
-const bytesIn = async (...names: RepositoryName[]) => (await totalsOf(fixture.registry, names)).bytes;
-
-/** Long after policies were set, when nothing is under way that does not know of them. */
-const later = () => {
-  fixture.clock += 2 * MINUTE;
-};
 
 describe('an upload under way', () => {
   const open = () => startUpload(fixture.registry, REPOSITORY);
