@@ -1,5 +1,5 @@
 import { nobody } from '../identity/grants.ts';
-import { currentIdentity, currentWorkload } from '../identity/identity.ts';
+import { currentIdentity } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
@@ -76,8 +76,7 @@ function callerOf(registry: Registry, token: AccessToken): Caller {
 
 async function authorityOf(registry: Registry, { principal, credential, grants }: AccessToken) {
   if (principal === ANONYMOUS) return nobody;
-  if (grants) return currentWorkload(registry, credential, grants);
-  return (await currentIdentity(registry, principal, credential))?.authority;
+  return (await currentIdentity(registry, { principal, credential, ...(grants && { grants }) }))?.authority;
 }
 
 function verdictOf({ access }: AccessToken, type: string, name: string): Verdict {

@@ -35,7 +35,7 @@ export async function issueToken(call: Call): Promise<Response> {
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
   const wantsRefresh = asked.offline && mayRefresh(call, asked, identity);
-  const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
+  const refresh = wantsRefresh ? await createRefreshToken(registry, identity) : undefined;
   return Response.json(
     {
       token: text,
@@ -53,11 +53,11 @@ export async function issueToken(call: Call): Promise<Response> {
 }
 
 /** Docker, which asks by `GET`, stores it in the place of the password, where not every tool finds it: it keeps a secret that was
- *  generated itself. A workload asks its issuer for a new ID token, and a refresh token is not prolonged by itself. */
+ *  generated itself. But an ID token ends before the job that has it. A refresh token is not prolonged by itself. */
 function mayRefresh({ request }: Call, { credentials }: TokenRequest, identity: Identity): boolean {
   const { principal, credential, grants } = identity;
-  if (principal === ANONYMOUS || grants || isRefreshToken(credentials?.password ?? '')) return false;
-  return request.method === 'POST' || isPasswordCredential(credential);
+  if (principal === ANONYMOUS || isRefreshToken(credentials?.password ?? '')) return false;
+  return request.method === 'POST' || grants !== undefined || isPasswordCredential(credential);
 }
 
 /** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks
@@ -123,7 +123,7 @@ async function refusal(
   await record(call, `?${claimed}`, 401, outcome.why);
   const why =
     refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';
-  return loginRefused(outcome.why ?? why);
+  return loginRefused(outcome.why ?? why, outcome.cause);
 }
 
 function record(call: Call, principal: string, status: number, target: string | undefined): Promise<void> {

@@ -269,8 +269,9 @@ export const foreignPage = () =>
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2 wants the way to log in with each 401. */
-export const loginRefused = (why: string) =>
-  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' } });
+/** `cause` is for the log, where the login may have been right. */
+export const loginRefused = (why: string, cause?: unknown) =>
+  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' }, cause });
 
 export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
 
