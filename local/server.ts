@@ -6,7 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, completeHeaders } from '../functions/app.ts';
@@ -16,6 +16,7 @@ import { clientGone, RegistryError } from '../functions/oci/errors.ts';
 import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { Certificate } from './certificate.ts';
 import { type Connection, Connections } from './connections.ts';
 import { Gate } from './gate.ts';
 import { Pace } from './pace.ts';
@@ -27,14 +28,18 @@ export interface RunningServer {
   /** Refuses new connections, gives the requests under way the time that they have to be answered, and cuts those that are
    *  not. */
   close(): Promise<void>;
+  /** Shows this certificate to whoever connects from now on. Does nothing without TLS. */
+  renew(tls: Tls): void;
 }
+
+type Tls = Pick<Certificate, 'cert' | 'key'>;
 
 interface ServeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   /** @default plain HTTP */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: Tls;
   /** Whether a proxy says who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
    *  @default false - whoever sends a request could say so */
   readonly behindProxy?: boolean;
@@ -117,6 +122,10 @@ class Host implements RunningServer {
     await closed;
     await Promise.race([Promise.all(this.#underWay), sleep(LAST_MS, undefined, { ref: false })]);
     this.#pace.stop();
+  }
+
+  renew({ cert, key }: Tls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ cert, key });
   }
 
   #take(incoming: IncomingMessage, outgoing: ServerResponse): void {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Names } from '../functions/app.ts';
 import { ENV } from '../functions/environment.ts';
 import { type Lease, leaseFrom } from '../functions/upkeep/lease.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
+import { type Certificate, readCertificate } from './certificate.ts';
 
 /** What the environment tells a Node host; `stores.ts` reads what its stores need. */
 export interface Settings {
@@ -11,7 +11,7 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   /** Absent where it speaks plain HTTP. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: Certificate;
   /** How clients reach it, where that is not what they name as host. */
   readonly publicUrl?: string;
   /** Whether the last entry of X-Forwarded-For and X-Forwarded-Proto are the truth. */
@@ -130,8 +130,8 @@ function nameFrom(text: string): string {
 }
 
 function tlsFrom(environment: Environment): Settings['tls'] {
-  const { STOWAGE_TLS_CERT: cert, STOWAGE_TLS_KEY: key } = environment;
-  if (!cert && !key) return undefined;
-  if (!cert || !key) throw new Error('STOWAGE_TLS_CERT and STOWAGE_TLS_KEY belong together');
-  return { cert: readFileSync(cert), key: readFileSync(key) };
+  const { STOWAGE_TLS_CERT: certFile, STOWAGE_TLS_KEY: keyFile } = environment;
+  if (!certFile && !keyFile) return undefined;
+  if (!certFile || !keyFile) throw new Error('STOWAGE_TLS_CERT and STOWAGE_TLS_KEY belong together');
+  return readCertificate({ certFile, keyFile });
 }
