@@ -7,7 +7,7 @@ import { banner } from './banner.ts';
 import { watchCertificate } from './certificate.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, serve } from './server.ts';
-import { type Settings, settingsFrom } from './settings.ts';
+import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
 import { WholeBodies } from './whole-bodies.ts';
 
@@ -31,6 +31,10 @@ async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
   process.stderr.on('error', () => undefined); // whoever read it has gone, and the registry need not go as well
   const settings = settingsFrom(process.env);
+  if (isServiceLink(process.env['STOWAGE_PORT']))
+    tell(
+      `STOWAGE_PORT is what Kubernetes says of a Service called stowage, and is ignored: the port is ${settings.port}`,
+    );
   const stores = await openStores(process.env, tell, halt);
   const app = createApp({
     registry: stores.registry,

@@ -38,7 +38,7 @@ export function settingsFrom(environment: Environment): Settings {
   const open = flagFrom(environment, ENV.open);
   const settings = {
     host,
-    port: portFrom(environment['STOWAGE_PORT'] || '5000'),
+    port: portFrom(environment['STOWAGE_PORT'] || DEFAULT_PORT),
     behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
     open,
     names: namesFrom(environment, open, publicUrl),
@@ -74,7 +74,13 @@ function hostFrom(text: string): string {
   throw new Error(`STOWAGE_HOST is not an address of this machine: ${JSON.stringify(text)}`);
 }
 
-function portFrom(text: string): number {
+const DEFAULT_PORT = '5000';
+
+/** What kubelet puts into STOWAGE_PORT in each pod beside a Service called `stowage`; nobody has chosen it. */
+export const isServiceLink = (text: string | undefined) => /^(?:tcp|udp|sctp):\/\//.test(text ?? '');
+
+function portFrom(given: string): number {
+  const text = isServiceLink(given) ? DEFAULT_PORT : given;
   const port = Number(text);
   if (/^\d+$/.test(text) && port > 0 && port < 65_536) return port;
   throw new Error(`STOWAGE_PORT is not a port number: ${JSON.stringify(text)}`);
