@@ -17,10 +17,11 @@ import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type Connection, Connections } from './connections.ts';
-import { Gate } from './gate.ts';
+import { Gate, type Visitor } from './gate.ts';
 import { Pace } from './pace.ts';
 import { incomingBody, requestOf } from './request.ts';
 import { respond } from './response.ts';
+import { Stalls } from './stalls.ts';
 
 export interface RunningServer {
   readonly url: string;
@@ -81,6 +82,7 @@ class Host implements RunningServer {
   readonly #connections: Connections;
   readonly #gate: Gate;
   readonly #pace: Pace;
+  readonly #stalls: Stalls;
   readonly #buffers = new BufferPool();
   readonly #underWay = new Set<Promise<void>>();
   url = '';
@@ -92,9 +94,15 @@ class Host implements RunningServer {
     const { connections: all, connectionsPerAddress } = bounds;
     const perAddress = behindProxy || behindFront ? undefined : connectionsPerAddress;
     this.#connections = new Connections(this.#server, { all, perAddress });
-    const { requests, requestsPerAddress, waitMs } = bounds;
-    this.#gate = new Gate({ all: requests, perAddress: requestsPerAddress, patienceMs: waitMs });
-    this.#pace = new Pace(bounds.paceMs);
+    const { requests, requestsPerAddress, waitMs, paceMs } = bounds;
+    this.#gate = new Gate({
+      all: requests,
+      perAddress: requestsPerAddress,
+      patienceMs: waitMs,
+      stallMs: paceMs,
+    });
+    this.#pace = new Pace(paceMs);
+    this.#stalls = new Stalls(paceMs);
   }
 
   async listen(): Promise<void> {
@@ -117,6 +125,7 @@ class Host implements RunningServer {
     await closed;
     await Promise.race([Promise.all(this.#underWay), sleep(LAST_MS, undefined, { ref: false })]);
     this.#pace.stop();
+    this.#stalls.stop();
   }
 
   #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -160,7 +169,11 @@ class Host implements RunningServer {
     const entry: Entry =
       incoming.url === '/healthz'
         ? { is: 'admitted', leave: () => undefined }
-        : await this.#admit(connection, behindFront ? undefined : networkOf(sender.address), gone);
+        : await this.#admit(
+            connection,
+            this.#visitor(outgoing, behindFront ? undefined : networkOf(sender.address)),
+            gone,
+          );
     try {
       const refused = entry.is === 'refused' ? entry.error : undefined;
       const response = await this.#app(request, { ...sender, ...(refused && { refused }) });
@@ -179,11 +192,23 @@ class Host implements RunningServer {
     return body;
   }
 
-  async #admit({ surplus }: Connection, address: string | undefined, gone: AbortSignal): Promise<Entry> {
+  #visitor(outgoing: ServerResponse, address: string | undefined): Visitor {
+    this.#stalls.watch(outgoing);
+    const stalls = this.#stalls;
+    return {
+      address,
+      get stalledMs() {
+        return stalls.stalledMs(outgoing);
+      },
+      cut: () => outgoing.destroy(),
+    };
+  }
+
+  async #admit({ surplus }: Connection, visitor: Visitor, gone: AbortSignal): Promise<Entry> {
     if (surplus)
       return { is: 'refused', error: surplus === 'ofAddress' ? tooManyRequests() : registryBusy() };
     try {
-      return { is: 'admitted', leave: await this.#gate.enter(address, gone) };
+      return { is: 'admitted', leave: await this.#gate.enter(visitor, gone) };
     } catch (error) {
       if (error instanceof RegistryError) return { is: 'refused', error };
       throw error;
