@@ -7,13 +7,14 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type App, completeHeaders } from '../functions/app.ts';
+import type { App } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
 import { networkOf } from '../functions/identity/network.ts';
 import { clientGone, RegistryError } from '../functions/oci/errors.ts';
 import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
+import { answerBadRequests, badRequest, refusalOf } from './bad-requests.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type Connection, Connections } from './connections.ts';
@@ -85,12 +86,14 @@ class Host implements RunningServer {
   readonly #stalls: Stalls;
   readonly #buffers = new BufferPool();
   readonly #underWay = new Set<Promise<void>>();
+  readonly #answers = new WeakMap<Socket, ServerResponse>();
   url = '';
 
   constructor(app: App, options: ServeOptions) {
     const { tls, behindProxy = false, behindFront = false, bounds = boundsFrom({}) } = options;
     [this.#app, this.#options, this.#bounds] = [app, options, bounds];
     this.#server = create(tls, bounds, (incoming, outgoing) => this.#take(incoming, outgoing));
+    answerBadRequests(this.#server, this.#answers);
     const { connections: all, connectionsPerAddress } = bounds;
     const perAddress = behindProxy || behindFront ? undefined : connectionsPerAddress;
     this.#connections = new Connections(this.#server, { all, perAddress });
@@ -158,12 +161,14 @@ class Host implements RunningServer {
   ): Promise<void> {
     const { tls, behindProxy = false, behindFront = false } = this.#options;
     if (!(await hasTurn(incoming, outgoing))) return;
+    this.#answers.set(incoming.socket, outgoing);
     const gone = untilGone(outgoing);
     const body = this.#bodyOf(incoming);
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (body ? body.discard() : incoming.resume()));
-    const request = requestOf(incoming, body, gone);
-    if (!request) return respond(incoming, outgoing, unreadable(), this.#buffers);
+    const refusal = refusalOf(incoming);
+    const request = refusal ? undefined : requestOf(incoming, body, gone);
+    if (!request) return respond(incoming, outgoing, badRequest(refusal), this.#buffers);
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
     // Who asks whether the process lives is told so, however many others wait.
     const entry: Entry =
@@ -224,12 +229,14 @@ function create(tls: ServeOptions['tls'], { headMs }: Bounds, listener: RequestL
   const settings = {
     requestTimeout: 0, // a layer may take as long as it likes
     headersTimeout: headMs,
+    requireHostHeader: false, // else Node answers by itself
     connectionsCheckingInterval: Math.min(HEAD_CHECK_MS, headMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const server = tls
     ? createTlsServer({ ...settings, handshakeTimeout: headMs, ...tls }, listener)
     : createServer(settings, listener);
+  server.on('checkExpectation', listener); // for what is not 100-continue
   server.setTimeout(IDLE_TIMEOUT_MS);
   return server;
 }
@@ -253,13 +260,6 @@ function senderOf(
     address: last('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
     scheme: last('x-forwarded-proto') === 'https' ? 'https' : scheme,
   };
-}
-
-/** What the standard knows no request for. */
-function unreadable(): Response {
-  const response = new Response(null, { status: 400 });
-  completeHeaders(response);
-  return response;
 }
 
 /** Fires where the connection ends before the answer did: by the client, which has to leave its side open until then (Node closes

@@ -6,42 +6,48 @@ import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import type { UploadSession } from './upload-sessions.ts';
 
+interface Change {
+  readonly writers?: number;
+  readonly unused?: number;
+  readonly leaves?: Parameters<OnLeft>[0];
+  readonly ends?: Ending;
+}
+
 /** Writers less, of whom one gives back bytes that never came, and `ends` where the upload is over: once nobody writes any more its
  *  bytes are freed, and no longer count. */
-export async function stepBack(
-  registry: Registry,
-  session: UploadSession,
-  change: {
-    readonly writers?: number;
-    readonly unused?: number;
-    readonly leaves?: Parameters<OnLeft>[0];
-    readonly ends?: Ending;
-  },
-): Promise<void> {
+export async function stepBack(registry: Registry, session: UploadSession, change: Change): Promise<void> {
   await untilWon(registry, async () => {
-    const read = holdIn(await registry.table.get(keyOfHold(session)));
-    if (!read) return true;
-    const unused = Math.min(change.unused ?? 0, read.bytes - read.left);
-    const found = { ...read, bytes: read.bytes - unused };
-    const hold = change.leaves ? { ...found, ...leftBy(found, change.leaves) } : found;
-    const ended = change.ends ?? hold.ended;
-    const writers = Math.max(hold.writers - (change.writers ?? 0), 0);
+    const found = holdIn(await registry.table.get(keyOfHold(session)));
+    if (!found) return true;
+    const hold = without(found, change);
+    const unused = found.bytes - hold.bytes;
+    const { ended, writers } = hold;
     const operations =
       ended && writers === 0
         ? await giveBack(registry, session, hold, { ended, unused })
         : [
-            leave(registry, session, hold, {
-              bytes: hold.bytes,
-              left: hold.left,
-              atKey: hold.atKey ?? 0,
-              writers,
-              ...(ended && { ended }),
-            }),
+            leave(registry, session, hold, stateOf(hold)),
             ...(unused > 0 ? await uncharge(registry, session, unused) : []),
           ];
     return (await registry.table.write(operations)).committed || LOST;
   });
 }
+
+function without(found: Hold, { writers = 0, unused = 0, leaves, ends }: Change): Hold {
+  const hold = { ...found, bytes: found.bytes - Math.min(unused, found.bytes - found.left) };
+  const ended = ends ?? found.ended;
+  return {
+    ...hold,
+    ...(leaves && leftBy(hold, leaves)),
+    ...(ended && { ended }),
+    writers: Math.max(found.writers - writers, 0),
+  };
+}
+
+const stateOf = ({ bytes, left, atKey = 0, writers, ended }: Hold): Partial<Hold> => ({
+  ...{ bytes, left, atKey, writers },
+  ...(ended && { ended }),
+});
 
 /** Of several who write, nobody can say whose bytes are where. */
 function leftBy({ bytes, left, atKey = 0, writers }: Hold, where: Parameters<OnLeft>[0]) {
