@@ -114,9 +114,9 @@ export function refuse(error: RegistryError): Response {
   return response;
 }
 
-/** Puts on an answer what every answer carries. An empty body has a length too,
+/** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,
  *  except where HTTP forbids to say so. */
-function completeHeaders({ status, headers, body }: Response): void {
+export function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
   for (const [name, value] of Object.entries(ANSWER_HEADERS)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
