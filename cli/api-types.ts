@@ -128,6 +128,7 @@ export interface AuditRecord {
   readonly repository?: string;
   readonly target?: string;
   readonly address: string;
+  readonly count?: number;
 }
 
 export interface Me {

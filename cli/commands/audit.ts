@@ -43,7 +43,8 @@ async function showAudit({ api, output }: Session, options: AuditOptions): Promi
     TIME: ({ time }) => time.slice(0, 19).replace('T', ' '),
     PRINCIPAL: (record) => record.principal,
     OPERATION: ({ operation }) => operation,
-    OUTCOME: (record) => `${record.outcome} ${record.status}`,
+    OUTCOME: ({ outcome, status, count }) =>
+      `${outcome} ${status}${count === undefined ? '' : ` (${count} times)`}`,
     REPOSITORY: (record) => record.repository,
     TARGET: ({ target }) => target,
     ADDRESS: ({ address }) => address,

@@ -2,6 +2,7 @@ import { nobody } from '../identity/grants.ts';
 import { currentIdentity } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
+import { Refusals } from '../identity/refusals.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Caller, stranger, type Verdict } from './access.ts';
@@ -32,6 +33,7 @@ export type Bearer =
 export class Authentication {
   readonly tokens: AccessTokens;
   readonly passwords: PasswordMemory;
+  readonly refusals = new Refusals();
   readonly workloads: WorkloadVerifier;
   readonly publicUrl: string | undefined;
 

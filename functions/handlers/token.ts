@@ -2,7 +2,7 @@ import type { Authentication } from '../auth/authentication.ts';
 import { byUrgency, parseScopes, type Scope } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
 import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
-import { recordAudit } from '../identity/audit.ts';
+import { type AuditRecord, recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity, isPasswordCredential } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
 import { ANONYMOUS, claimedName } from '../identity/principal.ts';
@@ -21,7 +21,7 @@ export async function issueToken(call: Call): Promise<Response> {
   if (!authentication) throw endpointUnknown();
   const asked = await readTokenRequest(call.request, call.query, call.readings);
   const outcome = await identify(call, authentication, asked);
-  if (outcome.is !== 'known') throw await refusal(call, asked, outcome);
+  if (outcome.is !== 'known') throw await refusal(call, authentication, { asked, outcome });
   const { identity } = outcome;
   const access = await decide(call, identity, parseScopes(asked.scopes));
   const { principal, credential, grants } = identity;
@@ -33,7 +33,8 @@ export async function issueToken(call: Call): Promise<Response> {
     ...(grants && { grants }),
   });
   // What anybody gets without a login tells of nobody.
-  if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
+  if (principal !== ANONYMOUS)
+    await recordAudit(registry, recordOf(call, principal, 200, access.map(describe).join(' ')));
   const wantsRefresh = asked.offline && mayRefresh(call, asked, identity);
   const refresh = wantsRefresh ? await createRefreshToken(registry, identity) : undefined;
   return Response.json(
@@ -115,20 +116,28 @@ const describe = ({ type, name, actions }: AccessEntry) => `${type}:${name}:${ac
 
 async function refusal(
   call: Call,
-  { credentials, refreshToken }: TokenRequest,
-  outcome: Exclude<LoginOutcome, { is: 'known' }>,
+  { refusals }: Authentication,
+  {
+    asked,
+    outcome,
+  }: { readonly asked: TokenRequest; readonly outcome: Exclude<LoginOutcome, { is: 'known' }> },
 ): Promise<RegistryError> {
+  const { credentials, refreshToken } = asked;
   if (outcome.is === 'limited') return tooManyLogins(outcome.retryAfterSeconds);
   const claimed = refreshToken === undefined ? claimedName(credentials?.username ?? '') : 'refresh token';
-  await record(call, `?${claimed}`, 401, outcome.why);
+  await refusals.record(call.registry, recordOf(call, `?${claimed}`, 401, outcome.why));
   const why =
     refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';
   return loginRefused(outcome.why ?? why, outcome.cause);
 }
 
-function record(call: Call, principal: string, status: number, target: string | undefined): Promise<void> {
-  const { registry, request, address } = call;
-  return recordAudit(registry, {
+function recordOf(
+  { registry, request, address }: Call,
+  principal: string,
+  status: number,
+  target: string | undefined,
+): AuditRecord {
+  return {
     time: registry.now(),
     principal,
     operation: 'token.issue',
@@ -137,5 +146,5 @@ function record(call: Call, principal: string, status: number, target: string | 
     target,
     address,
     userAgent: request.headers.get('user-agent') ?? '',
-  });
+  };
 }

@@ -19,6 +19,8 @@ export interface AuditRecord {
   readonly target?: string | undefined;
   readonly address: string;
   readonly userAgent: string;
+  /** Of refused logins alike in a minute, of which this is the first. @default 1 */
+  readonly count?: number;
 }
 
 const MAX_TEXT = 500;

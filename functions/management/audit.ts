@@ -19,7 +19,9 @@ const Entry = named(
   'AuditRecord',
   z.strictObject({
     time: Time,
-    principal: Principal.describe('Who it was; `?alice` for whoever claimed to be and was not.'),
+    principal: Principal.describe(
+      'Who it was; `?alice` for whoever claimed to be and was not, `?many names` where that were too many for a record each.',
+    ),
     operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
     outcome: Outcome,
     status: z.int().describe('Of the answer.'),
@@ -27,6 +29,10 @@ const Entry = named(
     target: z.string().optional().describe('What it was about: a path, a subject, a scope.'),
     address: z.string(),
     userAgent: z.string(),
+    count: z
+      .int()
+      .optional()
+      .describe('How many refused logins within a minute the record stands for. The default is 1.'),
   }),
 );
 const AuditList = named('AuditList', z.strictObject({ records: z.array(Entry), next: Next }));
@@ -75,6 +81,7 @@ const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infe
   status: record.status,
   ...(repository !== undefined && { repository }),
   ...(target !== undefined && { target }),
+  ...(record.count !== undefined && { count: record.count }),
   address: record.address,
   userAgent: record.userAgent,
 });

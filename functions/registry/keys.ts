@@ -38,7 +38,8 @@ import type { Item, Key } from '../storage/table.ts';
 //   SUBJECTS         <subject>               directory of users, robots and groups
 //   ISSUERS          <name>                  OIDC issuer whose tokens are accepted
 //   C#<id>           #                       refresh token
-//   L#<whom>         <window>                failed logins, of a user or from an address
+//   L#<whom>         <window>                failed logins, of a user, from an address, or both
+//   L#seen:<user>    from:<network>          network that the user has logged in from, by password
 //   AUDIT#<day>      <time>#<id>             audit trail
 //   KEYS             #                       signing keys, where no secret store keeps them
 //   REGISTRY         #                       which registry this is, where its bytes lie in a directory
@@ -249,6 +250,10 @@ export const refreshTokenKey = (id: string): Key => ({ partition: `C#${id}`, sor
 export const attemptsKey = (whom: string, window: number): Key => ({
   partition: `L#${whom}`,
   sort: timestamp(window),
+});
+export const familiarKey = (user: string, network: string): Key => ({
+  partition: `L#seen:${user}`,
+  sort: `from:${network}`,
 });
 export const auditKey = (milliseconds: number, id: string): Key => ({
   partition: auditPartition(milliseconds),

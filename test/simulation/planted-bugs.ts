@@ -141,6 +141,14 @@ const uncounted: Plant = {
       : operations,
 };
 
+/** Whoever has joined the push goes on without its edges. */
+const endsNobody: Plant = {
+  operations: (operations, { task }) =>
+    task.is === 'push' && operations.some((operation) => removes(operation, 'E#'))
+      ? operations.filter((operation) => !isKind(keyOf(operation), 'Y#'))
+      : operations,
+};
+
 /** What each is called, and what makes it. */
 export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
   'a push commits in whatever epoch': epochOnce,
@@ -151,6 +159,7 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
       () => true,
     ),
   }),
+  'a refused push takes its edges back from those who have joined it': () => endsNobody,
   'a push leaves the marks of deletes': () => marksStay,
   'a blob is deleted whoever has taken its mark off': () =>
     without(
