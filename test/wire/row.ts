@@ -44,6 +44,7 @@ export interface Expectation {
  *
  *  `{repo}` `{other}`  two repository names of this row alone
  *  `{upload}`          the Location of the last 202, 204 or 416 answer, `?` and `&` put right behind it
+ *  `{session}`         the id of that upload
  *  `{elsewhere}`       the same upload under `{other}`'s path
  *  `{next}`            the URL of the last `Link` header with rel="next" */
 export interface Call {
