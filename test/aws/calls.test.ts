@@ -30,8 +30,8 @@ const MEBIBYTE = 1024 * 1024;
 const bytesOf = (size: number) => randomBytes(size) as Uint8Array<ArrayBuffer>;
 const put = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
   send(app, `PUT ${path}`, 201, { body });
-const patch = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
-  send(app, `PATCH ${path}`, 202, { body });
+const patch = async (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
+  (await send(app, `PATCH ${path}`, 202, { body })).headers.get('location') ?? '';
 
 /** What is measured, by the words of the page: brings things about, and returns the call to count. */
 type Operation = (world: { app: App; image: Image }) => Promise<() => Promise<unknown>>;
@@ -58,9 +58,9 @@ const layer = (image: Image) => image.layers[0] ?? Buffer.of();
 const uploading =
   (before: readonly number[], last: { patch: number } | { put: number }): Operation =>
   async ({ app }) => {
-    const { location } = await openUpload(app, 'calls/image');
+    let { location } = await openUpload(app, 'calls/image');
     const chunks = before.map((size) => bytesOf(size * MEBIBYTE));
-    for (const chunk of chunks) await patch(app, location, chunk);
+    for (const chunk of chunks) location = await patch(app, location, chunk);
     if ('patch' in last) return () => patch(app, location, bytesOf(last.patch * MEBIBYTE));
     const rest = bytesOf(last.put * MEBIBYTE);
     return () => put(app, `${location}?digest=${sha256(Buffer.concat([...chunks, rest]))}`, rest);

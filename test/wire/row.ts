@@ -29,6 +29,8 @@ export interface Expectation {
   readonly headers?: Readonly<Record<string, HeaderExpectation>>;
   /** The exact body. */
   readonly body?: Content | '';
+  /** The exact body of a multipart answer, with BOUNDARY for its boundary. */
+  readonly parts?: Content;
   readonly json?: unknown;
   /** The code of every error in the body. */
   readonly code?: ErrorCode;
