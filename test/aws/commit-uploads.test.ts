@@ -68,7 +68,9 @@ describe.runIf(stores)('commit-uploads', () => {
     const { location } = await openUpload(app, 'direct');
     const { headers } = await send(app, `PATCH ${location}`, 202, { body: bytes.subarray(0, 500) });
     expect(await commit(keyOf(location))).toBe(0);
-    await send(app, `PUT ${headers.get('location')}?digest=${sha256(bytes)}`, 201, { body: bytes.subarray(500) });
+    await send(app, `PUT ${headers.get('location')}?digest=${sha256(bytes)}`, 201, {
+      body: bytes.subarray(500),
+    });
     expect(await commit(keyOf(location))).toBe(0);
   });
 

@@ -118,12 +118,12 @@ const lists: readonly (readonly [string, readonly (readonly [string, string])[]]
 ];
 
 const partsOf = (parts: readonly (readonly [string, string])[]) =>
-  parts
+  `${parts
     .map(
       ([where, bytes]) =>
         `--BOUNDARY\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${where}/26\r\n\r\n${bytes}\r\n`,
     )
-    .join('') + '--BOUNDARY--\r\n';
+    .join('')}--BOUNDARY--\r\n`;
 
 /** Ranges as clients ask for them, the part of `alphabet` each one names and where it lies. */
 const satisfiable = [
