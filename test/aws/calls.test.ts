@@ -135,7 +135,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 /** Has S3 take a blob past the registry, which hears nothing of it; answers which upload it is of. */
 async function sendToS3(app: App, bytes: Uint8Array): Promise<string> {
   const { location } = await openUpload(app, 'calls/front');
-  const id = /([^/?]+)\?/.exec(location)?.[1];
+  const id = /([^/?]+)\?/.exec(location)?.[1] ?? '';
   const s3 = s3Client({ endpoint: process.env['STOWAGE_S3_ENDPOINT'], requestHandler: {} });
   const command = new PutObjectCommand({
     Bucket: process.env['STOWAGE_BUCKET'],
