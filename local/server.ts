@@ -62,6 +62,9 @@ const IDLE_TIMEOUT_MS = 5 * 60_000;
 /** Longer than clients and load balancers keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 
+/** A client that keeps one token asks for hundreds of scopes in one URL; podman asks for a thousand ranges of a blob. */
+const MAX_HEAD_BYTES = 64 * 1024;
+
 /** How exactly the time of a request's head is kept. */
 const HEAD_CHECK_MS = 1000;
 
@@ -239,6 +242,7 @@ function create(tls: ServeOptions['tls'], { headMs }: Bounds, listener: RequestL
     requestTimeout: 0, // a layer may take as long as it likes
     headersTimeout: headMs,
     requireHostHeader: false, // else Node answers by itself
+    maxHeaderSize: MAX_HEAD_BYTES,
     connectionsCheckingInterval: Math.min(HEAD_CHECK_MS, headMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   };

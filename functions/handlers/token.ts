@@ -1,5 +1,5 @@
 import type { Authentication } from '../auth/authentication.ts';
-import { byUrgency, parseScopes, type Scope } from '../auth/scope.ts';
+import { byUrgency, parseScopes, type Scope, widened } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
 import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { type AuditRecord, recordAudit } from '../identity/audit.ts';
@@ -23,7 +23,7 @@ export async function issueToken(call: Call): Promise<Response> {
   const outcome = await identify(call, authentication, asked);
   if (outcome.is !== 'known') throw await refusal(call, authentication, { asked, outcome });
   const { identity } = outcome;
-  const access = await decide(call, identity, parseScopes(asked.scopes));
+  const access = await decide(call, identity, scopesOf(call.request, asked));
   const { principal, credential, grants } = identity;
   call.loggedIn(principal);
   const { text, issuedAt } = await authentication.tokens.issue({
@@ -77,6 +77,15 @@ async function identify(
   if (refreshToken !== undefined) return logInAgain(context, refreshToken);
   if (credentials) return logIn(context, credentials);
   return { is: 'known', identity: anonymous };
+}
+
+/** It asks for a token once, for what its first request needs, and for no other when it hears that this one is too small: it has one
+ *  for all that it may do in a repository. docs/decisions/0018-what-clients-need.md */
+const ASKS_ONCE = /^oras-py\b/;
+
+function scopesOf({ headers }: Request, { scopes }: TokenRequest): readonly Scope[] {
+  const asked = parseScopes(scopes);
+  return ASKS_ONCE.test(headers.get('user-agent') ?? '') ? asked.map(widened) : asked;
 }
 
 /** What is granted and what refused of the scopes, of which the most urgent have room in a token. What was left out is asked for

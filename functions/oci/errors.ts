@@ -223,6 +223,13 @@ export const nameInvalid = (text: string) =>
 export const nameUnknown = (name: string) =>
   new RegistryError('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 
+/** Lazy pulls know this status: they ask for less at once. */
+export const severalRanges = () =>
+  new RegistryError(
+    'UNSUPPORTED',
+    'this registry answers one range of a blob at a time; ask for each by itself',
+  );
+
 export const parameterInvalid = (why: string) => new RegistryError('UNSUPPORTED', why);
 
 /** `challenge` is the WWW-Authenticate that tells a client where and for what to get a token. */

@@ -51,6 +51,16 @@ async function lockOut(username: string, address = HERE): Promise<void> {
   expect(await statusOf(wrong(username), address)).toBe(429);
 }
 
+it('takes a password in UTF-8, and in ISO-8859-1 as some clients send it', async () => {
+  const password = 'schöne-Grüße-1234';
+  await createUser(world.registry, { ...given, name: 'umlaut', password });
+  for (const encoding of ['utf8', 'latin1'] as const) {
+    const Authorization = `Basic ${Buffer.from(`umlaut:${password}`, encoding).toString('base64')}`;
+    const request = new Request('http://registry.test/token', { headers: { Authorization } });
+    expect((await world.app(request, { address: HERE, scheme: 'https' })).status).toBe(200);
+  }
+});
+
 describe('a refused login', () => {
   /** What each is made of, and how many passwords are derived to refuse it. */
   const REFUSED: Readonly<Record<string, readonly [() => Promise<Login>, number]>> = {
