@@ -57,8 +57,8 @@ describe('a registry whose certificate no usual CA has signed', () => {
   let registry: RegistryProcess;
   let data: string;
   let login: string;
-  const logIn = (stowage: Stowage, options: string) =>
-    stowage.run(`${login} ${options}`, passwordIn(registry.banner));
+  const logIn = (stowage: Stowage, ...ca: readonly string[]) =>
+    stowage.run([...login.split(' '), ...ca], passwordIn(registry.banner));
 
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), 'stowage-tls-'));
@@ -76,9 +76,9 @@ describe('a registry whose certificate no usual CA has signed', () => {
   it('is talked to with the CA that the login was made with, wherever the commands after it run', async () => {
     const home = await scratch();
     const stowage = new Stowage(home);
-    expect(await logIn(stowage, '')).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
+    expect(await logIn(stowage)).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
     const ca = relative(process.cwd(), join(TLS, 'cert.pem'));
-    expect(await logIn(stowage, `--ca ${ca}`)).toMatchObject({ code: 0 });
+    expect(await logIn(stowage, '--ca', ca)).toMatchObject({ code: 0 });
     expect(await stowage.json('whoami')).toMatchObject({ principal: 'user:admin' });
     const elsewhere = spawnSync(process.execPath, [join(ROOT, 'cli/main.ts'), 'whoami', '--json'], {
       cwd: home,
@@ -86,20 +86,20 @@ describe('a registry whose certificate no usual CA has signed', () => {
       encoding: 'utf8',
     });
     expect(elsewhere.stdout).toContain('user:admin');
-    expect(await logIn(stowage, '')).toMatchObject({ code: 0 }); // as the refusal of an ended login says
+    expect(await logIn(stowage)).toMatchObject({ code: 0 }); // as the refusal of an ended login says
     expect(await stowage.run('logout')).toEqual({
       code: 0,
       stdout: '',
       stderr: `logged out of ${registry.url}\n`,
     });
-    expect(await logIn(stowage, '')).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
+    expect(await logIn(stowage)).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
   });
 
   it('is not talked to when the file is gone or holds no certificate: the error names it and the registry', async () => {
     const stowage = new Stowage(await scratch());
     const ca = join(await scratch(), 'ca.pem');
     copyFileSync(join(TLS, 'cert.pem'), ca);
-    expect(await logIn(stowage, `--ca ${ca}`)).toMatchObject({ code: 0 });
+    expect(await logIn(stowage, '--ca', ca)).toMatchObject({ code: 0 });
     writeFileSync(ca, 'no longer one');
     const refusal = (why: string) => ({
       code: 1,
