@@ -223,9 +223,24 @@ it('lists, publishes and deletes repositories and tags', async () => {
   });
   expect(pulled.status).toBe(200);
   const rows = lines(await admin.print('tag list shop/web'));
-  expect(rows[0]).toMatch(/^TAG +DIGEST +TYPE +TAGGED +BY$/);
-  expect(rows[2]).toMatch(new RegExp(`^v1 +${first} +image +20.* +user:admin$`));
-  expect(await admin.print('tag show shop/web:v1')).toContain(first);
+  expect(rows[0]).toMatch(/^TAG +DIGEST +TYPE +SIZE +PLATFORMS +TAGGED +BY +LAST PULL$/);
+  const today = new Date().toISOString().slice(0, 10);
+  expect(rows[2]).toMatch(new RegExp(`^v1 +${first} +image +\\d+ B +- +20.* +user:admin +${today}$`));
+  expect(lines(await admin.print('tag list shop/web --prefix v'))).toHaveLength(2);
+  const shown = await admin.print('tag show shop/web:v1');
+  expect(shown).toContain(first);
+  expect(shown).toMatch(/^size: +\d+ B$/m);
+  expect(shown).toMatch(/^referrers: +0$/m);
+  const repository = await admin.print('repo show shop/web');
+  expect(repository).toMatch(/^size: +\d+ B in \d+ blobs?$/m);
+  expect(repository).toMatch(/^tags: +2$/m);
+  expect(repository).toMatch(/^last push: +20\d\d-/m);
+  expect(repository).toMatch(new RegExp(`^last pull: +${today}$`, 'm'));
+  expect(lines(await admin.print('repo list --prefix shop/ --usage'))).toEqual([
+    expect.stringMatching(/^NAME +VISIBILITY +TAGS +SIZE +LAST PUSH +LAST PULL$/),
+    expect.stringMatching(new RegExp(`^shop/web +public +2 +\\d+ B +20.* +${today}$`)),
+  ]);
+  expect(await admin.run('repo list --prefix none/')).toMatchObject({ stderr: 'no repositories\n' });
   await admin.print('tag delete shop/web:v1');
   expect((await admin.json('tag list shop/web')) as object).toMatchObject({ tags: [{ name: 'latest' }] });
   const unsure = await admin.run('repo delete shop/web');
