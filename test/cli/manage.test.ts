@@ -291,8 +291,20 @@ it('shows the audit trail, filtered, and says where there is more', async () => 
   const [heading, row] = lines(filtered);
   expect(heading).toMatch(/^TIME +PRINCIPAL +OPERATION +OUTCOME +REPOSITORY +TARGET +ADDRESS$/);
   expect(row).toMatch(/robot:auditor +manifest\.put +allowed 201 +audited\/app .*127\.0\.0\.1$/);
+  const operations = async (options: string) => {
+    const { records } = (await admin.json(`audit -n 1000 ${options}`)) as {
+      records: { operation: string }[];
+    };
+    return new Set(records.map(({ operation }) => operation));
+  };
+  expect(await operations('--since 1d')).not.toContain('token.issue');
+  expect(await operations('--all')).toContain('token.issue');
+  expect(await operations('--operation token')).toEqual(new Set(['token.issue']));
+  expect(await operations('--operation robot.create')).toEqual(new Set(['robot.create']));
+  const hint = 'without the tokens that were issued; see them with --all, or --operation token\n';
+  expect((await admin.run('audit -n 1000')).stderr).toBe(hint);
   const none = await admin.run('audit --until 2020-01-01 --since 2019-12-31');
-  expect(none).toEqual({ code: 0, stdout: '', stderr: 'no records\n' });
+  expect(none).toEqual({ code: 0, stdout: '', stderr: `no records\n${hint}` });
   const short = await admin.run('audit -n 2');
   expect(lines(short.stdout)).toHaveLength(3);
   expect(short.stderr).toContain('there are more');
