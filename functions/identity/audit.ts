@@ -61,6 +61,10 @@ export interface AuditQuery {
   readonly principal?: string | undefined;
   readonly repository?: string | undefined;
   readonly outcome?: string | undefined;
+  /** `manifest.put`, or `manifest` for all of its kind. */
+  readonly operation?: string | undefined;
+  /** An operation that is left out where it was allowed. */
+  readonly without?: string | undefined;
   readonly limit: number;
   /** Where the page before ended. */
   readonly after?: string | undefined;
@@ -119,8 +123,12 @@ function dayBefore(sort: string): number {
 
 const dayOf = (milliseconds: number) => Math.floor(milliseconds / DAY_MS) * DAY_MS;
 
-function fits({ attributes }: Item, { since, principal, repository, outcome }: AuditQuery): boolean {
+function fits({ attributes }: Item, query: AuditQuery): boolean {
+  const { since, principal, repository, outcome, operation, without } = query;
   if ((attributes['time'] as number) < since) return false;
+  const done = attributes['operation'] as string;
+  if (operation !== undefined && done !== operation && !done.startsWith(`${operation}.`)) return false;
+  if (done === without && attributes['outcome'] === 'allowed') return false;
   const wanted = Object.entries({ principal, repository, outcome });
   return wanted.every(([name, value]) => value === undefined || attributes[name] === value);
 }

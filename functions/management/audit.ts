@@ -13,6 +13,8 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Ours: a record may hold 2 KB that a client sent, and an answer of Lambda 6 MB. */
 const MAX_RECORDS = 500;
 
+const Operation = z.string().regex(/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/);
+
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
 
 const Entry = named(
@@ -47,6 +49,10 @@ const query = z.strictObject({
     .optional()
     .describe('Whoever is admin of it may ask.'),
   outcome: Outcome.optional(),
+  operation: Operation.optional().describe('`manifest.put`, or `manifest` for all of its kind.'),
+  without: Operation.optional().describe(
+    'Leaves out what was allowed of this operation, such as `token.issue`.',
+  ),
   ...pageOf(z.string().refine(isAuditPosition, 'is not where a page ended')),
 });
 

@@ -27,7 +27,7 @@ export const endpoints = {
     answer: RetentionPlan,
     allow: (call) => permitRepository(call, 'admin'),
     async handle(call, { query }) {
-      const findings = await planOf(call.registry, repositoryOf(call));
+      const findings = await planOf(call.registry, repositoryOf(call), call.lease);
       const start = Number(query.last ?? 0);
       const { limit } = pageRequest(query);
       const page: readonly Finding[] = findings.slice(start, start + limit);

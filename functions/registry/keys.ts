@@ -104,6 +104,10 @@ export const outboxKey = (objectKey: ObjectKey, dueMilliseconds: number): Key =>
 
 /** Ranges for `Table.query`; each `…In` reads back what the key was made of. */
 export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'T#' });
+export const tagsBeginning = (name: RepositoryName, text: string) => ({
+  partition: repositoryPartition(name),
+  prefix: `T#${text}`,
+});
 export const afterTag = (tag: string) => `T#${tag}`;
 export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
 
@@ -147,7 +151,7 @@ export const allReferrersOf = (name: RepositoryName) => ({
 export const remaindersOf = (name: RepositoryName) =>
   ['J#', 'H#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
 
-export const repositories = { partition: DIRECTORY };
+export const repositoriesBeginning = (text: string) => ({ partition: DIRECTORY, prefix: text });
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
 
 export const tagIndexOf = (name: RepositoryName, digest: Digest) => ({

@@ -4,6 +4,7 @@ import type { Policy } from '../registry/policies.ts';
 import type { Finding } from './finding.ts';
 import { type Graph, type ManifestNode, ownerByName, type TagNode } from './retention-graph.ts';
 import { judgeTags, type TagVerdict } from './retention-tags.ts';
+import { type Epochs, mayGoFrom } from './stage.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -12,8 +13,8 @@ export interface PlanOptions {
   readonly policies: readonly Policy[];
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Manifests touched in a later epoch may be about to be used. */
-  readonly horizon: number;
+  /** Manifests touched after its horizon may be about to be used. */
+  readonly epochs: Epochs;
 }
 
 /** What retention makes of a repository: a finding for every tag and every manifest. Those that go come in an order in
@@ -119,8 +120,9 @@ class Planner {
   }
 
   #whyRoot(node: ManifestNode): string | undefined {
-    if (node.touched > this.#options.horizon)
-      return `somebody may be about to use it: touched in epoch ${node.touched}`;
+    const { epochs } = this.#options;
+    if (node.touched > epochs.horizon)
+      return `somebody may be about to use it: it may go from ${mayGoFrom(epochs, node.touched)} on`;
     if ((this.#owners.get(node.digest) ?? []).length > 0) return undefined;
     const since = this.#untaggedSince(node);
     if (since === undefined || !this.#isYoung(since)) return undefined;

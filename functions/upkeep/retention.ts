@@ -11,26 +11,33 @@ import { findRepository } from '../registry/repositories.ts';
 import { untag } from '../registry/tags.ts';
 import { equals, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
+import { DEFAULT_LEASE, type Lease } from './lease.ts';
 import { readGraph, type TagNode } from './retention-graph.ts';
 import { type Plan, planRetention } from './retention-plan.ts';
 import { sortedPages } from './sorted-pages.ts';
-import type { Sweep } from './stage.ts';
+import type { Epochs, Sweep } from './stage.ts';
 
 /** A finding for every tag and manifest of the repository, tags first, in an order that stays while nothing changes; none
  *  where no policy says what to keep. */
-export async function planOf(registry: Registry, name: RepositoryName): Promise<readonly Finding[]> {
+export async function planOf(
+  registry: Registry,
+  name: RepositoryName,
+  { epochMs }: Pick<Lease, 'epochMs'> = DEFAULT_LEASE,
+): Promise<readonly Finding[]> {
   const repository = await findRepository(registry, name);
-  const plan = repository && (await findPlan({ registry, name, horizon: repository.epoch - 2 }));
+  if (!repository) return [];
+  const { epoch, epochAt } = repository;
+  const plan = await findPlan({ registry, name, horizon: epoch - 2, epochAt, epochMs });
   return plan ? [...plan.tags.map(([, finding]) => finding), ...plan.manifests] : [];
 }
 
 /** `undefined` where no policy says anything of the repository. */
-async function findPlan(sweep: Pick<Sweep, 'registry' | 'name' | 'horizon'>): Promise<Plan | undefined> {
-  const { registry, name, horizon } = sweep;
+async function findPlan(sweep: Pick<Sweep, 'registry' | 'name'> & Epochs): Promise<Plan | undefined> {
+  const { registry, name } = sweep;
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
   if (policies.length === 0) return undefined;
   const graph = await readGraph(registry, name, { withUntagged: asksForUntagged(policies) });
-  return inTurns(registry, planRetention(graph, { policies, now: registry.now(), horizon }));
+  return inTurns(registry, planRetention(graph, { policies, now: registry.now(), epochs: sweep }));
 }
 
 const asksForUntagged = (policies: readonly Policy[]) =>

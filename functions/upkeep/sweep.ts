@@ -33,7 +33,8 @@ export async function sweepRepository(
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
   const repository = progress.isNew ? await advance(registry, found, options) : found;
-  const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
+  const { epoch, epochAt } = repository;
+  const sweep: Sweep = { ...options, registry, name, horizon: epoch - 2, epochAt };
   await endPushes(sweep);
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
