@@ -161,9 +161,13 @@ describe('a run of rotate-keys', () => {
     expect(decodeKeyRing(await object().text())).toEqual(ring());
   });
 
-  it('waits for permissions that a deployment has only just given', async () => {
+  it.each([
+    ['permissions that a deployment has only just given', 'AccessDeniedException'],
+    ['a store that it has only just made', 'ResourceNotFoundException'],
+    ['a store that is still being made', 'ConflictException'],
+  ] as const)('waits for %s', async (_, code) => {
     let denials = 5;
-    kvsFault = () => (denials-- > 0 ? { code: 'AccessDeniedException' } : undefined);
+    kvsFault = () => (denials-- > 0 ? { code } : undefined);
     expect(await run(null)).toBe(1);
     expect(ring()).toHaveLength(1);
     expect(front()).toEqual(toldToTheFront());
