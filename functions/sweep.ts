@@ -3,7 +3,7 @@ import type { ScheduledEvent } from 'aws-lambda';
 import { createAwsRegistry, leaseOf } from './aws.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { JOBS, METRICS } from './telemetry/names.ts';
+import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 import { sweepDue } from './upkeep/round.ts';
 
 /** Kept back from Lambda's timeout, to log that the run did not end by itself. */
@@ -18,7 +18,7 @@ const lease = leaseOf(process.env);
 /** Sweeps the repositories that are due, and answers how many. May be cut off at any step, and does nothing past that: the next
  *  run goes on. */
 export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
-  .use(jobTelemetry({ job: JOBS.sweep, result: METRICS.jobs.repositoriesSwept, callsMade }))
+  .use(jobTelemetry({ job: JOBS.sweep, result: JOB_RESULTS.sweep, callsMade }))
   .handler(async (_, context, { signal }) => {
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
     return await sweepDue(registryUntil(registry, signal), { ...lease, until });
