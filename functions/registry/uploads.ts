@@ -40,7 +40,8 @@ export type ChunkOutcome = { readonly is: 'accepted' | 'outOfOrder'; readonly se
 export type Start = number | undefined;
 
 /** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet.
- *  DENIED where a quota has no room for any blob, TOOMANYREQUESTS where the caller has too many open. */
+ *  TOOMANYREQUESTS where the caller has too many open. Where a quota has no room, what comes is refused: nothing need, of a
+ *  blob that is there. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
@@ -53,8 +54,7 @@ export async function startUpload(
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
   const by = registry.actor;
   const opened = { id, repository, upload, due, rules, ...(by !== undefined && { by }) };
-  const open = async () => {
-    const direct = await directRoom(registry, opened);
+  const open = async (direct: DirectRoom | undefined) => {
     const session = { ...opened, ...(direct && { direct, held: true }) };
     const most = direct?.most ?? 0;
     const hold = most > 0 ? [openHold(registry, session, { direct: most })] : [];
@@ -67,7 +67,13 @@ export async function startUpload(
     ]);
     return committed ? session : LOST;
   };
-  return withRoom(registry, { repository, rules }, () => untilWon(registry, open));
+  const openWithRoom = async () => open(await directRoom(registry, opened));
+  try {
+    return await withRoom(registry, { repository, rules }, () => untilWon(registry, openWithRoom));
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    return await untilWon(registry, () => open(NO_ROOM));
+  }
 }
 
 /** Ours: of what a quota has left, one upload may take this part past the registry. Nobody says how large it will be. */
