@@ -1,19 +1,18 @@
 import {
   MAX_DIRECT_BYTES,
   MAX_INLINE_BYTES,
-  MAX_OPEN_UPLOADS,
   UPLOAD_EXPIRY_SECONDS,
   UPLOAD_TOKEN_SECONDS,
 } from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
 import { isDenied } from '../oci/errors.ts';
-import { tooManyUploads } from '../oci/host-errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
 import { openHold, withHold } from './holds.ts';
 import { withRoom } from './idle-uploads.ts';
-import { uploadDueIn, uploadKey, uploadsBy } from './keys.ts';
+import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
+import { OpenUploads } from './open-uploads.ts';
 import { discard } from './outbox.ts';
 import { charge, requireRoom, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
@@ -47,7 +46,10 @@ export async function startUpload(
   repository: RepositoryName,
   algorithm: Algorithm = CANONICAL,
 ): Promise<RuledSession> {
-  const [ruled] = await Promise.all([rulesFor(registry, repository), requireFewUploads(registry)]);
+  const [ruled] = await Promise.all([
+    rulesFor(registry, repository),
+    (registry.openUploads ?? new OpenUploads()).require(registry),
+  ]);
   const { rules } = ruled;
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
@@ -90,24 +92,6 @@ async function directRoom(
   // Smaller bodies come through the registry in any case.
   if (!registry.direct || most <= MAX_INLINE_BYTES) return NO_ROOM;
   return { most, until: registry.now() + UPLOAD_TOKEN_SECONDS * 1000 };
-}
-
-/** TOOMANYREQUESTS where the caller has as many open as anybody may. */
-async function requireFewUploads({
-  table,
-  actor,
-  now,
-  maxUploads = MAX_OPEN_UPLOADS,
-}: Registry): Promise<void> {
-  let open = 0;
-  for (let after: string | undefined; ; ) {
-    const range = { ...uploadsBy(actor), limit: maxUploads, keysOnly: true };
-    const entries = await table.query({ ...range, ...(after !== undefined && { after }) });
-    open += entries.filter((entry) => uploadDueIn(entry) > now()).length;
-    if (open >= maxUploads) throw tooManyUploads(maxUploads);
-    if (entries.length < maxUploads) return;
-    after = entries.at(-1)?.key.sort;
-  }
 }
 
 /** Appends a chunk whole or not at all (end-5). Two clients may append to one session at once: only the one
