@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { clockKey } from '../functions/registry/keys.ts';
+import { OpenUploads } from '../functions/registry/open-uploads.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import type { Room } from '../functions/registry/room.ts';
@@ -83,6 +84,7 @@ export async function openEmbedded({
       newId: randomUUID,
       pause: fullJitter(Math.random, setTimeout),
       turns: new Turns(),
+      openUploads: new OpenUploads(),
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
