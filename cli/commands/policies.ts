@@ -99,10 +99,10 @@ function policiesIn(file: string): readonly Named[] {
   const content = read(file);
   const { policies = content } = (content ?? {}) as { readonly policies?: unknown };
   const list: readonly unknown[] = Array.isArray(policies) ? policies : [policies];
-  if (list.length === 0) throw new Failure(`${file} has no policies`);
+  if (list.length === 0) throw new Failure(`${nameOf(file)} has no policies; ${ADVICE}`);
   return list.map((policy) => {
     if (isNamed(policy)) return policy;
-    throw new Failure(`${file}: a policy needs a "name"; stowage policy set --help shows one`);
+    throw new Failure(`${nameOf(file)}: a policy needs a "name"; ${ADVICE}`);
   });
 }
 
@@ -110,12 +110,19 @@ const isNamed = (policy: unknown): policy is Named =>
   typeof policy === 'object' && policy !== null && 'name' in policy && typeof policy.name === 'string';
 
 const STANDARD_INPUT = 0;
+const ADVICE = 'stowage policy set --help shows one';
+
+const nameOf = (file: string) => (file === '-' ? 'standard input' : file);
 
 function read(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8'));
+    const text = readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8');
+    if (text.trim() === '') throw new Error(`it is empty, and should hold policies; ${ADVICE}`);
+    return JSON.parse(text);
   } catch (error) {
-    throw new Failure(`${file}: ${(error as Error).message}`);
+    const { message } = error as Error;
+    const why = error instanceof SyntaxError ? `it is not JSON (${message}); ${ADVICE}` : message;
+    throw new Failure(`${nameOf(file)}: ${why}`);
   }
 }
 

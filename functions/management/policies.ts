@@ -20,7 +20,7 @@ const RepositoryPatterns = z
   .max(MAX_PATTERNS);
 const TagPattern = z
   .string()
-  .regex(/^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/)
+  .regex(/^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/, 'must be a tag, in which * stands for any characters')
   .describe('A tag in which `*` stands for any characters.');
 const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);
 const Days = z.int().min(1).max(MAX_DAYS);
@@ -32,7 +32,8 @@ function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string & keyof
   const text = `needs at least one of ${keys.join(', ')}`;
   return z
     .strictObject(shape)
-    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text);
+    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text)
+    .meta({ anyOf: keys.map((key) => ({ required: [key] })) });
 }
 
 const TagRule = oneOf(

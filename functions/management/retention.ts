@@ -23,7 +23,7 @@ const RetentionPlan = named(
 export const endpoints = {
   'retention.plan': endpoint({
     summary: 'What the policies would keep and delete of a repository at this moment; nothing is deleted',
-    query: z.strictObject(pageOf(z.string().regex(/^\d{1,9}$/), MAX_FINDINGS)),
+    query: z.strictObject(pageOf(z.string().regex(/^\d{1,9}$/, 'is not where a page ended'), MAX_FINDINGS)),
     answer: RetentionPlan,
     allow: (call) => permitRepository(call, 'admin'),
     async handle(call, { query }) {

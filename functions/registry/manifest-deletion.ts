@@ -30,7 +30,7 @@ export async function deleteManifest(
   };
   await inTurn(registry, [digest], async (registry) => {
     const [manifest, grave] = await registry.table.getMany([key, graveKey(name, digest)]);
-    if (!manifest) throw manifestUnknown(digest);
+    if (!manifest) throw manifestUnknown(name, digest);
     // What is in use, and stays, is not even marked.
     refuse(await manifestsUsing(registry, name, digest));
     const mark = await markAsGoing(registry, key, manifest);

@@ -67,7 +67,7 @@ async function goalOf(
     return { kind: 'tag', tag, digest: found['digest'] as Digest, outcome: 'unchanged', reason };
   }
   const was = (await tagHistory(registry, name, tag)).find((move) => move.digest !== undefined)?.digest;
-  if (!was) throw manifestUnknown(tag);
+  if (!was) throw manifestUnknown(name, tag);
   return { tag, digest: was };
 }
 

@@ -65,7 +65,7 @@ export function untag(
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
   await inTurn(registry, [tagTopic(name, tag)], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
-    if (!found) throw manifestUnknown(tag);
+    if (!found) throw manifestUnknown(name, tag);
     const digest = found['digest'] as Digest;
     refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
     const { committed } = await registry.table.write(untag(registry, name, tag, [equals('digest', digest)]));

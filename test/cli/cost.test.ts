@@ -189,16 +189,16 @@ describe('stowage cost', () => {
   it('is quoted in docs/cost.md and docs/deploy.md as it is', async () => {
     const [stowage, page] = [await start(), join(DOCS, 'cost.md')];
     const text = await readFile(page, 'utf8');
-    const [block = '', command = '', quoted] = /^```\n\$ npx stowage (.*)\n([\s\S]*?)```$/m.exec(text) ?? [];
+    const [block = '', command = '', quoted] = /^```\n\$ stowage (.*)\n([\s\S]*?)```$/m.exec(text) ?? [];
     const printed = await stowage.print(command);
     if (process.env['STOWAGE_WRITE_CALLS'])
       await writeFile(
         page,
-        text.replace(block, () => `\`\`\`\n$ npx stowage ${command}\n${printed}\`\`\``),
+        text.replace(block, () => `\`\`\`\n$ stowage ${command}\n${printed}\`\`\``),
       );
     else expect(quoted).toBe(printed);
     const deploy = await readFile(join(DOCS, 'deploy.md'), 'utf8');
-    const [, ...commands] = deploy.split('npx stowage cost ').map((part) => part.split('\n')[0]);
+    const [, ...commands] = deploy.split('\nstowage cost ').map((part) => part.split('\n')[0]);
     const bills = commands.filter((words) => words?.startsWith('--'));
     expect(bills).toHaveLength(2);
     for (const words of bills) {
