@@ -63,6 +63,7 @@ async function showAudit({ api, output }: Session, options: AuditOptions): Promi
     TARGET: ({ target }) => target,
     ADDRESS: ({ address }) => address,
   });
-  if (isShort) output.say('without the tokens that were issued; see them with --all, or --operation token');
+  if (isShort)
+    output.say('without the tokens that were issued; see them with --all, or --operation token.issue');
   if (isCut) output.say(`there are more; see them with --limit ${limit * 10}, or --until`);
 }

@@ -312,9 +312,9 @@ it('shows the audit trail, filtered, and says where there is more', async () => 
   };
   expect(await operations('--outcome allowed')).not.toContain('token.issue');
   expect(await operations('--all --outcome allowed')).toContain('token.issue');
-  expect(await operations('--operation token')).toEqual(new Set(['token.issue']));
+  expect(await operations('--operation token.issue')).toEqual(new Set(['token.issue']));
   expect(await operations('--operation robot.create')).toEqual(new Set(['robot.create']));
-  const hint = 'without the tokens that were issued; see them with --all, or --operation token\n';
+  const hint = 'without the tokens that were issued; see them with --all, or --operation token.issue\n';
   expect((await admin.run('audit -n 1000')).stderr).toBe(hint);
   const none = await admin.run('audit --until 2020-01-01 --since 2019-12-31');
   expect(none).toEqual({ code: 0, stdout: '', stderr: `no records\n${hint}` });
