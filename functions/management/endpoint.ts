@@ -93,7 +93,10 @@ function checked<S extends z.ZodType>(what: 'body' | 'query', schema: S, input: 
   if (result.success) return result.data;
   const violations = result.error.issues.flatMap(violationsOf);
   // One is enough to mend a place.
-  throw inputInvalid(what, [...Map.groupBy(violations, ({ path }) => path).values()].flatMap(([first]) => first ?? []));
+  throw inputInvalid(
+    what,
+    [...Map.groupBy(violations, ({ path }) => path).values()].flatMap(([first]) => first ?? []),
+  );
 }
 
 /** A field that is not known is named, like any other that is wrong. */

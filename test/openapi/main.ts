@@ -25,7 +25,8 @@ async function main(): Promise<number> {
   const registry = await RegistryProcess.start(join(folder, 'data'), {});
   try {
     const token = await tokenOf(registry);
-    return run('schemathesis', PROGRAM, [
+    const runIn = (options: readonly string[]) => run('schemathesis', PROGRAM, options, folder);
+    return runIn([
       'run',
       `${registry.url}/api/v1/openapi.json`,
       ...['--url', registry.url, '--header', `Authorization: Bearer ${token}`],
@@ -51,8 +52,9 @@ function install(): void {
   }
 }
 
-function run(what: string, program: string, options: readonly string[]): number {
-  const { status, error } = spawnSync(program, options, { stdio: 'inherit' });
+/** In a folder of its own: what it leaves behind goes with that. */
+function run(what: string, program: string, options: readonly string[], cwd?: string): number {
+  const { status, error } = spawnSync(program, options, { stdio: 'inherit', cwd });
   if (error) throw new Error(`${what} is missing: ${error.message}`);
   return status ?? 1;
 }
