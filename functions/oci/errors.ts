@@ -155,11 +155,12 @@ export const manifestTooLarge = (limit: number) =>
   new RegistryError('SIZE_INVALID', `manifest is larger than ${limit} bytes`, { status: 413 });
 
 /** One entry per digest that `manifest` refers to and the repository lacks, as the specification asks. */
-export const manifestBlobsUnknown = (repository: string, digests: readonly Digest[]) => {
+export const manifestBlobsUnknown = (repository: string, digests: readonly Digest[], isIndex: boolean) => {
   const message = `manifest refers to content unknown to repository ${repository}`;
+  const cure = isIndex ? '; push it first, or have an admin set a policy with "sparseIndexes"' : '';
   const entries = digests.map((digest) => ({
     code: 'MANIFEST_BLOB_UNKNOWN' as const,
-    message: `${message}: ${digest}`,
+    message: `${message}: ${digest}${cure}`,
     detail: { digest },
   }));
   return new RegistryError('MANIFEST_BLOB_UNKNOWN', message, { entries });
