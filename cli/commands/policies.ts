@@ -40,7 +40,6 @@ async function listPolicies({ api, output }: Session): Promise<void> {
     RETENTION: ({ retention }) => retention && 'yes',
     IMMUTABLE: ({ immutable }) => immutable?.tags.join(' '),
     QUOTA: ({ quota }) => quotaText(quota),
-    SPARSE: ({ sparseIndexes }) => sparseIndexes && 'yes',
   });
 }
 
