@@ -211,6 +211,11 @@ export const nameInvalid = (text: string) =>
 export const nameUnknown = (name: string) =>
   new RegistryError('NAME_UNKNOWN', `repository ${name} is not known to registry`, { detail: { name } });
 
+export const otherVersion = (entityTag: string) =>
+  new RegistryError('DENIED', `what is there is ${entityTag}, and If-Match names another; ask without it`, {
+    status: 412,
+  });
+
 /** Lazy pulls know this status: they ask for less at once. */
 export const severalRanges = () =>
   new RegistryError(
