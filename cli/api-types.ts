@@ -81,6 +81,7 @@ export interface Policy {
   };
   readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
   readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };
+  readonly sparseIndexes?: true;
 }
 
 export interface Repository {

@@ -23,9 +23,13 @@ import { digestFile } from './file-reader.ts';
 import { Backlog, FileWriter } from './file-writer.ts';
 import { type LiveHash, LiveHashes } from './live-hashes.ts';
 import { ObjectFiles } from './object-files.ts';
+import { type Turn, UploadTurns } from './upload-turns.ts';
 
 /** Within the folder of the objects: no file is moved from one mount to another. */
 const UPLOADS = 'blobs/uploads';
+
+/** Ours: a client that sends at all sends within this time; one that repeats its request waits no longer for its answer. */
+const SILENCE_MS = 3000;
 
 /** An upload's bytes so far, and their hash where it is known. */
 interface Progress {
@@ -41,23 +45,29 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #root: string;
   readonly #disk: Disk;
   readonly #objects: ObjectFiles;
-  readonly #busy = new Set<ObjectKey>();
+  readonly #turns: UploadTurns;
   /** Uploads that are gone and whose files could not be removed. */
   readonly #void = new Set<ObjectKey>();
   readonly #hashes = new LiveHashes();
   readonly #backlog = new Backlog();
   #hasUploads = false;
 
-  private constructor(root: string, disk: Disk) {
+  private constructor(root: string, disk: Disk, silenceMs: number) {
     [this.#root, this.#disk] = [root, disk];
+    this.#turns = new UploadTurns(silenceMs);
     this.#objects = new ObjectFiles(root, disk);
   }
 
-  /** Opens or makes the directories. One process at a time may use them. */
-  static async open(root: string, disk: Disk = realDisk): Promise<DirectoryBlobStore> {
+  /** Opens or makes the directories. One process at a time may use them. A request whose client is silent for `silenceMs` gives way to
+   *  another one to the same upload; with 0 it does not. */
+  static async open(
+    root: string,
+    disk: Disk = realDisk,
+    silenceMs = SILENCE_MS,
+  ): Promise<DirectoryBlobStore> {
     await disk.makeDirectory(join(root, 'blobs'));
     await disk.syncDirectory(root);
-    const store = new DirectoryBlobStore(root, disk);
+    const store = new DirectoryBlobStore(root, disk, silenceMs);
     try {
       await store.#makeUploads();
     } catch (error) {
@@ -72,8 +82,8 @@ export class DirectoryBlobStore implements BlobStore {
 
   async append(upload: Upload, body: Body, options: AppendOptions): Promise<AppendOutcome> {
     const { objectKey } = upload;
-    return this.#alone(upload, body, options, async (file) => {
-      const { offset, live } = await this.#write(file, upload, body);
+    return this.#alone(upload, body, options, async (file, turn) => {
+      const { offset, live } = await this.#write(file, upload, turn.chunks(body));
       // Synced: what is acknowledged is on the disk, and a failure is told while this file is open.
       await attempt(() => file.sync());
       if (upload.offset === 0) await attempt(() => this.#disk.syncDirectory(join(this.#root, UPLOADS)));
@@ -86,8 +96,8 @@ export class DirectoryBlobStore implements BlobStore {
 
   async close(upload: Upload, body: Body, options: CloseOptions): Promise<CloseOutcome> {
     const { objectKey } = upload;
-    const outcome = await this.#alone<CloseOutcome>(upload, body, options, async (file) => {
-      const { offset, live } = await this.#write(file, upload, body);
+    const outcome = await this.#alone<CloseOutcome>(upload, body, options, async (file, turn) => {
+      const { offset, live } = await this.#write(file, upload, turn.chunks(body));
       if ((await this.#digest(file, offset, algorithmOf(options.digest), live)) !== options.digest)
         return { is: 'mismatch' };
       await this.#publish(objectKey, file, offset, offset === 0 || offset > upload.offset);
@@ -173,18 +183,18 @@ export class DirectoryBlobStore implements BlobStore {
     upload: Upload,
     body: Body,
     { isCurrent }: Pick<AppendOptions, 'isCurrent'>,
-    write: (file: DiskFile) => Promise<T | Hindrance>,
+    write: (file: DiskFile, turn: Turn) => Promise<T | Hindrance>,
   ): Promise<T | Hindrance> {
     const { objectKey } = upload;
-    if (this.#busy.has(objectKey)) {
+    const turn = await this.#turns.take(objectKey);
+    if (!turn) {
       await body.cancel();
       return { is: 'busy' };
     }
-    this.#busy.add(objectKey);
     try {
       if (!(await isCurrent())) return { is: 'lost' };
       if (!(await this.holds(upload))) return { is: 'gone' };
-      return await this.#withFile(objectKey, write);
+      return await this.#withFile(objectKey, (file) => write(file, turn));
     } catch (error) {
       if (!(error instanceof DiskFailure)) throw error;
       await this.#giveUp(objectKey);
@@ -192,7 +202,7 @@ export class DirectoryBlobStore implements BlobStore {
       const { cause } = error;
       return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? { is: 'gone' } : { is: 'gone', cause };
     } finally {
-      this.#busy.delete(objectKey);
+      turn.end();
       if (!body.locked) await body.cancel().catch(() => undefined); // failed as it came, perhaps
     }
   }
@@ -224,11 +234,15 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   /** Writes the body behind the upload's offset, over whatever a cut request left there. */
-  async #write(file: DiskFile, { objectKey, offset, state }: Upload, body: Body): Promise<Progress> {
+  async #write(
+    file: DiskFile,
+    { objectKey, offset, state }: Upload,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<Progress> {
     const live = this.#hashes.resume(objectKey, offset, state['algorithm'] as Algorithm);
     const writer = new FileWriter(file, offset, this.#backlog);
     try {
-      for await (const chunk of body) {
+      for await (const chunk of chunks) {
         live?.hash.update(chunk);
         await attempt(() => writer.write(chunk));
       }

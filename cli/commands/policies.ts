@@ -7,7 +7,9 @@ import { onRegistry, type Session } from '../session.ts';
 import { facts, sizeText } from '../text.ts';
 
 export function addPolicyCommands(program: Command): void {
-  const policy = program.command('policy').description('policies: retention, immutable tags, quotas');
+  const policy = program
+    .command('policy')
+    .description('policies: retention, immutable tags, quotas, sparse indexes');
   policy.command('list').description('list all policies').action(onRegistry(listPolicies));
   policy.command('show <name>').description('show what a policy says').action(onRegistry(showPolicy));
   policy
@@ -22,11 +24,12 @@ export function addPolicyCommands(program: Command): void {
 }
 
 const EXAMPLE = `
-A policy has a name, patterns of repositories, and at least one of the other three:
+A policy has a name, patterns of repositories, and at least one of the others:
   {"name": "team-a", "repositories": ["team-a/*"],
    "retention": {"pins": ["latest"], "tags": [{"match": ["dev-*"], "keepLast": 10}], "untaggedAfterDays": 14},
    "immutable": {"tags": ["v*"]},
-   "quota": {"each": {"tags": 500}, "together": {"bytes": 500000000000}}}
+   "quota": {"each": {"tags": 500}, "together": {"bytes": 500000000000}},
+   "sparseIndexes": true}
 A file of - is standard input. docs/policies.md tells all of it.`;
 
 async function listPolicies({ api, output }: Session): Promise<void> {
@@ -43,7 +46,7 @@ async function listPolicies({ api, output }: Session): Promise<void> {
 async function showPolicy({ api, output }: Session, name: string): Promise<void> {
   const policy = await api.get<Policy>(pathOf`/policies/${name}`);
   output.result(policy, () => {
-    const { repositories, retention, immutable, quota } = policy;
+    const { repositories, retention, immutable, quota, sparseIndexes } = policy;
     return facts([
       ['name', policy.name],
       ['repositories', repositories.join(' ')],
@@ -54,6 +57,7 @@ async function showPolicy({ api, output }: Session, name: string): Promise<void>
       ['except', immutable?.except?.join(' ')],
       ['quota of each', limitsText(quota?.each)],
       ['quota together', limitsText(quota?.together)],
+      ['sparse indexes', sparseIndexes && 'allowed'],
     ]);
   });
 }

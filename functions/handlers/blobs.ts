@@ -1,5 +1,5 @@
 import { may } from '../auth/access.ts';
-import { isKnown } from '../http/conditional.ts';
+import { isKnown, requireMatch } from '../http/conditional.ts';
 import { byteRanges } from '../http/multipart.ts';
 import { type Part, parseRange } from '../http/range.ts';
 import { severalRanges } from '../oci/errors.ts';
@@ -11,6 +11,7 @@ import { type Call, digestOf, repositoryOf } from './call.ts';
 export async function getBlob(call: Call): Promise<Response> {
   const { registry, request } = call;
   const blob = await blobFor(call, requireBlob);
+  requireMatch(request, entityTag(blob));
   if (isKnown(request, entityTag(blob))) return unchanged(blob);
   const range = requestedRange(request, blob);
   if (range.is === 'unsatisfiable') return unsatisfiable(blob);
@@ -49,6 +50,7 @@ async function answerParts(blob: Blob, parts: readonly Part[], read: Read, bound
  *  "exists" is a promise, so it is kept by a touch. */
 export async function headBlob(call: Call): Promise<Response> {
   const blob = await blobFor(call, requireBlobForPush);
+  requireMatch(call.request, entityTag(blob));
   if (isKnown(call.request, entityTag(blob))) return unchanged(blob);
   return new Response(null, { headers: wholeHeaders(blob) });
 }

@@ -1,6 +1,6 @@
 import { may } from '../auth/access.ts';
 import { readAtMost } from '../http/body.ts';
-import { isKnown } from '../http/conditional.ts';
+import { isKnown, requireMatch } from '../http/conditional.ts';
 import { MAX_MANIFEST_BYTES, MAX_TAGS_PER_PUT } from '../limits.ts';
 import { manifestTooLarge, referenceInvalid, tooManyTags } from '../oci/errors.ts';
 import { parseTag, type Tag } from '../oci/reference.ts';
@@ -37,6 +37,7 @@ async function answerPull(call: Call): Promise<Response> {
   const [find, read] = isPromise ? [findForPush, readManifestForPush] : [requireManifest, readManifest];
   const manifest = await find(registry, repository, reference);
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };
+  requireMatch(request, identity.ETag);
   if (isKnown(request, identity.ETag)) {
     return new Response(null, { status: 304, headers: identity });
   }

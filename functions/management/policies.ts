@@ -89,9 +89,13 @@ const fields = {
   retention: Retention.optional().describe('What is deleted by itself; nothing where absent.'),
   immutable: ImmutableTags.optional(),
   quota: Quota.optional(),
+  sparseIndexes: z
+    .literal(true)
+    .optional()
+    .describe('An index may be pushed of which platforms are missing; they may come later, or never.'),
 };
 
-const NewPolicy = named('NewPolicy', oneOf(fields, ['retention', 'immutable', 'quota']));
+const NewPolicy = named('NewPolicy', oneOf(fields, ['retention', 'immutable', 'quota', 'sparseIndexes']));
 const PolicyOut = named('Policy', z.strictObject({ name: PolicyName, ...fields }));
 const PolicyList = named('PolicyList', z.strictObject({ policies: z.array(PolicyOut) }));
 
@@ -100,7 +104,7 @@ const asOut = (policy: Policy) => policy as unknown as z.infer<typeof PolicyOut>
 
 export const endpoints = {
   'policy.list': endpoint({
-    summary: 'All policies: retention, immutable tags and quotas',
+    summary: 'All policies: retention, immutable tags, quotas and sparse indexes',
     answer: PolicyList,
     allow: requireAdmin,
     async handle({ registry }) {

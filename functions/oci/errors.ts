@@ -155,11 +155,12 @@ export const manifestTooLarge = (limit: number) =>
   new RegistryError('SIZE_INVALID', `manifest is larger than ${limit} bytes`, { status: 413 });
 
 /** One entry per digest that `manifest` refers to and the repository lacks, as the specification asks. */
-export const manifestBlobsUnknown = (repository: string, digests: readonly Digest[]) => {
+export const manifestBlobsUnknown = (repository: string, digests: readonly Digest[], isIndex: boolean) => {
   const message = `manifest refers to content unknown to repository ${repository}`;
+  const cure = isIndex ? '; push it first, or have an admin set a policy with "sparseIndexes"' : '';
   const entries = digests.map((digest) => ({
     code: 'MANIFEST_BLOB_UNKNOWN' as const,
-    message: `${message}: ${digest}`,
+    message: `${message}: ${digest}${cure}`,
     detail: { digest },
   }));
   return new RegistryError('MANIFEST_BLOB_UNKNOWN', message, { entries });
@@ -209,6 +210,11 @@ export const nameInvalid = (text: string) =>
 
 export const nameUnknown = (name: string) =>
   new RegistryError('NAME_UNKNOWN', `repository ${name} is not known to registry`, { detail: { name } });
+
+export const otherVersion = (entityTag: string) =>
+  new RegistryError('DENIED', `what is there is ${entityTag}, and If-Match names another; ask without it`, {
+    status: 412,
+  });
 
 /** Lazy pulls know this status: they ask for less at once. */
 export const severalRanges = () =>

@@ -25,7 +25,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    Z#                      how far the sweep that is under way has come
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
-//   POLICIES         #                       policies: retention, immutable tags, quotas
+//   POLICIES         #                       policies: retention, immutable tags, quotas, sparse indexes
 //   QUOTAS           <policy>                usage of a quota that several repositories share
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories

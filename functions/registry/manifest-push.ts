@@ -2,7 +2,7 @@ import { OUTBOX_DELAY_SECONDS } from '../limits.ts';
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../oci/digest.ts';
 import { digestMismatch, manifestBlobsUnknown, manifestInvalid } from '../oci/errors.ts';
 import { excessIn } from '../oci/json-size.ts';
-import { type Manifest, parseManifest } from '../oci/manifest.ts';
+import { type Manifest, type ManifestReference, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import {
@@ -94,8 +94,11 @@ async function holdAll(registry: Registry, holding: Holding): Promise<void> {
     await commitArrived(registry, holding.repository.name, missing);
     missing = await holdReferences(registry, holding);
   }
-  if (missing.length > 0) throw manifestBlobsUnknown(holding.repository.name, missing);
+  if (missing.length === 0) return;
+  throw manifestBlobsUnknown(holding.repository.name, missing, holding.references.some(isChild));
 }
+
+const isChild = ({ kind }: ManifestReference) => kind !== 'blob';
 
 interface Commit {
   readonly repository: PushTarget;

@@ -22,6 +22,8 @@ export interface Policy {
   readonly immutable?: ImmutableTags;
   /** @default no limit */
   readonly quota?: Quota;
+  /** Whether an index may be pushed of which platforms are missing. @default no, unless another policy says so */
+  readonly sparseIndexes?: true;
 }
 
 /** What goes by itself. A tag that no rule matches stays; so does all that belongs to what stays. */
@@ -171,6 +173,9 @@ export function countsTags(policies: readonly Policy[]): boolean {
     [quota?.each, quota?.together].some((limits) => limits?.tags !== undefined),
   );
 }
+
+/** Whether any of the policies lets an index lack what it lists. */
+export const allowsSparse = ({ policies }: Rules) => policies.some(({ sparseIndexes }) => sparseIndexes);
 
 /** The first of the policies that holds the tag where it is. */
 export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {

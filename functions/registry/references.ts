@@ -4,22 +4,24 @@ import type { ManifestReference } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, type Key, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import { blobKey, edgesTo, lastPartOf, manifestKey, pushKey } from './keys.ts';
+import { allowsSparse } from './policies.ts';
 import { endPush } from './pushes-under-way.ts';
 import type { Registry } from './registry.ts';
-import type { Repository } from './repositories.ts';
+import type { PushTarget } from './repositories.ts';
 import { touchAll } from './touch.ts';
 
 /** A push that is about to make a manifest. */
 export interface Holding {
-  readonly repository: Repository;
+  readonly repository: PushTarget;
   readonly manifest: Digest;
   readonly references: readonly ManifestReference[];
 }
 
-/** Touches all that the manifest refers to, once it is announced. Answers what the repository lacks. */
+/** Touches all that the manifest refers to, once it is announced. Answers what the repository lacks. What an index may lack by a
+ *  policy has an edge all the same: where it comes later, it is the index's. */
 export async function holdReferences(
   registry: Registry,
-  { repository: { name, epoch }, references }: Holding,
+  { repository: { name, epoch, rules }, references }: Holding,
 ): Promise<readonly Digest[]> {
   const wanted = references.flatMap((reference) =>
     candidates(name, reference).map((key) => ({ key, reference })),
@@ -30,7 +32,9 @@ export async function holdReferences(
     const attributes = found[index];
     if (attributes) held.set(reference, attributes);
   }
-  const missing = references.filter((reference) => !held.has(reference) && !reference.optional);
+  const mayLack = ({ kind, optional }: ManifestReference) =>
+    optional || (kind !== 'blob' && allowsSparse(rules));
+  const missing = references.filter((reference) => !held.has(reference) && !mayLack(reference));
   if (missing.length > 0) return missing.map(({ digest }) => digest);
   checkSizes(held);
   return [];

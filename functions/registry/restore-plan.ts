@@ -2,7 +2,8 @@ import type { Digest } from '../oci/digest.ts';
 import { type ManifestReference, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, MAX_OPERATIONS } from '../storage/table.ts';
-import { blobKey, graveKey, manifestKey } from './keys.ts';
+import { blobKey, graveKey, manifestKey, policiesKey } from './keys.ts';
+import { allowsSparse, rulesIn } from './policies.ts';
 import { readObject } from './reading.ts';
 import type { Registry } from './registry.ts';
 import { type Belonging, belongingsOf } from './restore-belongings.ts';
@@ -67,6 +68,7 @@ class Planner {
   readonly #order = new Set<Digest>();
   readonly #tags = new Map<Digest, Tag[]>();
   readonly #left: { digest: Digest; reason: string }[] = [];
+  #isSparse = false;
 
   constructor(registry: Registry, name: RepositoryName) {
     this.#registry = registry;
@@ -74,6 +76,7 @@ class Planner {
   }
 
   async plan(root: Digest, since: number | undefined): Promise<RestorePlan> {
+    this.#isSparse = allowsSparse(rulesIn(await this.#registry.table.get(policiesKey), this.#name));
     const missing = await this.#include(root);
     if (missing.length > 0) return { pieces: [], missing, left: [] };
     const deletedAt = this.#states.get(root)?.deletedAt;
@@ -134,6 +137,8 @@ class Planner {
     if (walk.seen.has(digest)) return;
     walk.seen.add(digest);
     if (!manifest && !grave) {
+      const isListed = walk.seen.size > 1; // by what is restored
+      if (isListed && this.#isSparse) return;
       if (kind === 'child' && (await this.#lacking([digest])).length === 0) return;
       walk.missing.push(
         `manifest ${digest} is not here any more: it never was, or it was deleted and its quarantine is over`,

@@ -177,6 +177,18 @@ describe('two clients on one upload', () => {
     }
   });
 
+  it('of which one has lost its connection and the host does not know, are one: it goes on', async () => {
+    const upload = await startUpload();
+    const halfOpen = await openConnection();
+    const head = `PATCH ${upload} HTTP/1.1\r\n${HOST}Content-Length: ${first.length}\r\n\r\n`;
+    await halfOpen.write(head, first.subarray(0, 70_000));
+    expect(await send('PATCH', upload, first)).toBe(202);
+    const next = { 'Content-Range': `${first.length}-${content.size - 1}` };
+    expect(await send('PATCH', upload, rest, next)).toBe(202);
+    expect(await send('PUT', `${upload}?digest=${content.digest}`, new Uint8Array())).toBe(201);
+    await expectReadable(content);
+  });
+
   it('streaming without offsets, are put one after the other or one is refused', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const upload = await startUpload();

@@ -334,3 +334,42 @@ it('reads a directory once for many pages of a list, and anew for a new list', a
   expect(await listAll()).toEqual(['blobs/00000000-0000-4000-8000-000000000000', ...keys.slice(30)]);
   expect(read).toBe(2);
 });
+
+describe('a request beside another one to the same upload', () => {
+  const chunk = { isCurrent: agree, commit: agree };
+  const whole = Buffer.from('the whole');
+
+  it('takes its turn where the client of that one is silent, and nothing of that is added', async () => {
+    const store = await DirectoryBlobStore.open(await scratch(), realDisk, 20);
+    const upload = await start(store);
+    const begun = Promise.withResolvers<void>();
+    const pieces = [Buffer.from('the wh')];
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const piece = pieces.pop();
+      if (piece) controller.enqueue(piece);
+      else begun.resolve(); // and never again
+    };
+    const silent = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 });
+    const first = store.append(upload, silent, chunk);
+    await begun.promise;
+    const second = store.append(upload, bodyOf(whole), chunk);
+    await expect(first).rejects.toMatchObject({ status: 408 });
+    expect(await second).toMatchObject({ is: 'appended', upload: { offset: whole.length } });
+    expect(await close(store, { ...upload, offset: whole.length }, whole, {})).toEqual({ is: 'closed' });
+    expect(await textOf(store, upload, whole.length)).toBe(`${whole}`);
+  });
+
+  it('is told so where that one goes on', async () => {
+    const store = await DirectoryBlobStore.open(await scratch(), realDisk, 200);
+    const upload = await start(store);
+    const pieces = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+    const first = store.append(upload, new ReadableStream({ start: pieces.resolve }), chunk);
+    const controller = await pieces.promise;
+    const second = store.append(upload, bodyOf(whole), chunk);
+    const timer = setInterval(() => controller.enqueue(Buffer.from('x')), 5);
+    expect(await second).toEqual({ is: 'busy' });
+    clearInterval(timer);
+    controller.close();
+    expect(await first).toMatchObject({ is: 'appended' });
+  });
+});

@@ -36,7 +36,7 @@ export class Stores {
       return;
     }
     const disk = scheduledDisk(this.#world);
-    this.#directory = await DirectoryBlobStore.open(ROOT, plant.disk?.(disk) ?? disk);
+    this.#directory = await DirectoryBlobStore.open(ROOT, plant.disk?.(disk) ?? disk, 0);
   }
 
   /** On AWS each process has a store of its own; on one machine all have the same. */

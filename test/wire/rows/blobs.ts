@@ -59,6 +59,23 @@ const reads: Group = {
       ],
     },
     {
+      title:
+        'end-2: If-Match with the ETag, or any, is as without it, with another one 412 (RFC 9110, 13.1.1)',
+      steps: [
+        pushBlob(alphabet),
+        ...[`"${alphabet.digest}"`, '*', `"other", "${alphabet.digest}"`].map((etags) => ({
+          send: `GET ${url}`,
+          headers: { 'If-Match': etags },
+          expect: { ...whole, body: alphabet },
+        })),
+        ...['GET', 'HEAD'].map((method) => ({
+          send: `${method} ${url}`,
+          headers: { 'If-Match': '"other"' },
+          expect: { status: 412, code: 'DENIED' } as const,
+        })),
+      ],
+    },
+    {
       title: 'end-2: a digest the repository does not have is BLOB_UNKNOWN',
       steps: [
         pushBlob(alphabet),
