@@ -65,8 +65,11 @@ export async function openTarget(
   return await STARTERS[name](data, options);
 }
 
-/** How far away DynamoDB and S3 are, and how long transactions run there. */
-type TargetOptions = Pick<StoresOptions, 'latencyMs' | 'transactionMs'>;
+/** How far away DynamoDB and S3 are, how long transactions run there, and what the registry calls itself. */
+type TargetOptions = Pick<StoresOptions, 'latencyMs' | 'transactionMs'> & {
+  /** @default where it listens */
+  readonly publicUrl?: string;
+};
 
 const STARTERS: Readonly<Record<TargetName, (data: string, options: TargetOptions) => Promise<Target>>> = {
   embedded: startEmbedded,
@@ -76,8 +79,8 @@ const STARTERS: Readonly<Record<TargetName, (data: string, options: TargetOption
     startFront(data, options, { STOWAGE_STREAM_HOST: 'instance', STOWAGE_DOWNLOADS: 'cdn' }),
 };
 
-async function startEmbedded(data: string): Promise<Target> {
-  const host = await startNodeHost(data, { STOWAGE_STORE: 'directory' });
+async function startEmbedded(data: string, { publicUrl = '' }: TargetOptions): Promise<Target> {
+  const host = await startNodeHost(data, { STOWAGE_STORE: 'directory', STOWAGE_PUBLIC_URL: publicUrl });
   return { ...host, admin: await adminIn(host.log) };
 }
 
@@ -91,7 +94,8 @@ async function startOnAws(data: string, options: TargetOptions): Promise<Target>
   if (!stores) throw new TargetUnavailable();
   try {
     const admin = await makeFirstAdmin(stores.environment);
-    const host = await startNodeHost(data, { ...stores.environment, STOWAGE_STORE: 'aws' });
+    const named = { STOWAGE_STORE: 'aws', STOWAGE_PUBLIC_URL: options.publicUrl ?? '' };
+    const host = await startNodeHost(data, { ...stores.environment, ...named });
     const stop = async () => {
       await host.stop();
       await stores.stop();
@@ -106,7 +110,7 @@ async function startOnAws(data: string, options: TargetOptions): Promise<Target>
 /** It starts its stores itself, so whether it can is found out first. */
 async function startFront(
   data: string,
-  { latencyMs = 0, transactionMs }: TargetOptions,
+  { latencyMs = 0, transactionMs, publicUrl = '' }: TargetOptions,
   environment: Environment = {},
 ): Promise<Target> {
   const dynamodb = await startDynamoDb();
@@ -118,6 +122,7 @@ async function startFront(
     STOWAGE_DOWNLOADS: 's3',
     STOWAGE_AWS_LATENCY_MS: `${latencyMs}`,
     STOWAGE_AWS_TRANSACTION_MS: `${transactionMs ?? ''}`,
+    STOWAGE_PUBLIC_URL: publicUrl,
     ...environment,
   };
   const host = await startHost('test/aws/main.ts', data, 'STOWAGE_FRONT_PORT', settings);

@@ -60,10 +60,8 @@ export interface Client {
   readonly refusedByStatus?: boolean;
   /** Whether only a version of today can do this, which `--modern` brings. @default false */
   readonly isModern?: boolean;
-  /** Absent if one of these is not on the PATH. */
+  /** Absent if one of these is not on the PATH, and Go cannot make it. */
   readonly programs: readonly string[];
-  /** What `go install` makes it from where there is Go. */
-  readonly goModule?: string;
   open(desk: Desk): Promise<Session>;
 }
 

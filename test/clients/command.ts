@@ -42,8 +42,7 @@ export class CommandError extends Error {
     outcome: string,
     { stdout, stderr, seconds: ran }: { stdout: string; stderr: string; seconds: number },
   ) {
-    const output = stderr === '' ? stdout : stderr;
-    super(`${command}\n${outcome}\n${output.trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
+    super(`${command}\n${outcome}\n${(stdout + stderr).trim().slice(-REPORTED_OUTPUT_CHARACTERS)}`);
     this.stdout = stdout;
     this.stderr = stderr;
     this.seconds = ran;

@@ -7,7 +7,6 @@ export const crane: Client = {
   name: 'crane',
   sends: 'PATCH',
   programs: ['crane'],
-  goModule: 'github.com/google/go-containerregistry/cmd/crane@v0.20.7',
   loginIsBlind: true,
   open,
 };

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type Client,
   type Copy,
@@ -25,17 +26,23 @@ export const ctr: Client = {
 const CONTENT = 'io.containerd.content.v1.content/blobs/sha256';
 
 /** The native snapshotter unpacks on any file system; the CRI plugin wants a network we do not have. */
-const configOf = (desk: Desk) => `
+const configOf = (directory: string) => `
 version = 2
-root = "${desk.file('root')}"
-state = "${desk.file('state')}"
+root = "${directory}/root"
+state = "${directory}/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-  address = "${desk.file('containerd.sock')}"
+  address = "${directory}/containerd.sock"
 `;
 
+/** Of a daemon that keeps everything in `directory`, its socket `containerd.sock` too. */
+export async function containerdArguments(directory: string): Promise<string[]> {
+  const file = join(directory, 'config.toml');
+  await writeFile(file, configOf(directory));
+  return ['--config', file, '--log-level', 'warn'];
+}
+
 async function open(desk: Desk): Promise<Session> {
-  await writeFile(desk.file('config.toml'), configOf(desk));
   const ctrRun = (...args: string[]) =>
     desk.run('ctr', args, {
       env: {
@@ -46,7 +53,7 @@ async function open(desk: Desk): Promise<Session> {
     });
   const daemon = await startDaemon({
     program: 'containerd',
-    args: ['--config', desk.file('config.toml'), '--log-level', 'warn'],
+    args: await containerdArguments(desk.directory),
     env: desk.env,
     log: desk.file('containerd.log'),
     answers: () => ctrRun('version'),

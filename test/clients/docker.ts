@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type Client,
   type Copy,
@@ -46,6 +47,17 @@ const INSPECT: Readonly<Record<Store, string>> = {
   containerd: '{{json .RootFS.Layers}}',
 };
 
+/** Of a daemon that keeps everything in `directory`, its socket `docker.sock` too. */
+export async function dockerdArguments(directory: string, store: Store): Promise<string[]> {
+  const file = (name: string) => join(directory, name);
+  const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
+  const places = ['--data-root', file('data-root'), '--exec-root', file('exec-root')];
+  const socket = ['--host', `unix://${file('docker.sock')}`, '--pidfile', file('docker.pid')];
+  const config = { features: { 'containerd-snapshotter': store === 'containerd' } };
+  await writeFile(file('daemon.json'), JSON.stringify(config));
+  return [...network, ...places, ...socket, '--config-file', file('daemon.json')];
+}
+
 async function open(desk: Desk, store: Store): Promise<Session> {
   const session = new DockerSession(desk, store);
   await session.start();
@@ -71,17 +83,11 @@ class DockerSession implements Session {
   }
 
   async start(): Promise<void> {
-    const { env, file } = { env: this.#desk.env, file: (name: string) => this.#desk.file(name) };
-    const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
-    const places = ['--data-root', file('data-root'), '--exec-root', file('exec-root')];
-    const socket = ['--host', `unix://${file('docker.sock')}`, '--pidfile', file('docker.pid')];
-    const config = { features: { 'containerd-snapshotter': this.#store === 'containerd' } };
-    await writeFile(file('daemon.json'), JSON.stringify(config));
     this.#daemon = await startDaemon({
       program: 'dockerd',
-      args: [...network, ...places, ...socket, '--config-file', file('daemon.json')],
-      env,
-      log: file('dockerd.log'),
+      args: await dockerdArguments(this.#desk.directory, this.#store),
+      env: this.#desk.env,
+      log: this.#desk.file('dockerd.log'),
       answers: () => this.#docker('version'),
     });
     const format = '{{.Client.Version}}, daemon {{.Server.Version}}';

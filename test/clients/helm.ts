@@ -9,7 +9,6 @@ export const helm: Client = {
   name: 'helm',
   sends: 'PUT',
   programs: ['helm'],
-  goModule: 'helm.sh/helm/v3/cmd/helm@v3.21.4',
   hasNoIndex: true,
   open,
 };

@@ -6,6 +6,8 @@ interface OriginCount {
   readonly requests: number;
   /** Bytes of layers and configs that were sent there. */
   readonly uploadBytes: number;
+  /** Bytes of bodies that it answered with. */
+  readonly bytesOut: number;
 }
 
 export type Counts = Readonly<Record<'api' | 'blobs' | 'stream', OriginCount>>;

@@ -9,10 +9,13 @@ import type { Client } from './client.ts';
 import { CLIENTS } from './clients.ts';
 import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
 import { stopDaemons } from './daemons.ts';
+import type { Errand } from './errands/errand.ts';
+import { ERRANDS } from './errands/errands.ts';
 import { whyAbsent } from './go-tools.ts';
-import { FULL, makeTestImages, SMALL } from './image.ts';
+import { FULL, makeTestImages, SMALL, type TestImages } from './image.ts';
 import { Lanes } from './lanes.ts';
 import { modernClients } from './modern.ts';
+import { NamedRegistry } from './named-registry.ts';
 import { Registry } from './registry.ts';
 import { Report, Skip } from './report.ts';
 import { type AskOptions, askClient } from './round-trip.ts';
@@ -21,6 +24,8 @@ import { removeTree } from './scratch.ts';
 let cleaning: Promise<void> | undefined;
 let target: Target | undefined;
 const targetName = chosenTarget();
+/** The one that has a front door and no stream host. */
+const refusesPatches = targetName === 'front';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -29,8 +34,8 @@ const { values, positionals } = parseArgs({
     largest: { type: 'string' },
   },
 });
-const chosen = chooseClients(positionals);
 const onlyIdentity = values.identity;
+const chosen = choose(positionals);
 const id = randomBytes(4).toString('hex');
 // In lower case throughout: podman makes the name of an image of it.
 const directory = join(tmpdir(), `stowage-clients-${id}`);
@@ -59,10 +64,26 @@ async function askAll(): Promise<void> {
   const path = searchPath([...modern, tools]);
   const accounts = new Accounts(registry);
   const lanes = target?.harness === undefined ? undefined : new Lanes(target.harness);
-  const refusesPatches = targetName === 'front'; // the one that has a front door and no stream host
   const people = { registry, accounts, images, prefix, path };
   const options = { ...people, directory, report, onlyIdentity, lanes, refusesPatches };
-  for (const client of chosen) await ask(client, tools, options);
+  for (const client of chosen.clients) await ask(client, tools, options);
+  if (chosen.errands.length > 0) await doErrands(images, path, tools);
+}
+
+/** On a registry of their own, which has a name and TLS. */
+async function doErrands(images: TestImages, path: string, tools: string): Promise<void> {
+  if (refusesPatches) return report.skip('errands', 'everything', 'most of these clients cannot push here');
+  const place = join(directory, 'errands');
+  await mkdir(place);
+  const open = () => NamedRegistry.open(targetName, join(place, 'named'));
+  const named = await report.check('errands', 'have a registry with a name and TLS', open);
+  if (named === undefined) return;
+  const options = { named, images, path, tools, report, isModern: values.modern, isRequired };
+  try {
+    for (const { name, run } of chosen.errands) await run({ ...options, directory: join(place, name) });
+  } finally {
+    await named.close();
+  }
 }
 
 /** The directory to put on the PATH first. */
@@ -73,9 +94,9 @@ function installModern(cache: string): Promise<string[] | undefined> {
 }
 
 async function ask(client: Client, tools: string, options: AskOptions): Promise<void> {
-  const absent = await whyAbsent(client, options.path, tools);
+  const absent = await whyAbsent(client.programs, options.path, tools);
   if (absent === undefined) await askClient(client, options);
-  else if (isRequired(client)) report.fail(client.name, 'is required', absent);
+  else if (isRequired(client.name)) report.fail(client.name, 'is required', absent);
   else report.skip(client.name, 'everything', absent);
 }
 
@@ -93,14 +114,16 @@ async function openRegistry(): Promise<Registry> {
   return new Registry(target.url, target.admin);
 }
 
-function chooseClients(names: readonly string[]): readonly Client[] {
-  const unknown = names.filter((name) => !CLIENTS.some((client) => client.name === name));
-  if (unknown.length > 0) {
-    const known = CLIENTS.map((client) => client.name).join(' ');
-    throw new Error(`no client is called ${unknown.join(' or ')}; there are ${known}`);
-  }
+function choose(names: readonly string[]): { clients: readonly Client[]; errands: readonly Errand[] } {
+  const known = [...CLIENTS, ...ERRANDS].map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new Error(`nothing is called ${unknown.join(' or ')}; there are ${known.join(' ')}`);
   const able = CLIENTS.filter((client) => values.modern || !client.isModern);
-  return names.length === 0 ? able : able.filter((client) => names.includes(client.name));
+  const runsErrands = targetName === 'embedded' && !onlyIdentity;
+  if (names.length === 0) return { clients: able, errands: runsErrands ? ERRANDS : [] };
+  const isNamed = ({ name }: { readonly name: string }) => names.includes(name);
+  return { clients: able.filter(isNamed), errands: ERRANDS.filter(isNamed) };
 }
 
 /** What the images are made of: `--largest` is the size of the big layer, in MB. */
@@ -113,9 +136,9 @@ function sizes() {
 }
 
 /** STOWAGE_REQUIRE_CLIENTS is `all`, or names with commas between them. */
-function isRequired(client: Client): boolean {
+function isRequired(name: string): boolean {
   const required = (process.env['STOWAGE_REQUIRE_CLIENTS'] ?? '').split(',');
-  return required.includes('all') || required.includes(client.name);
+  return required.includes('all') || required.includes(name);
 }
 
 /** Ends all that was started, then removes all that was written; a second call waits for the first. */

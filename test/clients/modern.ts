@@ -10,7 +10,18 @@ const SUITE = 'sid';
 const INSTALL_TIMEOUT_SECONDS = 900;
 
 const PACKAGES = [
-  ...['docker.io', 'docker-cli', 'containerd', 'runc', 'podman', 'skopeo', 'buildah', 'crane', 'oras'],
+  ...[
+    'docker.io',
+    'docker-cli',
+    'docker-buildx',
+    'containerd',
+    'runc',
+    'podman',
+    'skopeo',
+    'buildah',
+    'crane',
+    'oras',
+  ],
   ...['cosign', 'notation', 'ca-certificates', 'xz-utils'],
 ];
 
@@ -71,6 +82,7 @@ exec unshare --mount --propagation private sh -c '
   set -e
   mount --bind "${root}" "${root}" # dockerd wants its root to be a mount
   for each in proc sys dev; do mount --rbind "/$each" "${root}/$each"; done
+  mount --bind /etc/hosts "${root}/etc/hosts"
   mkdir -p "${root}${directory}" "${root}/var/lib/containers/cache"
   mount --bind "${directory}" "${root}${directory}"
   mount --bind "$XDG_CACHE_HOME" "${root}/var/lib/containers/cache"

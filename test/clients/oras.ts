@@ -9,7 +9,6 @@ export const oras: Client = {
   name: 'oras',
   sends: 'PUT',
   programs: ['oras'],
-  goModule: 'oras.land/oras/cmd/oras@v1.3.3',
   open,
 };
 

@@ -12,7 +12,6 @@ export const regctl: Client = {
   name: 'regctl',
   sends: 'PUT',
   programs: ['regctl'],
-  goModule: 'github.com/regclient/regclient/cmd/regctl@v0.11.5',
   open,
 };
 

@@ -88,6 +88,17 @@ export class Registry {
     return { digest, blobs, bytes, largeBytes };
   }
 
+  /** Has the tag not be there, whether it was or not. */
+  async removeTag(repository: string, tag: string): Promise<void> {
+    const response = await fetch(`${this.url}/v2/${repository}/manifests/${tag}`, {
+      method: 'DELETE',
+      headers: { Authorization: `Bearer ${await this.token(`repository:${repository}:delete`)}` },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_SECONDS * 1000),
+    });
+    if (![202, 404].includes(response.status))
+      throw await unexpected(`DELETE ${repository}:${tag}`, response);
+  }
+
   /** The referrers of `digest`: by the API, else by the tag that stands in for it where there is no API. */
   async referrers(repository: string, digest: string): Promise<readonly string[]> {
     const fallback = `/v2/${repository}/manifests/${digest.replace(':', '-')}`;

@@ -82,7 +82,7 @@ async function openWorkers(registry: Registry): Promise<Worker[]> {
   const path = searchPath([join(cache, 'bin')]);
   const workers: Worker[] = [];
   for (const client of names.map(clientNamed)) {
-    const absent = await whyAbsent(client, path, join(cache, 'bin'));
+    const absent = await whyAbsent(client.programs, path, join(cache, 'bin'));
     if (absent !== undefined) {
       report.fail(client.name, 'is required', absent);
       continue;
