@@ -119,6 +119,35 @@ export interface Restoration {
   readonly next?: string;
 }
 
+export interface TrashEntry {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly deletedAt: string;
+  readonly deletedBy?: string;
+  readonly reason?: string;
+  /** Absent of a tag whose manifest is there. */
+  readonly until?: string;
+}
+
+export interface Purged {
+  readonly repository: string;
+  readonly kind: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly tags: readonly string[];
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface PurgeResult {
+  readonly entries: readonly Purged[];
+  readonly remaining: boolean;
+  readonly next?: string;
+  /** Of the whole registry only. */
+  readonly objects?: readonly string[];
+}
+
 export interface AuditRecord {
   readonly time: string;
   readonly principal: string;

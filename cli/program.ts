@@ -19,6 +19,7 @@ import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
 import { addTagCommands } from './commands/tags.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addTrashCommands } from './commands/trash.ts';
 import { addUserCommands } from './commands/users.ts';
 import { version } from './exchange.ts';
 
@@ -63,6 +64,7 @@ export function createProgram(): Command {
   addSweepCommand(program);
   addScanCommand(program);
   addRestoreCommand(program);
+  addTrashCommands(program);
   addRetentionCommand(program);
   addPolicyCommands(program);
   addAuditCommand(program);

@@ -21,6 +21,7 @@ const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
 const retention = () => import('./retention.ts');
+const trash = () => import('./trash.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
@@ -86,12 +87,15 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep, 200),
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
+  read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
+  change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),
   change('DELETE', REPOSITORY, 'repository.delete', repositories),
+  change('POST', `${BASE}/purge`, 'registry.purge', trash, 200),
   read(`${BASE}/audit`, 'audit.list', audit),
 ] as const;
 

@@ -208,6 +208,7 @@ export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartit
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;
 export const afterBlob = (digest: Digest) => `B#${digest}`;
+export const afterGrave = (digest: Digest) => `G#${digest}`;
 /** What an edge points at; `lastPartOf` is the manifest that it comes from. */
 export const targetOf = ({ key }: Item) => key.sort.split('#')[1] as Digest;
 

@@ -11,7 +11,7 @@ import {
   MAX_OPERATIONS,
   type Operation,
 } from '../storage/table.ts';
-import { blobKey, edgeKey, edgesTo, lastPartOf, manifestKey, pushKey } from './keys.ts';
+import { blobKey, edgeKey, edgesTo, graveKey, lastPartOf, manifestKey, pushKey } from './keys.ts';
 import { endPush } from './pushes-under-way.ts';
 import type { Registry } from './registry.ts';
 import type { Repository } from './repositories.ts';
@@ -94,6 +94,20 @@ export async function manifestsUsing(
     if (existing.length > 0) return existing;
   }
   return [];
+}
+
+/** Manifests that use `target`, those that are deleted and can be brought back as well. */
+export async function* holdersOf(
+  registry: Registry,
+  name: RepositoryName,
+  target: Digest,
+): AsyncGenerator<Digest> {
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    // In this order: one that is deleted meanwhile is among the graves.
+    const there = await registry.table.getMany(users.map((digest) => manifestKey(name, digest)));
+    const buried = await registry.table.getMany(users.map((digest) => graveKey(name, digest)));
+    yield* users.filter((_, index) => there[index] ?? buried[index]);
+  }
 }
 
 /** Who uses what is marked as going: manifests, of which there are none where it may go; and pushes under way, each by

@@ -1,9 +1,11 @@
 import type { Digest } from '../oci/digest.ts';
 import { conflict, manifestUnknown, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { MAX_OPERATIONS } from '../storage/table.ts';
 import { graveKey, manifestKey, tagKey } from './keys.ts';
 import { putManifest } from './manifest-push.ts';
 import { isImmutable, listPolicies, policiesFor } from './policies.ts';
+import { charge, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { entriesOf, type Goal, type Restored, rootEntries } from './restore-entries.ts';
@@ -137,14 +139,42 @@ async function reach(
     const plan = await planRestore(registry, name, goal.digest, goal.at);
     if (plan.missing.length > 0) throw conflict(plan.missing.join('; '));
     await requireMovable(registry, name, goal, before);
-    const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
+    const steps = stepsOf(plan.pieces, goal, before);
+    await requireTags(registry, name, steps);
+    const isDone = options.dryRun || (await pushAll(registry, name, steps, options));
     if (isDone === LOST) return LOST;
-    const moves = goal.tag !== undefined && before !== goal.digest && !options.dryRun;
-    if (isDone && moves && (await pushAgain(registry, name, goal.digest, [goal.tag])) === LOST) return LOST;
     return isDone
       ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
       : { entries: [], remaining: true };
   });
+}
+
+/** A manifest and the tags that are put on it with it. */
+type RestoreStep = Pick<Piece, 'digest' | 'tags'>;
+
+/** What was asked for comes last, and its tag in the transaction that brings the manifest: whoever dies before has it asked for
+ *  again, and where the tag is refused, the manifest is not there without it. */
+function stepsOf(pieces: readonly Piece[], { tag, digest }: Goal, before: Digest | undefined): RestoreStep[] {
+  const root = pieces.find((piece) => piece.digest === digest);
+  const moved = tag !== undefined && before !== digest ? [tag] : [];
+  const others = pieces.filter((piece) => piece !== root);
+  return root || moved.length > 0 ? [...others, { digest, tags: [...(root?.tags ?? []), ...moved] }] : others;
+}
+
+/** DENIED before anything is done where a quota has no room for the tags. */
+async function requireTags(
+  registry: Registry,
+  name: RepositoryName,
+  steps: readonly RestoreStep[],
+): Promise<void> {
+  const tags = [...new Set(steps.flatMap((step) => step.tags))];
+  let absent = 0;
+  for (let start = 0; start < tags.length; start += MAX_OPERATIONS) {
+    const batch = tags.slice(start, start + MAX_OPERATIONS);
+    const found = await registry.table.getMany(batch.map((tag) => tagKey(name, tag)));
+    absent += found.filter((tag) => tag === undefined).length;
+  }
+  if (absent > 0) await charge(registry, await rulesFor(registry, name), { tags: absent });
 }
 
 async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | undefined) {
@@ -156,10 +186,10 @@ async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | un
 async function pushAll(
   registry: Registry,
   name: RepositoryName,
-  pieces: readonly Piece[],
+  steps: readonly RestoreStep[],
   { until }: RestoreOptions,
 ): Promise<boolean | typeof LOST> {
-  for (const [index, { digest, tags }] of pieces.entries()) {
+  for (const [index, { digest, tags }] of steps.entries()) {
     // One at least, so that whoever asks again and again comes to an end.
     if (index > 0 && registry.now() >= until) return false;
     if ((await pushAgain(registry, name, digest, tags)) === LOST) return LOST;

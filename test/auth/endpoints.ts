@@ -108,6 +108,12 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'DELETE /api/v1/repositories/<name>/-/tags/<tag>': managed('deleter', '/-/tags/v1'),
   'GET /api/v1/repositories/<name>/-/tags/<tag>/history': managed('viewer', '/-/tags/v1/history'),
   'POST /api/v1/repositories/<name>/-/restore': managed('repositoryAdmin', '/-/restore', { tag: 'v1' }),
+  'GET /api/v1/repositories/<name>/-/trash': managed('repositoryAdmin', '/-/trash'),
+  'POST /api/v1/repositories/<name>/-/purge': managed('repositoryAdmin', '/-/purge', {
+    digest: DIGEST,
+    dryRun: true,
+  }),
+  'POST /api/v1/purge': admin('/purge', { digest: DIGEST, dryRun: true }),
   'GET /api/v1/audit': {
     rule: 'repositoryAdmin',
     hides: false,
