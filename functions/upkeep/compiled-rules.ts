@@ -2,7 +2,7 @@ import { anyGlobOf, grouperOf } from '../oci/glob.ts';
 import { parseVersion } from '../oci/version.ts';
 import type { Policy } from '../registry/policies.ts';
 import { type Among, MAX_PLACES, type TagRule, type UntaggedRule, type Where } from '../registry/retention-policy.ts';
-import type { ImageFacts } from './retention-facts.ts';
+import type { ImageFacts } from './rule-facts.ts';
 
 type Matches = (text: string) => boolean;
 

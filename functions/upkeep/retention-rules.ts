@@ -10,9 +10,9 @@ import {
   compile,
 } from './compiled-rules.ts';
 import { type Place, type Ranked, Rankings } from './ranking.ts';
-import type { Gone, Kept, Need, Sibling, TagFacts, UntaggedFacts, Verdict } from './retention-facts.ts';
+import type { Gone, Kept, Need, Sibling, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
 
-export type { ImageFacts, TagFacts, UntaggedFacts, Verdict } from './retention-facts.ts';
+export type { ImageFacts, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Reproducible builds say that they were built in 1970, or in 1980. */
@@ -51,9 +51,9 @@ export class RetentionRules {
 
   /** Counts a tag, in any order. */
   observe(facts: TagFacts): void {
-    const stands = this.#whyStands(facts) !== undefined;
+    const doesStand = this.stands(facts) !== undefined;
     for (const rule of [...this.#rules.tags, ...this.#rules.untagged]) {
-      const isOwn = isTagRule(rule) && !stands && this.#applies(rule, facts);
+      const isOwn = isTagRule(rule) && !doesStand && this.#applies(rule, facts);
       const isCounted = rule.among ? rule.among.tags?.(facts.tag) : isOwn;
       const group = isTagRule(rule) ? rule.groupOf(facts.tag) : '';
       if (!isCounted || group === undefined) continue;
@@ -90,8 +90,8 @@ export class RetentionRules {
 
   /** A pin keeps, then any clause of any rule that matches; a tag that no rule matches stays. */
   judge(facts: TagFacts): Verdict {
-    const stands = this.#whyStands(facts);
-    if (stands !== undefined) return keep(stands);
+    const why = this.stands(facts);
+    if (why !== undefined) return keep(why);
     let needs: Need | undefined;
     let gone: Gone | undefined;
     for (const rule of this.#rules.tags) {
@@ -121,7 +121,7 @@ export class RetentionRules {
   }
 
   /** Why no rule is asked, and it takes no place. */
-  #whyStands({ tag, isHeld, restoredAt }: Sibling & { readonly isHeld?: boolean }): string | undefined {
+  stands({ tag, isHeld, restoredAt }: Sibling & { readonly isHeld?: boolean }): string | undefined {
     const pin = this.#rules.pins.find(({ matches }) => matches(tag));
     if (pin) return `policy ${pin.policy} pins it`;
     if (isHeld) return 'it is held';
@@ -143,8 +143,8 @@ export class RetentionRules {
     if (names.length === 0) return undefined;
     const isImage = isImageOf(rule, facts);
     if (isImage !== true) return isImage === 'unknown' ? { needs: 'image' } : undefined;
-    const pinned = rule.byImage ? facts.siblings?.find((sibling) => this.#whyStands(sibling)) : undefined;
-    if (pinned) return keep(`tag ${pinned.tag} of its image stays: ${this.#whyStands(pinned)}`);
+    const pinned = rule.byImage ? facts.siblings?.find((sibling) => this.stands(sibling)) : undefined;
+    if (pinned) return keep(`tag ${pinned.tag} of its image stays: ${this.stands(pinned)}`);
     const why = this.#whyStays(rule, facts, names);
     if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
     if (why && 'needs' in why) return why;
