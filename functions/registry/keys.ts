@@ -16,6 +16,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
 //                    M#<digest>              manifest
 //                    N#<shard>               names of tags: all that a list needs
+//                    O#<digest>              hold: what somebody keeps from retention, and why
 //                    P#<tag or digest>       when that was last pulled
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
@@ -75,6 +76,7 @@ export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `S#${subject}#${digest}`);
+export const retentionHoldKey = (name: RepositoryName, digest: Digest) => inRepository(name, `O#${digest}`);
 export const holdKey = (name: RepositoryName, id: string) => inRepository(name, `W#${id}`);
 export const uploadEntryKey = (
   name: RepositoryName,
@@ -137,14 +139,16 @@ export const tagIndexesOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),
   prefix: 'I#',
 });
+/** Past all entries of a manifest. */
+export const afterTagIndexOf = (digest: Digest) => `I#${digest}$`;
 export const allReferrersOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),
   prefix: 'S#',
 });
-/** What is left of what a repository had, and harms nobody: graves of referrers, history, pulls, and what quotas and a
+/** What is left of what a repository had, and harms nobody: graves of referrers, history, holds, pulls, and what quotas and a
  *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['J#', 'H#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['J#', 'H#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
 
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
@@ -163,6 +167,10 @@ export const referrersOf = (name: RepositoryName, subject: Digest) => ({
 });
 export const afterReferrer = (subject: Digest, digest: Digest) => `S#${subject}#${digest}`;
 
+export const retentionHoldsOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'O#',
+});
 export const holdsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'W#' });
 export const uploadsOf = (name: RepositoryName, caller: string | undefined) => ({
   partition: callerPartition(caller),
@@ -208,7 +216,8 @@ export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartit
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;
 export const afterBlob = (digest: Digest) => `B#${digest}`;
-/** What an edge points at; `lastPartOf` is the manifest that it comes from. */
+export const afterManifest = (digest: Digest) => `M#${digest}`;
+/** What an edge points at, of which `lastPartOf` is the manifest that it comes from; the manifest of an entry of the tag index. */
 export const targetOf = ({ key }: Item) => key.sort.split('#')[1] as Digest;
 
 export const linkersOf = (digest: Digest) => ({ partition: digestPartition(digest), prefix: 'L#' });

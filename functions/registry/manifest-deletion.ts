@@ -92,7 +92,11 @@ async function tagOperations(
   const isOn = (_: Tag, index: number) => found[index]?.['digest'] === digest;
   const moved = tags.filter((tag, index) => !isOn(tag, index));
   const operations = [
-    ...removeTags(registry, name, tags.filter(isOn), digest),
+    ...removeTags(
+      registry,
+      name,
+      tags.flatMap((tag, index) => (found[index]?.['digest'] === digest ? [{ tag, found: found[index] }] : [])),
+    ),
     ...moved.map((tag) => ({ remove: tagIndexKey(name, digest, tag) })),
   ];
   return { operations, more: entries.length > TAGS_PER_WRITE };

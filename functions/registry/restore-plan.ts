@@ -20,8 +20,8 @@ export interface Piece {
   readonly digest: Digest;
   /** Whether it is deleted; else only `tags` are to be put on it. */
   readonly isBuried: boolean;
-  /** Those that were deleted with what they belong to: cosign's. */
-  readonly tags: readonly Tag[];
+  /** Those that were deleted with what they belong to: cosign's; each with when it was put there, milliseconds since 1970. */
+  readonly tags: ReadonlyMap<Tag, number>;
   /** For people: when and why it was deleted. */
   readonly reason: string;
 }
@@ -65,7 +65,7 @@ class Planner {
   readonly #name: RepositoryName;
   readonly #states = new Map<Digest, State>();
   readonly #order = new Set<Digest>();
-  readonly #tags = new Map<Digest, Tag[]>();
+  readonly #tags = new Map<Digest, Map<Tag, number>>();
   readonly #left: { digest: Digest; reason: string }[] = [];
 
   constructor(registry: Registry, name: RepositoryName) {
@@ -91,13 +91,14 @@ class Planner {
   async #includeBelonging({ digest, tag }: Belonging): Promise<void> {
     const missing = await this.#include(digest);
     if (missing.length > 0) this.#left.push({ digest, reason: missing.join('; ') });
-    else if (tag) this.#tags.set(digest, [...(this.#tags.get(digest) ?? []), tag]);
+    else if (tag)
+      this.#tags.set(digest, new Map([...(this.#tags.get(digest) ?? []), [tag.name, tag.taggedAt]]));
   }
 
   #pieceOf(digest: Digest): Piece[] {
-    const tags = this.#tags.get(digest) ?? [];
+    const tags = this.#tags.get(digest) ?? new Map<Tag, number>();
     const { isThere, reason } = this.#states.get(digest) ?? { isThere: true, reason: '' };
-    return isThere && tags.length === 0 ? [] : [{ digest, isBuried: !isThere, tags, reason }];
+    return isThere && tags.size === 0 ? [] : [{ digest, isBuried: !isThere, tags, reason }];
   }
 
   /** Adds the manifest and what it needs to the order, or answers what is missing for that. */

@@ -8,7 +8,7 @@ import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { entriesOf, type Goal, type Restored, rootEntries } from './restore-entries.ts';
 import { bytesOf, type Piece, planRestore } from './restore-plan.ts';
-import { moveBefore, tagHistory, tagsEver } from './tag-history.ts';
+import { lastPlaceOf, lastTaggedOn, placeAt, tagsEver } from './tag-history.ts';
 
 export type { Restored } from './restore-entries.ts';
 
@@ -52,11 +52,13 @@ async function goalOf(
   tag: Tag,
   { digest, at }: { readonly digest?: Digest; readonly at?: number },
 ): Promise<Goal | Restored> {
-  const time = at === undefined ? {} : { at };
-  if (digest) return { tag, digest, ...time };
+  if (digest) {
+    const taggedAt = await lastTaggedOn(registry, name, tag, digest);
+    return { tag, digest, taggedAt, ...(at !== undefined && { at }) };
+  }
   if (at !== undefined) {
-    const was = (await moveBefore(registry, name, tag, at))?.digest;
-    if (was) return { tag, digest: was, at };
+    const was = await placeAt(registry, name, tag, at);
+    if (was) return { tag, digest: was.digest, taggedAt: was.taggedAt, at };
     throw conflict(
       `there was no tag ${tag} on ${new Date(at).toISOString()}; its history says when there was`,
     );
@@ -66,9 +68,9 @@ async function goalOf(
     const reason = 'it is not deleted; name a time to move it back';
     return { kind: 'tag', tag, digest: found['digest'] as Digest, outcome: 'unchanged', reason };
   }
-  const was = (await tagHistory(registry, name, tag)).find((move) => move.digest !== undefined)?.digest;
+  const was = await lastPlaceOf(registry, name, tag);
   if (!was) throw manifestUnknown(tag);
-  return { tag, digest: was };
+  return { tag, digest: was.digest, taggedAt: was.taggedAt };
 }
 
 /** A page that a client need not wait for longer, nor hold more of. */
@@ -97,9 +99,10 @@ export async function restoreTags(
   for await (const tag of tagsEver(registry, name, last)) {
     const isOver = registry.now() >= options.until || entries.length >= MAX_ENTRIES;
     if (done !== undefined && isOver) return { entries, remaining: true, next: done };
-    const was = (await moveBefore(registry, name, tag, at))?.digest;
+    const was = await placeAt(registry, name, tag, at);
     if (was) {
-      const result = await reachOrTell(registry, name, { tag, digest: was, at }, options);
+      const goal = { tag, digest: was.digest, taggedAt: was.taggedAt, at };
+      const result = await reachOrTell(registry, name, goal, options);
       entries.push(...result.entries.filter(isNews));
       if (result.remaining) return { entries, remaining: true, ...(done !== undefined && { next: done }) };
     }
@@ -139,8 +142,9 @@ async function reach(
     await requireMovable(registry, name, goal, before);
     const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
     if (isDone === LOST) return LOST;
-    const moves = goal.tag !== undefined && before !== goal.digest && !options.dryRun;
-    if (isDone && moves && (await pushAgain(registry, name, goal.digest, [goal.tag])) === LOST) return LOST;
+    if (isDone && before !== goal.digest && !options.dryRun) {
+      if ((await pushTag(registry, name, goal)) === LOST) return LOST;
+    }
     return isDone
       ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
       : { entries: [], remaining: true };
@@ -179,15 +183,28 @@ async function requireMovable(
   if (isHeld) throw conflict(`the tag ${tag} is immutable, and on ${before}`);
 }
 
+/** The tag that was asked for, with the time that its history says. */
+async function pushTag(registry: Registry, name: RepositoryName, { tag, digest, taggedAt }: Goal) {
+  if (tag === undefined) return true;
+  return pushAgain(registry, name, digest, new Map([[tag, taggedAt]]));
+}
+
 /** Loses where something it needs was deleted, or its quarantine ended, since it was planned. */
-async function pushAgain(registry: Registry, name: RepositoryName, digest: Digest, tags: readonly Tag[]) {
+async function pushAgain(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+  datesFrom: ReadonlyMap<Tag, number | undefined>,
+) {
   const [manifest, grave] = await registry.table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
   const found = manifest ?? grave;
   const bytes = await bytesOf(registry, name, digest, { manifest, grave });
   if (!found || !bytes) return LOST;
   const contentType = found['mediaType'] as string;
   try {
-    await putManifest(registry, { repository: name, bytes, contentType, digest, tags, isRestored: true });
+    const restores = { manifest: found, datesFrom };
+    const tags = [...datesFrom.keys()];
+    await putManifest(registry, { repository: name, bytes, contentType, digest, tags, restores });
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN') return LOST;
     throw error;
