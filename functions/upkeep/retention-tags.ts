@@ -1,7 +1,8 @@
 import { PULL_RECORD_SECONDS } from '../limits.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import { type Steps, sortedInSteps } from '../registry/in-turns.ts';
-import type { Policy, TagRule } from '../registry/policies.ts';
+import type { Policy } from '../registry/policies.ts';
+import type { TagRule } from '../registry/retention-policy.ts';
 import type { Graph, TagNode } from './retention-graph.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
