@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { type AuditRecord, isAuditPosition, listAudit } from '../identity/audit.ts';
+import { type AuditRecord, type Deletion, isAuditPosition, listAudit } from '../identity/audit.ts';
 import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, requireAdmin } from './rights.ts';
-import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+import { Next, named, Principal, pageOf, Time, Why, whyOut } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -15,17 +15,32 @@ const MAX_RECORDS = 500;
 
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
 
+const DeletionOut = named(
+  'Deletion',
+  z.strictObject({
+    kind: z.enum(['tag', 'manifest']),
+    tag: z.string().optional(),
+    digest: z.string(),
+    size: z.int().optional().describe('Bytes of the manifest.'),
+    ...Why,
+    reason: z.string(),
+  }),
+);
+
 const Entry = named(
   'AuditRecord',
   z.strictObject({
     time: Time,
-    principal: Principal.describe('Who it was; `?alice` for whoever claimed to be and was not.'),
+    principal: Principal.describe(
+      'Who it was; `?alice` for whoever claimed to be and was not, `retention:team-a` for what a policy deleted.',
+    ),
     operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
     outcome: Outcome,
     status: z.int().describe('Of the answer.'),
     repository: z.string().optional(),
     target: z.string().optional().describe('What it was about: a path, a subject, a scope.'),
-    address: z.string(),
+    deletion: DeletionOut.optional().describe('Of `retention.delete`: what a policy deleted, and why.'),
+    address: z.string().describe('Empty where nobody asked for it: a policy did it.'),
     userAgent: z.string(),
   }),
 );
@@ -67,7 +82,7 @@ export const endpoints = {
   }),
 } satisfies { readonly [operation: string]: Endpoint };
 
-const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infer<typeof Entry> => ({
+const recordOut = ({ time, repository, target, deletion, ...record }: AuditRecord): z.infer<typeof Entry> => ({
   time: iso(time),
   principal: record.principal,
   operation: record.operation,
@@ -75,6 +90,12 @@ const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infe
   status: record.status,
   ...(repository !== undefined && { repository }),
   ...(target !== undefined && { target }),
+  ...(deletion !== undefined && { deletion: deletionOut(deletion) }),
   address: record.address,
   userAgent: record.userAgent,
+});
+
+const deletionOut = ({ ageMs, lastPulledAt, ...deletion }: Deletion): z.infer<typeof DeletionOut> => ({
+  ...deletion,
+  ...whyOut({ ageMs, lastPulledAt }),
 });

@@ -6,9 +6,10 @@ import { endpoints as groups } from './groups.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
+import { endpoints as confirmation } from './policy-confirmation.ts';
+import { endpoints as previews } from './previews.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
-import { endpoints as retention } from './retention.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
@@ -41,7 +42,8 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
-  ...retention,
+  ...confirmation,
+  ...previews,
   ...usage,
   ...restore,
   ...trash,

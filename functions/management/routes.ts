@@ -20,7 +20,8 @@ const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
-const retention = () => import('./retention.ts');
+const previews = () => import('./previews.ts');
+const confirmation = () => import('./policy-confirmation.ts');
 const trash = () => import('./trash.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
@@ -80,6 +81,10 @@ export const MANAGEMENT_ROUTES = [
   read(POLICY, 'policy.get', policies),
   change('PUT', POLICY, 'policy.set', policies),
   change('DELETE', POLICY, 'policy.delete', policies),
+  change('POST', `${POLICY}/confirm`, 'policy.confirm', confirmation, 204),
+  read(`${BASE}/waiting`, 'policy.waiting', confirmation),
+  change('POST', `${BASE}/previews`, 'preview.begin', previews),
+  read(`${BASE}/previews/<preview>`, 'preview.get', previews),
   read(`${BASE}/repositories`, 'repository.list', repositories),
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),
@@ -89,7 +94,7 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
   read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
   change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
-  read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
+  read(`${REPOSITORY}/-/retention`, 'retention.plan', previews),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),

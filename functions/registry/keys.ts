@@ -14,6 +14,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    H#<tag>#<time>#<id>     tag history
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
+//                    K#                      which policies may act here, and what they wait for
 //                    M#<digest>              manifest
 //                    N#<shard>               names of tags: all that a list needs
 //                    O#<digest>              hold: what somebody keeps from retention, and why
@@ -27,6 +28,9 @@ import type { Item, Key } from '../storage/table.ts';
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
 //   POLICIES         #                       policies: retention, immutable tags, quotas
+//                    C#<policy>              that a policy was confirmed
+//   WAITING          <policy>#<name>         repository where a policy waits for that
+//   PREVIEW#<id>     #<page>                 what policies would delete: where a page of it begins
 //   QUOTAS           <policy>                usage of a quota that several repositories share
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
@@ -72,6 +76,7 @@ export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest:
   inRepository(name, `J#${subject}#${digest}`);
 export const pullKey = (name: RepositoryName, reference: Tag | Digest) =>
   inRepository(name, `P#${reference}`);
+export const consentKey = (name: RepositoryName) => inRepository(name, 'K#');
 export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
@@ -148,7 +153,7 @@ export const allReferrersOf = (name: RepositoryName) => ({
 /** What is left of what a repository had, and harms nobody: graves of referrers, history, holds, pulls, and what quotas and a
  *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['J#', 'H#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['J#', 'H#', 'K#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
 
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
@@ -202,6 +207,27 @@ export const sweptRepositoryIn = ({ key }: Item) =>
   key.sort.slice(key.sort.indexOf('#') + 1) as RepositoryName;
 
 export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
+export const confirmationKey = (policy: string): Key => ({ partition: 'POLICIES', sort: `C#${policy}` });
+
+const WAITING = 'WAITING';
+
+export const waitingKey = (policy: string, name: RepositoryName): Key => ({
+  partition: WAITING,
+  sort: `${policy}#${name}`,
+});
+/** Repositories where a policy waits to be confirmed; of all policies, or of one. */
+export const waitingFor = (policy?: string) => ({
+  partition: WAITING,
+  ...(policy !== undefined && { prefix: `${policy}#` }),
+});
+export const waitingIn = ({ key }: Item) => {
+  const [policy = '', name = ''] = key.sort.split('#');
+  return { policy, repository: name as RepositoryName };
+};
+export const previewKey = (id: string, page: number): Key => ({
+  partition: `PREVIEW#${id}`,
+  sort: `#${page}`,
+});
 export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
 
 export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
