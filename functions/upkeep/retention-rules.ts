@@ -107,7 +107,7 @@ export class RetentionRules {
 
   /** Counts a tag, in any order, each once. */
   observe(facts: TagFacts): void {
-    if (this.#stands(facts)) return;
+    if (this.stands(facts)) return;
     for (const ranked of this.#rules) {
       if (ranked.rule.keepLast === undefined || !ranked.matches(facts.tag)) continue;
       ranked.of += 1;
@@ -124,7 +124,7 @@ export class RetentionRules {
 
   /** A pin keeps, then any clause of any rule; a tag that no rule matches stays. */
   judge(facts: TagFacts): Verdict {
-    const stands = this.#stands(facts);
+    const stands = this.stands(facts);
     if (stands !== undefined) return keep(stands);
     const matching = this.#rules.filter(({ matches }) => matches(facts.tag));
     const [first] = matching;
@@ -150,7 +150,7 @@ export class RetentionRules {
   }
 
   /** Why no rule is asked, and it takes no place. */
-  #stands({ tag, isHeld, restoredAt }: TagFacts): string | undefined {
+  stands({ tag, isHeld, restoredAt }: TagFacts): string | undefined {
     const pin = this.#pins.find(({ matches }) => matches(tag));
     if (pin) return `policy ${pin.name} pins it`;
     if (isHeld) return 'it is held';
