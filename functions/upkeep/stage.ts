@@ -14,6 +14,8 @@ export interface SweepOptions {
   readonly dryRun?: boolean;
   /** Told of everything that goes, and of what stays although nothing uses it. @default nobody */
   readonly report?: (finding: Finding) => void;
+  /** Whether retention tells of what stays, too. @default false */
+  readonly tellsKept?: boolean;
 }
 
 /** One sweep of one repository, as its stages see it. */
@@ -23,6 +25,9 @@ export interface Sweep extends SweepOptions {
   /** What was touched in this epoch or before may go: `g − 2` of docs/concurrency.md. */
   readonly horizon: number;
 }
+
+/** Whether a sweep is to begin nothing more. */
+export const isOver = ({ registry, until }: Sweep) => registry.now() >= until;
 
 /** Where a stage left off; `undefined` at its end. */
 export type Position = string | undefined;

@@ -6,6 +6,7 @@ import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
+import { advanceEpoch } from './epoch.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
 import { retain } from './retention.ts';
@@ -32,7 +33,7 @@ export async function sweepRepository(
   const found = await findRepository(registry, name);
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
-  const repository = progress.isNew ? await advance(registry, found, options) : found;
+  const repository = progress.isNew ? await advanceEpoch(registry, found, options) : found;
   const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
   await endPushes(sweep);
   for (let { stage, after } = progress; ; ) {
@@ -76,27 +77,6 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
   if (dryRun) return;
   const attributes = { stage, ...(after !== undefined && { after }) };
   await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
-}
-
-/** Raises the epoch where it has lasted long enough. One that began in the future, by a clock that was wrong, begins now:
- *  a push has all of it, and the next sweep need not wait for that day. Whoever loses here goes on in the epoch of whoever
- *  won. */
-async function advance(
-  registry: Registry,
-  repository: Repository,
-  { epochMs, dryRun }: SweepOptions,
-): Promise<Repository> {
-  const { name, epoch, epochAt } = repository;
-  const now = registry.now();
-  if (epochAt <= now && epochAt + epochMs > now) return repository;
-  const more = epochAt <= now ? 1 : 0;
-  const advanced = { ...repository, epoch: epoch + more, epochAt: now };
-  if (dryRun) return advanced;
-  const when = [equals('epoch', epoch), equals('epochAt', epochAt)];
-  const { committed } = await registry.table.write([
-    { update: repositoryKey(name), add: { epoch: more }, set: { epochAt: now }, when },
-  ]);
-  return committed ? advanced : ((await findRepository(registry, name)) ?? repository);
 }
 
 /** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
