@@ -74,18 +74,20 @@ export class Burial {
     const left = [...group.more];
     for (let { members } = group; ; ) {
       const loose = await this.#loose(going, members, gathering);
-      const isLoose = loose.some(({ digest }) => digest === going.digest);
-      const operations =
-        isLoose && (await this.#removal(going, loose, { companions: group.companions, marks }));
+      const operations = await this.#removal(going, loose, { companions: group.companions, marks });
       if (!operations) return [];
       if (operations.length <= MAX_OPERATIONS) {
         const isGone = await this.#remove(operations, loose);
-        if (isGone) this.#tell(going, loose, group.companions);
+        if (isGone) this.#tell(findingsOf(going, loose, group.companions));
         return isGone ? left : [];
       }
       members = loose.slice(0, Math.ceil(loose.length / 2));
       left.push(...loose.slice(members.length).map(({ digest }) => digest));
     }
+  }
+
+  #tell(findings: Iterable<Finding>): void {
+    for (const finding of findings) this.#sweep.report?.(finding);
   }
 
   async #remove(operations: readonly Operation[], loose: readonly Loose[]): Promise<boolean> {
