@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Operation } from '../storage/table.ts';
+import { retentionActor } from '../registry/retention-policy.ts';
 import { auditOperation, type Deletion, newAuditKey } from './audit.ts';
 
 /** What retention has decided of a tag or a manifest. */
@@ -9,15 +10,12 @@ interface Decided extends Omit<Deletion, 'kind'> {
   readonly policy?: string;
 }
 
-/** Who acts where a policy does. */
-export const retentionActor = (policy: string | undefined) => `retention:${policy ?? '-'}`;
-
 /** The operation that notes in the trail what retention deletes; it belongs into the transaction that does. */
 export function recordDeletion(registry: Registry, repository: RepositoryName, decided: Decided): Operation {
   const { kind, tag, digest, size, policy, rule, rank, of, ageMs, lastPulledAt, reason } = decided;
   const record = {
     time: registry.now(),
-    principal: retentionActor(policy),
+    principal: retentionActor(policy ?? ''),
     operation: 'retention.delete',
     outcome: 'allowed',
     status: 204,

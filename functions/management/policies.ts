@@ -91,6 +91,11 @@ const fields = {
 };
 
 const NewPolicy = named('NewPolicy', oneOf(fields, ['retention', 'immutable', 'quota']));
+/** As `NewPolicy`, with its name. */
+export const NamedPolicy = named(
+  'NamedPolicy',
+  oneOf({ name: PolicyName, ...fields }, ['retention', 'immutable', 'quota']),
+);
 const PolicyOut = named('Policy', z.strictObject({ name: PolicyName, ...fields }));
 const PolicyList = named('PolicyList', z.strictObject({ policies: z.array(PolicyOut) }));
 
@@ -111,7 +116,7 @@ export const endpoints = {
     answer: PolicyOut,
     allow: requireAdmin,
     async handle(call) {
-      const name = nameIn(call);
+      const name = policyNameIn(call);
       const policies = await listPolicies(call.registry);
       const found = policies.find((policy) => policy.name === name);
       return asOut(present(found, 'policy', name));
@@ -136,14 +141,14 @@ export const endpoints = {
     summary: 'Delete a policy; what it covered stays as it is',
     allow: requireAdmin,
     async handle(call) {
-      const name = nameIn(call);
+      const name = policyNameIn(call);
       present((await deletePolicy(call.registry, name)) || undefined, 'policy', name);
     },
   }),
 } satisfies Record<string, Endpoint>;
 
 /** 404 for what can be the name of none. */
-function nameIn({ params }: Call): string {
+export function policyNameIn({ params }: Call): string {
   const name = params['policy'] ?? '';
   if (!POLICY_NAME.test(name)) throw notFound(`policy: ${name.slice(0, 100)}`);
   return name;

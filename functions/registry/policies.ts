@@ -22,6 +22,8 @@ export interface Policy {
   readonly repositories: readonly string[];
   /** Patterns of those that it does not cover all the same. */
   readonly exceptRepositories?: readonly string[];
+  /** Whether admins of less than the registry have set it: of all that it can cover. @default false */
+  readonly isTeams?: boolean;
   /** @default nothing is ever deleted by itself */
   readonly retention?: Retention;
   /** @default every tag may be moved */

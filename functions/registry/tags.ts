@@ -77,6 +77,8 @@ export interface Removed {
   /** Milliseconds since 1970: since when its manifest is without it, which its entry in the tag index keeps. @default the manifest
    *  goes, and the entry */
   readonly left?: number | undefined;
+  /** Who takes it off. @default the registry's actor */
+  readonly by?: string | undefined;
 }
 
 /** The operations that take tags off, four for each at most; on condition that they are on the manifest that they were on, if no other is named. */
@@ -86,12 +88,12 @@ export function removeTags(
   tags: readonly Removed[],
   whenOf: (found: Attributes) => readonly Condition[] = isOnSame,
 ): Operation[] {
-  const removals = tags.flatMap(({ tag, found, left }) => [
+  const removals = tags.flatMap(({ tag, found, left, by = registry.actor }) => [
     { remove: tagKey(name, tag), when: whenOf(found) },
     left === undefined
       ? { remove: tagIndexKey(name, found['digest'] as Digest, tag) }
       : leave(name, tag, found, left),
-    history(registry, name, tag, wasOf(found)),
+    history({ ...registry, ...(by !== undefined && { actor: by }) }, name, tag, wasOf(found)),
   ]);
   return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];
 }

@@ -120,9 +120,9 @@ export class ManifestPass {
       touched: touched as number,
       restoredAt: restoredAt as number | undefined,
     });
-    const why = stands ?? (owner && `what it belongs to stays: ${owner}`);
+    const why = stands ?? (owner && `it stays and goes with ${owner}`);
     if (why !== undefined) {
-      this.#run.tellKept({ digest, found: item.attributes }, why);
+      this.#run.tellKept({ digest, found: item.attributes }, why, owner);
       return undefined;
     }
     const since = Math.max(...times.map((time) => (time as number | undefined) ?? 0));

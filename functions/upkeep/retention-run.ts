@@ -2,7 +2,8 @@ import type { Digest } from '../oci/digest.ts';
 import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { Need, RetentionRules, Verdict } from './retention-rules.ts';
+import type { RetentionRules } from './retention-rules.ts';
+import type { Need, Verdict } from './rule-facts.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Sweep } from './stage.ts';
 
@@ -36,9 +37,14 @@ export class RetentionRun {
   }
 
   /** Tells why a manifest stays, where that is asked for. */
-  tellKept({ digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>, reason: string): void {
+  tellKept(
+    { digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>,
+    reason: string,
+    owner?: Digest,
+  ): void {
     const { report, tellsKept } = this.sweep;
     const size = found['size'] as number;
-    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason });
+    const belongs = owner === undefined ? {} : { owner };
+    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason, ...belongs });
   }
 }

@@ -42,9 +42,21 @@ export async function retain(
   sweep: Sweep,
   after: Position,
 ): Promise<{ readonly done: boolean; readonly after?: string }> {
-  const { registry, name } = sweep;
+  const { registry, name, dryRun } = sweep;
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
-  if (policies.length === 0 || !(await mayRetain(sweep, policies))) return { done: true };
+  if (policies.length === 0) return { done: true };
+  const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
+  const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
+  if (consent === 'given') return retainBy(sweep, policies, after);
+  return { done: consent === 'waits' };
+}
+
+/** The same by policies that cover the repository, whether or not they are those that hold, or may act. */
+export async function retainBy(
+  sweep: Sweep,
+  policies: readonly Policy[],
+  after: Position,
+): Promise<{ readonly done: boolean; readonly after?: string }> {
   const rules = versionOf(policies);
   const saved = after === undefined ? undefined : (JSON.parse(after) as Progress);
   const start: Progress = saved?.rules === rules ? saved : { pass: 'rank', rules };

@@ -1,6 +1,17 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
+
+/** What retention tells of one repository. `waits`: its policies have changed, and act by themselves from `until` on
+ *  (milliseconds since 1970) where nobody confirms them before. */
+export type RetentionLine = {
+  readonly repository: RepositoryName;
+  /** Names of those that have deleted it, or wait. */
+  readonly policies: readonly string[];
+  readonly tags: number;
+  readonly manifests: number;
+} & ({ readonly is: 'deleted' } | { readonly is: 'waits'; readonly until: number });
 
 /** How a sweep goes about it. */
 export interface SweepOptions {
@@ -16,6 +27,10 @@ export interface SweepOptions {
   readonly report?: (finding: Finding) => void;
   /** Whether retention tells of what stays, too. @default false */
   readonly tellsKept?: boolean;
+  /** What notes a deletion by retention in the audit trail, in the transaction that makes it. @default nobody learns of it */
+  readonly record?: (repository: RepositoryName, finding: Finding) => Operation;
+  /** Told in a line what retention has done in a repository, or waits for. @default nobody */
+  readonly tell?: (line: RetentionLine) => void;
 }
 
 /** One sweep of one repository, as its stages see it. */

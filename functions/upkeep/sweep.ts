@@ -10,6 +10,7 @@ import { advanceEpoch } from './epoch.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
 import { retain } from './retention.ts';
+import { RetentionTally } from './retention-tally.ts';
 import type { Position, Stage, Sweep, SweepOptions } from './stage.ts';
 
 /** `remaining` where its time was not enough. */
@@ -34,7 +35,22 @@ export async function sweepRepository(
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
   const repository = progress.isNew ? await advanceEpoch(registry, found, options) : found;
-  const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
+  const tally = new RetentionTally(options.report);
+  const sweep: Sweep = {
+    ...options,
+    ...{ registry, name, report: (finding) => tally.take(finding) },
+    horizon: repository.epoch - 2,
+  };
+  try {
+    return await runStages(sweep, repository, progress);
+  } finally {
+    const line = tally.line(name);
+    if (line && !options.dryRun) options.tell?.(line);
+  }
+}
+
+async function runStages(sweep: Sweep, repository: Repository, progress: Progress): Promise<SweepOutcome> {
+  const { registry, until } = sweep;
   await endPushes(sweep);
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
@@ -42,7 +58,7 @@ export async function sweepRepository(
     const outcome = await run(sweep, after);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
-    if (STAGES[stage] && registry.now() >= options.until) {
+    if (STAGES[stage] && registry.now() >= until) {
       await saveProgress(sweep, stage, after);
       return 'remaining';
     }
