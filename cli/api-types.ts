@@ -68,6 +68,8 @@ export interface QuotaLimits {
 
 export interface Policy {
   readonly name: string;
+  /** Set by admins of less than the registry. */
+  readonly isTeams?: boolean;
   readonly repositories: readonly string[];
   readonly retention?: {
     readonly pins?: readonly string[];
@@ -171,7 +173,44 @@ export interface Finding {
   readonly tag?: string;
   readonly digest: string;
   readonly size?: number;
+  readonly policy?: string;
+  readonly rule?: number;
+  readonly rank?: number;
+  readonly of?: number;
+  readonly ageDays?: number;
+  readonly lastPulledAt?: string;
   readonly reason: string;
+}
+
+export interface PreviewCounts {
+  readonly repositories: number;
+  readonly tags: number;
+  readonly manifests: number;
+  readonly bytes: number;
+  readonly kept: number;
+}
+
+export interface RetentionPage {
+  readonly findings: readonly Finding[];
+  readonly counts: PreviewCounts;
+  readonly next?: string;
+}
+
+export interface PreviewPage extends RetentionPage {
+  readonly findings: readonly (Finding & { readonly repository: string })[];
+  readonly at?: string;
+}
+
+/** Where a changed policy waits to be confirmed. */
+export interface Waiting {
+  readonly policy: string;
+  readonly repository: string;
+  readonly since: string;
+  readonly until: string;
+  readonly tags: number;
+  readonly ofTags: number;
+  readonly images: number;
+  readonly ofImages: number;
 }
 
 export interface SweepResult {

@@ -26,7 +26,9 @@ export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIM
   .use(jobTelemetry({ job: JOBS.sweep, result: METRICS.jobs.repositoriesSwept, callsMade }))
   .handler(async (_, context, { signal }) => {
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
-    const record = (repository: RepositoryName, finding: Finding) => recordDeletion(registry, repository, finding);
-    const tell = (line: RetentionLine) => void process.stdout.write(`${retentionLine(registry.now(), line)}\n`);
+    const record = (repository: RepositoryName, finding: Finding) =>
+      recordDeletion(registry, repository, finding);
+    const tell = (line: RetentionLine) =>
+      void process.stdout.write(`${retentionLine(registry.now(), line)}\n`);
     return await sweepDue(registryUntil(registry, signal), { ...lease, until, record, tell });
   });

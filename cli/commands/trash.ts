@@ -4,7 +4,7 @@ import type { Purged, PurgeResult, TrashEntry } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { ask } from '../prompt.ts';
 import { onRegistry, type Session } from '../session.ts';
-import { sizeText, timeText } from '../text.ts';
+import { byText, sizeText, timeText } from '../text.ts';
 import { type Purgeable, purgeableValue, repositoryValue, restorableValue, timeValue } from '../values.ts';
 import { EXAMPLES as RESTORE_EXAMPLES, restore } from './restore.ts';
 
@@ -48,7 +48,7 @@ async function listTrash({ api, output }: Session, name: RepositoryName): Promis
     DIGEST: ({ digest }) => digest,
     UNTIL: ({ until }) => (until === undefined ? 'its manifest goes' : timeText(until)),
     DELETED: ({ deletedAt }) => timeText(deletedAt),
-    BY: ({ deletedBy }) => deletedBy,
+    BY: ({ deletedBy }) => byText(deletedBy),
     WHY: ({ reason }) => reason,
   });
 }

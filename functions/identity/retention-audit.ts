@@ -1,7 +1,7 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { Operation } from '../storage/table.ts';
 import { retentionActor } from '../registry/retention-policy.ts';
+import type { Operation } from '../storage/table.ts';
 import { auditOperation, type Deletion, newAuditKey } from './audit.ts';
 
 /** What retention has decided of a tag or a manifest. */
@@ -21,7 +21,18 @@ export function recordDeletion(registry: Registry, repository: RepositoryName, d
     status: 204,
     repository,
     target: tag === undefined ? `${kind} ${digest}` : `${kind} ${tag} of ${digest}`,
-    deletion: defined({ kind: kind as Deletion['kind'], tag, digest, size, rule, rank, of, ageMs, lastPulledAt, reason }),
+    deletion: defined({
+      kind: kind as Deletion['kind'],
+      tag,
+      digest,
+      size,
+      rule,
+      rank,
+      of,
+      ageMs,
+      lastPulledAt,
+      reason,
+    }),
     address: '',
     userAgent: '',
   } as const;

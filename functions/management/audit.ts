@@ -82,7 +82,13 @@ export const endpoints = {
   }),
 } satisfies { readonly [operation: string]: Endpoint };
 
-const recordOut = ({ time, repository, target, deletion, ...record }: AuditRecord): z.infer<typeof Entry> => ({
+const recordOut = ({
+  time,
+  repository,
+  target,
+  deletion,
+  ...record
+}: AuditRecord): z.infer<typeof Entry> => ({
   time: iso(time),
   principal: record.principal,
   operation: record.operation,

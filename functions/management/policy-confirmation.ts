@@ -50,7 +50,9 @@ export const endpoints = {
     async handle(call, { query: { policy } }) {
       const authority = await requireSomeAdmin(call);
       const waiting = await listWaiting(call.registry, policy, MAX_WAITING);
-      return { waiting: waiting.filter(({ repository }) => authority.may('admin', repository)).map(waitingOut) };
+      return {
+        waiting: waiting.filter(({ repository }) => authority.may('admin', repository)).map(waitingOut),
+      };
     },
   }),
 } satisfies Record<string, Endpoint>;

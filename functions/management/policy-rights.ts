@@ -24,6 +24,7 @@ export async function requirePolicy(call: Call, policy: Policy): Promise<void> {
   const { principal } = call.caller;
   const foreign = policy.repositories.find((pattern) => !authority.administers(pattern));
   if (foreign !== undefined) throw denied(`${principal} lacks the grant "admin" on the pattern ${foreign}`);
+  if (policy.teams) throw denied('only an admin of the registry says what policies of teams may say');
   if (!policy.isTeams)
     throw denied(`the policy ${policy.name} is of the registry's admins, who alone change it`);
 }

@@ -52,10 +52,7 @@ const Counts = z
   })
   .describe('With the pages before.');
 
-const Found = named(
-  'PreviewFinding',
-  z.strictObject({ repository: z.string(), ...FindingOut.shape }),
-);
+const Found = named('PreviewFinding', z.strictObject({ repository: z.string(), ...FindingOut.shape }));
 const PreviewPageOut = named(
   'PreviewPage',
   z.strictObject({
@@ -84,7 +81,9 @@ const page = z
   .string()
   .regex(/^\d{1,6}$/)
   .optional()
-  .describe('The `next` of the page before. A page takes some seconds, and may be empty and still have a `next`.');
+  .describe(
+    'The `next` of the page before. A page takes some seconds, and may be empty and still have a `next`.',
+  );
 
 export const endpoints = {
   'preview.begin': endpoint({
@@ -109,7 +108,8 @@ export const endpoints = {
     },
   }),
   'preview.get': endpoint({
-    summary: 'A page of what policies would delete, looked at now; whoever may ask for the preview may read it, for a day',
+    summary:
+      'A page of what policies would delete, looked at now; whoever may ask for the preview may read it, for a day',
     query: z.strictObject({ last: page }),
     answer: PreviewPageOut,
     allow: requireSomeAdmin,
@@ -130,7 +130,9 @@ export const endpoints = {
         .string()
         .regex(/^[0-9a-f-]{36}:\d{1,6}$/)
         .optional()
-        .describe('The `next` of the page before. A page takes some seconds, and may be empty and still have a `next`.'),
+        .describe(
+          'The `next` of the page before. A page takes some seconds, and may be empty and still have a `next`.',
+        ),
     }),
     answer: RetentionPlan,
     allow: (call) => permitRepository(call, 'admin'),
@@ -179,6 +181,5 @@ async function pageOf(
 function requireOnce(policies: readonly Policy[]): void {
   const names = policies.map(({ name }) => name);
   const index = names.findIndex((name, at) => names.indexOf(name) !== at);
-  if (index >= 0)
-    throw inputInvalid('body', [{ path: `policies.${index}.name`, message: 'is there twice' }]);
+  if (index >= 0) throw inputInvalid('body', [{ path: `policies.${index}.name`, message: 'is there twice' }]);
 }

@@ -152,6 +152,11 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
 };
 
 /** The same, as upkeep has it. */
-export function findingOut({ ageMs, lastPulledAt, imageBytes: _, ...finding }: Finding): z.infer<typeof FindingOut> {
+export function findingOut({
+  ageMs,
+  lastPulledAt,
+  imageBytes: _,
+  ...finding
+}: Finding): z.infer<typeof FindingOut> {
   return { ...finding, ...whyOut({ ageMs, lastPulledAt }) };
 }

@@ -153,7 +153,10 @@ export const allReferrersOf = (name: RepositoryName) => ({
 /** What is left of what a repository had, and harms nobody: graves of referrers, history, holds, pulls, and what quotas and a
  *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['J#', 'H#', 'K#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['J#', 'H#', 'K#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
+    partition: repositoryPartition(name),
+    prefix,
+  }));
 
 export const repositories = { partition: DIRECTORY };
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;

@@ -48,14 +48,14 @@ export class PurgeRun {
   readonly #going = new Set<Digest>();
   /** What was still used by others when it was looked at. */
   readonly #kept = new Map<Digest, Entry>();
-  readonly #unlinked: Digest[] = [];
+  readonly #unlinked = new Set<Digest>();
 
   constructor(registry: Registry, name: RepositoryName, options: RunOptions) {
     [this.#registry, this.#name, this.#options] = [registry, name, options];
   }
 
   /** Blobs that the repository has no more. */
-  get unlinked(): readonly Digest[] {
+  get unlinked(): Iterable<Digest> {
     return this.#unlinked;
   }
 
@@ -172,7 +172,7 @@ export class PurgeRun {
 
   async #blob(digest: Digest, reason: string): Promise<void> {
     const linked = await this.#registry.table.get(blobKey(this.#name, digest));
-    if (!linked) return;
+    if (!linked || this.#unlinked.has(digest)) return;
     const size = linked['size'] as number;
     try {
       if (!this.#options.dryRun) await deleteBlob(this.#registry, this.#name, digest);
@@ -181,7 +181,7 @@ export class PurgeRun {
       if (!(error instanceof RegistryError) || error.status >= 429) throw error;
       if (isConflict(error)) return this.#keep(digest, undefined, error.message);
     }
-    this.#unlinked.push(digest);
+    this.#unlinked.add(digest);
     this.#tell({ kind: 'blob', digest, size, tags: [], outcome: 'purged', reason });
   }
 

@@ -109,7 +109,7 @@ async function purgeEach(
     if (remaining) break;
   }
   if (options.dryRun) return { entries, objects: [], remaining };
-  const gone = new Set([digest, ...runs.flatMap((run) => run.unlinked)]);
+  const gone = new Set([digest, ...runs.flatMap((run) => [...run.unlinked])]);
   const objects = [...(await deleteWaiting(registry, gone))];
   const manifests = new Set<Digest>();
   for (const run of runs) for (const each of await run.end()) manifests.add(each);

@@ -193,7 +193,6 @@ class Slice {
     const { counts } = this;
     if (action === 'keep') this.counts = { ...counts, kept: counts.kept + 1 };
     else if (kind === 'tag') this.counts = { ...counts, tags: counts.tags + 1 };
-    else
-      this.counts = { ...counts, manifests: counts.manifests + 1, bytes: counts.bytes + imageBytes };
+    else this.counts = { ...counts, manifests: counts.manifests + 1, bytes: counts.bytes + imageBytes };
   }
 }

@@ -234,7 +234,8 @@ function* findingsOf(
   for (const { digest, manifest, owner } of loose) {
     const sizes = { size: manifest['size'] as number, ...imageBytesOf(manifest) };
     if (digest === root) yield { ...finding, ...sizes };
-    else if (owner) yield { ...finding, digest, ...sizes, owner, reason: `what it belongs to goes: ${owner}` };
+    else if (owner)
+      yield { ...finding, digest, ...sizes, owner, reason: `what it belongs to goes: ${owner}` };
   }
   for (const { tag, found, owner } of companions) {
     if (!going.has(owner)) continue;

@@ -1,6 +1,6 @@
+import { consentKey, waitingKey } from '../registry/keys.ts';
 import type { Policy } from '../registry/policies.ts';
 import { areConfirmed, retentionHash } from '../registry/policy-confirmations.ts';
-import { consentKey, waitingKey } from '../registry/keys.ts';
 import type { Attributes, Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 import type { Sweep } from './stage.ts';
@@ -63,7 +63,10 @@ const stateIn = (found: Attributes | undefined): State =>
 
 const settledIn = ({ settled }: State) => (settled ? { settled } : {});
 
-function changedIn(settled: Readonly<Record<string, string>>, rules: Readonly<Record<string, string>>): string[] {
+function changedIn(
+  settled: Readonly<Record<string, string>>,
+  rules: Readonly<Record<string, string>>,
+): string[] {
   const names = new Set([...Object.keys(settled), ...Object.keys(rules)]);
   return [...names].filter((name) => settled[name] !== rules[name]);
 }
@@ -124,7 +127,14 @@ class Question {
     const attributes = { since, until, ...counts };
     const waiting = changed.map((policy) => ({ put: waitingKey(policy, name), attributes }));
     await this.#save({ ...settledIn(state), version, since, counts }, waiting);
-    tell?.({ is: 'waits', repository: name, policies: changed, until, tags: counts.tags, manifests: counts.images });
+    tell?.({
+      is: 'waits',
+      repository: name,
+      policies: changed,
+      until,
+      tags: counts.tags,
+      manifests: counts.images,
+    });
   }
 
   async #save(state: State, more: readonly Operation[] = []): Promise<void> {

@@ -3,8 +3,8 @@ import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
 import type { RetentionRules } from './retention-rules.ts';
-import type { Need, Verdict } from './rule-facts.ts';
 import { TagJudge } from './retention-tags.ts';
+import type { Need, Verdict } from './rule-facts.ts';
 import type { Sweep } from './stage.ts';
 
 /** A manifest without a tag, or one whose tag has lost what it belongs to. */

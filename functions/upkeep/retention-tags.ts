@@ -10,8 +10,8 @@ import type { Finding } from './finding.ts';
 import { getEach, imageFacts, pullsOf, tagsOn } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
 import type { RetentionRules } from './retention-rules.ts';
-import type { Need, TagFacts, Verdict } from './rule-facts.ts';
 import type { RetentionRun } from './retention-run.ts';
+import type { Need, TagFacts, Verdict } from './rule-facts.ts';
 import type { Sweep } from './stage.ts';
 
 /** A tag as it was read, and what becomes of it. */
