@@ -171,8 +171,7 @@ export function countsTags(policies: readonly Policy[]): boolean {
 /** The first of the policies that holds the tag where it is. */
 export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
   return policies.find(
-    ({ immutable }) =>
-      immutable && anyGlobOf(immutable.tags)(tag) && !anyGlobOf(immutable.except ?? [])(tag),
+    ({ immutable }) => immutable && anyGlobOf(immutable.tags)(tag) && !anyGlobOf(immutable.except ?? [])(tag),
   );
 }
 

@@ -1,7 +1,13 @@
 import { anyGlobOf, grouperOf } from '../oci/glob.ts';
 import { parseVersion } from '../oci/version.ts';
 import type { Policy } from '../registry/policies.ts';
-import { type Among, MAX_PLACES, type TagRule, type UntaggedRule, type Where } from '../registry/retention-policy.ts';
+import {
+  type Among,
+  MAX_PLACES,
+  type TagRule,
+  type UntaggedRule,
+  type Where,
+} from '../registry/retention-policy.ts';
 import type { ImageFacts } from './rule-facts.ts';
 
 type Matches = (text: string) => boolean;
@@ -45,7 +51,6 @@ export interface CompiledRules {
   readonly places: readonly number[];
 }
 
-
 /** What the policies say, ready to be asked of each tag. */
 export function compile(policies: readonly Policy[]): CompiledRules {
   const places: number[] = [];
@@ -60,8 +65,10 @@ export function compile(policies: readonly Policy[]): CompiledRules {
       return [{ by, places: count, ...(count <= MAX_PLACES && { ranking: places.push(count) - 1 }) }];
     });
   };
-  const rulesOf = <R, C>(of: (policy: Policy) => readonly R[], compiled: (rule: R, policy: string, index: number) => C) =>
-    policies.flatMap((policy) => of(policy).map((rule, index) => compiled(rule, policy.name, index)));
+  const rulesOf = <R, C>(
+    of: (policy: Policy) => readonly R[],
+    compiled: (rule: R, policy: string, index: number) => C,
+  ) => policies.flatMap((policy) => of(policy).map((rule, index) => compiled(rule, policy.name, index)));
   return {
     pins: rulesOf(
       ({ retention }) => (retention?.pins ? [retention.pins] : []),
@@ -69,7 +76,13 @@ export function compile(policies: readonly Policy[]): CompiledRules {
     ),
     tags: rulesOf(
       ({ retention }) => retention?.tags ?? [],
-      (rule, policy, index) => ({ ...tagRuleOf(rule), ...commonOf(rule), policy, index, counts: countings(rule) }),
+      (rule, policy, index) => ({
+        ...tagRuleOf(rule),
+        ...commonOf(rule),
+        policy,
+        index,
+        counts: countings(rule),
+      }),
     ),
     untagged: rulesOf(untaggedRules, (rule, policy, index) => ({
       ...{ rule, policy, index, counts: countings({ ...rule, match: [] }) },
@@ -108,12 +121,19 @@ function commonOf({ among, where }: { readonly among?: Among; readonly where?: W
   };
 }
 
-function imageMatcher({ labels, annotations, artifactTypes, mediaTypes }: Where): (image: ImageFacts) => boolean {
+function imageMatcher({
+  labels,
+  annotations,
+  artifactTypes,
+  mediaTypes,
+}: Where): (image: ImageFacts) => boolean {
   const values = (wanted: Where['labels'] = {}) =>
     Object.entries(wanted).map(([key, patterns]) => ({ key, matches: anyGlobOf(patterns) }));
   const [wantedLabels, wantedAnnotations] = [values(labels), values(annotations)];
   const has = (found: ImageFacts['labels'], wanted: ReturnType<typeof values>) =>
-    wanted.every(({ key, matches }) => found !== undefined && Object.hasOwn(found, key) && matches(found[key] ?? ''));
+    wanted.every(
+      ({ key, matches }) => found !== undefined && Object.hasOwn(found, key) && matches(found[key] ?? ''),
+    );
   const types = artifactTypes && anyGlobOf(artifactTypes);
   const media = mediaTypes && anyGlobOf(mediaTypes);
   return (image) =>

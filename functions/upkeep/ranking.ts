@@ -11,7 +11,8 @@ const LONG = 20;
 const END = 'g';
 
 /** Names of up to 20 characters are told apart, and sort, as they are; longer ones by their beginning and a hash. */
-const shortOf = (text: string) => (text.length <= LONG ? text : `${text.slice(0, 10)}${hashOf(text).slice(0, 10)}`);
+const shortOf = (text: string) =>
+  text.length <= LONG ? text : `${text.slice(0, 10)}${hashOf(text).slice(0, 10)}`;
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** A ranking of a rule: how many places each of its groups has. */
@@ -110,7 +111,11 @@ export class Rankings {
     const order = ranked.order > known ? ranked.order : known;
     const before = countBefore(sortedOf(group), [order, id]);
     const isKnown = !this.#isTight || before < places;
-    return { isAmong: before < places, of: Math.max(group.of, before + 1), ...(isKnown && { rank: before + 1 }) };
+    return {
+      isAmong: before < places,
+      of: Math.max(group.of, before + 1),
+      ...(isKnown && { rank: before + 1 }),
+    };
   }
 
   #isInSlice(name: string, { ranking }: Ranked): boolean {
@@ -175,7 +180,8 @@ export class Rankings {
 }
 
 /** Groups of one name are in one slice, whichever rankings they are of. */
-const groupName = ({ ranking, group }: Ranked) => `${group === '' ? UNGROUPED : hashOf(group).slice(0, 16)}${ranking}`;
+const groupName = ({ ranking, group }: Ranked) =>
+  `${group === '' ? UNGROUPED : hashOf(group).slice(0, 16)}${ranking}`;
 const UNGROUPED = hashOf('').slice(0, 16);
 const hashIn = (name: string) => name.slice(0, 16);
 const rankingIn = (name: string) => Number(name.slice(16));
@@ -190,7 +196,10 @@ const greatestFirst = ([a, first]: readonly [string, string], [b, second]: reado
   a === b ? compare(second, first) : compare(b, a);
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-function countBefore(sorted: readonly (readonly [string, string])[], place: readonly [string, string]): number {
+function countBefore(
+  sorted: readonly (readonly [string, string])[],
+  place: readonly [string, string],
+): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -191,15 +191,22 @@ export class RetentionRules {
     if (days === undefined) return undefined;
     if (this.#now - since < days * DAY_MS) return `put there within ${days} days`;
     if (pulledAt === undefined) return { needs: 'pulls' };
-    const isPulled = pulledAt !== 'never' && this.#now - pulledAt < days * DAY_MS + PULL_RECORD_SECONDS * 1000;
+    const isPulled =
+      pulledAt !== 'never' && this.#now - pulledAt < days * DAY_MS + PULL_RECORD_SECONDS * 1000;
     return isPulled ? `pulled within ${days} days` : undefined;
   }
 
-  #ranked({ ranking, by }: Counting, rule: CompiledTagRule | CompiledUntaggedRule, group: string, facts: TagFacts) {
+  #ranked(
+    { ranking, by }: Counting,
+    rule: CompiledTagRule | CompiledUntaggedRule,
+    group: string,
+    facts: TagFacts,
+  ) {
     const isByImage = !isTagRule(rule) || rule.byImage;
     const { pulledAt } = facts;
     const since = this.#past(facts.taggedAt);
-    const time = by === 'pull' && typeof pulledAt === 'number' ? Math.max(since, this.#past(pulledAt)) : since;
+    const time =
+      by === 'pull' && typeof pulledAt === 'number' ? Math.max(since, this.#past(pulledAt)) : since;
     const order = by === 'version' ? (parseVersion(facts.tag)?.order ?? '') : timeOrder(time);
     return { ranking, group, order, id: isByImage ? hexOf(facts.digest) : facts.tag };
   }
@@ -225,9 +232,15 @@ function firstOf(whys: readonly Stays[]): Stays {
   return kept ?? needing ?? whys.find((why) => why !== undefined);
 }
 
-function whyPlaced(rule: TagRule | UntaggedRule, { by, places: count }: Counting, places: readonly (Place | undefined)[]): Stays {
+function whyPlaced(
+  rule: TagRule | UntaggedRule,
+  { by, places: count }: Counting,
+  places: readonly (Place | undefined)[],
+): Stays {
   if (places.includes(undefined)) return 'its rule counts more than one pass can rank';
-  const best = places.reduce((a, b) => (a && b && (a.rank ?? Number.MAX_VALUE) <= (b.rank ?? Number.MAX_VALUE) ? a : b));
+  const best = places.reduce((a, b) =>
+    a && b && (a.rank ?? Number.MAX_VALUE) <= (b.rank ?? Number.MAX_VALUE) ? a : b,
+  );
   if (!best?.isAmong) return best;
   const what = { time: 'last', pull: 'last pulled', version: 'highest' }[by];
   const group = 'per' in rule && rule.per !== undefined ? ` per ${rule.per}` : '';
@@ -242,7 +255,8 @@ function namesOf(rule: CompiledTagRule, facts: TagFacts): readonly Sibling[] {
   return names.filter(({ tag }) => rule.matches(tag) && rule.groupOf(tag) !== undefined);
 }
 
-const isTagRule = (rule: CompiledTagRule | CompiledUntaggedRule): rule is CompiledTagRule => 'groupOf' in rule;
+const isTagRule = (rule: CompiledTagRule | CompiledUntaggedRule): rule is CompiledTagRule =>
+  'groupOf' in rule;
 
 function isImageOf(
   { isImage }: { readonly isImage: CompiledTagRule['isImage'] },
