@@ -16,7 +16,7 @@ export interface Fault {
 const COUNTS = ['keepLast', 'keepLastPulled', 'keepHighest'] as const;
 const AGES = ['keepNewerThanDays', 'keepPulledWithinDays', 'keepCreatedWithinDays'] as const;
 const CLAUSES = [...COUNTS, ...AGES];
-const UNTAGGED_CLAUSES = CLAUSES.filter((key) => !/Pull|Highest/.test(key));
+const UNTAGGED_CLAUSES = CLAUSES.filter((key) => key !== 'keepPulledWithinDays' && key !== 'keepHighest');
 
 /** What each rule by itself may say, and makes no sense. What is stored from before is obeyed all the same. */
 export function faultsIn(retention: Retention): readonly Fault[] {

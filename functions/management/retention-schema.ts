@@ -44,7 +44,7 @@ function tagProblem(pattern: string): string | undefined {
 
 export const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);
 const TextPatterns = z
-  .array(patternOf(/[^]/, globProblem))
+  .array(patternOf(/./s, globProblem))
   .min(1)
   .max(MAX_PATTERNS)
   .describe('Patterns as those of tags; `[*]` is a star.');
@@ -75,6 +75,7 @@ const clauses = {
   where: Where.optional(),
   among: Among.optional(),
   keepLast: keepLast.describe('The last so many, by the time they were put where they are.'),
+  keepLastPulled: keepLast.describe('The so many that were pulled last.'),
   keepNewerThanDays: Days.describe('Those put where they are within so many days.'),
   keepCreatedWithinDays: Days.describe('Those built within so many days, as their config says.'),
   keepNone: z.literal(true).optional().describe('None of those that match.'),
@@ -97,7 +98,6 @@ const TagRule = z
         '`major` or `minor`, or a pattern whose group says which tags have places of their own: `(*)-*`.',
       ),
     ...clauses,
-    keepLastPulled: keepLast.describe('The so many that were pulled last.'),
     keepHighest: z
       .int()
       .min(0)

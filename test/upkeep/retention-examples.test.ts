@@ -35,7 +35,7 @@ function rowOf(header: readonly string[], line: string, index: number): Row {
   };
 }
 
-const EXAMPLE = /^## ([^\n]*)|```json\n([^]*?)```\n\n(\|[^]*?)\n\n/gm;
+const EXAMPLE = /^## ([^\n]*)|```json\n(.*?)```\n\n(\|.*?)\n\n/gms;
 
 let section = '';
 const examples = [...page.matchAll(EXAMPLE)].flatMap(([, title, json, table]) => {
