@@ -10,68 +10,19 @@ import {
   TEAM_FIELDS,
 } from '../registry/policies.ts';
 import { confirmPolicy } from '../registry/policy-confirmations.ts';
+import type { Retention as Retained } from '../registry/retention-policy.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { present } from './input.ts';
 import { mayGovern, requirePolicy, requireSomeAdmin } from './policy-rights.ts';
+import { faultsIn } from './retention-checks.ts';
+import { MAX_PATTERNS, oneOf, Retention, TagPatterns } from './retention-schema.ts';
 import { authorityOf } from './rights.ts';
 import { GrantPattern, named, PolicyName } from './schemas.ts';
-
-/** Ours; more would be a mistake, or another policy. */
-const MAX_PATTERNS = 100;
-const MAX_TAG_RULES = 50;
-const MAX_DAYS = 36_500;
-const MAX_PULLED_DAYS = 365;
-const MAX_COUNT = 1_000_000;
 
 const RepositoryPatterns = z
   .array(GrantPattern.describe('A repository name in which `*` stands for any characters.'))
   .min(1)
   .max(MAX_PATTERNS);
-const TagPattern = z
-  .string()
-  .regex(/^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/)
-  .describe('A tag in which `*` stands for any characters.');
-const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);
-const Days = z.int().min(1).max(MAX_DAYS);
-/** How long pulls are remembered, and a margin. */
-const PulledDays = z.int().min(1).max(MAX_PULLED_DAYS);
-
-/** Fields of which at least one must be there: an object without any of them is a mistake. */
-function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string & keyof S)[]) {
-  const text = `needs at least one of ${keys.join(', ')}`;
-  return z
-    .strictObject(shape)
-    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text);
-}
-
-const TagRule = oneOf(
-  {
-    match: TagPatterns,
-    keepLast: z
-      .int()
-      .min(1)
-      .max(MAX_COUNT)
-      .optional()
-      .describe('The last so many of the tags that match, by the time they were put where they are.'),
-    keepNewerThanDays: Days.optional().describe('Those put where they are within so many days.'),
-    keepPulledWithinDays: PulledDays.optional().describe('Those pulled within so many days.'),
-  },
-  ['keepLast', 'keepNewerThanDays', 'keepPulledWithinDays'],
-).describe('A tag that matches stays while one of these, or another rule that matches, keeps it.');
-
-const Retention = oneOf(
-  {
-    pins: TagPatterns.optional().describe('Tags that are never deleted by themselves.'),
-    tags: z.array(TagRule).min(1).max(MAX_TAG_RULES).optional(),
-    untaggedAfterDays: z
-      .int()
-      .min(0)
-      .max(MAX_DAYS)
-      .optional()
-      .describe('An untagged manifest that belongs to nothing goes after so many days.'),
-  },
-  ['pins', 'tags', 'untaggedAfterDays'],
-);
 
 const ImmutableTags = z
   .strictObject({ tags: TagPatterns, except: TagPatterns.optional() })
@@ -94,6 +45,7 @@ const Quota = oneOf(
 
 const fields = {
   repositories: RepositoryPatterns.describe('Patterns of the repositories that it covers.'),
+  exceptRepositories: RepositoryPatterns.optional().describe('Those that it does not cover all the same.'),
   retention: Retention.optional().describe('What is deleted by itself; nothing where absent.'),
   immutable: ImmutableTags.optional(),
   quota: Quota.optional(),
@@ -108,9 +60,17 @@ const fields = {
 
 const SAYING = ['retention', 'immutable', 'quota', 'teams'] as const;
 
-const NewPolicy = named('NewPolicy', oneOf(fields, SAYING));
+/** What contradicts itself, or deletes everything, is told with its place. */
+const checked = <S extends z.ZodType<{ readonly retention?: unknown }>>(policy: S) =>
+  policy.superRefine(({ retention }, context) => {
+    // What came as JSON has no field that is `undefined`, whatever the schema's type says.
+    for (const { path, message } of retention ? faultsIn(retention as Retained) : [])
+      context.addIssue({ code: 'custom', path: ['retention', ...path], message });
+  });
+
+const NewPolicy = named('NewPolicy', checked(oneOf(fields, SAYING)));
 /** As `NewPolicy`, with its name. */
-export const NamedPolicy = named('NamedPolicy', oneOf({ name: PolicyName, ...fields }, SAYING));
+export const NamedPolicy = named('NamedPolicy', checked(oneOf({ name: PolicyName, ...fields }, SAYING)));
 const PolicyOut = named(
   'Policy',
   z.strictObject({

@@ -19,6 +19,8 @@ export interface Retention {
 interface Places {
   /** The last so many, by the time they were put where they are. */
   readonly keepLast?: number;
+  /** The so many that were pulled last; one that never was counts from the time it was put where it is. */
+  readonly keepLastPulled?: number;
   /** Which things it counts. @default those that it matches, without what is pinned, held or just restored */
   readonly among?: Among;
 }
@@ -52,8 +54,6 @@ export interface TagRule extends Places, Ages {
   readonly with?: readonly string[];
   /** `major` or `minor` of versions, or a pattern whose group says which tags have places of their own. */
   readonly per?: string;
-  /** The so many that were pulled last; one that never was counts from the time it was put where it is. */
-  readonly keepLastPulled?: number;
   /** The so many that are the highest by semantic version. */
   readonly keepHighest?: number;
   /** Those that were pulled, or put where they are, within so many days. */

@@ -8,7 +8,18 @@ import { DAY, digestNamed, type MadeImage, NOW, runRetention } from './retention
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const days = fc.integer({ min: 1, max: 12 });
-const names = fc.constantFrom('v1.0.0', '1.0.1', 'v1.1.0', 'v2.0.0-rc.1', 'v2.0.0', 'a-1', 'a-2', 'b-1', 'a-b-1', 'main');
+const names = fc.constantFrom(
+  'v1.0.0',
+  '1.0.1',
+  'v1.1.0',
+  'v2.0.0-rc.1',
+  'v2.0.0',
+  'a-1',
+  'a-2',
+  'b-1',
+  'a-b-1',
+  'main',
+);
 
 const images: fc.Arbitrary<readonly MadeImage[]> = fc
   .array(fc.record({ days, pulledDays: maybe(days), env: fc.constantFrom('dev', 'prod') }), { maxLength: 8 })
@@ -43,8 +54,10 @@ const rules: fc.Arbitrary<TagRule> = fc.record(
   { requiredKeys: ['match'] },
 );
 
-const glob = (pattern: string) => new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*').replaceAll('?', '.')}$`);
-const any = (list: readonly string[] | undefined, tag: string) => (list ?? []).some((each) => glob(each).test(tag));
+const glob = (pattern: string) =>
+  new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*').replaceAll('?', '.')}$`);
+const any = (list: readonly string[] | undefined, tag: string) =>
+  (list ?? []).some((each) => glob(each).test(tag));
 const version = (tag: string) => /^v?(\d+)\.(\d+)\.(\d+)(-.*)?$/.exec(tag);
 
 function groupOf(rule: TagRule, tag: string): string | undefined {
@@ -91,8 +104,14 @@ function hasPlace(rule: TagRule, one: One, all: readonly One[], order: Order, pl
   );
   const id = (each: One) => (rule.by === 'image' ? digestNamed(each.of.name) : each.tag);
   const key = (each: One) => [...order(each), id(each)];
-  const best = (image: MadeImage) => all.filter(({ of }) => of === image).filter((each) => counted.includes(each) || each === one);
-  const own = rule.by === 'image' ? best(one.of).map(key).reduce((a, b) => (isAbove(b, a) ? b : a)) : key(one);
+  const best = (image: MadeImage) =>
+    all.filter(({ of }) => of === image).filter((each) => counted.includes(each) || each === one);
+  const own =
+    rule.by === 'image'
+      ? best(one.of)
+          .map(key)
+          .reduce((a, b) => (isAbove(b, a) ? b : a))
+      : key(one);
   const above = new Set(counted.filter((each) => isAbove(key(each), own)).map(id));
   above.delete(id(one));
   return above.size < places;
@@ -117,7 +136,9 @@ function stays(given: readonly TagRule[], one: One, all: readonly One[]): boolea
   return about.length === 0 || kept;
 }
 
-const policiesOf = (given: readonly TagRule[]) => [{ name: 'p', repositories: ['*'], retention: { tags: given } }];
+const policiesOf = (given: readonly TagRule[]) => [
+  { name: 'p', repositories: ['*'], retention: { tags: given } },
+];
 
 describe('rules of a generated repository', () => {
   it('keep what a plain reading of them keeps', () => {
@@ -135,7 +156,13 @@ describe('rules of a generated repository', () => {
     fc.assert(
       fc.property(images, rules, fc.nat(), (world, rule, cut) => {
         const facts = world.flatMap(({ name, tags, days: ago }) =>
-          tags.map((tag) => ({ tag, taggedAt: NOW - ago * DAY, digest: digestNamed(name), pulledAt: 'never', siblings: [] })),
+          tags.map((tag) => ({
+            tag,
+            taggedAt: NOW - ago * DAY,
+            digest: digestNamed(name),
+            pulledAt: 'never',
+            siblings: [],
+          })),
         ) as unknown as Parameters<RetentionRules['observe']>[0][];
         const whole = new RetentionRules(policiesOf([rule]), NOW);
         for (const each of facts) whole.observe(each);
@@ -180,7 +207,9 @@ describe('a repository that is too large to be ranked at once', () => {
     }));
     for (const each of facts) rules.observe(each);
     const verdicts = facts.map((each) => rules.judge(each));
-    expect(verdicts.map((verdict) => 'keeps' in verdict && verdict.keeps)).toEqual(facts.map((_, index) => index < 4000));
+    expect(verdicts.map((verdict) => 'keeps' in verdict && verdict.keeps)).toEqual(
+      facts.map((_, index) => index < 4000),
+    );
     expect(verdicts.at(-1)).toMatchObject({ of: 20_000 });
     expect(verdicts.at(-1)).not.toHaveProperty('rank');
     expect(rules.state().length).toBeLessThan(200_000);

@@ -45,7 +45,10 @@ class World {
 
   left() {
     const there = this.#images.filter(({ isGone }) => !isGone);
-    return { tags: there.flatMap(({ tags }) => tags).sort(), images: there.map(({ made }) => made.name).sort() };
+    return {
+      tags: there.flatMap(({ tags }) => tags).sort(),
+      images: there.map(({ made }) => made.name).sort(),
+    };
   }
 
   pass(rules: RetentionRules): void {
@@ -66,7 +69,8 @@ class World {
         image.tags = image.tags.filter((each) => !going.includes(each));
       }
       const isUntagged = image.tags.length === 0 && (made.tags.length === 0 || image.retired);
-      if (isUntagged) image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), retired: image.retired }));
+      if (isUntagged)
+        image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), retired: image.retired }));
     }
   }
 }
