@@ -227,6 +227,17 @@ export interface PreviewPage extends RetentionPage {
   readonly at?: string;
 }
 
+export interface QuotaUse {
+  readonly policy: string;
+  readonly scope: string;
+  readonly kind: string;
+  readonly limit: number;
+  /** Absent where nothing was counted yet. */
+  readonly used?: number;
+  readonly percent?: number;
+  readonly countedAt?: string;
+}
+
 /** Where a changed policy waits to be confirmed. */
 export interface Waiting {
   readonly policy: string;

@@ -10,6 +10,7 @@ import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addPolicyCommands } from './commands/policies.ts';
 import { addPushCommand } from './commands/push.ts';
+import { addQuotaCommand } from './commands/quotas.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRetentionCommand } from './commands/retention.ts';
@@ -67,6 +68,7 @@ export function createProgram(): Command {
   addTrashCommands(program);
   addRetentionCommand(program);
   addPolicyCommands(program);
+  addQuotaCommand(program);
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);

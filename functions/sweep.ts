@@ -5,11 +5,11 @@ import { recordDeletion } from './identity/retention-audit.ts';
 import type { RepositoryName } from './oci/reference.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { retentionLine } from './telemetry/lines.ts';
+import { upkeepLine } from './telemetry/lines.ts';
 import { JOBS, METRICS } from './telemetry/names.ts';
 import type { Finding } from './upkeep/finding.ts';
 import { sweepDue } from './upkeep/round.ts';
-import type { RetentionLine } from './upkeep/stage.ts';
+import type { UpkeepLine } from './upkeep/stage.ts';
 
 /** Kept back from Lambda's timeout, to log that the run did not end by itself. */
 const TIMEOUT_RESERVE_MS = 1000;
@@ -28,7 +28,6 @@ export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIM
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
     const record = (repository: RepositoryName, finding: Finding) =>
       recordDeletion(registry, repository, finding);
-    const tell = (line: RetentionLine) =>
-      void process.stdout.write(`${retentionLine(registry.now(), line)}\n`);
+    const tell = (line: UpkeepLine) => void process.stdout.write(`${upkeepLine(registry.now(), line)}\n`);
     return await sweepDue(registryUntil(registry, signal), { ...lease, until, record, tell });
   });

@@ -12,8 +12,8 @@ import { unhurried } from '../functions/registry/unhurried.ts';
 import { visit } from '../functions/registry/until.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
-import { retentionText } from '../functions/upkeep/retention-tally.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
+import { upkeepText } from '../functions/upkeep/upkeep-text.ts';
 import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
 import { claimFolder, openFolder, unusable } from './data-folder.ts';
@@ -153,7 +153,7 @@ async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, leas
       sweepDue(registry, {
         ...{ ...lease, until: Number.POSITIVE_INFINITY },
         record: (repository, finding) => recordDeletion(registry, repository, finding),
-        tell: (line) => tell(retentionText(line)),
+        tell: (line) => tell(upkeepText(line)),
       }),
     'removing what has expired': () => table.removeExpired(registry.now()),
   };

@@ -8,6 +8,7 @@ import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
 import { endpoints as confirmation } from './policy-confirmation.ts';
 import { endpoints as previews } from './previews.ts';
+import { endpoints as quotas } from './quotas.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
@@ -47,6 +48,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...usage,
   ...restore,
   ...trash,
+  ...quotas,
   ...audit,
 };
 

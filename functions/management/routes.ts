@@ -23,6 +23,7 @@ const restore = () => import('./restore.ts');
 const previews = () => import('./previews.ts');
 const confirmation = () => import('./policy-confirmation.ts');
 const trash = () => import('./trash.ts');
+const quotas = () => import('./quotas.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
@@ -92,6 +93,8 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep, 200),
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
+  read(`${REPOSITORY}/-/quota`, 'repository.quota', quotas),
+  read(`${BASE}/quotas`, 'quota.list', quotas),
   read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
   change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', previews),

@@ -200,6 +200,9 @@ export function rulesIn(found: Attributes | undefined, name: RepositoryName): Ru
   return { policies: policiesFor(policies, name), quotasSince };
 }
 
+/** Of the attributes of the item of all policies, as in `Rules`. */
+export const quotasSinceIn = (found: Attributes | undefined) => policiesIn(found).quotasSince;
+
 /** Whether any of the policies limits the number of tags. */
 export function countsTags(policies: readonly Policy[]): boolean {
   return policies.some(({ quota }) =>

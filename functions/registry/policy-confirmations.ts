@@ -15,7 +15,7 @@ const hashOf = (content: unknown) =>
 const GONE = 'gone';
 
 const versionOf = (policy: Policy | undefined) =>
-  policy ? hashOf([policy.repositories, policy.retention ?? null]) : GONE;
+  policy ? hashOf([policy.repositories, policy.exceptRepositories ?? null, policy.retention ?? null]) : GONE;
 
 /** Says that a policy may act as it is, however much it deletes; `undefined` is one that is deleted. Void once it changes. */
 export async function confirmPolicy(

@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Finding } from './finding.ts';
-import type { RetentionLine } from './stage.ts';
+import type { UpkeepLine } from './stage.ts';
 
 /** Counts what retention deletes while it is told on: for the one line of a run. */
 export class RetentionTally {
@@ -22,18 +22,9 @@ export class RetentionTally {
   }
 
   /** `undefined` where it was nothing. */
-  line(repository: RepositoryName): RetentionLine | undefined {
+  line(repository: RepositoryName): UpkeepLine | undefined {
     if (this.#policies.size === 0) return undefined;
     const counts = { tags: this.#tags, manifests: this.#manifests };
     return { is: 'deleted', repository, policies: [...this.#policies].toSorted(), ...counts };
   }
-}
-
-/** The line for people. */
-export function retentionText({ repository, policies, tags, manifests, ...line }: RetentionLine): string {
-  const what = `${tags} tags and ${manifests} manifests of ${repository}`;
-  const by = `${policies.length > 1 ? 'the policies' : 'the policy'} ${policies.join(', ')}`;
-  if (line.is === 'deleted') return `${by} deleted ${what}`;
-  const until = new Date(line.until).toISOString();
-  return `${by} would delete ${what}, and waits until ${until}, or for: stowage policy confirm ${policies[0]}`;
 }

@@ -3,15 +3,17 @@ import type { Registry } from '../registry/registry.ts';
 import type { Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 
-/** What retention tells of one repository. `waits`: its policies have changed, and act by themselves from `until` on
- *  (milliseconds since 1970) where nobody confirms them before. */
-export type RetentionLine = {
+/** What a sweep has to say of one repository and its policies. `waits`: they have changed, and act by themselves from `until` on
+ *  (milliseconds since 1970) where nobody confirms them before. `fills`: four fifths of a quota are in use. */
+export type UpkeepLine = {
   readonly repository: RepositoryName;
-  /** Names of those that have deleted it, or wait. */
+  /** Names of those that have deleted it, wait, or have the quota. */
   readonly policies: readonly string[];
-  readonly tags: number;
-  readonly manifests: number;
-} & ({ readonly is: 'deleted' } | { readonly is: 'waits'; readonly until: number });
+} & (
+  | { readonly is: 'deleted'; readonly tags: number; readonly manifests: number }
+  | { readonly is: 'waits'; readonly tags: number; readonly manifests: number; readonly until: number }
+  | { readonly is: 'fills'; readonly kind: 'bytes' | 'tags'; readonly used: number; readonly limit: number }
+);
 
 /** How a sweep goes about it. */
 export interface SweepOptions {
@@ -29,8 +31,8 @@ export interface SweepOptions {
   readonly tellsKept?: boolean;
   /** What notes a deletion by retention in the audit trail, in the transaction that makes it. @default nobody learns of it */
   readonly record?: (repository: RepositoryName, finding: Finding) => Operation;
-  /** Told in a line what retention has done in a repository, or waits for. @default nobody */
-  readonly tell?: (line: RetentionLine) => void;
+  /** Told in a line what policies have done in a repository, or wait for. @default nobody */
+  readonly tell?: (line: UpkeepLine) => void;
 }
 
 /** One sweep of one repository, as its stages see it. */

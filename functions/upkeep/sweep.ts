@@ -2,6 +2,7 @@ import { conflict } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { repositoryKey, sweepEntryKey, sweepProgressKey } from '../registry/keys.ts';
 import { endOldPushes } from '../registry/pushes-under-way.ts';
+import { quotaUse } from '../registry/quotas.ts';
 import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
@@ -64,7 +65,21 @@ async function runStages(sweep: Sweep, repository: Repository, progress: Progres
     }
   }
   await finish(sweep, repository);
+  await tellOfQuotas(sweep);
   return 'done';
+}
+
+/** Ours: from here on a quota is worth a line a day. */
+const MUCH_OF_QUOTA = 0.8;
+
+/** What was counted is read, and nothing where there are no quotas. */
+async function tellOfQuotas({ registry, name, dryRun, tell }: Sweep): Promise<void> {
+  if (dryRun || !tell) return;
+  for (const { policy, scope, kind, limit, used = 0 } of await quotaUse(registry, name)) {
+    // Of many repositories together each would say the same.
+    if (scope === 'together' || used < MUCH_OF_QUOTA * limit) continue;
+    tell({ is: 'fills', repository: name, policies: [policy], kind, used, limit });
+  }
 }
 
 /** Whatever is taken after this, no push that relies on it can commit any more. A sweep that goes on where another stopped

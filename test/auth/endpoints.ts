@@ -112,6 +112,8 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'DELETE /api/v1/repositories/<name>/-/tags/<tag>': managed('deleter', '/-/tags/v1'),
   'GET /api/v1/repositories/<name>/-/tags/<tag>/history': managed('viewer', '/-/tags/v1/history'),
   'POST /api/v1/repositories/<name>/-/restore': managed('repositoryAdmin', '/-/restore', { tag: 'v1' }),
+  'GET /api/v1/repositories/<name>/-/quota': managed('repositoryAdmin', '/-/quota'),
+  'GET /api/v1/quotas': whole('someAdmin', '/api/v1/quotas'),
   'GET /api/v1/repositories/<name>/-/trash': managed('repositoryAdmin', '/-/trash'),
   'POST /api/v1/repositories/<name>/-/purge': managed('repositoryAdmin', '/-/purge', {
     digest: DIGEST,

@@ -10,8 +10,8 @@ import { findTag, listTags } from '../../functions/registry/tags.ts';
 import { listTrash } from '../../functions/registry/trash.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { beginPreview, previewRequest, readPreview } from '../../functions/upkeep/preview.ts';
-import { retentionText } from '../../functions/upkeep/retention-tally.ts';
-import type { RetentionLine } from '../../functions/upkeep/stage.ts';
+import { upkeepText } from '../../functions/upkeep/upkeep-text.ts';
+import type { UpkeepLine } from '../../functions/upkeep/stage.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import {
   type Fixture,
@@ -27,7 +27,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const LEASE = { epochMs: DAY, quarantineMs: 7 * DAY };
 
 let fixture: Fixture;
-let lines: RetentionLine[];
+let lines: UpkeepLine[];
 
 beforeEach(async () => {
   fixture = await openFixture();
@@ -109,7 +109,7 @@ describe('a policy that has changed', () => {
       { policy: 'p', repository: REPOSITORY, since: fixture.clock, tags: 5, ofTags: 20 },
     ]);
     expect(lines).toMatchObject([{ is: 'waits', repository: REPOSITORY, policies: ['p'], tags: 5 }]);
-    expect(retentionText(lines[0] as RetentionLine)).toMatch(
+    expect(upkeepText(lines[0] as UpkeepLine)).toMatch(
       /^the policy p would delete 5 tags .* stowage policy confirm p$/,
     );
     fixture.clock += DAY / 2;
