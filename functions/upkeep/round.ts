@@ -27,35 +27,59 @@ class RoundFailed extends Error {
  *  none does or time is up. The next round goes on with those that waited longest. Answers how many were swept to their end. One
  *  that fails keeps no other from being swept, and then fails the round. */
 export async function sweepDue(registry: Registry, options: SweepOptions): Promise<number> {
-  const failures = new Map<RepositoryName, unknown>();
-  let swept = 0;
-  const isUp = () => registry.now() >= options.until;
-  for (let isLeft = true; isLeft; ) {
-    isLeft = false;
-    for await (const name of dueRepositories(registry, options)) {
-      if (failures.has(name)) continue;
-      const outcome = await sweepTurn(registry, name, options).catch(async (error: unknown) => {
-        failures.set(name, error);
-        await putOff(registry, name).catch(() => undefined);
-        return 'failed';
-      });
-      if (outcome === 'done') swept += 1;
-      if (outcome === 'remaining') isLeft = true;
-      if (isUp()) break;
-    }
-    if (isUp()) break;
-  }
-  if (failures.size > 0) throw new RoundFailed(failures);
-  return swept;
+  const round = new Round(registry, options);
+  for (let isLeft = true; isLeft && !round.isUp; ) isLeft = await round.pass();
+  return round.end();
 }
 
-/** One that needs more waits behind all that are due. */
-async function sweepTurn(registry: Registry, name: RepositoryName, options: SweepOptions) {
-  const until = Math.min(options.until, registry.now() + TURN_MS);
-  const outcome = await sweepRepository(registry, name, { ...options, until, mostCalls: TURN_CALLS });
-  if (outcome === 'remaining') await putOff(registry, name);
-  return outcome;
+class Round {
+  readonly #registry: Registry;
+  readonly #options: SweepOptions;
+  readonly #failures = new Map<RepositoryName, unknown>();
+  #swept = 0;
+
+  constructor(registry: Registry, options: SweepOptions) {
+    [this.#registry, this.#options] = [registry, options];
+  }
+
+  get isUp(): boolean {
+    return this.#registry.now() >= this.#options.until;
+  }
+
+  /** Tells whether any needs another turn. */
+  async pass(): Promise<boolean> {
+    let isLeft = false;
+    for await (const name of dueRepositories(this.#registry, this.#options)) {
+      if (this.#failures.has(name)) continue;
+      isLeft = (await this.#turn(name)) || isLeft;
+      if (this.isUp) break;
+    }
+    return isLeft;
+  }
+
+  /** Tells whether it needs another one; then it waits behind all that are due, and so does one that fails. */
+  async #turn(name: RepositoryName): Promise<boolean> {
+    const registry = this.#registry;
+    const until = Math.min(this.#options.until, registry.now() + TURN_MS);
+    try {
+      const options = { ...this.#options, until, mostCalls: TURN_CALLS };
+      const outcome = await sweepRepository(registry, name, options);
+      if (outcome === 'done') this.#swept += 1;
+      else await putOff(registry, name);
+      return outcome === 'remaining';
+    } catch (error) {
+      this.#failures.set(name, error);
+      await putOff(registry, name).catch(() => undefined);
+      return false;
+    }
+  }
+
+  end(): number {
+    if (this.#failures.size > 0) throw new RoundFailed(this.#failures);
+    return this.#swept;
+  }
 }
+
 /** Those that are due, and then those whose time is further off than a sweep puts it, and an hour: a clock was wrong. Entries
  *  of repositories that were swept have moved on behind those of this moment. */
 async function* dueRepositories(
