@@ -28,7 +28,7 @@ class RoundFailed extends Error {
  *  that fails keeps no other from being swept, and then fails the round. */
 export async function sweepDue(registry: Registry, options: SweepOptions): Promise<number> {
   const round = new Round(registry, options);
-  for (let isLeft = true; isLeft && !round.isUp; ) isLeft = await round.pass();
+  while ((await round.pass()) && !round.isUp);
   return round.end();
 }
 
