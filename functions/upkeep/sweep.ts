@@ -7,12 +7,13 @@ import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
+import { countCalls } from './counted-table.ts';
 import { advanceEpoch } from './epoch.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
 import { retain } from './retention.ts';
 import { RetentionTally } from './retention-tally.ts';
-import type { Position, Stage, Sweep, SweepOptions } from './stage.ts';
+import { isOver, type Position, type Stage, type Sweep, type SweepOptions } from './stage.ts';
 
 /** `remaining` where its time was not enough. */
 export type SweepOutcome = 'done' | 'remaining';
@@ -29,7 +30,8 @@ export async function sweepRepository(
   name: RepositoryName,
   options: SweepOptions,
 ): Promise<SweepOutcome> {
-  const registry = unhurried(hurried);
+  const { table, calls } = countCalls(hurried.table);
+  const registry = { ...unhurried(hurried), table };
   const doubt = options.dryRun ? undefined : registry.doubt?.();
   if (doubt !== undefined) throw conflict(doubt);
   const found = await findRepository(registry, name);
@@ -39,7 +41,7 @@ export async function sweepRepository(
   const tally = new RetentionTally(options.report);
   const sweep: Sweep = {
     ...options,
-    ...{ registry, name, report: (finding) => tally.take(finding) },
+    ...{ registry, name, calls, report: (finding) => tally.take(finding) },
     horizon: repository.epoch - 2,
   };
   try {
@@ -51,7 +53,6 @@ export async function sweepRepository(
 }
 
 async function runStages(sweep: Sweep, repository: Repository, progress: Progress): Promise<SweepOutcome> {
-  const { registry, until } = sweep;
   await endPushes(sweep);
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
@@ -59,7 +60,7 @@ async function runStages(sweep: Sweep, repository: Repository, progress: Progres
     const outcome = await run(sweep, after);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
-    if (STAGES[stage] && registry.now() >= until) {
+    if (STAGES[stage] && isOver(sweep)) {
       await saveProgress(sweep, stage, after);
       return 'remaining';
     }
@@ -111,12 +112,21 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
 }
 
 /** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
-async function finish({ registry, name, epochMs, dryRun }: Sweep, { epochAt, sweepDue }: Repository) {
+async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository) {
   if (dryRun) return;
-  const next = epochAt + epochMs;
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
+  await setDue(registry, repository, repository.epochAt + epochMs);
+}
+
+/** Has a repository wait behind all that are due now. */
+export async function putOff(registry: Registry, name: RepositoryName): Promise<void> {
+  const found = await findRepository(registry, name);
+  if (found) await setDue(registry, found, registry.now());
+}
+
+async function setDue({ table }: Registry, { name, sweepDue }: Repository, next: number): Promise<void> {
   if (next === sweepDue) return;
-  await registry.table.write([
+  await table.write([
     { update: repositoryKey(name), set: { sweepDue: next }, when: [equals('sweepDue', sweepDue)] },
     { remove: sweepEntryKey(name, sweepDue) },
     { put: sweepEntryKey(name, next), attributes: {} },
