@@ -9,8 +9,10 @@ import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
 import { countCalls } from './counted-table.ts';
 import { advanceEpoch } from './epoch.ts';
+import { forgetEmpty } from './forgetting.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
+import { endHistories } from './old-history.ts';
 import { retain } from './retention.ts';
 import { RetentionTally } from './retention-tally.ts';
 import { isOver, type Position, type Stage, type Sweep, type SweepOptions } from './stage.ts';
@@ -19,7 +21,7 @@ import { isOver, type Position, type Stage, type Sweep, type SweepOptions } from
 export type SweepOutcome = 'done' | 'remaining';
 
 /** In this order: what one stage lets go, the next finds unused. */
-const STAGES: readonly Stage[] = [retain, expireGraves, sweepLinks];
+const STAGES: readonly Stage[] = [retain, expireGraves, sweepLinks, endHistories];
 
 /** Deletes what nothing in the repository uses any more and nobody can be about to use. Needs no pause: pushes,
  *  deletes and other sweeps may run meanwhile, and it may die at any step and be run again. A repository that does not
@@ -115,6 +117,7 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
 async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository) {
   if (dryRun) return;
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
+  if (await forgetEmpty(registry, repository)) return;
   await setDue(registry, repository, repository.epochAt + epochMs);
 }
 
