@@ -15,7 +15,7 @@ const DEEP = [
   'test/auth/{matrix,properties}.test.ts',
   'test/cli/push-network.test.ts',
   'test/fuzz/requests.test.ts',
-  'test/upkeep/retention-oracle.test.ts',
+  'test/upkeep/{estate,retention-oracle}.test.ts',
   'test/oci/go-decoder.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',

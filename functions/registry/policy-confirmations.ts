@@ -19,7 +19,7 @@ const versionOf = (policy: Policy | undefined) =>
 
 /** Says that a policy may act as it is, however much it deletes; `undefined` is one that is deleted. Void once it changes. */
 export async function confirmPolicy(
-  { table, now, actor }: Registry,
+  { table, now, actor }: Pick<Registry, 'table' | 'now' | 'actor'>,
   name: string,
   policy: Policy | undefined,
 ): Promise<void> {
