@@ -95,7 +95,9 @@ async function tagOperations(
     ...removeTags(
       registry,
       name,
-      tags.flatMap((tag, index) => (found[index]?.['digest'] === digest ? [{ tag, found: found[index] }] : [])),
+      tags.flatMap((tag, index) =>
+        found[index]?.['digest'] === digest ? [{ tag, found: found[index] }] : [],
+      ),
     ),
     ...moved.map((tag) => ({ remove: tagIndexKey(name, digest, tag) })),
   ];

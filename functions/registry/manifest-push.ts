@@ -136,7 +136,12 @@ async function commit(registry: Registry, pushed: Commit) {
     moveTag(
       registry,
       repository,
-      { tag, before: before[index], datesFrom: restores?.datesFrom.get(tag), leaves: tags.length <= TAGS_THAT_LEAVE },
+      {
+        tag,
+        before: before[index],
+        datesFrom: restores?.datesFrom.get(tag),
+        leaves: tags.length <= TAGS_THAT_LEAVE,
+      },
       { digest, ...item },
     ),
   );
@@ -192,7 +197,12 @@ const checkCounted = (name: RepositoryName, digest: Digest, isCounted: boolean):
 function addManifest(
   registry: Registry,
   { name, epoch }: Repository,
-  { digest, manifest, item, restores }: Pick<Commit, 'digest' | 'manifest' | 'restores'> & { readonly item: Attributes },
+  {
+    digest,
+    manifest,
+    item,
+    restores,
+  }: Pick<Commit, 'digest' | 'manifest' | 'restores'> & { readonly item: Attributes },
 ): Operation {
   const { subject } = manifest;
   const pushed = restores ? pushedBefore(registry, restores) : pushedNow(registry);
@@ -230,7 +240,11 @@ async function replacedObject(
 function keepManifest(
   { now }: Registry,
   { name, epoch }: Repository,
-  { digest, found, content }: Pick<Commit, 'digest'> & { readonly found: Attributes; readonly content: Attributes },
+  {
+    digest,
+    found,
+    content,
+  }: Pick<Commit, 'digest'> & { readonly found: Attributes; readonly content: Attributes },
 ): Operation {
   const { objectKey, touched } = found;
   const isOld = (touched as number) < epoch;

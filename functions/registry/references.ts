@@ -116,6 +116,24 @@ export async function usersOf(registry: Registry, name: RepositoryName, target: 
   return { manifests: [], pushes };
 }
 
+/** Whether anything uses `target`, once it is marked, besides what goes with it: another manifest, or a push under way. */
+export async function isUsedBeside(
+  registry: Registry,
+  {
+    name,
+    target,
+    goes,
+  }: { readonly name: RepositoryName; readonly target: Digest; readonly goes: (user: Digest) => boolean },
+): Promise<boolean> {
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    const underWay = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
+    const others = users.filter((digest) => !goes(digest)).map((digest) => manifestKey(name, digest));
+    const found = others.length > 0 ? await registry.table.getMany(others) : [];
+    if ([...underWay, ...found].some((each) => each !== undefined)) return true;
+  }
+  return false;
+}
+
 async function* pagesOfUsers({ table }: Registry, name: RepositoryName, target: Digest) {
   const range = { ...edgesTo(name, target), limit: MAX_OPERATIONS, keysOnly: true };
   for (let after: string | undefined; ; ) {

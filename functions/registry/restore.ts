@@ -142,9 +142,8 @@ async function reach(
     await requireMovable(registry, name, goal, before);
     const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
     if (isDone === LOST) return LOST;
-    if (isDone && before !== goal.digest && !options.dryRun) {
-      if ((await pushTag(registry, name, goal)) === LOST) return LOST;
-    }
+    const isMoved = !isDone || options.dryRun || (await pushTag(registry, name, goal, before));
+    if (isMoved === LOST) return LOST;
     return isDone
       ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
       : { entries: [], remaining: true };
@@ -184,8 +183,13 @@ async function requireMovable(
 }
 
 /** The tag that was asked for, with the time that its history says. */
-async function pushTag(registry: Registry, name: RepositoryName, { tag, digest, taggedAt }: Goal) {
-  if (tag === undefined) return true;
+async function pushTag(
+  registry: Registry,
+  name: RepositoryName,
+  { tag, digest, taggedAt }: Goal,
+  before: Digest | undefined,
+) {
+  if (tag === undefined || before === digest) return true;
   return pushAgain(registry, name, digest, new Map([[tag, taggedAt]]));
 }
 

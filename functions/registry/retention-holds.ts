@@ -33,7 +33,10 @@ export async function holdManifest(
     const by = registry.actor === undefined ? {} : { by: registry.actor };
     const attributes = { reason, at: registry.now(), ...by, ...(until !== undefined && { until }) };
     const touched = found['touched'] as number;
-    const set = { touched: Math.max(touched, (repository?.['epoch'] as number | undefined) ?? 0), ...UNMARKED };
+    const set = {
+      touched: Math.max(touched, (repository?.['epoch'] as number | undefined) ?? 0),
+      ...UNMARKED,
+    };
     const { committed } = await registry.table.write([
       { put: retentionHoldKey(name, digest), attributes },
       { update: key, set, when: [equals('touched', touched)] },
@@ -53,7 +56,10 @@ export async function endHoldOn({ table }: Registry, name: RepositoryName, diges
 const AT_ONCE = 1000;
 
 /** All holds of a repository, those that are over as well. */
-export async function listRetentionHolds({ table }: Registry, name: RepositoryName): Promise<RetentionHold[]> {
+export async function listRetentionHolds(
+  { table }: Registry,
+  name: RepositoryName,
+): Promise<RetentionHold[]> {
   const holds: RetentionHold[] = [];
   for (let after: string | undefined; ; ) {
     const range = { ...retentionHoldsOf(name), limit: AT_ONCE, ...(after !== undefined && { after }) };

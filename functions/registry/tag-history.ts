@@ -42,15 +42,20 @@ export async function placeAt(
   return placeOf(came, went, at);
 }
 
-/** The last place of a tag, be it there or deleted; `undefined` where it never was. */
+/** The last place of a tag that is deleted; `undefined` where it never was. */
 export async function lastPlaceOf(
   { table }: Registry,
   name: RepositoryName,
   tag: Tag,
 ): Promise<TagPlace | undefined> {
-  const range = { ...historyOf(name, tag), limit: 2, direction: 'descending' } as const;
-  const [last, before] = await table.query(range);
-  return placeOf(last) ?? placeOf(before, last);
+  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
+  const moves = await table.query(range);
+  // What happens within a millisecond is in no order there.
+  const isPlace = ({ attributes }: Item) => attributes['digest'] !== undefined;
+  return placeOf(
+    moves.find(isPlace),
+    moves.find((move) => !isPlace(move)),
+  );
 }
 
 /** When the tag was last put on the manifest (milliseconds since 1970), as far as its last hundred moves tell. */
@@ -89,7 +94,11 @@ export async function leftAt(
 }
 
 /** `went` is the move that came next. A tag may have been put again where it was, which is no move, but is noted by that one. */
-function placeOf(came: Item | undefined, went?: Item, until = Number.POSITIVE_INFINITY): TagPlace | undefined {
+function placeOf(
+  came: Item | undefined,
+  went?: Item,
+  until = Number.POSITIVE_INFINITY,
+): TagPlace | undefined {
   const { digest, datesFrom } = came?.attributes ?? {};
   if (!came || digest === undefined) return undefined;
   const was = went?.attributes['was'] as number | undefined;

@@ -40,9 +40,7 @@ export function moveTag(
     { put: tagIndexKey(name, digest, tag), attributes: {} },
     ...(moved ? [history(registry, name, tag, { digest, ...first, ...wasOf(before) })] : []),
     // Where that manifest goes meanwhile, its entry is not to come back.
-    ...(moved && before && leaves
-      ? [{ ...leave(name, tag, before, registry.now()), when: [present] }]
-      : []),
+    ...(moved && before && leaves ? [{ ...leave(name, tag, before, registry.now()), when: [present] }] : []),
   ];
 }
 
@@ -63,50 +61,44 @@ export const isSameTag = ({ digest, taggedAt }: Attributes): Condition[] => [
 ];
 
 /** Its entry in the index of what it was on says since when it is not. */
-const leave = (name: RepositoryName, tag: Tag, { digest }: Attributes, left: number) => ({
+const leave = (name: RepositoryName, tag: Tag, { digest }: Attributes, left: number, retires = false) => ({
   update: tagIndexKey(name, digest as Digest, tag),
-  set: { left },
+  set: { left, ...(retires && { retired: true }) },
 });
 
 /** What its history keeps of a tag that moves on: it may have been put there again since it came. */
 const wasOf = (before: Attributes | undefined) => (before ? { was: tagTimesOf(before).taggedAt } : {});
 
-/** A tag, and what was read of it. */
-export interface FoundTag {
+/** A tag that is taken off what it is on. */
+export interface Removed {
   readonly tag: Tag;
+  /** What was read of it. */
   readonly found: Attributes;
+  /** Milliseconds since 1970: since when its manifest is without it, which its entry in the tag index keeps. @default the manifest
+   *  goes, and the entry */
+  readonly left?: number | undefined;
+  /** Whether the manifest is to go with its last tag. @default false */
+  readonly retires?: boolean | undefined;
 }
 
-/** The operations that take tags off a manifest that goes, on condition that they are still on it: four for each at most. */
+/** The operations that take tags off, four for each at most; on condition that they are on the manifest that they were on, if no other is named. */
 export function removeTags(
   registry: Registry,
   name: RepositoryName,
-  tags: readonly FoundTag[],
-  whenOf: (found: Attributes) => readonly Condition[] = ({ digest }) => [equals('digest', digest as string)],
+  tags: readonly Removed[],
+  whenOf: (found: Attributes) => readonly Condition[] = isOnSame,
 ): Operation[] {
-  const removals = tags.flatMap(({ tag, found }) => [
+  const removals = tags.flatMap(({ tag, found, left, retires }) => [
     { remove: tagKey(name, tag), when: whenOf(found) },
-    { remove: tagIndexKey(name, found['digest'] as Digest, tag) },
+    left === undefined
+      ? { remove: tagIndexKey(name, found['digest'] as Digest, tag) }
+      : leave(name, tag, found, left, retires),
     history(registry, name, tag, wasOf(found)),
   ]);
   return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];
 }
 
-/** As `removeTags`, where the manifests stay: their entries in the tag index do, too, and tell retention since when each has
- *  been without the tag: since `left` (milliseconds), or now. */
-export function untag(
-  registry: Registry,
-  name: RepositoryName,
-  tags: readonly (FoundTag & { readonly left?: number })[],
-  whenOf: (found: Attributes) => readonly Condition[],
-): Operation[] {
-  const removals = tags.flatMap(({ tag, found, left = registry.now() }) => [
-    { remove: tagKey(name, tag), when: whenOf(found) },
-    leave(name, tag, found, left),
-    history(registry, name, tag, wasOf(found)),
-  ]);
-  return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];
-}
+const isOnSame = ({ digest }: Attributes) => [equals('digest', digest as string)];
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
@@ -115,8 +107,8 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
     if (!found) throw manifestUnknown(tag);
     const digest = found['digest'] as Digest;
     refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
-    const same = () => [equals('digest', digest)];
-    const { committed } = await registry.table.write(untag(registry, name, [{ tag, found }], same));
+    const removal = removeTags(registry, name, [{ tag, found, left: registry.now() }]);
+    const { committed } = await registry.table.write(removal);
     return committed ? undefined : LOST;
   });
 }

@@ -1,9 +1,18 @@
 import type { Digest } from '../oci/digest.ts';
 import { unlinkOperations } from '../registry/blobs.ts';
-import { afterBlob, afterEdgesTo, blobsOf, digestKey, edgesOf, lastPartOf } from '../registry/keys.ts';
+import {
+  afterBlob,
+  afterEdgesTo,
+  blobsOf,
+  digestKey,
+  edgesOf,
+  gravesOf,
+  lastPartOf,
+  manifestsOf,
+} from '../registry/keys.ts';
 import { equals, type Item, type Operation } from '../storage/table.ts';
+import { DigestSet } from './digest-set.ts';
 import { Edges } from './edges.ts';
-import { ManifestSet } from './manifest-set.ts';
 import { sortedPages } from './sorted-pages.ts';
 import type { Position, Sweep } from './stage.ts';
 
@@ -15,7 +24,7 @@ const LINKS_AT_ONCE = 25;
 export async function sweepLinks(sweep: Sweep, after: Position) {
   const { registry, name, until } = sweep;
   const start = after as Digest | undefined;
-  const edges = new Edges(sweep, edgePages(sweep, start), await ManifestSet.load(sweep));
+  const edges = new Edges(sweep, edgePages(sweep, start), await thereOrBuried(sweep));
   const from = start === undefined ? {} : { after: afterBlob(start) };
   for await (const page of sortedPages(registry.table, { ...blobsOf(name), ...from })) {
     const unused: Item[] = [];
@@ -31,6 +40,10 @@ export async function sweepLinks(sweep: Sweep, after: Position) {
   await edges.end();
   return { done: true };
 }
+
+/** One that is deleted meanwhile is among the graves, which are read second; one that comes meanwhile has young edges. */
+const thereOrBuried = (sweep: Sweep) =>
+  DigestSet.load(sweep, [manifestsOf(sweep.name), gravesOf(sweep.name)]);
 
 function edgePages({ registry, name }: Sweep, start: Digest | undefined) {
   const from = start === undefined ? {} : { after: afterEdgesTo(start) };

@@ -14,6 +14,8 @@ export interface SweepOptions {
   readonly dryRun?: boolean;
   /** Told of everything that goes, and of what stays although nothing uses it. @default nobody */
   readonly report?: (finding: Finding) => void;
+  /** Whether retention tells of what stays, too. @default false */
+  readonly tellsKept?: boolean;
 }
 
 /** One sweep of one repository, as its stages see it. */
@@ -24,6 +26,9 @@ export interface Sweep extends SweepOptions {
   readonly horizon: number;
 }
 
+/** Whether a sweep is to begin nothing more. */
+export const isOver = ({ registry, until }: Sweep) => registry.now() >= until;
+
 /** Where a stage left off; `undefined` at its end. */
 export type Position = string | undefined;
 
@@ -31,4 +36,9 @@ export type Position = string | undefined;
 export type Stage = (
   sweep: Sweep,
   after: Position,
-) => Promise<{ readonly done: boolean; readonly after?: string }>;
+) => Promise<{
+  readonly done: boolean;
+  readonly after?: string;
+  /** Milliseconds since 1970: when it could do more; the repository is swept again then. */
+  readonly again?: number;
+}>;

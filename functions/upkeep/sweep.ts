@@ -6,6 +6,7 @@ import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
+import { advanceEpoch } from './epoch.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
 import { retain } from './retention.ts';
@@ -32,13 +33,15 @@ export async function sweepRepository(
   const found = await findRepository(registry, name);
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
-  const repository = progress.isNew ? await advance(registry, found, options) : found;
+  const repository = progress.isNew ? await advanceEpoch(registry, found, options) : found;
   const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
   await endPushes(sweep);
+  let again = Number.POSITIVE_INFINITY;
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
     if (!run) break;
     const outcome = await run(sweep, after);
+    again = Math.min(again, outcome.again ?? again);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
     if (STAGES[stage] && registry.now() >= options.until) {
@@ -46,7 +49,7 @@ export async function sweepRepository(
       return 'remaining';
     }
   }
-  await finish(sweep, repository);
+  await finish(sweep, repository, again);
   return 'done';
 }
 
@@ -78,31 +81,11 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
   await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
 }
 
-/** Raises the epoch where it has lasted long enough. One that began in the future, by a clock that was wrong, begins now:
- *  a push has all of it, and the next sweep need not wait for that day. Whoever loses here goes on in the epoch of whoever
- *  won. */
-async function advance(
-  registry: Registry,
-  repository: Repository,
-  { epochMs, dryRun }: SweepOptions,
-): Promise<Repository> {
-  const { name, epoch, epochAt } = repository;
-  const now = registry.now();
-  if (epochAt <= now && epochAt + epochMs > now) return repository;
-  const more = epochAt <= now ? 1 : 0;
-  const advanced = { ...repository, epoch: epoch + more, epochAt: now };
-  if (dryRun) return advanced;
-  const when = [equals('epoch', epoch), equals('epochAt', epochAt)];
-  const { committed } = await registry.table.write([
-    { update: repositoryKey(name), add: { epoch: more }, set: { epochAt: now }, when },
-  ]);
-  return committed ? advanced : ((await findRepository(registry, name)) ?? repository);
-}
-
-/** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
-async function finish({ registry, name, epochMs, dryRun }: Sweep, { epochAt, sweepDue }: Repository) {
+/** The next sweep is due when this epoch is over, or `again`. Of two sweeps one moves the entry. */
+async function finish(sweep: Sweep, { epochAt, sweepDue }: Repository, again: number) {
+  const { registry, name, epochMs, dryRun } = sweep;
   if (dryRun) return;
-  const next = epochAt + epochMs;
+  const next = Math.min(epochAt + epochMs, again);
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
   if (next === sweepDue) return;
   await registry.table.write([

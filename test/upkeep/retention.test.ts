@@ -119,6 +119,7 @@ describe('retention', () => {
     await setPolicy({ tags: [{ match: ['*'], keepPulledWithinDays: 4 }], untaggedAfterDays: 1 });
     const [byTag, byDigest, never] = [await pushImage('a'), await pushImage('b'), await pushImage('c')];
     const { registry } = fixture;
+    await days(3);
     await recordPull(registry, REPOSITORY, { kind: 'tag', tag: 'a' as Tag });
     await recordPull(registry, REPOSITORY, { kind: 'digest', digest: byDigest.digest });
     await days(4);
@@ -146,7 +147,7 @@ describe('retention', () => {
       digest,
       reason: 'no clause of policy p keeps it',
     };
-    expect(await planOf(fixture.registry, REPOSITORY)).toContainEqual(expected);
+    expect(await planOf(fixture.registry, REPOSITORY)).toContainEqual(expect.objectContaining(expected));
     expect(await tagged('v1')).toBe(digest);
   });
 });

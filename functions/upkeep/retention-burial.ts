@@ -1,0 +1,244 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Tag } from '../oci/reference.ts';
+import { ownerByName } from '../registry/companions.ts';
+import { lastPartOf, manifestKey, tagIndexKey, tagIndexOf, tagKey } from '../registry/keys.ts';
+import { removeManifest } from '../registry/manifest-deletion.ts';
+import { goingOf, markOf } from '../registry/marks.ts';
+import { isUsedBeside } from '../registry/references.ts';
+import { isSameTag, removeTags } from '../registry/tags.ts';
+import {
+  type Attributes,
+  absent,
+  type Condition,
+  equals,
+  type Key,
+  MAX_OPERATIONS,
+  type Operation,
+  present,
+} from '../storage/table.ts';
+import { DigestSet } from './digest-set.ts';
+import type { Finding } from './finding.ts';
+import { type Companion, Gathering, type Group, type Member } from './retention-group.ts';
+import type { RetentionRun } from './retention-run.ts';
+import { sortedPages } from './sorted-pages.ts';
+import type { Sweep } from './stage.ts';
+
+/** A manifest that the rules let go, or that is left of one that went. */
+export interface Going {
+  readonly digest: Digest;
+  readonly finding: Finding;
+  /** Tags that are on it and go before it, in a dry run. */
+  readonly tags?: ReadonlySet<Tag>;
+}
+
+/** A member that nothing holds, once it is marked. */
+interface Loose extends Member {
+  /** Entries of the tag index whose tags have moved on. */
+  readonly entries: readonly Key[];
+  /** Its subject, where that is not there and must not come back. */
+  readonly absentee: Key | undefined;
+}
+
+/** Of each manifest in one transaction; of one with more those beyond go first. */
+const ENTRIES_BESIDE = 20;
+
+/** Lets manifests go as somebody's delete does, but nobody has asked for it at this moment: whoever is about to use one wins,
+ *  and so does who was told of late that it is there, which shows in `touched`. What belongs to it goes in the same
+ *  transaction, so that neither goes without the other; what does not fit goes once it is gone. */
+export class Burial {
+  readonly #run: RetentionRun;
+  readonly #sweep: Sweep;
+  /** In a dry run, what would have gone already. */
+  readonly #gone = new DigestSet();
+
+  constructor(run: RetentionRun) {
+    [this.#run, this.#sweep] = [run, run.sweep];
+  }
+
+  /** Tells of what went. What stayed is looked at again by the next run. */
+  async bury(going: Going): Promise<void> {
+    const waiting: Going[] = [going];
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const gathering = new Gathering(this.#run);
+      const group = await gathering.gather(next.digest);
+      const left = group ? await this.#take(next, group, gathering) : [];
+      const reason = `what it belongs to goes: ${next.digest}`;
+      waiting.push(...left.map((digest) => ({ digest, finding: { ...next.finding, digest, reason } })));
+    }
+  }
+
+  /** Answers what is left of the group because it was too much for one transaction. */
+  async #take(going: Going, group: Group, gathering: Gathering): Promise<readonly Digest[]> {
+    const marks = await this.#mark(group.members);
+    if (!marks) return [];
+    const left = [...group.more];
+    for (let { members } = group; ; ) {
+      const loose = await this.#loose(going, members, gathering);
+      const operations = await this.#removal(going, loose, { companions: group.companions, marks });
+      if (!operations) return [];
+      if (operations.length <= MAX_OPERATIONS) {
+        const isGone = await this.#remove(operations, loose);
+        if (isGone) this.#tell(findingsOf(going, loose, group.companions));
+        return isGone ? left : [];
+      }
+      members = loose.slice(0, Math.ceil(loose.length / 2));
+      left.push(...loose.slice(members.length).map(({ digest }) => digest));
+    }
+  }
+
+  #tell(findings: Iterable<Finding>): void {
+    for (const finding of findings) this.#sweep.report?.(finding);
+  }
+
+  async #remove(operations: readonly Operation[], loose: readonly Loose[]): Promise<boolean> {
+    const { dryRun, registry } = this.#sweep;
+    if (!dryRun) return (await registry.table.write(operations)).committed;
+    for (const { digest } of loose) this.#gone.add(digest);
+    return true;
+  }
+
+  /** Marks those that are not marked yet. Who uses them is to be read after this. */
+  async #mark(members: readonly Member[]): Promise<ReadonlyMap<Digest, Condition> | undefined> {
+    const { registry, name, dryRun } = this.#sweep;
+    const marks = new Map<Digest, Condition>();
+    const operations: Operation[] = [];
+    for (const { digest, manifest } of members) {
+      const before = goingOf(manifest);
+      const going = before ?? registry.newId();
+      marks.set(digest, markOf(going));
+      if (before === undefined)
+        operations.push({ update: manifestKey(name, digest), set: { going }, when: [present] });
+    }
+    const isMarked = dryRun || operations.length === 0 || (await registry.table.write(operations)).committed;
+    return isMarked ? marks : undefined;
+  }
+
+  /** Those that nothing holds but others of them, which nothing holds either. */
+  async #loose(going: Going, among: readonly Member[], gathering: Gathering): Promise<readonly Loose[]> {
+    for (let members = among; ; ) {
+      const digests = new Set(members.map(({ digest }) => digest));
+      const goes = (digest: Digest) => digests.has(digest) || this.#gone.has(digest);
+      const looked = await Promise.all(
+        members.map((member) => this.#look(going, member, { goes, gathering })),
+      );
+      const loose = looked.flatMap((each) => each ?? []);
+      // What stays keeps what belongs to it.
+      if (loose.length === members.length || loose.length === 0) return loose;
+      members = loose;
+    }
+  }
+
+  /** `undefined` where it stays. */
+  async #look(going: Going, member: Member, { goes, gathering }: Others): Promise<Loose | undefined> {
+    const { registry, name } = this.#sweep;
+    const { digest, manifest } = member;
+    if (await isUsedBeside(registry, { name, target: digest, goes })) return undefined;
+    const { on, entries } = await this.#tagsOf(digest);
+    for (const { tag, found } of on) {
+      const owner = ownerByName(tag, digest);
+      const isCompanion = owner !== undefined && goes(owner) && !gathering.stands(tag, found);
+      if (!isCompanion && !going.tags?.has(tag)) return undefined;
+    }
+    const subject = manifest['subject'] as Digest | undefined;
+    const absentee = subject !== undefined && !goes(subject) ? manifestKey(name, subject) : undefined;
+    if (absentee && (await registry.table.get(absentee))) return undefined;
+    return { ...member, entries, absentee };
+  }
+
+  async #tagsOf(digest: Digest) {
+    const { registry, name } = this.#sweep;
+    const on: { readonly tag: Tag; readonly found: Attributes }[] = [];
+    const entries: Key[] = [];
+    const range = { ...tagIndexOf(name, digest), keysOnly: true };
+    for await (const page of sortedPages(registry.table, range, MAX_OPERATIONS)) {
+      const tags = page.map((entry) => lastPartOf(entry) as Tag);
+      const items = await registry.table.getMany(tags.map((tag) => tagKey(name, tag)));
+      for (const [index, tag] of tags.entries()) {
+        const found = items[index];
+        if (found?.['digest'] === digest) on.push({ tag, found });
+        else entries.push(tagIndexKey(name, digest, tag));
+      }
+    }
+    return { on, entries };
+  }
+
+  /** `undefined` where the one that goes by itself stays, or somebody has come between. */
+  async #removal(
+    { digest: root, finding }: Going,
+    loose: readonly Loose[],
+    {
+      companions,
+      marks,
+    }: { readonly companions: readonly Companion[]; readonly marks: ReadonlyMap<Digest, Condition> },
+  ): Promise<Operation[] | undefined> {
+    const { registry, name } = this.#sweep;
+    const going = new Set(loose.map(({ digest }) => digest));
+    if (!going.has(root)) return undefined;
+    const operations: Operation[] = [];
+    const absentees = new Map<string, Key>();
+    for (const { digest, manifest, grave, owner, entries, absentee } of loose) {
+      const mark = marks.get(digest) as Condition;
+      const when = [mark, equals('touched', manifest['touched'] as number)];
+      const reason = owner ? `what it belongs to goes: ${owner}` : finding.reason;
+      const kept = await this.#removeEntries(manifestKey(name, digest), mark, entries);
+      if (!kept) return undefined;
+      operations.push(...removeManifest(registry, name, { digest, manifest, grave, when, reason }));
+      operations.push(...kept.map((key) => ({ remove: key })));
+      if (absentee) absentees.set(absentee.sort, absentee);
+    }
+    const tags = companions.filter(({ owner }) => going.has(owner));
+    const removed = tags.map(({ tag, found }) => {
+      const goes = going.has(found['digest'] as Digest);
+      return { tag, found, left: goes ? undefined : registry.now() };
+    });
+    const checks = [...absentees.values()].map((key) => ({ check: key, when: [absent] }));
+    return [...operations, ...removeTags(registry, name, removed, isSameTag), ...checks];
+  }
+
+  /** Removes the entries beyond those that fit beside what goes, which it answers. */
+  async #removeEntries(
+    key: Key,
+    mark: Condition,
+    entries: readonly Key[],
+  ): Promise<readonly Key[] | undefined> {
+    const { registry, dryRun } = this.#sweep;
+    const beyond = dryRun ? [] : entries.slice(ENTRIES_BESIDE);
+    for (let start = 0; start < beyond.length; start += MAX_OPERATIONS - 1) {
+      const removals = beyond.slice(start, start + MAX_OPERATIONS - 1).map((entry) => ({ remove: entry }));
+      const { committed } = await registry.table.write([{ check: key, when: [mark] }, ...removals]);
+      if (!committed) return undefined;
+    }
+    return entries.slice(0, ENTRIES_BESIDE);
+  }
+}
+
+interface Others {
+  /** What goes with it, or is gone in a dry run. */
+  readonly goes: (digest: Digest) => boolean;
+  readonly gathering: Gathering;
+}
+
+function* findingsOf(
+  { digest: root, finding }: Going,
+  loose: readonly Loose[],
+  companions: readonly Companion[],
+): Generator<Finding> {
+  const going = new Set(loose.map(({ digest }) => digest));
+  for (const { digest, manifest, owner } of loose) {
+    const size = manifest['size'] as number;
+    if (digest === root) yield { ...finding, size };
+    else yield { ...finding, digest, size, reason: `what it belongs to goes: ${owner}` };
+  }
+  for (const { tag, found, owner } of companions) {
+    if (!going.has(owner)) continue;
+    const digest = found['digest'] as Digest;
+    yield {
+      ...finding,
+      kind: 'tag',
+      tag,
+      digest,
+      size: found['size'] as number,
+      reason: `it belongs to ${owner}`,
+    };
+  }
+}

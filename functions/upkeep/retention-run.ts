@@ -1,0 +1,47 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Attributes } from '../storage/table.ts';
+import { imageFacts } from './retention-facts.ts';
+import type { Holds } from './retention-holds.ts';
+import type { Need, RetentionRules, Verdict } from './retention-rules.ts';
+import type { Allowance } from './run-limits.ts';
+import { TagJudge } from './retention-tags.ts';
+import type { Sweep } from './stage.ts';
+
+/** A manifest without a tag, or one whose tag has lost what it belongs to. */
+interface UntaggedManifest {
+  readonly digest: Digest;
+  readonly retiredAt?: number;
+  readonly found: Attributes;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** What the passes of one run share. */
+export class RetentionRun {
+  readonly sweep: Sweep;
+  readonly rules: RetentionRules;
+  readonly holds: Holds;
+  readonly allowance: Allowance;
+  readonly judge: TagJudge;
+
+  constructor(sweep: Sweep, { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>) {
+    [this.sweep, this.rules, this.holds, this.allowance] = [sweep, rules, holds, allowance];
+    this.judge = new TagJudge(this);
+  }
+
+  /** What the rules say of it, with what they ask of the image. */
+  async judgeUntagged(manifest: UntaggedManifest): Promise<Exclude<Verdict, { readonly needs: Need }>> {
+    const verdict = this.rules.judgeUntagged(manifest);
+    if (!('needs' in verdict)) return verdict;
+    const image = await imageFacts(this.sweep, manifest);
+    const known = this.rules.judgeUntagged({ ...manifest, image });
+    return 'needs' in known ? { keeps: true, reason: `nobody knows its ${known.needs}` } : known;
+  }
+
+  /** Tells why a manifest stays, where that is asked for. */
+  tellKept({ digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>, reason: string): void {
+    const { report, tellsKept } = this.sweep;
+    const size = found['size'] as number;
+    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason });
+  }
+}
