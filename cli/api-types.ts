@@ -66,18 +66,44 @@ export interface QuotaLimits {
   readonly tags?: number;
 }
 
+export interface RetentionWhere {
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  readonly annotations?: Readonly<Record<string, readonly string[]>>;
+  readonly artifactTypes?: readonly string[];
+  readonly mediaTypes?: readonly string[];
+}
+
+export interface UntaggedRule {
+  readonly where?: RetentionWhere;
+  readonly among?: { readonly tags?: readonly string[]; readonly untagged?: boolean };
+  readonly keepLast?: number;
+  readonly keepLastPulled?: number;
+  readonly keepNewerThanDays?: number;
+  readonly keepCreatedWithinDays?: number;
+  readonly keepNone?: true;
+}
+
+export interface TagRule extends UntaggedRule {
+  readonly match: readonly string[];
+  readonly except?: readonly string[];
+  readonly by?: 'tag' | 'image';
+  readonly with?: readonly string[];
+  readonly per?: string;
+  readonly keepHighest?: number;
+  readonly keepPulledWithinDays?: number;
+}
+
 export interface Policy {
   readonly name: string;
   readonly repositories: readonly string[];
+  readonly exceptRepositories?: readonly string[];
   readonly retention?: {
     readonly pins?: readonly string[];
-    readonly tags?: readonly {
-      readonly match: readonly string[];
-      readonly keepLast?: number;
-      readonly keepNewerThanDays?: number;
-      readonly keepPulledWithinDays?: number;
-    }[];
+    readonly tags?: readonly TagRule[];
+    readonly untagged?: readonly UntaggedRule[];
     readonly untaggedAfterDays?: number;
+    readonly ignorePullsBy?: readonly string[];
+    readonly run?: { readonly maxDeletions?: number; readonly hours?: readonly [number, number] };
   };
   readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
   readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };

@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { pathOf } from '../api.ts';
 import type { Policy, QuotaLimits } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
+import { readJson } from '../json-file.ts';
+import { retentionFacts } from '../retention-text.ts';
 import { facts, sizeText } from '../text.ts';
+import { addPolicyImport } from './policy-import.ts';
 
 export function addPolicyCommands(program: Command): void {
   const policy = program.command('policy').description('policies: retention, immutable tags, quotas');
@@ -15,6 +17,7 @@ export function addPolicyCommands(program: Command): void {
     .description('make policies or change them, as a JSON file says: one, a list, or what list --json prints')
     .addHelpText('after', EXAMPLE)
     .action(onRegistry(setPolicies));
+  addPolicyImport(policy);
   policy
     .command('delete <name>')
     .description('delete a policy; what it covered stays as it is')
@@ -24,10 +27,13 @@ export function addPolicyCommands(program: Command): void {
 const EXAMPLE = `
 A policy has a name, patterns of repositories, and at least one of the other three:
   {"name": "team-a", "repositories": ["team-a/*"],
-   "retention": {"pins": ["latest"], "tags": [{"match": ["dev-*"], "keepLast": 10}], "untaggedAfterDays": 14},
+   "retention": {"pins": ["latest"],
+                 "tags": [{"match": ["dev-*"], "except": ["dev-main"], "keepLast": 10, "keepPulledWithinDays": 30},
+                          {"match": ["v*"], "per": "minor", "keepHighest": 2}],
+                 "untaggedAfterDays": 14},
    "immutable": {"tags": ["v*"]},
    "quota": {"each": {"tags": 500}, "together": {"bytes": 500000000000}}}
-A file of - is standard input. docs/policies.md tells all of it.`;
+A file of - is standard input. docs/policies.md and docs/retention-rules.md tell all of it.`;
 
 async function listPolicies({ api, output }: Session): Promise<void> {
   const { policies } = await api.get<{ policies: Policy[] }>('/policies');
@@ -43,13 +49,12 @@ async function listPolicies({ api, output }: Session): Promise<void> {
 async function showPolicy({ api, output }: Session, name: string): Promise<void> {
   const policy = await api.get<Policy>(pathOf`/policies/${name}`);
   output.result(policy, () => {
-    const { repositories, retention, immutable, quota } = policy;
+    const { repositories, exceptRepositories, retention, immutable, quota } = policy;
     return facts([
       ['name', policy.name],
       ['repositories', repositories.join(' ')],
-      ['pinned', retention?.pins?.join(' ')],
-      ...(retention?.tags ?? []).map((rule) => ['keeps', ruleText(rule)] as const),
-      ['untagged', retention && untaggedText(retention)],
+      ['but not', exceptRepositories?.join(' ')],
+      ...retentionFacts(retention),
       ['immutable', immutable?.tags.join(' ')],
       ['except', immutable?.except?.join(' ')],
       ['quota of each', limitsText(quota?.each)],
@@ -57,21 +62,6 @@ async function showPolicy({ api, output }: Session, name: string): Promise<void>
     ]);
   });
 }
-
-type Retention = NonNullable<Policy['retention']>;
-type TagRule = NonNullable<Retention['tags']>[number];
-
-function ruleText({ match, keepLast, keepNewerThanDays, keepPulledWithinDays }: TagRule): string {
-  const clauses = [
-    keepLast !== undefined && `the last ${keepLast}`,
-    keepNewerThanDays !== undefined && `newer than ${keepNewerThanDays} days`,
-    keepPulledWithinDays !== undefined && `pulled within ${keepPulledWithinDays} days`,
-  ];
-  return `of ${match.join(' ')}: ${clauses.filter(Boolean).join(', or ')}`;
-}
-
-const untaggedText = ({ untaggedAfterDays: days }: Retention) =>
-  days === undefined ? 'stays' : `goes after ${days} days`;
 
 function quotaText({ each, together }: NonNullable<Policy['quota']> = {}): string {
   const parts = [each && `${limitsText(each)} each`, together && `${limitsText(together)} together`];
@@ -96,7 +86,7 @@ type Named = { readonly name: string } & Readonly<Record<string, unknown>>;
 
 /** The registry checks what they say; only their names are of interest here. */
 function policiesIn(file: string): readonly Named[] {
-  const content = read(file);
+  const content = readJson(file);
   const { policies = content } = (content ?? {}) as { readonly policies?: unknown };
   const list: readonly unknown[] = Array.isArray(policies) ? policies : [policies];
   if (list.length === 0) throw new Failure(`${file} has no policies`);
@@ -108,16 +98,6 @@ function policiesIn(file: string): readonly Named[] {
 
 const isNamed = (policy: unknown): policy is Named =>
   typeof policy === 'object' && policy !== null && 'name' in policy && typeof policy.name === 'string';
-
-const STANDARD_INPUT = 0;
-
-function read(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8'));
-  } catch (error) {
-    throw new Failure(`${file}: ${(error as Error).message}`);
-  }
-}
 
 async function deletePolicy({ api, output }: Session, name: string): Promise<void> {
   await api.delete(pathOf`/policies/${name}`);

@@ -1,49 +1,33 @@
 import { conflict } from '../oci/errors.ts';
+import { anyGlobOf } from '../oci/glob.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, absent, equals } from '../storage/table.ts';
 import { policiesKey, sharedUsageKey } from './keys.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+import type { Retention } from './retention-policy.ts';
+
+export type { Retention } from './retention-policy.ts';
 
 export const POLICY_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** What an operator wants of the repositories that a policy covers. All policies that cover a repository hold for it
  *  together: what one of them keeps, none deletes; what one of them refuses, is refused. In every pattern `*` stands
- *  for any characters. */
+ *  for any characters; those of tags may have sets. */
 export interface Policy {
   /** Its own; `POLICY_NAME`. */
   readonly name: string;
   /** Patterns of repository names: `team-a/*`. */
   readonly repositories: readonly string[];
+  /** Patterns of those that it does not cover all the same. */
+  readonly exceptRepositories?: readonly string[];
   /** @default nothing is ever deleted by itself */
   readonly retention?: Retention;
   /** @default every tag may be moved */
   readonly immutable?: ImmutableTags;
   /** @default no limit */
   readonly quota?: Quota;
-}
-
-/** What goes by itself. A tag that no rule matches stays; so does all that belongs to what stays. */
-export interface Retention {
-  /** Tags that are never deleted, whatever the rules say. */
-  readonly pins?: readonly string[];
-  readonly tags?: readonly TagRule[];
-  /** An untagged manifest that belongs to nothing goes this many days after it was pushed, or lost its last tag.
-   *  @default never */
-  readonly untaggedAfterDays?: number;
-}
-
-/** A tag that it matches stays while at least one of its clauses, or another rule that matches, keeps it. */
-export interface TagRule {
-  /** Patterns of tags: `v*`. */
-  readonly match: readonly string[];
-  /** The last so many of the tags that the rule matches, by the time they were put where they are. */
-  readonly keepLast?: number;
-  /** Those that were put where they are within so many days. */
-  readonly keepNewerThanDays?: number;
-  /** Those that were pulled within so many days. */
-  readonly keepPulledWithinDays?: number;
 }
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
@@ -143,12 +127,24 @@ function metered(policies: readonly Policy[]): unknown {
   const kinds = (limits: QuotaLimits = {}) => [limits.bytes !== undefined, limits.tags !== undefined];
   return policies
     .filter(({ quota }) => quota)
-    .map(({ name, repositories, quota }) => [name, repositories, kinds(quota?.each), kinds(quota?.together)]);
+    .map(({ name, repositories, exceptRepositories, quota }) => [
+      ...[name, repositories, kinds(quota?.each), kinds(quota?.together)],
+      ...(exceptRepositories ? [exceptRepositories] : []),
+    ]);
 }
 
 /** Those that cover the repository. */
 export function policiesFor(policies: readonly Policy[], name: RepositoryName): readonly Policy[] {
-  return policies.filter(({ repositories }) => anyMatcherOf(repositories)(name));
+  return policies.filter((policy) => coverageOf(policy)(name));
+}
+
+/** Whether the policy covers a repository. */
+export function coverageOf({
+  repositories,
+  exceptRepositories = [],
+}: Pick<Policy, 'repositories' | 'exceptRepositories'>): (name: string) => boolean {
+  const [covers, excepts] = [anyMatcherOf(repositories), anyMatcherOf(exceptRepositories)];
+  return (name) => covers(name) && !excepts(name);
 }
 
 /** What holds for one repository. */
@@ -175,8 +171,7 @@ export function countsTags(policies: readonly Policy[]): boolean {
 /** The first of the policies that holds the tag where it is. */
 export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
   return policies.find(
-    ({ immutable }) =>
-      immutable && anyMatcherOf(immutable.tags)(tag) && !anyMatcherOf(immutable.except ?? [])(tag),
+    ({ immutable }) => immutable && anyGlobOf(immutable.tags)(tag) && !anyGlobOf(immutable.except ?? [])(tag),
   );
 }
 

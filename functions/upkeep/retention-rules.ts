@@ -1,202 +1,301 @@
 import { PULL_RECORD_SECONDS } from '../limits.ts';
-import type { Digest } from '../oci/digest.ts';
-import { anyMatcherOf } from '../oci/pattern.ts';
-import type { Tag } from '../oci/reference.ts';
-import type { Policy, TagRule } from '../registry/policies.ts';
+import { parseVersion } from '../oci/version.ts';
+import type { Policy } from '../registry/policies.ts';
+import type { TagRule, UntaggedRule } from '../registry/retention-policy.ts';
+import {
+  type CompiledRules,
+  type CompiledTagRule,
+  type CompiledUntaggedRule,
+  type Counting,
+  compile,
+} from './compiled-rules.ts';
+import { type Place, type Ranked, Rankings } from './ranking.ts';
+import type { Gone, Kept, Need, Sibling, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
+
+export type { ImageFacts, Need, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** Reproducible builds say that they were built in 1970, or in 1980. */
+const UNTRUE_BEFORE = Date.UTC(1981);
 
 /** Ours: a tag that was restored stays so long whatever the rules say, and takes no place of others meanwhile. */
 export const RESTORE_HELD_DAYS = 7;
 
-/** What the rules are told of a tag. Times are milliseconds since 1970; what only some rules need is absent until it was
- *  looked up. */
-export interface TagFacts {
-  readonly tag: Tag;
-  readonly digest: Digest;
-  readonly taggedAt: number;
-  readonly restoredAt?: number;
-  readonly isHeld?: boolean;
-  /** The last pull of the tag, of its manifest, or of one that this lists. */
-  readonly pulledAt?: number | 'never';
-  readonly image?: ImageFacts;
-  /** All other tags on the same manifest. */
-  readonly siblings?: readonly Tag[];
-}
-
-export interface ImageFacts {
-  /** Of the config; of the first platform of an index. */
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly artifactType?: string;
-  readonly mediaType: string;
-  /** When it was built, as its config says. */
-  readonly createdAt?: number;
-  readonly bytes?: number;
-}
-
-/** An untagged manifest that belongs to nothing. */
-export interface UntaggedFacts {
-  readonly digest: Digest;
-  /** The latest of its push, the loss of its last tag, and its last pull. */
-  readonly since: number;
-  readonly image?: ImageFacts;
-}
-
-/** What has to be looked up before a verdict. */
-export type Need = 'pulls' | 'image' | 'siblings';
-
-export type Verdict =
-  | { readonly keeps: true; readonly reason: string }
-  | {
-      readonly keeps: false;
-      readonly reason: string;
-      readonly policy: string;
-      /** Which of the policy's rules, from 0. */
-      readonly rule: number;
-      /** Its place among the `of` that the rule counts, from 1, where it is known. */
-      readonly rank?: number;
-      readonly of?: number;
-    }
-  | { readonly needs: Need };
-
-interface Ranked {
-  readonly policy: string;
-  readonly index: number;
-  readonly rule: TagRule;
-  readonly matches: (tag: string) => boolean;
-  /** The newest first, no more than the rule keeps; and how many there were. */
-  places: [taggedAt: number, tag: string][];
-  of: number;
-}
-
-/** Decides of each tag and each untagged manifest of a repository, by the policies that cover it. Where `ranks`, all tags are
- *  observed first, over as many runs as it takes: `state` goes on where another left off. */
+/** Decides of each tag and each untagged manifest of a repository, by the policies that cover it. Where `ranks`, all of
+ *  them are observed first, over as many runs as it takes: `state` goes on where another left off. Where then there is a
+ *  `nextState`, not all could be ranked at once: whatever that was stays, and passes that begin with it look at more. */
 export class RetentionRules {
   /** Whether tags have to be observed before they are judged. */
   readonly ranks: boolean;
-  /** What `observe` must be told. */
-  readonly ranksNeed: ReadonlySet<Need> = new Set();
+  /** Whether untagged manifests that belong to nothing have to be observed before anything is judged. */
+  readonly ranksUntagged: boolean;
+  /** What `observe` must be told, and `observeUntagged` of the image. */
+  readonly ranksNeed: ReadonlySet<Need>;
   /** What `judgeUntagged` must be told. */
-  readonly untaggedNeeds: ReadonlySet<'image'> = new Set();
+  readonly untaggedNeeds: ReadonlySet<'image'>;
   readonly #now: number;
-  readonly #rules: readonly Ranked[];
-  readonly #pins: readonly { readonly name: string; readonly matches: (tag: string) => boolean }[];
-  readonly #untagged: { readonly policy: string; readonly days: number } | undefined;
+  readonly #rules: CompiledRules;
+  readonly #rankings: Rankings;
 
   constructor(policies: readonly Policy[], now: number, state?: string) {
     this.#now = now;
-    this.#pins = policies.map(({ name, retention }) => ({
-      name,
-      matches: anyMatcherOf(retention?.pins ?? []),
-    }));
-    this.#rules = policies.flatMap(({ name: policy, retention }) =>
-      (retention?.tags ?? []).map((rule, index) => ({
-        ...{ policy, index, rule, places: [], of: 0 },
-        matches: anyMatcherOf(rule.match),
-      })),
-    );
-    this.#untagged = longestOf(policies);
-    this.ranks = this.#rules.some(({ rule }) => rule.keepLast !== undefined);
-    if (state !== undefined) this.#goOn(JSON.parse(state) as readonly Pick<Ranked, 'places' | 'of'>[]);
+    this.#rules = compile(policies);
+    this.#rankings = new Rankings(this.#rules.places, state);
+    const { tags, untagged } = this.#rules;
+    const counting = [...tags, ...untagged].filter(({ counts }) => counts.length > 0);
+    this.ranks = counting.some((rule) => isTagRule(rule) || rule.among?.tags);
+    this.ranksUntagged = counting.some((rule) => rule.among?.untagged || (!rule.among && !isTagRule(rule)));
+    this.ranksNeed = new Set(counting.flatMap(rankNeeds));
+    this.untaggedNeeds = new Set(untagged.some(asksForImage) ? ['image'] : []);
   }
 
-  #goOn(saved: readonly Pick<Ranked, 'places' | 'of'>[]): void {
-    for (const [index, ranked] of this.#rules.entries()) Object.assign(ranked, saved[index]);
-  }
-
-  /** Counts a tag, in any order, each once. */
+  /** Counts a tag, in any order. */
   observe(facts: TagFacts): void {
-    if (this.stands(facts)) return;
-    for (const ranked of this.#rules) {
-      if (ranked.rule.keepLast === undefined || !ranked.matches(facts.tag)) continue;
-      ranked.of += 1;
-      ranked.places.push([this.#put(facts), facts.tag]);
-      if (ranked.places.length >= 2 * ranked.rule.keepLast) cut(ranked);
+    const doesStand = this.stands(facts) !== undefined;
+    for (const rule of [...this.#rules.tags, ...this.#rules.untagged]) {
+      const isOwn = isTagRule(rule) && !doesStand && this.#applies(rule, facts);
+      const isCounted = rule.among ? rule.among.tags?.(facts.tag) : isOwn;
+      const group = isTagRule(rule) ? rule.groupOf(facts.tag) : '';
+      if (!isCounted || group === undefined) continue;
+      for (const counting of rule.counts) this.#count(this.#ranked(counting, rule, group, facts));
     }
   }
 
-  /** What was observed so far, for another run. */
+  /** Counts an untagged manifest that belongs to nothing. */
+  observeUntagged(facts: UntaggedFacts): void {
+    for (const rule of [...this.#rules.tags, ...this.#rules.untagged]) {
+      const isOwn = !isTagRule(rule) && !facts.isHeld && isImageOf(rule, facts) === true;
+      if (!(rule.among ? rule.among.untagged : isOwn)) continue;
+      for (const { ranking } of rule.counts) this.#count(this.#untagged(ranking, facts));
+    }
+  }
+
+  #count({ ranking, ...what }: Wanted): void {
+    if (ranking !== undefined) this.#rankings.add({ ranking, ...what });
+  }
+
+  /** `undefined` where this pass cannot tell. */
+  #placeOf({ ranking, ...what }: Wanted): Place | undefined {
+    return ranking === undefined ? undefined : this.#rankings.placeOf({ ranking, ...what });
+  }
+
+  /** What was observed so far, at most 200 KB. */
   state(): string {
-    for (const ranked of this.#rules) cut(ranked);
-    return JSON.stringify(this.#rules.map(({ places, of }) => ({ places, of })));
+    return this.#rankings.state();
   }
 
-  /** A pin keeps, then any clause of any rule; a tag that no rule matches stays. */
+  nextState(): string | undefined {
+    return this.#rankings.next();
+  }
+
+  /** A pin keeps, then any clause of any rule that matches; a tag that no rule matches stays. */
   judge(facts: TagFacts): Verdict {
-    const stands = this.stands(facts);
-    if (stands !== undefined) return keep(stands);
-    const matching = this.#rules.filter(({ matches }) => matches(facts.tag));
-    const [first] = matching;
-    if (!first) return keep('no rule matches it');
+    const why = this.stands(facts);
+    if (why !== undefined) return keep(why);
     let needs: Need | undefined;
-    for (const ranked of matching) {
-      const why = this.#whyKept(facts, ranked);
-      if (typeof why === 'object') needs ??= why.needs;
-      else if (why !== undefined) return keep(`${why} (policy ${ranked.policy})`);
+    let gone: Gone | undefined;
+    for (const rule of this.#rules.tags) {
+      const verdict = this.#verdictOf(rule, facts);
+      if (verdict && 'needs' in verdict) needs ??= verdict.needs;
+      else if (verdict?.keeps) return verdict;
+      else if (verdict) gone = moreOf(gone, verdict);
     }
-    if (needs) return { needs };
-    const names = [...new Set(matching.map(({ policy }) => policy))].join(', ');
-    const { policy, index: rule } = first;
-    const of = first.rule.keepLast === undefined ? {} : { of: first.of };
-    return { keeps: false, reason: `no clause of policy ${names} keeps it`, policy, rule, ...of };
+    return needs ? { needs } : (gone ?? keep('no rule matches it'));
   }
 
-  judgeUntagged({ since }: UntaggedFacts): Verdict {
-    if (!this.#untagged) return keep('untagged manifests stay');
-    const { policy, days } = this.#untagged;
-    if (this.#now - since < days * DAY_MS) return keep(`untagged since ${dayOf(since)}, for ${days} days`);
-    return { keeps: false, reason: `untagged for more than ${days} days`, policy, rule: 0 };
+  judgeUntagged(facts: UntaggedFacts): Verdict {
+    if (facts.isHeld) return keep('it is held');
+    const rule = this.#rules.tags.find(({ byImage }) => byImage);
+    if (rule && facts.retiredAt !== undefined && facts.since <= facts.retiredAt)
+      return { ...goneBy(rule, undefined), reason: 'it goes with its last tag' };
+    let gone: Gone | undefined;
+    for (const rule of this.#rules.untagged) {
+      const isImage = isImageOf(rule, facts);
+      if (isImage === 'unknown') return { needs: 'image' };
+      if (!isImage) continue;
+      const why = this.#whyUntaggedStays(rule, facts);
+      if (typeof why === 'object' && 'needs' in why) return why;
+      if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
+      gone = moreOf(gone, goneBy(rule, why));
+    }
+    return gone ?? keep('untagged manifests stay');
   }
 
   /** Why no rule is asked, and it takes no place. */
-  stands({ tag, isHeld, restoredAt }: TagFacts): string | undefined {
-    const pin = this.#pins.find(({ matches }) => matches(tag));
-    if (pin) return `policy ${pin.name} pins it`;
+  stands({ tag, isHeld, restoredAt }: Sibling & { readonly isHeld?: boolean }): string | undefined {
+    const pin = this.#rules.pins.find(({ matches }) => matches(tag));
+    if (pin) return `policy ${pin.policy} pins it`;
     if (isHeld) return 'it is held';
-    if (restoredAt !== undefined && this.#now - restoredAt < RESTORE_HELD_DAYS * DAY_MS)
-      return `restored within ${RESTORE_HELD_DAYS} days`;
-    return undefined;
+    const isBack = restoredAt !== undefined && this.#now - restoredAt < RESTORE_HELD_DAYS * DAY_MS;
+    return isBack ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
+  }
+
+  /** Whether the rule is about the tag, or about the image by this tag or a sibling. */
+  #applies(rule: CompiledTagRule, facts: TagFacts): boolean {
+    return namesOf(rule, facts).length > 0 && isImageOf(rule, facts) === true;
+  }
+
+  /** `undefined` where the rule does not match. */
+  #verdictOf(rule: CompiledTagRule, facts: TagFacts): Verdict | undefined {
+    const asks = rule.byImage && !facts.siblings && rule.matches(facts.tag);
+    const isAlone = asks && !rule.rule.except && rule.with.length === 0;
+    if (asks && !isAlone) return { needs: 'siblings' };
+    const names = namesOf(rule, facts);
+    if (names.length === 0) return undefined;
+    const isImage = isImageOf(rule, facts);
+    if (isImage !== true) return isImage === 'unknown' ? { needs: 'image' } : undefined;
+    const pinned = rule.byImage ? facts.siblings?.find((sibling) => this.stands(sibling)) : undefined;
+    if (pinned) return keep(`tag ${pinned.tag} of its image stays: ${this.stands(pinned)}`);
+    const why = this.#whyStays(rule, facts, names);
+    if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
+    if (why && 'needs' in why) return why;
+    return asks ? { needs: 'siblings' } : goneBy(rule, why);
+  }
+
+  #whyStays(rule: CompiledTagRule, facts: TagFacts, names: readonly Sibling[]): Stays {
+    const newest = Math.max(...names.map((name) => this.#past(name.taggedAt)));
+    const aged = this.#whyYoung(rule.rule, { since: newest, image: facts.image });
+    const pulled = this.#whyPulled(rule.rule, facts, newest);
+    const placed = rule.counts.map((counting) => this.#placed(rule, counting, facts, names));
+    return firstOf([...placed, aged, pulled]);
+  }
+
+  #placed(rule: CompiledTagRule, counting: Counting, facts: TagFacts, names: readonly Sibling[]): Stays {
+    if (counting.by === 'pull' && facts.pulledAt === undefined) return { needs: 'pulls' };
+    const places = names.map((name) =>
+      this.#placeOf(this.#ranked(counting, rule, rule.groupOf(name.tag) ?? '', { ...facts, ...name })),
+    );
+    return whyPlaced(rule.rule, counting, places);
+  }
+
+  #whyUntaggedStays(rule: CompiledUntaggedRule, facts: UntaggedFacts): Stays {
+    const placed = rule.counts.map((counting) =>
+      whyPlaced(rule.rule, counting, [this.#placeOf(this.#untagged(counting.ranking, facts))]),
+    );
+    return firstOf([...placed, this.#whyYoung(rule.rule, facts)]);
+  }
+
+  #whyYoung(
+    { keepNewerThanDays: newer, keepCreatedWithinDays: created }: TagRule | UntaggedRule,
+    { since, image }: { readonly since: number; readonly image?: TagFacts['image'] | undefined },
+  ): Stays {
+    const age = this.#now - this.#past(since);
+    if (newer !== undefined && age < newer * DAY_MS) return `newer than ${newer} days`;
+    if (created === undefined) return undefined;
+    if (!image) return { needs: 'image' };
+    const { createdAt } = image;
+    const built = createdAt === undefined || createdAt < UNTRUE_BEFORE ? since : createdAt;
+    return this.#now - this.#past(built) < created * DAY_MS ? `built within ${created} days` : undefined;
+  }
+
+  #whyPulled({ keepPulledWithinDays: days }: TagRule, { pulledAt }: TagFacts, since: number): Stays {
+    if (days === undefined) return undefined;
+    if (this.#now - since < days * DAY_MS) return `put there within ${days} days`;
+    if (pulledAt === undefined) return { needs: 'pulls' };
+    const isPulled =
+      pulledAt !== 'never' && this.#now - pulledAt < days * DAY_MS + PULL_RECORD_SECONDS * 1000;
+    return isPulled ? `pulled within ${days} days` : undefined;
+  }
+
+  #ranked(
+    { ranking, by }: Counting,
+    rule: CompiledTagRule | CompiledUntaggedRule,
+    group: string,
+    facts: TagFacts,
+  ) {
+    const isByImage = !isTagRule(rule) || rule.byImage;
+    const { pulledAt } = facts;
+    const since = this.#past(facts.taggedAt);
+    const time =
+      by === 'pull' && typeof pulledAt === 'number' ? Math.max(since, this.#past(pulledAt)) : since;
+    const order = by === 'version' ? (parseVersion(facts.tag)?.order ?? '') : timeOrder(time);
+    return { ranking, group, order, id: isByImage ? hexOf(facts.digest) : facts.tag };
+  }
+
+  #untagged(ranking: number | undefined, { digest, since }: UntaggedFacts) {
+    return { ranking, group: '', order: timeOrder(this.#past(since)), id: hexOf(digest) };
   }
 
   /** A time that has not come yet is of a clock that was wrong. */
-  #put({ taggedAt }: TagFacts): number {
-    return Math.min(taggedAt, this.#now);
-  }
-
-  #whyKept(facts: TagFacts, { rule, places }: Ranked): string | { readonly needs: Need } | undefined {
-    const { keepLast, keepNewerThanDays: newer, keepPulledWithinDays: pulled } = rule;
-    const age = this.#now - this.#put(facts);
-    if (keepLast !== undefined) {
-      const place: [number, string] = [this.#put(facts), facts.tag];
-      const before = places.filter((each) => newestFirst(each, place) < 0).length;
-      if (before < keepLast) return `among the last ${keepLast}`;
-    }
-    if (newer !== undefined && age < newer * DAY_MS) return `newer than ${newer} days`;
-    if (pulled === undefined) return undefined;
-    const within = pulled * DAY_MS + PULL_RECORD_SECONDS * 1000;
-    if (age < within) return `put there within ${pulled} days`;
-    if (facts.pulledAt === undefined) return { needs: 'pulls' };
-    const isPulled = facts.pulledAt !== 'never' && this.#now - facts.pulledAt < within;
-    return isPulled ? `pulled within ${pulled} days` : undefined;
+  #past(time: number): number {
+    return Math.min(time, this.#now);
   }
 }
 
-function longestOf(policies: readonly Policy[]): { policy: string; days: number } | undefined {
-  const given = policies.flatMap(({ name: policy, retention }) =>
-    retention?.untaggedAfterDays === undefined ? [] : [{ policy, days: retention.untaggedAfterDays }],
+type Wanted = Omit<Ranked, 'ranking'> & { readonly ranking: number | undefined };
+
+/** Why something stays, or what has to be known for that; or that it does not, with its place where it has one. */
+type Stays = string | { readonly needs: Need } | Place | undefined;
+
+function firstOf(whys: readonly Stays[]): Stays {
+  const kept = whys.find((why) => typeof why === 'string');
+  const needing = whys.find((why) => typeof why === 'object' && 'needs' in why);
+  return kept ?? needing ?? whys.find((why) => why !== undefined);
+}
+
+function whyPlaced(
+  rule: TagRule | UntaggedRule,
+  { by, places: count }: Counting,
+  places: readonly (Place | undefined)[],
+): Stays {
+  if (places.includes(undefined)) return 'its rule counts more than one pass can rank';
+  const best = places.reduce((a, b) =>
+    a && b && (a.rank ?? Number.MAX_VALUE) <= (b.rank ?? Number.MAX_VALUE) ? a : b,
   );
-  return given.toSorted((a, b) => b.days - a.days)[0];
+  if (!best?.isAmong) return best;
+  const what = { time: 'last', pull: 'last pulled', version: 'highest' }[by];
+  const group = 'per' in rule && rule.per !== undefined ? ` per ${rule.per}` : '';
+  return `among the ${what} ${count}${group}`;
 }
 
-function cut(ranked: Ranked): void {
-  ranked.places = ranked.places.toSorted(newestFirst).slice(0, ranked.rule.keepLast);
+/** Of the tag, or of its image, those that the rule is about. */
+function namesOf(rule: CompiledTagRule, facts: TagFacts): readonly Sibling[] {
+  const names: readonly Sibling[] = rule.byImage ? [facts, ...(facts.siblings ?? [])] : [facts];
+  if (names.some(({ tag }) => rule.excepts(tag))) return [];
+  if (!rule.with.every((matches) => names.some(({ tag }) => matches(tag)))) return [];
+  return names.filter(({ tag }) => rule.matches(tag) && rule.groupOf(tag) !== undefined);
 }
 
-/** Of two of one moment the greater name. */
-const newestFirst = ([a, first]: [number, string], [b, second]: [number, string]) =>
-  b - a || (first < second ? 1 : first > second ? -1 : 0);
+const isTagRule = (rule: CompiledTagRule | CompiledUntaggedRule): rule is CompiledTagRule =>
+  'groupOf' in rule;
 
-const keep = (reason: string): Verdict => ({ keeps: true, reason });
+function isImageOf(
+  { isImage }: { readonly isImage: CompiledTagRule['isImage'] },
+  { image }: Pick<TagFacts, 'image'>,
+): boolean | 'unknown' {
+  if (!isImage) return true;
+  return image ? isImage(image) : 'unknown';
+}
 
-const dayOf = (milliseconds: number) => new Date(milliseconds).toISOString().slice(0, 10);
+function rankNeeds(rule: CompiledTagRule | CompiledUntaggedRule): Need[] {
+  const needs: Need[] = rule.counts.some(({ by }) => by === 'pull') ? ['pulls'] : [];
+  if (rule.among) return needs;
+  if (rule.isImage) needs.push('image');
+  if (isTagRule(rule) && rule.byImage && (rule.rule.except || rule.with.length > 0)) needs.push('siblings');
+  return needs;
+}
+
+const asksForImage = ({ isImage, rule }: CompiledUntaggedRule) =>
+  isImage !== undefined || rule.keepCreatedWithinDays !== undefined;
+
+function goneBy(rule: CompiledTagRule | CompiledUntaggedRule, place: Place | undefined): Gone {
+  const { policy, index } = rule;
+  const rank = place?.rank === undefined ? '' : `, number ${place.rank} of ${place.of}`;
+  return {
+    ...{ keeps: false, policy, rule: index, reason: `no clause of policy ${policy} keeps it${rank}` },
+    ...(place?.rank !== undefined && { rank: place.rank }),
+    ...(place && { of: place.of }),
+    ...(isTagRule(rule) && rule.byImage && { byImage: true }),
+  };
+}
+
+/** The first rule is named, but every policy; the image goes where one of them says so. */
+function moreOf(first: Gone | undefined, next: Gone): Gone {
+  if (!first) return next;
+  const reason = first.policy === next.policy ? first.reason : `${first.reason}; ${next.reason}`;
+  return { ...first, reason, ...(next.byImage && { byImage: true }) };
+}
+
+const keep = (reason: string): Kept => ({ keeps: true, reason });
+const timeOrder = (time: number) => Math.max(time, 0).toString(36).padStart(9, '0');
+const hexOf = (digest: string) => digest.slice(digest.indexOf(':') + 1);

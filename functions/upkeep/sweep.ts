@@ -38,10 +38,12 @@ export async function sweepRepository(
   const repository = progress.isNew ? await advanceEpoch(registry, found, options) : found;
   const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2, calls };
   await endPushes(sweep);
+  let again = Number.POSITIVE_INFINITY;
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
     if (!run) break;
     const outcome = await run(sweep, after);
+    again = Math.min(again, outcome.again ?? again);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
     if (STAGES[stage] && isOver(sweep)) {
@@ -49,7 +51,7 @@ export async function sweepRepository(
       return 'remaining';
     }
   }
-  await finish(sweep, repository);
+  await finish(sweep, repository, again);
   return 'done';
 }
 
@@ -81,11 +83,11 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
   await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
 }
 
-/** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
-async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository) {
+/** The next sweep is due when this epoch is over, or `again`. Of two sweeps one moves the entry. */
+async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository, again: number) {
   if (dryRun) return;
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
-  await setDue(registry, repository, repository.epochAt + epochMs);
+  await setDue(registry, repository, Math.min(repository.epochAt + epochMs, again));
 }
 
 /** Has a repository wait behind all that are due now. */
