@@ -61,9 +61,9 @@ export const isSameTag = ({ digest, taggedAt }: Attributes): Condition[] => [
 ];
 
 /** Its entry in the index of what it was on says since when it is not. */
-const leave = (name: RepositoryName, tag: Tag, { digest }: Attributes, left: number) => ({
+const leave = (name: RepositoryName, tag: Tag, { digest }: Attributes, left: number, retires = false) => ({
   update: tagIndexKey(name, digest as Digest, tag),
-  set: { left },
+  set: { left, ...(retires && { retired: true }) },
 });
 
 /** What its history keeps of a tag that moves on: it may have been put there again since it came. */
@@ -77,6 +77,8 @@ export interface Removed {
   /** Milliseconds since 1970: since when its manifest is without it, which its entry in the tag index keeps. @default the manifest
    *  goes, and the entry */
   readonly left?: number | undefined;
+  /** Whether the manifest is to go with its last tag. @default false */
+  readonly retires?: boolean | undefined;
   /** Who takes it off. @default the registry's actor */
   readonly by?: string | undefined;
 }
@@ -88,11 +90,11 @@ export function removeTags(
   tags: readonly Removed[],
   whenOf: (found: Attributes) => readonly Condition[] = isOnSame,
 ): Operation[] {
-  const removals = tags.flatMap(({ tag, found, left, by = registry.actor }) => [
+  const removals = tags.flatMap(({ tag, found, left, retires, by = registry.actor }) => [
     { remove: tagKey(name, tag), when: whenOf(found) },
     left === undefined
       ? { remove: tagIndexKey(name, found['digest'] as Digest, tag) }
-      : leave(name, tag, found, left),
+      : leave(name, tag, found, left, retires),
     history({ ...registry, ...(by !== undefined && { actor: by }) }, name, tag, wasOf(found)),
   ]);
   return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];

@@ -41,13 +41,15 @@ interface Sides {
  *  looked up for many at once. */
 export class ManifestPass {
   readonly #run: RetentionRun;
+  readonly #observes: boolean;
   readonly #untagged: Untagged;
   readonly #burial: Burial;
   /** Those that were there when this began. */
   #there = new DigestSet();
 
-  constructor(run: RetentionRun) {
-    this.#run = run;
+  /** `observes` without a decision, for rules that rank untagged manifests. */
+  constructor(run: RetentionRun, { observes = false } = {}) {
+    [this.#run, this.#observes] = [run, observes];
     this.#untagged = new Untagged(run, (digest) => this.#there.has(digest));
     this.#burial = new Burial(run);
   }
@@ -66,8 +68,7 @@ export class ManifestPass {
         const candidate = await this.#sift(item, sides);
         if (candidate) candidates.push(candidate);
       }
-      const going = await this.#untagged.decide(candidates);
-      const next = await this.#bury(going);
+      const next = await this.#act(candidates);
       // Those before the first that was not begun are done.
       if (next) return page.map(digestOf).findLast((digest) => digest < next) ?? passed;
       passed = digestOf(page.at(-1) as Item);
@@ -75,6 +76,11 @@ export class ManifestPass {
       await sweep.registry.giveWay?.();
     }
     return undefined;
+  }
+
+  async #act(candidates: readonly Candidate[]): Promise<Digest | undefined> {
+    if (this.#observes) return void (await this.#untagged.observe(candidates));
+    return this.#bury(await this.#untagged.decide(candidates));
   }
 
   #sides(start: Digest | undefined): Sides {
@@ -91,7 +97,7 @@ export class ManifestPass {
   async #bury(going: readonly Going[]): Promise<Digest | undefined> {
     for (let start = 0; start < going.length; start += BURIALS_AT_ONCE) {
       if (start > 0 && isOver(this.#run.sweep)) return going[start]?.digest;
-      const batch = going.slice(start, start + BURIALS_AT_ONCE);
+      const batch = this.#run.allowance.take(going.slice(start, start + BURIALS_AT_ONCE));
       await Promise.all(batch.map((each) => this.#burial.bury(each)));
     }
     return undefined;
@@ -109,10 +115,12 @@ export class ManifestPass {
     };
     const tags: Tag[] = [];
     const times = [pushedAt, pushedLastAt, restoredAt, left];
+    const retired: number[] = [];
     await edges.pass(digest, (edge) => see(lastPartOf(edge) as Digest));
     await index.pass(digest, (entry) => {
       if (entry.attributes['left'] === undefined) tags.push(lastPartOf(entry) as Tag);
       else times.push(entry.attributes['left']);
+      if (entry.attributes['retired'] === true) retired.push(entry.attributes['left'] as number);
     });
     if (subject !== undefined && subject !== digest) see(subject as Digest);
     const [owner] = owners;
@@ -122,11 +130,12 @@ export class ManifestPass {
     });
     const why = stands ?? (owner && `it stays and goes with ${owner}`);
     if (why !== undefined) {
-      this.#run.tellKept({ digest, found: item.attributes }, why, owner);
+      if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why, owner);
       return undefined;
     }
     const since = Math.max(...times.map((time) => (time as number | undefined) ?? 0));
-    return { digest, found: item.attributes, tags, former, since };
+    const retiredAt = retired.length > 0 && { retiredAt: Math.max(...retired) };
+    return { digest, found: item.attributes, tags, former, since, ...retiredAt };
   }
 
   /** Why no rule is asked. */

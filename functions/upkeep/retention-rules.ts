@@ -12,7 +12,7 @@ import {
 import { type Place, type Ranked, Rankings } from './ranking.ts';
 import type { Gone, Kept, Need, Sibling, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
 
-export type { ImageFacts, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
+export type { ImageFacts, Need, TagFacts, UntaggedFacts, Verdict } from './rule-facts.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Reproducible builds say that they were built in 1970, or in 1980. */
@@ -106,7 +106,8 @@ export class RetentionRules {
   judgeUntagged(facts: UntaggedFacts): Verdict {
     if (facts.isHeld) return keep('it is held');
     const rule = this.#rules.tags.find(({ byImage }) => byImage);
-    if (facts.retired && rule) return { ...goneBy(rule, undefined), reason: 'it goes with its last tag' };
+    if (rule && facts.retiredAt !== undefined && facts.since <= facts.retiredAt)
+      return { ...goneBy(rule, undefined), reason: 'it goes with its last tag' };
     let gone: Gone | undefined;
     for (const rule of this.#rules.untagged) {
       const isImage = isImageOf(rule, facts);

@@ -3,6 +3,7 @@ import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
 import type { RetentionRules } from './retention-rules.ts';
+import type { Allowance } from './run-limits.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Need, Verdict } from './rule-facts.ts';
 import type { Sweep } from './stage.ts';
@@ -10,6 +11,7 @@ import type { Sweep } from './stage.ts';
 /** A manifest without a tag, or one whose tag has lost what it belongs to. */
 interface UntaggedManifest {
   readonly digest: Digest;
+  readonly retiredAt?: number;
   readonly found: Attributes;
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -20,10 +22,11 @@ export class RetentionRun {
   readonly sweep: Sweep;
   readonly rules: RetentionRules;
   readonly holds: Holds;
+  readonly allowance: Allowance;
   readonly judge: TagJudge;
 
-  constructor(sweep: Sweep, rules: RetentionRules, holds: Holds) {
-    [this.sweep, this.rules, this.holds] = [sweep, rules, holds];
+  constructor(sweep: Sweep, { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>) {
+    [this.sweep, this.rules, this.holds, this.allowance] = [sweep, rules, holds, allowance];
     this.judge = new TagJudge(this);
   }
 

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { ownerByName } from '../registry/companions.ts';
-import { graveKey, manifestKey, retentionHoldKey, tagIn } from '../registry/keys.ts';
+import { graveKey, manifestKey, retentionHoldKey, tagIn, tagKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags, tagTimesOf } from '../registry/tags.ts';
@@ -23,6 +23,8 @@ export interface TagDecision {
   readonly finding: Finding;
   /** Of one that goes: since when what it is on is without it; milliseconds since 1970. @default now */
   readonly left?: number;
+  /** Whether its manifest is to go with its last tag. */
+  readonly retires?: boolean;
 }
 
 /** Decides of tags, some hundred at once. */
@@ -46,7 +48,21 @@ export class TagJudge {
   async judge(items: readonly Item[]): Promise<readonly TagDecision[]> {
     const companions = items.filter((item) => ownerOf(item) !== undefined);
     const ordinary = items.filter((item) => ownerOf(item) === undefined);
-    return [...(await this.#judgeOrdinary(ordinary)), ...(await this.#judgeCompanions(companions))];
+    const decisions = await this.#judgeOrdinary(ordinary);
+    const beside = this.#sweep.dryRun ? [] : await this.#besideOf(decisions);
+    return [...decisions, ...beside, ...(await this.#judgeCompanions(companions))];
+  }
+
+  /** Of images that rules look at as a whole, the tags that are on other pages and go: judged while all are there. */
+  async #besideOf(decisions: readonly TagDecision[]): Promise<TagDecision[]> {
+    const { registry, name } = this.#sweep;
+    const images = new Set(decisions.flatMap(({ retires, finding }) => (retires ? finding.digest : [])));
+    const seen = new Set(decisions.map(({ tag }) => tag));
+    const found = await Promise.all([...images].map((digest) => tagsOn(registry, name, digest)));
+    const others = found.flat().filter(({ tag }) => !seen.has(tag));
+    const items = others.map(({ tag, found: attributes }) => ({ key: tagKey(name, tag), attributes }));
+    const judged = await this.#judgeOrdinary(items.filter((item) => ownerOf(item) === undefined));
+    return judged.filter(({ finding }) => finding.action === 'delete');
   }
 
   async #judgeOrdinary(items: readonly Item[]): Promise<TagDecision[]> {
@@ -134,7 +150,7 @@ export class TagJudge {
     { owner, since }: { readonly owner?: Digest; readonly since?: number } = {},
   ): TagDecision {
     const { tag, digest, taggedAt, pulledAt } = facts;
-    const { keeps, ...why } = verdict;
+    const { keeps, byImage, ...why } = { byImage: false, ...verdict };
     const age = this.#sweep.registry.now() - (since ?? taggedAt);
     const finding: Finding = {
       ...{ action: keeps ? 'keep' : 'delete', kind: 'tag', tag, digest, ...why },
@@ -142,7 +158,8 @@ export class TagJudge {
       ageMs: Math.max(0, age),
       ...(typeof pulledAt === 'number' && { lastPulledAt: pulledAt }),
     };
-    return { tag, found: item.attributes, owner, finding, ...(since !== undefined && { left: since }) };
+    const retires = byImage && { retires: true };
+    return { tag, found: item.attributes, owner, finding, ...retires, ...(since !== undefined && { left: since }) };
   }
 }
 

@@ -7,7 +7,7 @@ import { isSameTag } from '../registry/tags.ts';
 import { type Attributes, absent, type Item, present } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 import type { Going } from './retention-burial.ts';
-import { getEach, pullsOf } from './retention-facts.ts';
+import { getEach, imageFacts, pullsOf } from './retention-facts.ts';
 import type { RetentionRun } from './retention-run.ts';
 
 /** A manifest that no index lists and that has no subject, or none that is there. */
@@ -20,6 +20,8 @@ export interface Candidate {
   readonly former: readonly Digest[];
   /** Milliseconds since 1970: it was pushed, tagged, pulled, or belonged to something then, as far as is known. */
   readonly since: number;
+  /** When a rule by image deleted a tag of it. */
+  readonly retiredAt?: number;
   /** Of these, when it was pulled. */
   readonly pulledAt?: number;
   /** Tags that are on it and go before it, in a dry run. */
@@ -54,6 +56,16 @@ export class Untagged {
     return going;
   }
 
+  /** Shows those that have no tag to the rules that rank them. */
+  async observe(candidates: readonly Candidate[]): Promise<void> {
+    const { rules, sweep } = this.#run;
+    const untagged = await this.#withoutTags(candidates, { isOnlySeen: true });
+    for (const candidate of await this.#sincePulled(await this.#sinceLost(untagged))) {
+      const image = rules.ranksNeed.has('image') && { image: await imageFacts(sweep, candidate) };
+      rules.observeUntagged({ ...candidate, ...image });
+    }
+  }
+
   #unlessYoung(candidates: readonly Candidate[]): readonly Candidate[] {
     return candidates.filter((candidate) => {
       const verdict = this.#run.rules.judgeUntagged(candidate);
@@ -65,16 +77,23 @@ export class Untagged {
     });
   }
 
-  async #withoutTags(candidates: readonly Candidate[]): Promise<Candidate[]> {
+  async #withoutTags(
+    candidates: readonly Candidate[],
+    { isOnlySeen = false } = {},
+  ): Promise<Candidate[]> {
     const { registry, name } = this.#run.sweep;
     const keys = candidates.flatMap(({ tags }) => tags.map((tag) => tagKey(name, tag)));
     const find = await getEach(registry, keys);
-    const decided = await Promise.all(candidates.map((candidate) => this.#lookAtTags(candidate, find)));
+    const decided = await Promise.all(candidates.map((each) => this.#lookAtTags(each, find, isOnlySeen)));
     return decided.flatMap((each) => each ?? []);
   }
 
   /** `undefined` where a tag stays that is on it. */
-  async #lookAtTags(candidate: Candidate, find: Find): Promise<Candidate | undefined> {
+  async #lookAtTags(
+    candidate: Candidate,
+    find: Find,
+    isOnlySeen: boolean,
+  ): Promise<Candidate | undefined> {
     const { sweep } = this.#run;
     const items = candidate.tags.map((tag) => ({ tag, key: tagKey(sweep.name, tag) }));
     const on: Item[] = [];
@@ -85,8 +104,9 @@ export class Untagged {
       else since = Math.max(since, await this.#leftAt(candidate, tag, attributes));
     }
     if (on.length === 0) return { ...candidate, since };
-    const { why, left, going } = await this.#staying(candidate.digest, on);
-    if (why === undefined) return { ...candidate, since: Math.max(since, left), going };
+    if (isOnlySeen) return undefined;
+    const { why, ...losing } = await this.#staying(candidate.digest, on);
+    if (why === undefined) return { ...candidate, ...losing, since: Math.max(since, losing.left) };
     this.#run.tellKept(candidate, why);
     return undefined;
   }
@@ -102,11 +122,9 @@ export class Untagged {
     const kept = decisions.find(({ finding }) => finding.action === 'keep');
     if (kept) return { ...none, why: `tag ${kept.tag} is on it` };
     const now = this.#run.sweep.registry.now();
-    return {
-      why: undefined,
-      left: Math.max(...decisions.map(({ left = now }) => left)),
-      going: new Set(tags),
-    };
+    const left = Math.max(...decisions.map(({ left = now }) => left));
+    const retires = decisions.some((each) => each.retires) && { retiredAt: left };
+    return { why: undefined, left, going: new Set(tags), ...retires };
   }
 
   /** Since when a tag is not on it any more, as its history says, looked up once: it is noted, as every move does it now. */

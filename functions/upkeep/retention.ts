@@ -15,14 +15,15 @@ import { ManifestPass } from './retention-manifests.ts';
 import { RetentionRules } from './retention-rules.ts';
 import { RetentionRun } from './retention-run.ts';
 import { removeTagsOf } from './retention-tags.ts';
+import { Allowance, limitsOf } from './run-limits.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver, type Position, type Sweep } from './stage.ts';
+import { isOver, type Position, type Stage, type Sweep } from './stage.ts';
 
 /** Tags carry manifests of up to 16 KiB each. */
 const TAGS_AT_ONCE = 100;
 
-/** In this order: tags are ranked, tags go, then manifests. */
-const PASSES = ['rank', 'tags', 'manifests'] as const;
+/** In this order: tags and untagged manifests are ranked, tags go, then manifests. */
+const PASSES = ['rank', 'rankUntagged', 'tags', 'manifests'] as const;
 
 /** How far retention has come in a repository. */
 interface Progress {
@@ -31,6 +32,8 @@ interface Progress {
   readonly last?: string | undefined;
   /** What the rules have ranked. */
   readonly state?: string | undefined;
+  /** What it may delete still. @default anything */
+  readonly left?: number | undefined;
   /** Of which policies that is: others begin anew. */
   readonly rules: string;
 }
@@ -41,7 +44,7 @@ interface Progress {
 export async function retain(
   sweep: Sweep,
   after: Position,
-): Promise<{ readonly done: boolean; readonly after?: string }> {
+): ReturnType<Stage> {
   const { registry, name, dryRun } = sweep;
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
   if (policies.length === 0) return { done: true };
@@ -56,11 +59,14 @@ export async function retainBy(
   sweep: Sweep,
   policies: readonly Policy[],
   after: Position,
-): Promise<{ readonly done: boolean; readonly after?: string }> {
+): ReturnType<Stage> {
+  const { closedUntil, until, ...limits } = limitsOf(policies, sweep.registry.now());
+  if (closedUntil !== undefined && !sweep.dryRun) return { done: true, again: closedUntil };
   const rules = versionOf(policies);
   const saved = after === undefined ? undefined : (JSON.parse(after) as Progress);
-  const start: Progress = saved?.rules === rules ? saved : { pass: 'rank', rules };
-  const passes = await Passes.begin(sweep, policies, start);
+  const start: Progress = saved?.rules === rules ? saved : { pass: 'rank', rules, ...limits };
+  const within = sweep.dryRun ? sweep : { ...sweep, until: Math.min(sweep.until, until) };
+  const passes = await Passes.begin(within, policies, start);
   const progress = await passes.run();
   return progress ? { done: false, after: JSON.stringify(progress) } : { done: true };
 }
@@ -78,7 +84,8 @@ class Passes {
 
   static async begin(sweep: Sweep, policies: readonly Policy[], start: Progress): Promise<Passes> {
     const rules = new RetentionRules(policies, sweep.registry.now(), start.state);
-    return new Passes(new RetentionRun(sweep, rules, await Holds.load(sweep)), start);
+    const allowance = new Allowance(sweep.dryRun ? undefined : start.left);
+    return new Passes(new RetentionRun(sweep, { rules, allowance, holds: await Holds.load(sweep) }), start);
   }
 
   /** Where it stopped, or `undefined` at the end. */
@@ -88,18 +95,33 @@ class Passes {
     for (const [index, pass] of PASSES.slice(first).entries()) {
       const last = await this.#pass(pass, index === 0 ? this.#start.last : undefined);
       const next = last === undefined ? PASSES[first + index + 1] : pass;
-      if (next === undefined) return undefined;
-      const state = rules.ranks ? { state: rules.state() } : {};
-      if (last !== undefined || isOver(sweep))
-        return { pass: next, last, ...state, rules: this.#start.rules };
+      if (this.#run.allowance.isSpent) return undefined;
+      if (next === undefined) return this.#nextSlice();
+      if (last !== undefined || isOver(sweep)) return this.#progress(next, last, rules.state());
     }
     return undefined;
+  }
+
+  /** Where not all could be ranked at once, the rest is ranked next. */
+  #nextSlice(): Progress | undefined {
+    const state = this.#run.rules.nextState();
+    return state === undefined ? undefined : this.#progress('rank', undefined, state);
+  }
+
+  #progress(pass: Progress['pass'], last: string | undefined, state: string): Progress {
+    const { rules, allowance } = this.#run;
+    const ranks = rules.ranks || rules.ranksUntagged;
+    return { pass, last, ...(ranks && { state }), left: allowance.left, rules: this.#start.rules };
   }
 
   /** The last tag or digest that was passed, or `undefined` at its end. */
   async #pass(pass: Progress['pass'], last: string | undefined): Promise<string | undefined> {
     const { rules, judge, sweep } = this.#run;
     if (pass === 'rank') return rules.ranks ? this.#tags(last, (page) => judge.observe(page)) : undefined;
+    if (pass === 'rankUntagged') {
+      const ranking = new ManifestPass(this.#run, { observes: true });
+      return rules.ranksUntagged ? ranking.pass(last as Digest | undefined) : undefined;
+    }
     if (pass === 'tags') return this.#tags(last, (page) => this.#judge(page));
     const manifests = new ManifestPass(this.#run);
     return this.#mayLetGo() || sweep.tellsKept ? manifests.pass(last as Digest | undefined) : undefined;
@@ -119,7 +141,7 @@ class Passes {
   async #judge(page: readonly Item[]): Promise<void> {
     const { sweep, judge, holds } = this.#run;
     const decisions = await judge.judge(page);
-    const going = decisions.filter(({ finding }) => finding.action === 'delete');
+    const going = this.#run.allowance.take(decisions.filter(({ finding }) => finding.action === 'delete'));
     if (sweep.tellsKept) {
       for (const { finding } of decisions) if (finding.action === 'keep') sweep.report?.(finding);
     }
@@ -128,7 +150,7 @@ class Passes {
 
   /** Whether there is any age at which an untagged manifest goes. */
   #mayLetGo(): boolean {
-    const verdict = this.#run.rules.judgeUntagged({ digest: '' as Digest, since: Number.NEGATIVE_INFINITY });
+    const verdict = this.#run.rules.judgeUntagged({ digest: '' as Digest, since: Number.NEGATIVE_INFINITY, retiredAt: 0 });
     return 'needs' in verdict || !verdict.keeps;
   }
 }
@@ -161,7 +183,11 @@ export async function planOf(
     report,
     tellsKept: true,
   };
-  await retain(sweep, undefined);
+  for (let after: Position; ; ) {
+    const outcome = await retain(sweep, after);
+    if (outcome.done) break;
+    after = outcome.after;
+  }
   const isTag = ({ kind }: Finding) => kind === 'tag';
   const all = [...findings.values()];
   return [...all.filter(isTag), ...all.filter((finding) => !isTag(finding))];

@@ -36,8 +36,8 @@ export interface UntaggedFacts {
   /** The latest of its push, the loss of its last tag, and its last pull. */
   readonly since: number;
   readonly isHeld?: boolean;
-  /** Whether a rule by image has deleted its last tag, and nobody has used it since. */
-  readonly retired?: boolean;
+  /** When a rule by image deleted a tag of it. */
+  readonly retiredAt?: number;
   readonly image?: ImageFacts;
 }
 

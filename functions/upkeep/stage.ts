@@ -58,4 +58,9 @@ export type Position = string | undefined;
 export type Stage = (
   sweep: Sweep,
   after: Position,
-) => Promise<{ readonly done: boolean; readonly after?: string }>;
+) => Promise<{
+  readonly done: boolean;
+  readonly after?: string;
+  /** Milliseconds since 1970: when it could do more; the repository is swept again then. */
+  readonly again?: number;
+}>;

@@ -56,10 +56,12 @@ export async function sweepRepository(
 
 async function runStages(sweep: Sweep, repository: Repository, progress: Progress): Promise<SweepOutcome> {
   await endPushes(sweep);
+  let again = Number.POSITIVE_INFINITY;
   for (let { stage, after } = progress; ; ) {
     const run = STAGES[stage];
     if (!run) break;
     const outcome = await run(sweep, after);
+    again = Math.min(again, outcome.again ?? again);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
     if (STAGES[stage] && isOver(sweep)) {
@@ -67,7 +69,7 @@ async function runStages(sweep: Sweep, repository: Repository, progress: Progres
       return 'remaining';
     }
   }
-  await finish(sweep, repository);
+  await finish(sweep, repository, again);
   await tellOfQuotas(sweep);
   return 'done';
 }
@@ -113,12 +115,12 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
   await registry.table.write([{ put: sweepProgressKey(name), attributes }]);
 }
 
-/** The next sweep is due when this epoch is over. Of two sweeps one moves the entry. */
-async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository) {
+/** The next sweep is due when this epoch is over, or `again`. Of two sweeps one moves the entry. */
+async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository, again: number) {
   if (dryRun) return;
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
   if (await forgetEmpty(registry, repository)) return;
-  await setDue(registry, repository, repository.epochAt + epochMs);
+  await setDue(registry, repository, Math.min(repository.epochAt + epochMs, again));
 }
 
 /** Has a repository wait behind all that are due now. */

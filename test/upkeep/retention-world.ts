@@ -70,7 +70,7 @@ class World {
       }
       const isUntagged = image.tags.length === 0 && (made.tags.length === 0 || image.retired);
       if (isUntagged)
-        image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), retired: image.retired }));
+        image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), ...(image.retired && { retiredAt: NOW }) }));
     }
   }
 }
