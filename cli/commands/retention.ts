@@ -3,14 +3,16 @@ import type { RepositoryName } from '../../functions/oci/reference.ts';
 import type { Finding } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { repositoryValue } from '../values.ts';
+import { addHoldCommands } from './holds.ts';
 
 export function addRetentionCommand(program: Command): void {
-  program
+  const retention = program
     .command('retention')
     .description('what policies would delete of a repository, and why')
     .argument('<repository>', '', repositoryValue)
     .option('--all', 'what they keep, too')
     .action(onRegistry(showRetention));
+  addHoldCommands(retention);
 }
 
 async function showRetention(

@@ -3,6 +3,7 @@ import { endpoints as audit } from './audit.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
+import { endpoints as holds } from './holds.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
@@ -40,6 +41,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
+  ...holds,
   ...retention,
   ...usage,
   ...restore,

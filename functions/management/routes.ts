@@ -21,6 +21,7 @@ const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
 const retention = () => import('./retention.ts');
+const holds = () => import('./holds.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
@@ -87,6 +88,9 @@ export const MANAGEMENT_ROUTES = [
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
+  read(`${REPOSITORY}/-/holds`, 'hold.list', holds),
+  change('PUT', `${REPOSITORY}/-/holds/<digest>`, 'hold.set', holds, 204),
+  change('DELETE', `${REPOSITORY}/-/holds/<digest>`, 'hold.end', holds),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),

@@ -117,5 +117,6 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   policy: PolicyName,
   token: z.string().describe('The id of an access token.'),
   tag: z.string(),
+  digest: z.string(),
   name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
