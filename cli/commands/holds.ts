@@ -12,7 +12,9 @@ export function addHoldCommands(retention: Command): void {
     .description('keep a manifest, what belongs to it, and the tags on it from retention')
     .argument('<what>', 'REPOSITORY@DIGEST', heldValue)
     .requiredOption('--reason <text>', 'why, for whoever finds it')
-    .option('--until <date>', 'its end (default: when somebody releases it)', (text: string) => dateValue(text))
+    .option('--until <date>', 'its end (default: when somebody releases it)', (text: string) =>
+      dateValue(text),
+    )
     .action(onRegistry(hold));
   retention
     .command('holds')

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { pathOf } from '../api.ts';
 import type { Policy, QuotaLimits } from '../api-types.ts';
 import { Failure } from '../failure.ts';
-import { onRegistry, type Session } from '../session.ts';
 import { readJson } from '../json-file.ts';
 import { retentionFacts } from '../retention-text.ts';
+import { onRegistry, type Session } from '../session.ts';
 import { facts, sizeText } from '../text.ts';
 import { addPolicyImport } from './policy-import.ts';
 

@@ -1,8 +1,8 @@
 import { PULL_MEMORY_SECONDS, PULL_RECORD_SECONDS } from '../limits.ts';
 import type { Reference, RepositoryName } from '../oci/reference.ts';
 import { equals, type Key, type Table } from '../storage/table.ts';
-import { pullKey } from './keys.ts';
 import { isIgnored } from './ignored-pulls.ts';
+import { pullKey } from './keys.ts';
 import type { Registry } from './registry.ts';
 import { lasting } from './until.ts';
 

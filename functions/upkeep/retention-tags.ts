@@ -61,7 +61,10 @@ export class TagJudge {
     const found = await Promise.all([...images].map((digest) => tagsOn(registry, name, digest)));
     const others = found.flat().filter(({ tag }) => !going.has(tag));
     const items = others.map(({ tag, found: attributes }) => ({ key: tagKey(name, tag), attributes }));
-    const judged = await this.#judgeOrdinary(items.filter((item) => ownerOf(item) === undefined), ['siblings']);
+    const judged = await this.#judgeOrdinary(
+      items.filter((item) => ownerOf(item) === undefined),
+      ['siblings'],
+    );
     return judged.filter(isGoing);
   }
 
@@ -161,7 +164,14 @@ export class TagJudge {
       ...(typeof pulledAt === 'number' && { lastPulledAt: pulledAt }),
     };
     const retires = byImage && { retires: true };
-    return { tag, found: item.attributes, owner, finding, ...retires, ...(since !== undefined && { left: since }) };
+    return {
+      tag,
+      found: item.attributes,
+      owner,
+      finding,
+      ...retires,
+      ...(since !== undefined && { left: since }),
+    };
   }
 }
 

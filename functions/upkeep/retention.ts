@@ -41,10 +41,7 @@ interface Progress {
 /** Deletes what the policies of the repository keep no longer, pass by pass, page by page; goes on where it stopped. What a pass
  *  decides of it has just read, and each removal stands on the condition that this is still so: whoever pushes, tags or
  *  touches meanwhile wins. Manifests stay restorable. */
-export async function retain(
-  sweep: Sweep,
-  after: Position,
-): ReturnType<Stage> {
+export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
   const { registry, name } = sweep;
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
   if (policies.length === 0 || !(await mayRetain(sweep, policies))) return { done: true };
@@ -148,7 +145,11 @@ class Passes {
 
   /** Whether there is any age at which an untagged manifest goes. */
   #mayLetGo(): boolean {
-    const verdict = this.#run.rules.judgeUntagged({ digest: '' as Digest, since: Number.NEGATIVE_INFINITY, retiredAt: 0 });
+    const verdict = this.#run.rules.judgeUntagged({
+      digest: '' as Digest,
+      since: Number.NEGATIVE_INFINITY,
+      retiredAt: 0,
+    });
     return 'needs' in verdict || !verdict.keeps;
   }
 }

@@ -41,7 +41,8 @@ export async function sweepRepository(
     const run = STAGES[stage];
     if (!run) break;
     const outcome = await run(sweep, after);
-    again = Math.min(again, outcome.again ?? again);
+    const { again: later = again } = outcome;
+    again = Math.min(again, later);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
     if (STAGES[stage] && registry.now() >= options.until) {

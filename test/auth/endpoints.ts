@@ -99,7 +99,9 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/repositories/<name>/-/usage': managed('viewer', '/-/usage'),
   'GET /api/v1/repositories/<name>/-/retention': managed('repositoryAdmin', '/-/retention'),
   'GET /api/v1/repositories/<name>/-/holds': managed('repositoryAdmin', '/-/holds'),
-  'PUT /api/v1/repositories/<name>/-/holds/<digest>': managed('repositoryAdmin', `/-/holds/${DIGEST}`, { reason: 'x' }),
+  'PUT /api/v1/repositories/<name>/-/holds/<digest>': managed('repositoryAdmin', `/-/holds/${DIGEST}`, {
+    reason: 'x',
+  }),
   'DELETE /api/v1/repositories/<name>/-/holds/<digest>': managed('repositoryAdmin', `/-/holds/${DIGEST}`),
   'POST /api/v1/repositories/<name>/-/sweep': managed('repositoryAdmin', '/-/sweep', { dryRun: true }),
   'GET /api/v1/policies': admin('/policies'),

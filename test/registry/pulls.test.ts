@@ -94,12 +94,19 @@ it('a table that cannot take the record does not make the pull fail, nor is it a
 it('a pull of whom a policy ignores leaves no record, and takes none away from the others', async () => {
   const { registry } = await openFixture();
   const retention = { ignorePullsBy: ['robot:scan-*'] };
-  await putPolicy(registry, { name: 'p', repositories: ['team/*'], exceptRepositories: ['team/b*'], retention });
+  await putPolicy(registry, {
+    name: 'p',
+    repositories: ['team/*'],
+    exceptRepositories: ['team/b*'],
+    retention,
+  });
   const other = { ...LATEST, repository: 'team/b' as RepositoryName };
   await recordPull({ ...registry, actor: 'robot:scan-1' }, REPOSITORY, LATEST);
   await recordPull({ ...registry, actor: 'robot:scan-1' }, other.repository, LATEST);
   expect(await recordIn(registry)).toBeUndefined();
-  expect(await registry.table.get(pullKey(other.repository, LATEST.tag))).toMatchObject({ at: registry.now() });
+  expect(await registry.table.get(pullKey(other.repository, LATEST.tag))).toMatchObject({
+    at: registry.now(),
+  });
   await Promise.all(
     ['robot:scan-2', 'user:alice'].map((actor) => recordPull({ ...registry, actor }, REPOSITORY, LATEST)),
   );
@@ -113,14 +120,22 @@ it('the policies are read for that once a minute at most, and not where there is
     if (key.partition === policiesKey.partition) reads += 1;
     return fixture.registry.table.get(key);
   };
-  const registry = { ...fixture.registry, actor: 'user:alice', table: through(fixture.registry.table, { get }) };
+  const registry = {
+    ...fixture.registry,
+    actor: 'user:alice',
+    table: through(fixture.registry.table, { get }),
+  };
   const pull = (tag: string) => recordPull(registry, REPOSITORY, { kind: 'tag', tag: tag as Tag });
   for (const tag of ['a', 'b', 'c']) await pull(tag);
   expect(reads).toBe(1);
   fixture.clock += 61_000;
   await pull('a');
   expect(reads).toBe(1);
-  await putPolicy(fixture.registry, { name: 'p', repositories: ['*'], retention: { ignorePullsBy: ['user:*'] } });
+  await putPolicy(fixture.registry, {
+    name: 'p',
+    repositories: ['*'],
+    retention: { ignorePullsBy: ['user:*'] },
+  });
   await pull('d');
   expect(reads).toBe(2);
   expect(await fixture.registry.table.get(pullKey(REPOSITORY, 'd' as Tag))).toBeUndefined();

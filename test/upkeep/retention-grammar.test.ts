@@ -58,7 +58,11 @@ describe('a rule by image', () => {
     await push(fixture.registry, imageOf(await pushBlob(fixture.registry)), 'other');
     const last = await pushImage('ci-3', 'latest');
     const planned = await planOf(fixture.registry, REPOSITORY);
-    expect(planned.filter(({ action }) => action === 'delete').map(({ tag }) => tag)).toEqual(['ci-1', 'nightly', 'zz']);
+    expect(planned.filter(({ action }) => action === 'delete').map(({ tag }) => tag)).toEqual([
+      'ci-1',
+      'nightly',
+      'zz',
+    ]);
     await days(4);
     expect(await tagsLeft('ci-1', 'nightly', 'zz', 'ci-2', 'prod-2', 'ci-3', 'latest')).toEqual([
       ...['ci-2', 'prod-2', 'ci-3', 'latest'],
@@ -117,7 +121,9 @@ describe('a run', () => {
     await setPolicy({ tags: [{ match: ['*'], keepNewerThanDays: 1 }], run: { maxDeletions: 2 } });
     for (const tag of ['a', 'b', 'c', 'd', 'e']) await pushImage(tag);
     const gone = [await days(1), await days(1), await days(1), await days(1)];
-    expect(gone.map((findings) => findings.filter(({ kind }) => kind === 'tag').length)).toEqual([2, 2, 1, 0]);
+    expect(gone.map((findings) => findings.filter(({ kind }) => kind === 'tag').length)).toEqual([
+      2, 2, 1, 0,
+    ]);
   });
 
   it('deletes in its hours only, for which the sweep comes back', async () => {
