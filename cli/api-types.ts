@@ -66,6 +66,15 @@ export interface QuotaLimits {
   readonly tags?: number;
 }
 
+export interface RetentionHold {
+  readonly digest: string;
+  readonly reason: string;
+  readonly by?: string;
+  readonly at: string;
+  readonly until?: string;
+  readonly inForce: boolean;
+}
+
 export interface RetentionWhere {
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   readonly annotations?: Readonly<Record<string, readonly string[]>>;

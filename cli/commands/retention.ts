@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { repositoryValue } from '../values.ts';
+import { addHoldCommands } from './holds.ts';
 import { previewRetention } from './previews.ts';
 
 export function addRetentionCommand(program: Command): void {
-  program
+  const retention = program
     .command('retention')
     .description('what policies would delete of a repository, and why')
     .argument('<repository>', '', repositoryValue)
@@ -15,4 +16,5 @@ export function addRetentionCommand(program: Command): void {
         previewRetention(session, name, all),
       ),
     );
+  addHoldCommands(retention);
 }

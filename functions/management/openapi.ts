@@ -3,6 +3,7 @@ import { endpoints as audit } from './audit.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
+import { endpoints as holds } from './holds.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
@@ -45,6 +46,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...sweep,
   ...confirmation,
   ...previews,
+  ...holds,
   ...usage,
   ...restore,
   ...trash,

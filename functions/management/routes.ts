@@ -24,6 +24,7 @@ const previews = () => import('./previews.ts');
 const confirmation = () => import('./policy-confirmation.ts');
 const trash = () => import('./trash.ts');
 const quotas = () => import('./quotas.ts');
+const holds = () => import('./holds.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
@@ -98,6 +99,9 @@ export const MANAGEMENT_ROUTES = [
   read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
   change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', previews),
+  read(`${REPOSITORY}/-/holds`, 'hold.list', holds),
+  change('PUT', `${REPOSITORY}/-/holds/<digest>`, 'hold.set', holds, 204),
+  change('DELETE', `${REPOSITORY}/-/holds/<digest>`, 'hold.end', holds),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),

@@ -148,6 +148,7 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   token: z.string().describe('The id of an access token.'),
   preview: z.string().describe('The id of a preview.'),
   tag: z.string(),
+  digest: z.string(),
   name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
 

@@ -3,9 +3,9 @@ import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
 import type { RetentionRules } from './retention-rules.ts';
-import type { Allowance } from './run-limits.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Need, Verdict } from './rule-facts.ts';
+import type { Allowance } from './run-limits.ts';
 import type { Sweep } from './stage.ts';
 
 /** A manifest without a tag, or one whose tag has lost what it belongs to. */
@@ -25,7 +25,10 @@ export class RetentionRun {
   readonly allowance: Allowance;
   readonly judge: TagJudge;
 
-  constructor(sweep: Sweep, { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>) {
+  constructor(
+    sweep: Sweep,
+    { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>,
+  ) {
     [this.sweep, this.rules, this.holds, this.allowance] = [sweep, rules, holds, allowance];
     this.judge = new TagJudge(this);
   }

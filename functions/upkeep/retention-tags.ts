@@ -48,27 +48,34 @@ export class TagJudge {
   async judge(items: readonly Item[]): Promise<readonly TagDecision[]> {
     const companions = items.filter((item) => ownerOf(item) !== undefined);
     const ordinary = items.filter((item) => ownerOf(item) === undefined);
-    const decisions = await this.#judgeOrdinary(ordinary);
-    const beside = this.#sweep.dryRun ? [] : await this.#besideOf(decisions);
-    return [...decisions, ...beside, ...(await this.#judgeCompanions(companions))];
+    const alone = await this.#judgeOrdinary(ordinary);
+    const together = await this.#goingWith(alone);
+    const tags = new Set(together.map(({ tag }) => tag));
+    const others = alone.filter(({ tag }) => !tags.has(tag));
+    return [...others, ...together, ...(await this.#judgeCompanions(companions))];
   }
 
-  /** Of images that rules look at as a whole, the tags that are on other pages and go: judged while all are there. */
-  async #besideOf(decisions: readonly TagDecision[]): Promise<TagDecision[]> {
+  /** Of images that rules look at as a whole, all other tags that go, on this page or not: judged while all are there. */
+  async #goingWith(decisions: readonly TagDecision[]): Promise<TagDecision[]> {
     const { registry, name } = this.#sweep;
     const images = new Set(decisions.flatMap(({ retires, finding }) => (retires ? finding.digest : [])));
-    const seen = new Set(decisions.map(({ tag }) => tag));
+    const going = new Set(decisions.filter(isGoing).map(({ tag }) => tag));
     const found = await Promise.all([...images].map((digest) => tagsOn(registry, name, digest)));
-    const others = found.flat().filter(({ tag }) => !seen.has(tag));
+    const others = found.flat().filter(({ tag }) => !going.has(tag));
     const items = others.map(({ tag, found: attributes }) => ({ key: tagKey(name, tag), attributes }));
-    const judged = await this.#judgeOrdinary(items.filter((item) => ownerOf(item) === undefined));
-    return judged.filter(({ finding }) => finding.action === 'delete');
+    const judged = await this.#judgeOrdinary(
+      items.filter((item) => ownerOf(item) === undefined),
+      ['siblings'],
+    );
+    return judged.filter(isGoing);
   }
 
-  async #judgeOrdinary(items: readonly Item[]): Promise<TagDecision[]> {
+  /** `needs` is looked up for all of them. */
+  async #judgeOrdinary(items: readonly Item[], needs: readonly Need[] = []): Promise<TagDecision[]> {
     const decisions: TagDecision[] = [];
     let open = items;
     let facts = items.map((item) => this.#factsOf(item));
+    for (const need of needs) facts = await this.#lookUp(need, open, facts);
     while (open.length > 0) {
       const waiting = new Map<Need, number[]>();
       for (const [index, each] of facts.entries()) {
@@ -159,7 +166,14 @@ export class TagJudge {
       ...(typeof pulledAt === 'number' && { lastPulledAt: pulledAt }),
     };
     const retires = byImage && { retires: true };
-    return { tag, found: item.attributes, owner, finding, ...retires, ...(since !== undefined && { left: since }) };
+    return {
+      tag,
+      found: item.attributes,
+      owner,
+      finding,
+      ...retires,
+      ...(since !== undefined && { left: since }),
+    };
   }
 }
 
@@ -168,6 +182,8 @@ async function siblingsOf(registry: Registry, name: RepositoryName, tag: Tag, di
   const others = tags.filter((each) => each.tag !== tag);
   return { siblings: others.map((each) => ({ tag: each.tag, ...tagTimesOf(each.found) })) };
 }
+
+const isGoing = ({ finding }: TagDecision) => finding.action === 'delete';
 
 const ownerOf = (item: Item) => ownerByName(tagIn(item), item.attributes['digest'] as Digest);
 

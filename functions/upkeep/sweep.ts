@@ -61,7 +61,8 @@ async function runStages(sweep: Sweep, repository: Repository, progress: Progres
     const run = STAGES[stage];
     if (!run) break;
     const outcome = await run(sweep, after);
-    again = Math.min(again, outcome.again ?? again);
+    const { again: later = again } = outcome;
+    again = Math.min(again, later);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
     if (STAGES[stage] && isOver(sweep)) {

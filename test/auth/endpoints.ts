@@ -98,6 +98,11 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'DELETE /api/v1/issuers/<issuer>': admin('/issuers/nobody'),
   'GET /api/v1/repositories/<name>/-/usage': managed('viewer', '/-/usage'),
   'GET /api/v1/repositories/<name>/-/retention': managed('repositoryAdmin', '/-/retention'),
+  'GET /api/v1/repositories/<name>/-/holds': managed('repositoryAdmin', '/-/holds'),
+  'PUT /api/v1/repositories/<name>/-/holds/<digest>': managed('repositoryAdmin', `/-/holds/${DIGEST}`, {
+    reason: 'x',
+  }),
+  'DELETE /api/v1/repositories/<name>/-/holds/<digest>': managed('repositoryAdmin', `/-/holds/${DIGEST}`),
   'POST /api/v1/repositories/<name>/-/sweep': managed('repositoryAdmin', '/-/sweep', { dryRun: true }),
   'GET /api/v1/policies': whole('someAdmin', '/api/v1/policies'),
   'GET /api/v1/policies/<policy>': whole('someAdmin', '/api/v1/policies/nothing'),

@@ -37,7 +37,7 @@ export function runRetention(policies: readonly Policy[], images: readonly MadeI
 }
 
 class World {
-  readonly #images: { readonly made: MadeImage; tags: string[]; isGone: boolean; retired: boolean }[];
+  readonly #images: Live[];
 
   constructor(images: readonly MadeImage[]) {
     this.#images = images.map((made) => ({ made, tags: [...made.tags], isGone: false, retired: false }));
@@ -57,22 +57,32 @@ class World {
       if (tags.length === 0) rules.observeUntagged(untaggedOf(made));
       for (const tag of tags) rules.observe(tagOf(made, tags, tag, ['pulls', 'image', 'siblings']));
     }
+    for (const image of live) for (const tag of [...image.tags]) this.#judge(rules, image, tag);
     for (const image of live) {
-      const { made, tags } = image;
-      for (const tag of [...tags]) {
-        if (!image.tags.includes(tag)) continue;
-        const [verdict, needs] = judged(rules, made, image.tags, tag);
-        if (!('keeps' in verdict) || verdict.keeps) continue;
-        const together = needs.has('siblings') ? image.tags : [tag];
-        const going = together.filter((each) => goes(judged(rules, made, image.tags, each, needs)[0]));
-        image.retired ||= verdict.byImage === true;
-        image.tags = image.tags.filter((each) => !going.includes(each));
-      }
-      const isUntagged = image.tags.length === 0 && (made.tags.length === 0 || image.retired);
-      if (isUntagged)
-        image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), ...(image.retired && { retiredAt: NOW }) }));
+      const { made, tags, retired } = image;
+      const isUntagged = tags.length === 0 && (made.tags.length === 0 || retired);
+      const facts = { ...untaggedOf(made), ...(retired && { retiredAt: NOW }) };
+      if (isUntagged) image.isGone = goes(judgedUntagged(rules, facts));
     }
   }
+
+  #judge(rules: RetentionRules, image: Live, tag: string): void {
+    const { made, tags } = image;
+    if (!tags.includes(tag)) return;
+    const [verdict, needs] = judged(rules, { made, on: tags, tag });
+    if (!('keeps' in verdict) || verdict.keeps) return;
+    const together = needs.has('siblings') ? tags : [tag];
+    const going = together.filter((each) => goes(judged(rules, { made, on: tags, tag: each }, needs)[0]));
+    image.retired ||= verdict.byImage === true;
+    image.tags = tags.filter((each) => !going.includes(each));
+  }
+}
+
+interface Live {
+  readonly made: MadeImage;
+  tags: string[];
+  isGone: boolean;
+  retired: boolean;
 }
 
 const goes = (verdict: Verdict) => 'keeps' in verdict && !verdict.keeps;
@@ -104,11 +114,15 @@ const untaggedOf = (made: MadeImage): UntaggedFacts => ({
   image: imageOf(made),
 });
 
+interface Asked {
+  readonly made: MadeImage;
+  readonly on: readonly string[];
+  readonly tag: string;
+}
+
 function judged(
   rules: RetentionRules,
-  made: MadeImage,
-  on: readonly string[],
-  tag: string,
+  { made, on, tag }: Asked,
   asked: ReadonlySet<string> = new Set(),
 ): readonly [Verdict, ReadonlySet<string>] {
   const needs = new Set(asked);
