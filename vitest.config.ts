@@ -14,6 +14,7 @@ const DEEP = [
   'test/attacks/slow-*.test.ts',
   'test/auth/{matrix,properties}.test.ts',
   'test/cli/push-network.test.ts',
+  'test/edge/njs.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/{estate,retention-oracle}.test.ts',
   'test/oci/go-decoder.test.ts',

@@ -133,7 +133,20 @@ export interface Tag {
   readonly size: number;
   readonly taggedAt: string;
   readonly by?: string;
-  readonly history?: readonly TagMove[];
+  readonly imageBytes?: number;
+  readonly platforms?: readonly string[];
+  readonly lastPulledAt?: string;
+}
+
+/** One that was asked for by itself. */
+export interface ShownTag extends Tag {
+  readonly referrers: readonly {
+    readonly digest: string;
+    readonly artifactType?: string;
+    readonly size: number;
+  }[];
+  readonly moreReferrers: boolean;
+  readonly history: readonly TagMove[];
 }
 
 export interface TagMove {
@@ -194,6 +207,7 @@ export interface AuditRecord {
   readonly repository?: string;
   readonly target?: string;
   readonly address: string;
+  readonly count?: number;
 }
 
 export interface Me {
@@ -288,6 +302,9 @@ export interface Usage {
   readonly repository?: Amount;
   /** Of uploads under way, where quotas count them. */
   readonly uploadBytes?: number;
+  readonly referrers?: number;
+  readonly lastPushAt?: string;
+  readonly lastPulledAt?: string;
   readonly activity?: {
     readonly since: string;
     readonly pushes: number;

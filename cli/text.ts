@@ -50,6 +50,9 @@ export function facts(entries: readonly (readonly [label: string, value: string 
 /** `2026-11-24 20:18`, in UTC. */
 export const timeText = (iso: string | undefined) => (iso ?? '').slice(0, 16).replace('T', ' ');
 
+/** `2026-11-24`, in UTC. */
+export const dayText = (iso: string | undefined) => (iso ?? '').slice(0, 10);
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
 export function sizeText(bytes: number): string {

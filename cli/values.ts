@@ -46,6 +46,12 @@ export function percentValue(text: string): number {
   throw new InvalidArgumentError('It is a percentage above 0, and 100 at most.');
 }
 
+/** `manifest.put`, `user` */
+export function operationValue(text: string): string {
+  if (/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/.test(text)) return text;
+  throw new InvalidArgumentError("It looks like 'manifest.put', or 'manifest' for all of its kind.");
+}
+
 export function repositoryValue(text: string): RepositoryName {
   const name = parseRepositoryName(text);
   if (name) return name;

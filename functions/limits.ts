@@ -60,6 +60,9 @@ export const ACCESS_TOKEN_SECONDS = 15 * 60;
 /** Ours: a client that kept a refresh token logs in anew after this. */
 export const REFRESH_TOKEN_SECONDS = 90 * 24 * 60 * 60;
 
+/** Ours: as long as a job of CI may take which has logged in at its beginning. */
+export const WORKLOAD_LOGIN_SECONDS = 6 * 60 * 60;
+
 /** Ours: how long the audit trail goes back. */
 export const AUDIT_RETENTION_SECONDS = 365 * 24 * 60 * 60;
 

@@ -21,6 +21,8 @@ export interface AuditRecord {
   readonly deletion?: Deletion | undefined;
   readonly address: string;
   readonly userAgent: string;
+  /** Of refused logins alike in a minute, of which this is the first. @default 1 */
+  readonly count?: number;
 }
 
 /** What a policy has deleted, and what its rule knew of it. */
@@ -80,6 +82,10 @@ export interface AuditQuery {
   readonly principal?: string | undefined;
   readonly repository?: string | undefined;
   readonly outcome?: string | undefined;
+  /** `manifest.put`, or `manifest` for all of its kind. */
+  readonly operation?: string | undefined;
+  /** An operation that is left out where it was allowed. */
+  readonly without?: string | undefined;
   readonly limit: number;
   /** Where the page before ended. */
   readonly after?: string | undefined;
@@ -138,8 +144,12 @@ function dayBefore(sort: string): number {
 
 const dayOf = (milliseconds: number) => Math.floor(milliseconds / DAY_MS) * DAY_MS;
 
-function fits({ attributes }: Item, { since, principal, repository, outcome }: AuditQuery): boolean {
+function fits({ attributes }: Item, query: AuditQuery): boolean {
+  const { since, principal, repository, outcome, operation, without } = query;
   if ((attributes['time'] as number) < since) return false;
+  const done = attributes['operation'] as string;
+  if (operation !== undefined && done !== operation && !done.startsWith(`${operation}.`)) return false;
+  if (done === without && attributes['outcome'] === 'allowed') return false;
   const wanted = Object.entries({ principal, repository, outcome });
   return wanted.every(([name, value]) => value === undefined || attributes[name] === value);
 }

@@ -13,6 +13,8 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Ours: a record may hold 2 KB that a client sent, and an answer of Lambda 6 MB. */
 const MAX_RECORDS = 500;
 
+const Operation = z.string().regex(/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/);
+
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
 
 const DeletionOut = named(
@@ -32,7 +34,8 @@ const Entry = named(
   z.strictObject({
     time: Time,
     principal: Principal.describe(
-      'Who it was; `?alice` for whoever claimed to be and was not, `retention:team-a` for what a policy deleted.',
+      'Who it was; `?alice` for whoever claimed to be and was not, `?many names` where that were too many for a record each, ' +
+        '`retention:team-a` for what a policy deleted.',
     ),
     operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
     outcome: Outcome,
@@ -42,6 +45,10 @@ const Entry = named(
     deletion: DeletionOut.optional().describe('Of `retention.delete`: what a policy deleted, and why.'),
     address: z.string().describe('Empty where nobody asked for it: a policy did it.'),
     userAgent: z.string(),
+    count: z
+      .int()
+      .optional()
+      .describe('How many refused logins within a minute the record stands for. The default is 1.'),
   }),
 );
 const AuditList = named('AuditList', z.strictObject({ records: z.array(Entry), next: Next }));
@@ -56,6 +63,10 @@ const query = z.strictObject({
     .optional()
     .describe('Whoever is admin of it may ask.'),
   outcome: Outcome.optional(),
+  operation: Operation.optional().describe('`manifest.put`, or `manifest` for all of its kind.'),
+  without: Operation.optional().describe(
+    'Leaves out what was allowed of this operation, such as `token.issue`.',
+  ),
   ...pageOf(z.string().refine(isAuditPosition, 'is not where a page ended')),
 });
 
@@ -97,6 +108,7 @@ const recordOut = ({
   ...(repository !== undefined && { repository }),
   ...(target !== undefined && { target }),
   ...(deletion !== undefined && { deletion: deletionOut(deletion) }),
+  ...(record.count !== undefined && { count: record.count }),
   address: record.address,
   userAgent: record.userAgent,
 });

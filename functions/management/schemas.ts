@@ -86,6 +86,9 @@ export function pageOf<L extends z.ZodType>(last: L, max = 1000) {
   };
 }
 
+/** What `prefix` is in lists that have it. */
+export const BEGINNING = 'Only those that begin so.';
+
 /** The `last` of the page that follows; absent on the last page. */
 export const Next = z
   .string()

@@ -43,7 +43,8 @@ import type { Item, Key } from '../storage/table.ts';
 //   SUBJECTS         <subject>               directory of users, robots and groups
 //   ISSUERS          <name>                  OIDC issuer whose tokens are accepted
 //   C#<id>           #                       refresh token
-//   L#<whom>         <window>                failed logins, of a user or from an address
+//   L#<whom>         <window>                failed logins, of a user, from an address, or both
+//   L#seen:<user>    from:<network>          network that the user has logged in from, by password
 //   AUDIT#<day>      <time>#<id>             audit trail
 //   KEYS             #                       signing keys, where no secret store keeps them
 //   REGISTRY         #                       which registry this is, where its bytes lie in a directory
@@ -110,6 +111,10 @@ export const outboxKey = (objectKey: ObjectKey, dueMilliseconds: number): Key =>
 
 /** Ranges for `Table.query`; each `…In` reads back what the key was made of. */
 export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'T#' });
+export const tagsBeginning = (name: RepositoryName, text: string) => ({
+  partition: repositoryPartition(name),
+  prefix: `T#${text}`,
+});
 export const afterTag = (tag: string) => `T#${tag}`;
 export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
 
@@ -159,6 +164,7 @@ export const remaindersOf = (name: RepositoryName) =>
   }));
 
 export const repositories = { partition: DIRECTORY };
+export const repositoriesBeginning = (text: string) => ({ partition: DIRECTORY, prefix: text });
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
 
 export const tagIndexOf = (name: RepositoryName, digest: Digest) => ({
@@ -288,6 +294,10 @@ export const refreshTokenKey = (id: string): Key => ({ partition: `C#${id}`, sor
 export const attemptsKey = (whom: string, window: number): Key => ({
   partition: `L#${whom}`,
   sort: timestamp(window),
+});
+export const familiarKey = (user: string, network: string): Key => ({
+  partition: `L#seen:${user}`,
+  sort: `from:${network}`,
 });
 export const auditKey = (milliseconds: number, id: string): Key => ({
   partition: auditPartition(milliseconds),

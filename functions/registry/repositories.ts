@@ -13,7 +13,7 @@ import { inTurns, type Steps } from './in-turns.ts';
 import {
   directoryKey,
   policiesKey,
-  repositories,
+  repositoriesBeginning,
   repositoryIn,
   repositoryKey,
   sweepEntryKey,
@@ -115,20 +115,21 @@ export interface RepositoryEntry {
  *  however many repositories are hidden in between: where it ended before, its `next` would name one of them. */
 const READ_AT_ONCE = 1000;
 
-/** Repositories that are visible to whoever asks, in the byte order of their names; `next` is the `last` of the page
+/** Repositories that are visible to whoever asks, all or those that begin with `prefix`, in the byte order of their names; `next` is the `last` of the page
  *  that follows. */
 export async function listEntries(
   registry: Registry,
-  page: PageRequest,
+  page: PageRequest & { readonly prefix?: string },
   isVisible: (entry: RepositoryEntry) => boolean,
 ): Promise<{ entries: readonly RepositoryEntry[]; next?: string }> {
   const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
   if (limit === 0) return { entries: [] };
   const entries: RepositoryEntry[] = [];
   const atOnce = Math.max(READ_AT_ONCE, limit + 1);
+  const range = repositoriesBeginning(page.prefix ?? '');
   for (let last = page.last; ; ) {
     const after = last === undefined ? {} : { after: last };
-    const items = await registry.table.query({ ...repositories, ...after, limit: atOnce });
+    const items = await registry.table.query({ ...range, ...after, limit: atOnce });
     entries.push(...(await inTurns(registry, visibleAmong(items, isVisible))));
     if (entries.length > limit)
       return { entries: entries.slice(0, limit), next: entries[limit - 1]?.name as string };

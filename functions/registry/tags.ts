@@ -151,23 +151,6 @@ export interface TagDetails {
   readonly by?: string;
 }
 
-/** Tags with details are read with the manifests that lie in their items: 100 of them are at most 2 MB. */
-export const MAX_TAG_DETAILS = 100;
-
-/** As `listTags`, with what each tag is on; at most `MAX_TAG_DETAILS` at once. */
-export async function listTagDetails(
-  { table }: Registry,
-  name: RepositoryName,
-  page: PageRequest,
-): Promise<{ tags: readonly TagDetails[]; next?: Tag }> {
-  const limit = Math.min(page.limit, MAX_TAG_DETAILS);
-  const after = page.last === undefined ? {} : { after: afterTag(page.last) };
-  const found = await table.query({ ...tagsOf(name), ...after, limit: limit + 1 });
-  const tags = found.slice(0, limit).map((item) => detailsOf(tagIn(item), item.attributes));
-  const last = found.length > limit ? tags.at(-1) : undefined;
-  return { tags, ...(last && { next: last.name }) };
-}
-
 export async function findTag(
   { table }: Registry,
   name: RepositoryName,
@@ -177,7 +160,8 @@ export async function findTag(
   return found && detailsOf(tag, found);
 }
 
-function detailsOf(name: Tag, found: Attributes): TagDetails {
+/** What a tag's item says of it. */
+export function detailsOf(name: Tag, found: Attributes): TagDetails {
   const by = found['taggedBy'];
   return {
     name,

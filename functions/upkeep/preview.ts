@@ -173,11 +173,13 @@ class Slice {
     const { policies, tellsKept } = this.#position.request;
     const covering = policiesFor(policies, name).filter(({ retention }) => retention);
     if (!repository || covering.length === 0) return { done: true, after: undefined };
+    const { epoch, epochAt } = epochToSweep(repository, registry.now(), this.#lease.epochMs);
     const isOver = () => this.#isOver();
     const sweep = {
       ...this.#lease,
       ...{ registry, name, tellsKept, dryRun: true },
-      horizon: epochToSweep(repository, registry.now(), this.#lease.epochMs).epoch - 2,
+      horizon: epoch - 2,
+      epochAt,
       /** Also over where the page is full. */
       get until() {
         return isOver() ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;

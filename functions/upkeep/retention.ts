@@ -181,12 +181,13 @@ export async function planOf(
     const id = `${finding.kind} ${finding.tag ?? finding.digest}`;
     if (findings.get(id)?.action !== 'delete') findings.set(id, finding);
   };
-  const horizon = epochToSweep(repository, registry.now(), epochMs).epoch - 2;
+  const { epoch, epochAt } = epochToSweep(repository, registry.now(), epochMs);
   const until = Number.POSITIVE_INFINITY;
   const sweep = {
     registry,
     name,
-    horizon,
+    horizon: epoch - 2,
+    epochAt,
     epochMs,
     quarantineMs,
     until,

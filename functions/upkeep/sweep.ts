@@ -45,6 +45,7 @@ export async function sweepRepository(
     ...options,
     ...{ registry, name, calls, report: (finding) => tally.take(finding) },
     horizon: repository.epoch - 2,
+    epochAt: repository.epochAt,
   };
   try {
     return await runStages(sweep, repository, progress);
