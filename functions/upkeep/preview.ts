@@ -33,7 +33,7 @@ export function previewRequest(
 }
 
 /** How much was looked at, and what of it would go. */
-export interface PreviewCounts {
+interface PreviewCounts {
   readonly repositories: number;
   readonly tags: number;
   readonly manifests: number;
