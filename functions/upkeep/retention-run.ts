@@ -2,10 +2,12 @@ import type { Digest } from '../oci/digest.ts';
 import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { Need, RetentionRules, Verdict } from './retention-rules.ts';
+import { type Need, RESTORE_HELD_DAYS, type RetentionRules, type Verdict } from './retention-rules.ts';
 import type { Allowance } from './run-limits.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Sweep } from './stage.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A manifest without a tag, or one whose tag has lost what it belongs to. */
 interface UntaggedManifest {
@@ -36,6 +38,15 @@ export class RetentionRun {
     const image = await imageFacts(this.sweep, manifest);
     const known = this.rules.judgeUntagged({ ...manifest, image });
     return 'needs' in known ? { keeps: true, reason: `nobody knows its ${known.needs}` } : known;
+  }
+
+  /** Why a manifest stays, and no rule is asked. */
+  whyStands(digest: Digest, { touched, restoredAt }: Attributes): string | undefined {
+    const { horizon, registry } = this.sweep;
+    if ((touched as number) > horizon) return `somebody may be about to use it: touched in epoch ${touched}`;
+    if (this.holds.isHeld(digest)) return 'it is held';
+    const heldUntil = ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
+    return registry.now() < heldUntil ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 
   /** Tells why a manifest stays, where that is asked for. */
