@@ -56,7 +56,7 @@ export class Burial {
   /** Tells of what went, and answers what belonged to it and did not go along: because it was too much, or something else held it
    *  then. Where the manifest itself stayed, the next run looks at it again. */
   async bury(going: Going): Promise<readonly Going[]> {
-    const gathering = new Gathering(this.#run);
+    const gathering = new Gathering(this.#run, (digest) => this.#gone.has(digest));
     const group = await gathering.gather(going.digest);
     const left = group ? await this.#take(going, group, gathering) : [];
     const reason = `what it belongs to goes: ${going.digest}`;
@@ -66,8 +66,7 @@ export class Burial {
   async #take(going: Going, group: Group, gathering: Gathering): Promise<readonly Digest[]> {
     const marks = await this.#mark(group.members);
     if (!marks) return [];
-    for (let { members } = group; ; ) {
-      const loose = await this.#loose(going.digest, members, gathering);
+    for (let loose = await this.#loose(group.members, gathering); loose.length > 0; ) {
       const operations = await this.#removal(going, loose, { companions: group.companions, marks });
       if (!operations) return [];
       if (operations.length <= MAX_OPERATIONS) {
@@ -75,8 +74,9 @@ export class Burial {
         for (const finding of findingsOf(going, loose, group.companions)) this.#sweep.report?.(finding);
         return leftOf(group, loose);
       }
-      members = loose.slice(0, Math.ceil(loose.length / 2));
+      loose = loose.slice(0, Math.ceil(loose.length / 2));
     }
+    return [];
   }
 
   async #remove(operations: readonly Operation[], loose: readonly Loose[]): Promise<boolean> {
@@ -102,22 +102,20 @@ export class Burial {
     return isMarked ? marks : undefined;
   }
 
-  /** Those that nothing holds but others of them, which nothing holds either; the one that goes by itself nothing holds at all. */
-  async #loose(root: Digest, among: readonly Member[], gathering: Gathering): Promise<readonly Loose[]> {
-    const isGone = (digest: Digest) => this.#gone.has(digest);
-    for (let members = among; ; ) {
-      const digests = new Set(members.map(({ digest }) => digest));
-      const goesToo = (digest: Digest) => digests.has(digest) || isGone(digest);
-      const looked = await Promise.all(
-        members.map((member) =>
-          this.#look(member, { gathering, goes: member.digest === root ? isGone : goesToo }),
-        ),
-      );
-      const loose = looked.flatMap((each) => each ?? []);
-      // What stays keeps what belongs to it.
-      if (loose.length === members.length || loose.length === 0) return loose;
-      members = loose;
+  /** Those that nothing holds but those before them, the first of all nothing. */
+  async #loose(members: readonly Member[], gathering: Gathering): Promise<readonly Loose[]> {
+    const loose: Loose[] = [];
+    const going = new Set<Digest>();
+    const goes = (digest: Digest) => going.has(digest) || this.#gone.has(digest);
+    for (let open = members.slice(0, 1); open.length > 0; ) {
+      const looked = await Promise.all(open.map((member) => this.#look(member, { goes, gathering })));
+      const found = looked.flatMap((each) => each ?? []);
+      if (found.length === 0) break;
+      loose.push(...found);
+      for (const { digest } of found) going.add(digest);
+      open = members.filter(({ digest }) => !going.has(digest));
     }
+    return loose;
   }
 
   /** `undefined` where it stays. */
@@ -165,9 +163,9 @@ export class Burial {
     return { on, entries };
   }
 
-  /** `undefined` where the one that goes by itself stays, or somebody has come between. */
+  /** `undefined` where somebody has come between. */
   async #removal(
-    { digest: root, finding }: Going,
+    { finding }: Going,
     loose: readonly Loose[],
     {
       companions,
@@ -176,7 +174,6 @@ export class Burial {
   ): Promise<Operation[] | undefined> {
     const { registry, name } = this.#sweep;
     const going = new Set(loose.map(({ digest }) => digest));
-    if (!going.has(root)) return undefined;
     const operations: Operation[] = [];
     const absentees = new Map<string, Key>();
     for (const { digest, manifest, grave, owner, entries, absentee } of loose) {

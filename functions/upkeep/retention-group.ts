@@ -42,12 +42,14 @@ const MOST = 24;
 export class Gathering {
   readonly #run: RetentionRun;
   readonly #sweep: Sweep;
+  readonly #isGone: (digest: Digest) => boolean;
   readonly #members = new Map<Digest, Member>();
   readonly #companions: Companion[] = [];
   readonly #more = new Set<Digest>();
 
-  constructor(run: RetentionRun) {
-    [this.#run, this.#sweep] = [run, run.sweep];
+  /** `isGone` in a dry run, where it is there still. */
+  constructor(run: RetentionRun, isGone: (digest: Digest) => boolean) {
+    [this.#run, this.#sweep, this.#isGone] = [run, run.sweep, isGone];
   }
 
   /** `undefined` where the manifest is not there any more, or is to stay. */
@@ -68,7 +70,7 @@ export class Gathering {
   ): Promise<void> {
     const { registry, name } = this.#sweep;
     // Who has held one since has touched it.
-    const fresh = found.filter(({ digest }) => !this.#members.has(digest));
+    const fresh = found.filter(({ digest }) => !this.#members.has(digest) && !this.#isGone(digest));
     const keysOf = ({ digest }: { readonly digest: Digest }) =>
       [manifestKey(name, digest), graveKey(name, digest)] as const;
     const get = await getEach(registry, fresh.flatMap(keysOf));
