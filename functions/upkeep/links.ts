@@ -14,7 +14,7 @@ import { equals, type Item, type Operation } from '../storage/table.ts';
 import { DigestSet } from './digest-set.ts';
 import { Edges } from './edges.ts';
 import { sortedPages } from './sorted-pages.ts';
-import type { Position, Sweep } from './stage.ts';
+import { isOver, type Position, type Sweep } from './stage.ts';
 
 /** Four operations a link, in 100 a transaction. */
 const LINKS_AT_ONCE = 25;
@@ -22,7 +22,7 @@ const LINKS_AT_ONCE = 25;
 /** Removes edges whose manifest is gone, and blob links that no edge points to. Both are read once, in the order of their
  *  digests, side by side: a sweep costs what it reads, not a question for each blob. `after` is a digest. */
 export async function sweepLinks(sweep: Sweep, after: Position) {
-  const { registry, name, until } = sweep;
+  const { registry, name } = sweep;
   const start = after as Digest | undefined;
   const edges = new Edges(sweep, edgePages(sweep, start), await thereOrBuried(sweep));
   const from = start === undefined ? {} : { after: afterBlob(start) };
@@ -35,7 +35,7 @@ export async function sweepLinks(sweep: Sweep, after: Position) {
     await edges.flush();
     await removeLinks(sweep, unused);
     const last = page.at(-1);
-    if (last && registry.now() >= until) return { done: false, after: digestOf(last) };
+    if (last && isOver(sweep)) return { done: false, after: digestOf(last) };
   }
   await edges.end();
   return { done: true };

@@ -133,7 +133,7 @@ async function manifestJson(
 ): Promise<Json | undefined> {
   const items = isBuried ? { grave: found } : { manifest: found, grave: undefined };
   const bytes = await unlessLost(() => bytesOf(registry, name, digest, items));
-  return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Json);
+  return parsed(bytes && new TextDecoder().decode(bytes));
 }
 
 /** What rules may ask of an image: of an index, labels and age are those of the first manifest that it lists. */

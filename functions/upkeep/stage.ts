@@ -10,6 +10,8 @@ export interface SweepOptions {
   readonly quarantineMs: number;
   /** Milliseconds since 1970, after which it begins no further page; the next sweep goes on there. */
   readonly until: number;
+  /** Calls of the table, after which it begins no further page either. @default as many as it takes */
+  readonly mostCalls?: number;
   /** Only tells what would go. @default false */
   readonly dryRun?: boolean;
   /** Told of everything that goes, and of what stays although nothing uses it. @default nobody */
@@ -24,10 +26,13 @@ export interface Sweep extends SweepOptions {
   readonly name: RepositoryName;
   /** What was touched in this epoch or before may go: `g − 2` of docs/concurrency.md. */
   readonly horizon: number;
+  /** Calls of the table so far. @default nobody counts */
+  readonly calls?: () => number;
 }
 
 /** Whether a sweep is to begin nothing more. */
-export const isOver = ({ registry, until }: Sweep) => registry.now() >= until;
+export const isOver = ({ registry, until, calls, mostCalls = Number.POSITIVE_INFINITY }: Sweep) =>
+  registry.now() >= until || (calls?.() ?? 0) >= mostCalls;
 
 /** Where a stage left off; `undefined` at its end. */
 export type Position = string | undefined;

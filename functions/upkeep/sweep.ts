@@ -6,11 +6,12 @@ import type { Registry } from '../registry/registry.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 import { unhurried } from '../registry/unhurried.ts';
 import { equals } from '../storage/table.ts';
+import { countCalls } from './counted-table.ts';
 import { advanceEpoch } from './epoch.ts';
 import { expireGraves } from './graves.ts';
 import { sweepLinks } from './links.ts';
 import { retain } from './retention.ts';
-import type { Position, Stage, Sweep, SweepOptions } from './stage.ts';
+import { isOver, type Position, type Stage, type Sweep, type SweepOptions } from './stage.ts';
 
 /** `remaining` where its time was not enough. */
 export type SweepOutcome = 'done' | 'remaining';
@@ -27,14 +28,15 @@ export async function sweepRepository(
   name: RepositoryName,
   options: SweepOptions,
 ): Promise<SweepOutcome> {
-  const registry = unhurried(hurried);
+  const { table, calls } = countCalls(hurried.table);
+  const registry = { ...unhurried(hurried), table };
   const doubt = options.dryRun ? undefined : registry.doubt?.();
   if (doubt !== undefined) throw conflict(doubt);
   const found = await findRepository(registry, name);
   if (!found) return 'done';
   const progress = await progressOf(registry, name, options);
   const repository = progress.isNew ? await advanceEpoch(registry, found, options) : found;
-  const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2 };
+  const sweep: Sweep = { ...options, registry, name, horizon: repository.epoch - 2, calls };
   await endPushes(sweep);
   let again = Number.POSITIVE_INFINITY;
   for (let { stage, after } = progress; ; ) {
@@ -45,7 +47,7 @@ export async function sweepRepository(
     again = Math.min(again, later);
     if (outcome.done) [stage, after] = [stage + 1, undefined];
     else after = outcome.after;
-    if (STAGES[stage] && registry.now() >= options.until) {
+    if (STAGES[stage] && isOver(sweep)) {
       await saveProgress(sweep, stage, after);
       return 'remaining';
     }
@@ -83,13 +85,21 @@ async function saveProgress({ registry, name, dryRun }: Sweep, stage: number, af
 }
 
 /** The next sweep is due when this epoch is over, or `again`. Of two sweeps one moves the entry. */
-async function finish(sweep: Sweep, { epochAt, sweepDue }: Repository, again: number) {
-  const { registry, name, epochMs, dryRun } = sweep;
+async function finish({ registry, name, epochMs, dryRun }: Sweep, repository: Repository, again: number) {
   if (dryRun) return;
-  const next = Math.min(epochAt + epochMs, again);
   await registry.table.write([{ remove: sweepProgressKey(name) }]);
+  await setDue(registry, repository, Math.min(repository.epochAt + epochMs, again));
+}
+
+/** Has a repository wait behind all that are due now. */
+export async function putOff(registry: Registry, name: RepositoryName): Promise<void> {
+  const found = await findRepository(registry, name);
+  if (found) await setDue(registry, found, registry.now());
+}
+
+async function setDue({ table }: Registry, { name, sweepDue }: Repository, next: number): Promise<void> {
   if (next === sweepDue) return;
-  await registry.table.write([
+  await table.write([
     { update: repositoryKey(name), set: { sweepDue: next }, when: [equals('sweepDue', sweepDue)] },
     { remove: sweepEntryKey(name, sweepDue) },
     { put: sweepEntryKey(name, next), attributes: {} },
