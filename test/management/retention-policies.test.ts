@@ -8,7 +8,9 @@ async function faultsOf(retention: object): Promise<string[]> {
   const { status, body } = await root('PUT /policies/p', { repositories: ['*'], retention });
   if (status === 200) return [];
   expect(status).toBe(400);
-  return (body['errors'] as { path: string; message: string }[]).map(({ path, message }) => `${path} ${message}`);
+  return (body['errors'] as { path: string; message: string }[]).map(
+    ({ path, message }) => `${path} ${message}`,
+  );
 }
 
 const rule = (more: object) => ({ tags: [{ match: ['v*'], ...more }] });
@@ -26,7 +28,15 @@ it.each([
   [rule({ keepLast: 1, except: ['v*'] }), 'retention.tags.0.match.0 can match nothing'],
   [{ pins: ['*'], ...rule({ keepLast: 1 }) }, 'retention.tags.0.match.0 can match nothing'],
   [{ tags: [{ match: ['*'], keepNone: true }] }, 'retention.tags.0.keepNone deletes every tag'],
-  [{ tags: [{ match: ['a'], keepLast: 3000 }, { match: ['b'], keepLast: 3000 }] }, 'retention.tags.1.keepLast is too large'],
+  [
+    {
+      tags: [
+        { match: ['a'], keepLast: 3000 },
+        { match: ['b'], keepLast: 3000 },
+      ],
+    },
+    'retention.tags.1.keepLast is too large',
+  ],
   [rule({ keepHighest: 1001 }), 'retention.tags.0.keepHighest'],
   [rule({ match: ['v['], keepLast: 1 }), 'retention.tags.0.match.0 has a [ that nothing closes'],
   [rule({ match: ['a b'], keepLast: 1 }), 'retention.tags.0.match.0 has a character that no tag has'],
@@ -73,9 +83,15 @@ it('holds are set, changed, listed and ended by admins of the repository, and ar
   expect((await later(`DELETE ${path}/${digest}`)).status).toBe(204);
   expect((await later(`DELETE ${path}/${digest}`)).status).toBe(404);
   const root = await api.as('root');
-  const { records } = (await root('GET /audit?n=100')).body as { records: { operation: string; status: number }[] };
-  const trail = records.filter(({ operation }) => operation.startsWith('hold.')).map((each) => `${each.operation} ${each.status}`);
-  expect(trail).toEqual(expect.arrayContaining(['hold.set 204', 'hold.set 403', 'hold.end 204', 'hold.end 404']));
+  const { records } = (await root('GET /audit?n=100')).body as {
+    records: { operation: string; status: number }[];
+  };
+  const trail = records
+    .filter(({ operation }) => operation.startsWith('hold.'))
+    .map((each) => `${each.operation} ${each.status}`);
+  expect(trail).toEqual(
+    expect.arrayContaining(['hold.set 204', 'hold.set 403', 'hold.end 204', 'hold.end 404']),
+  );
 });
 
 it.each([
@@ -85,7 +101,10 @@ it.each([
   [{ reason: 'x', until: 'soon' }, 'until'],
 ])('a hold of %j is refused with its place', async (body, path) => {
   const root = await (await openApi()).as('root');
-  const { status, body: refused } = await root(`PUT /repositories/${REPOSITORY}/-/holds/sha256:${'0'.repeat(64)}`, body);
+  const { status, body: refused } = await root(
+    `PUT /repositories/${REPOSITORY}/-/holds/sha256:${'0'.repeat(64)}`,
+    body,
+  );
   expect(status).toBe(400);
   expect((refused['errors'] as { path: string }[]).map((each) => each.path)).toEqual([path]);
 });
