@@ -7,14 +7,17 @@ import { endpoints as holds } from './holds.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
+import { endpoints as confirmation } from './policy-confirmation.ts';
+import { endpoints as previews } from './previews.ts';
+import { endpoints as quotas } from './quotas.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
-import { endpoints as retention } from './retention.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
+import { endpoints as trash } from './trash.ts';
 import { endpoints as usage } from './usage.ts';
 import { endpoints as users } from './users.ts';
 
@@ -41,10 +44,13 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
+  ...confirmation,
+  ...previews,
   ...holds,
-  ...retention,
   ...usage,
   ...restore,
+  ...trash,
+  ...quotas,
   ...audit,
 };
 

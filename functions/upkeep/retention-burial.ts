@@ -1,10 +1,12 @@
 import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { ownerByName } from '../registry/companions.ts';
 import { lastPartOf, manifestKey, tagIndexKey, tagIndexOf, tagKey } from '../registry/keys.ts';
 import { removeManifest } from '../registry/manifest-deletion.ts';
 import { goingOf, markOf } from '../registry/marks.ts';
 import { isUsedBeside } from '../registry/references.ts';
+import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags } from '../registry/tags.ts';
 import {
   type Attributes,
@@ -74,11 +76,15 @@ export class Burial {
     const left = [...group.more];
     for (let { members } = group; ; ) {
       const loose = await this.#loose(going, members, gathering);
-      const operations = await this.#removal(going, loose, { companions: group.companions, marks });
-      if (!operations) return [];
+      const removal = await this.#removal(going, loose, { companions: group.companions, marks });
+      if (!removal) return [];
+      const findings = [...findingsOf(going, loose, group.companions)];
+      const { name, record } = this.#sweep;
+      const records = findings.flatMap((finding) => record?.(name, finding) ?? []);
+      const operations = [...removal, ...records];
       if (operations.length <= MAX_OPERATIONS) {
         const isGone = await this.#remove(operations, loose);
-        if (isGone) this.#tell(findingsOf(going, loose, group.companions));
+        if (isGone) this.#tell(findings);
         return isGone ? left : [];
       }
       members = loose.slice(0, Math.ceil(loose.length / 2));
@@ -171,7 +177,8 @@ export class Burial {
       marks,
     }: { readonly companions: readonly Companion[]; readonly marks: ReadonlyMap<Digest, Condition> },
   ): Promise<Operation[] | undefined> {
-    const { registry, name } = this.#sweep;
+    const { name } = this.#sweep;
+    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy ?? '') };
     const going = new Set(loose.map(({ digest }) => digest));
     if (!going.has(root)) return undefined;
     const operations: Operation[] = [];
@@ -225,9 +232,10 @@ function* findingsOf(
 ): Generator<Finding> {
   const going = new Set(loose.map(({ digest }) => digest));
   for (const { digest, manifest, owner } of loose) {
-    const size = manifest['size'] as number;
-    if (digest === root) yield { ...finding, size };
-    else yield { ...finding, digest, size, reason: `what it belongs to goes: ${owner}` };
+    const sizes = { size: manifest['size'] as number, ...imageBytesOf(manifest) };
+    if (digest === root) yield { ...finding, ...sizes };
+    else if (owner)
+      yield { ...finding, digest, ...sizes, owner, reason: `what it belongs to goes: ${owner}` };
   }
   for (const { tag, found, owner } of companions) {
     if (!going.has(owner)) continue;
@@ -238,7 +246,16 @@ function* findingsOf(
       tag,
       digest,
       size: found['size'] as number,
+      owner,
       reason: `it belongs to ${owner}`,
     };
   }
+}
+
+/** Of those that lie in their items; what an index lists is counted with that. */
+function imageBytesOf({ bytes, mediaType }: Attributes): { readonly imageBytes?: number } {
+  if (bytes === undefined) return {};
+  const { references } = parseManifest(bytes as Uint8Array, mediaType as string);
+  const blobs = references.filter(({ kind }) => kind === 'blob');
+  return { imageBytes: blobs.reduce((sum, { size }) => sum + size, 0) };
 }

@@ -17,7 +17,7 @@ import type { RetentionRun } from './retention-run.ts';
 import { type Candidate, Untagged } from './retention-untagged.ts';
 import { Side } from './side.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver } from './stage.ts';
+import { isOver, mayGoFrom } from './stage.ts';
 
 /** Manifests of up to 16 KiB each. */
 const MANIFESTS_AT_ONCE = 100;
@@ -128,9 +128,9 @@ export class ManifestPass {
       touched: touched as number,
       restoredAt: restoredAt as number | undefined,
     });
-    const why = stands ?? (owner && `what it belongs to stays: ${owner}`);
+    const why = stands ?? (owner && `it stays and goes with ${owner}`);
     if (why !== undefined) {
-      if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why);
+      if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why, owner);
       return undefined;
     }
     const since = Math.max(...times.map((time) => (time as number | undefined) ?? 0));
@@ -144,7 +144,8 @@ export class ManifestPass {
     { touched, restoredAt }: { readonly touched: number; readonly restoredAt: number | undefined },
   ): string | undefined {
     const { sweep, holds } = this.#run;
-    if (touched > sweep.horizon) return `somebody may be about to use it: touched in epoch ${touched}`;
+    if (touched > sweep.horizon)
+      return `somebody may be about to use it: it may go from ${mayGoFrom(sweep, touched)} on`;
     if (holds.isHeld(digest)) return 'it is held';
     const isRestored =
       restoredAt !== undefined && sweep.registry.now() - restoredAt < RESTORE_HELD_DAYS * DAY_MS;

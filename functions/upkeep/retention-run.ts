@@ -2,8 +2,9 @@ import type { Digest } from '../oci/digest.ts';
 import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { Need, RetentionRules, Verdict } from './retention-rules.ts';
+import type { RetentionRules } from './retention-rules.ts';
 import { TagJudge } from './retention-tags.ts';
+import type { Need, Verdict } from './rule-facts.ts';
 import type { Allowance } from './run-limits.ts';
 import type { Sweep } from './stage.ts';
 
@@ -42,9 +43,14 @@ export class RetentionRun {
   }
 
   /** Tells why a manifest stays, where that is asked for. */
-  tellKept({ digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>, reason: string): void {
+  tellKept(
+    { digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>,
+    reason: string,
+    owner?: Digest,
+  ): void {
     const { report, tellsKept } = this.sweep;
     const size = found['size'] as number;
-    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason });
+    const belongs = owner === undefined ? {} : { owner };
+    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason, ...belongs });
   }
 }

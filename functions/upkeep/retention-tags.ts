@@ -3,13 +3,15 @@ import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { ownerByName } from '../registry/companions.ts';
 import { graveKey, manifestKey, retentionHoldKey, tagIn, tagKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
+import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags, tagTimesOf } from '../registry/tags.ts';
 import { type Attributes, absent, type Item, type Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 import { getEach, imageFacts, pullsOf, tagsOn } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { Need, RetentionRules, TagFacts, Verdict } from './retention-rules.ts';
+import type { RetentionRules } from './retention-rules.ts';
 import type { RetentionRun } from './retention-run.ts';
+import type { Need, TagFacts, Verdict } from './rule-facts.ts';
 import type { Sweep } from './stage.ts';
 
 /** A tag as it was read, and what becomes of it. */
@@ -185,8 +187,8 @@ const isGoing = ({ finding }: TagDecision) => finding.action === 'delete';
 
 const ownerOf = (item: Item) => ownerByName(tagIn(item), item.attributes['digest'] as Digest);
 
-/** Six operations a tag, of 100 in a transaction. */
-const TAGS_AT_ONCE = 16;
+/** Seven operations a tag, of 100 in a transaction. */
+const TAGS_AT_ONCE = 14;
 
 /** Takes the tags off on condition that each is the one that was read, that what it belonged to has not come back, and that nobody
  *  has held its manifest since. Tells of those that went. */
@@ -202,7 +204,7 @@ export async function removeTagsOf(sweep: Sweep, going: readonly TagDecision[], 
   }
 }
 
-function removal({ registry, name }: Sweep, tags: readonly TagDecision[], holds: Holds): Operation[] {
+function removal({ registry, name, record }: Sweep, tags: readonly TagDecision[], holds: Holds): Operation[] {
   const held = new Set(tags.map(({ finding }) => finding.digest));
   const owners = new Set(tags.flatMap(({ owner }) => owner ?? []));
   const checks = [
@@ -212,6 +214,9 @@ function removal({ registry, name }: Sweep, tags: readonly TagDecision[], holds:
     })),
     ...[...owners].map((owner) => ({ check: manifestKey(name, owner), when: [absent] })),
   ];
-  const removed = tags.map(({ left = registry.now(), ...each }) => ({ ...each, left }));
-  return [...removeTags(registry, name, removed, isSameTag), ...checks];
+  const removed = tags.map(({ tag, found, finding, left = registry.now() }) => {
+    return { tag, found, left, by: retentionActor(finding.policy ?? '') };
+  });
+  const records = tags.flatMap(({ finding }) => record?.(name, finding) ?? []);
+  return [...removeTags(registry, name, removed, isSameTag), ...checks, ...records];
 }

@@ -42,10 +42,22 @@ interface Progress {
  *  decides of it has just read, and each removal stands on the condition that this is still so: whoever pushes, tags or
  *  touches meanwhile wins. Manifests stay restorable. */
 export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
-  const { registry, name } = sweep;
+  const { registry, name, dryRun } = sweep;
   const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
-  if (policies.length === 0 || !(await mayRetain(sweep, policies))) return { done: true };
-  const { closedUntil, until, ...limits } = limitsOf(policies, registry.now());
+  if (policies.length === 0) return { done: true };
+  const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
+  const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
+  if (consent === 'given') return retainBy(sweep, policies, after);
+  return { done: consent === 'waits' };
+}
+
+/** The same by policies that cover the repository, whether or not they are those that hold, or may act. */
+export async function retainBy(
+  sweep: Sweep,
+  policies: readonly Policy[],
+  after: Position,
+): ReturnType<Stage> {
+  const { closedUntil, until, ...limits } = limitsOf(policies, sweep.registry.now());
   if (closedUntil !== undefined && !sweep.dryRun) return { done: true, again: closedUntil };
   const rules = versionOf(policies);
   const saved = after === undefined ? undefined : (JSON.parse(after) as Progress);
@@ -169,12 +181,13 @@ export async function planOf(
     const id = `${finding.kind} ${finding.tag ?? finding.digest}`;
     if (findings.get(id)?.action !== 'delete') findings.set(id, finding);
   };
-  const horizon = epochToSweep(repository, registry.now(), epochMs).epoch - 2;
+  const { epoch, epochAt } = epochToSweep(repository, registry.now(), epochMs);
   const until = Number.POSITIVE_INFINITY;
   const sweep = {
     registry,
     name,
-    horizon,
+    horizon: epoch - 2,
+    epochAt,
     epochMs,
     quarantineMs,
     until,

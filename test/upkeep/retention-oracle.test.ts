@@ -240,7 +240,8 @@ function rulesKeep(
 const options = { numRuns: Number(process.env['RETENTION_RUNS'] ?? 5000) };
 
 function planOf(world: Graph, given: readonly Policy[]): Plan {
-  const steps = planRetention(world, { policies: given, now: NOW, horizon: HORIZON });
+  const epochs = { horizon: HORIZON, epochAt: NOW, epochMs: DAY };
+  const steps = planRetention(world, { policies: given, now: NOW, epochs });
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
