@@ -1,4 +1,4 @@
-# How .ci/run runs its steps: one after the other, or in two lanes side by side. The first that fails ends the run.
+# How .ci/run runs its steps: one after the other, or in lanes side by side. The first that fails ends the run.
 
 notes=$(mktemp -d)
 lanes=()
@@ -44,7 +44,7 @@ finish() {
   trap - EXIT
   for group in "${lanes[@]}"; do
     kill -TERM -- "-$group" 2>/dev/null || continue
-    echo "=== the other lane is stopped"
+    echo "=== another lane is stopped"
     for _ in $(seq 1 120); do
       kill -0 -- "-$group" 2>/dev/null || break
       sleep 0.5

@@ -17,7 +17,7 @@ import { table } from './table.ts';
 import { MIB } from './workloads/figures.ts';
 
 /** What the client asks for that stands beside the slow ones, again and again. */
-const HONEST = { repository: 'bench/honest', bytes: MIB, pulls: 200 };
+const HONEST = { repository: 'bench/honest', bytes: MIB };
 
 /** No address has more of the clients than this: what a registry allows one address is not what holds its memory down. */
 const CLIENTS_AN_ADDRESS = 8;
@@ -58,7 +58,7 @@ async function suffer(attack: Attack, { root, workspace, group, scale }: AttackO
   const resident = () => residentBytes(server.pid).all;
   const { target } = server;
   await attack.setUp?.(target);
-  const pull = await prepareHonest(target);
+  const pull = await prepareHonest(target, scale);
   await pull(); // warm
   const alone = await pull();
   await sleep(scale.quietSeconds * 1000);
@@ -93,8 +93,8 @@ async function openSlow({ host, port }: Target, n: number, bytes: Buffer): Promi
 }
 
 /** A function that pulls a blob some times over one connection, and tells the median milliseconds. */
-async function prepareHonest(target: Target): Promise<() => Promise<number>> {
-  const { repository, bytes, pulls } = HONEST;
+async function prepareHonest(target: Target, { honestPulls }: Scale): Promise<() => Promise<number>> {
+  const { repository, bytes } = HONEST;
   const blob = randomBlob(bytes);
   const request = prepare(target, { method: 'GET', path: blobPath(repository, blob) });
   const connection = await Connection.open(target);
@@ -103,7 +103,7 @@ async function prepareHonest(target: Target): Promise<() => Promise<number>> {
   return async () => {
     const client = await Connection.open(target);
     const times: number[] = [];
-    for (let n = 0; n < pulls; n += 1) {
+    for (let n = 0; n < honestPulls; n += 1) {
       const start = performance.now();
       await expectReply(client, request, 200);
       times.push(performance.now() - start);
@@ -118,15 +118,15 @@ function rowOf({ title }: Attack, { refused, before, peak, afterwards, alone, be
   return [title, String(refused), ...mebibytes, digits(alone), digits(beside)];
 }
 
-function attackReport(rows: readonly string[][], { slowClients, quietSeconds }: Scale): string {
-  const { bytes, pulls } = HONEST;
+function attackReport(rows: readonly string[][], { slowClients, honestPulls, quietSeconds }: Scale): string {
+  const { bytes } = HONEST;
   const titles = ['clients', 'refused', 'before', 'peak', 'afterwards', 'pull alone, ms', 'beside them, ms'];
   return [
     '## Slow clients',
     '',
     `${slowClients} clients at once of each kind, of the last two three times as many, from addresses of their own, that send what is said and then neither send nor read. Resident`,
     `MiB of a new Stowage: before them, the most of it, and ${quietSeconds} s after they have gone. Beside them, and before, one client pulls a blob`,
-    `of ${bytes / MIB} MiB ${pulls} times: the median.`,
+    `of ${bytes / MIB} MiB ${honestPulls} times: the median.`,
     '',
     table(titles, rows, 1),
     '',

@@ -20,6 +20,8 @@ export interface Scale {
   readonly changes: number;
   /** How many clients of a kind are slow on purpose, at once. */
   readonly slowClients: number;
+  /** Of the client beside them, who is not. */
+  readonly honestPulls: number;
   /** Requests of each of zot's tests, and how often each registry has them. */
   readonly zbRequests: number;
   readonly zbRounds: number;
@@ -43,27 +45,29 @@ export const FULL: Scale = {
   crowds: [2, 8, 50, 200],
   changes: 256,
   slowClients: 1_000,
+  honestPulls: 200,
   zbRequests: 200,
   zbRounds: 3,
   quietSeconds: 10,
 };
 
-/** Shows in half a minute that everything works; its numbers mean little. */
+/** Shows in a minute that everything works; its numbers mean little. */
 export const QUICK: Scale = {
-  blobBytes: 64 * MIB,
-  blobRounds: 2,
-  pulledBlobs: 100,
+  blobBytes: 32 * MIB,
+  blobRounds: 1,
+  pulledBlobs: 20,
   imageLayers: 5,
   layerBytes: 1_000_000,
-  manifestGets: 2_000,
-  manifestsPerWriter: 5,
-  tags: 500,
-  tagLists: 10,
-  rounds: 2,
-  starts: 3,
+  manifestGets: 500,
+  manifestsPerWriter: 2,
+  tags: 200,
+  tagLists: 5,
+  rounds: 1,
+  starts: 1,
   crowds: [8, 50],
   changes: 48,
   slowClients: 50,
+  honestPulls: 20,
   zbRequests: 8,
   zbRounds: 1,
   quietSeconds: 1,

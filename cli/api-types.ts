@@ -66,7 +66,16 @@ export interface QuotaLimits {
   readonly tags?: number;
 }
 
-export interface RetentionWhere {
+export interface RetentionHold {
+  readonly digest: string;
+  readonly reason: string;
+  readonly by?: string;
+  readonly at: string;
+  readonly until?: string;
+  readonly inForce: boolean;
+}
+
+interface RetentionWhere {
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   readonly annotations?: Readonly<Record<string, readonly string[]>>;
   readonly artifactTypes?: readonly string[];
@@ -95,6 +104,8 @@ export interface TagRule extends UntaggedRule {
 
 export interface Policy {
   readonly name: string;
+  /** Set by admins of less than the registry. */
+  readonly isTeams?: boolean;
   readonly repositories: readonly string[];
   readonly exceptRepositories?: readonly string[];
   readonly retention?: {
@@ -122,7 +133,20 @@ export interface Tag {
   readonly size: number;
   readonly taggedAt: string;
   readonly by?: string;
-  readonly history?: readonly TagMove[];
+  readonly imageBytes?: number;
+  readonly platforms?: readonly string[];
+  readonly lastPulledAt?: string;
+}
+
+/** One that was asked for by itself. */
+export interface ShownTag extends Tag {
+  readonly referrers: readonly {
+    readonly digest: string;
+    readonly artifactType?: string;
+    readonly size: number;
+  }[];
+  readonly moreReferrers: boolean;
+  readonly history: readonly TagMove[];
 }
 
 export interface TagMove {
@@ -145,6 +169,35 @@ export interface Restoration {
   readonly next?: string;
 }
 
+export interface TrashEntry {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly deletedAt: string;
+  readonly deletedBy?: string;
+  readonly reason?: string;
+  /** Absent of a tag whose manifest is there. */
+  readonly until?: string;
+}
+
+export interface Purged {
+  readonly repository: string;
+  readonly kind: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly tags: readonly string[];
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface PurgeResult {
+  readonly entries: readonly Purged[];
+  readonly remaining: boolean;
+  readonly next?: string;
+  /** Of the whole registry only. */
+  readonly objects?: readonly string[];
+}
+
 export interface AuditRecord {
   readonly time: string;
   readonly principal: string;
@@ -154,6 +207,7 @@ export interface AuditRecord {
   readonly repository?: string;
   readonly target?: string;
   readonly address: string;
+  readonly count?: number;
 }
 
 export interface Me {
@@ -168,7 +222,55 @@ export interface Finding {
   readonly tag?: string;
   readonly digest: string;
   readonly size?: number;
+  readonly policy?: string;
+  readonly rule?: number;
+  readonly rank?: number;
+  readonly of?: number;
+  readonly ageDays?: number;
+  readonly lastPulledAt?: string;
   readonly reason: string;
+}
+
+export interface PreviewCounts {
+  readonly repositories: number;
+  readonly tags: number;
+  readonly manifests: number;
+  readonly bytes: number;
+  readonly kept: number;
+}
+
+export interface RetentionPage {
+  readonly findings: readonly Finding[];
+  readonly counts: PreviewCounts;
+  readonly next?: string;
+}
+
+export interface PreviewPage extends RetentionPage {
+  readonly findings: readonly (Finding & { readonly repository: string })[];
+  readonly at?: string;
+}
+
+export interface QuotaUse {
+  readonly policy: string;
+  readonly scope: string;
+  readonly kind: string;
+  readonly limit: number;
+  /** Absent where nothing was counted yet. */
+  readonly used?: number;
+  readonly percent?: number;
+  readonly countedAt?: string;
+}
+
+/** Where a changed policy waits to be confirmed. */
+export interface Waiting {
+  readonly policy: string;
+  readonly repository: string;
+  readonly since: string;
+  readonly until: string;
+  readonly tags: number;
+  readonly ofTags: number;
+  readonly images: number;
+  readonly ofImages: number;
 }
 
 export interface SweepResult {
@@ -200,6 +302,9 @@ export interface Usage {
   readonly repository?: Amount;
   /** Of uploads under way, where quotas count them. */
   readonly uploadBytes?: number;
+  readonly referrers?: number;
+  readonly lastPushAt?: string;
+  readonly lastPulledAt?: string;
   readonly activity?: {
     readonly since: string;
     readonly pushes: number;

@@ -9,6 +9,8 @@ export interface SavedLogin {
   readonly url: string;
   readonly username: string;
   readonly refreshToken: string;
+  /** The PEM file of a CA that is trusted there, an absolute path. */
+  readonly ca?: string;
 }
 
 interface Saved {
@@ -33,6 +35,10 @@ export async function readLogins(): Promise<Saved> {
     // Reported like any other content that is not ours.
   }
   throw new Failure(`${path()} is damaged; remove it and log in again`);
+}
+
+export async function savedLogin(url: string): Promise<SavedLogin | undefined> {
+  return (await readLogins()).logins.find((login) => login.url === url);
 }
 
 /** Keeps a login, in place of an earlier one at the same registry. */

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { Command } from 'commander';
 import { Api } from './api.ts';
-import { Failure, misuse } from './failure.ts';
+import { environmentLogin, environmentRegistry } from './environment-login.ts';
+import { misuse } from './failure.ts';
 import type { Credential } from './log-in.ts';
 import { Output } from './output.ts';
-import { readLogins } from './saved-logins.ts';
+import { readLogins, savedLogin } from './saved-logins.ts';
+import { trust } from './trust.ts';
 import { registryUrl } from './values.ts';
 
 /** Options that every command has. */
@@ -32,43 +32,25 @@ export function onRegistry<A extends readonly unknown[]>(
 }
 
 async function open(options: GlobalOptions): Promise<Session> {
-  trust(options.ca);
   const url = await registryOf(options);
+  await trust(url, options.ca);
   return { api: new Api(url, await credentialFor(url, options)), output: new Output(options) };
 }
 
 /** The registry a command is about: the one it names, the environment's, or the current one. */
 export async function registryOf({ registry }: GlobalOptions): Promise<string> {
-  const named = registry ?? process.env['STOWAGE_REGISTRY'];
-  const url = named || (await readLogins()).current;
-  if (url) return registryUrl(url);
+  const url = registry ?? environmentRegistry() ?? (await readLogins()).current;
+  if (url !== undefined) return registryUrl(url);
   throw misuse('which registry? stowage login URL, or --registry URL, or STOWAGE_REGISTRY');
 }
 
 /** How to log in to a registry: as the environment says, which never goes to another one than it names, or as saved. */
 export async function credentialFor(
   url: string,
-  { registry = process.env['STOWAGE_REGISTRY'] }: GlobalOptions = {},
+  { registry = environmentRegistry() }: GlobalOptions = {},
 ): Promise<Credential | undefined> {
-  const { STOWAGE_TOKEN: password, STOWAGE_USERNAME: username } = process.env;
-  if (password && (!registry || registryUrl(registry) === url)) {
-    if (!username) throw misuse('STOWAGE_TOKEN needs STOWAGE_USERNAME: a user, robot/NAME, or oidc');
-    return { is: 'password', username, password };
-  }
-  const saved = (await readLogins()).logins.find((login) => login.url === url);
+  const login = environmentLogin();
+  if (login && (registry === undefined || registryUrl(registry) === url)) return login;
+  const saved = await savedLogin(url);
   return saved && { is: 'refresh token', refreshToken: saved.refreshToken };
 }
-
-/** Trusts the CAs of a PEM file, besides those that are trusted anyway. */
-export function trust(file: string | undefined): void {
-  if (file === undefined) return;
-  try {
-    const certificates = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
-    if (certificates.length === 0) throw new Error('there is no certificate in it');
-    setDefaultCACertificates([...getCACertificates('default'), ...certificates]);
-  } catch (error) {
-    throw new Failure(`--ca ${file}: ${(error as Error).message}`);
-  }
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

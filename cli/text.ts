@@ -1,3 +1,7 @@
+/** Who did something: a policy's retention by its name. */
+export const byText = (by: string | undefined) =>
+  by?.startsWith('retention:') ? `retention (policy ${by.slice('retention:'.length)})` : by;
+
 /** What moves a terminal's cursor, or makes text look like other text. */
 const DANGEROUS = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
@@ -45,6 +49,9 @@ export function facts(entries: readonly (readonly [label: string, value: string 
 
 /** `2026-11-24 20:18`, in UTC. */
 export const timeText = (iso: string | undefined) => (iso ?? '').slice(0, 16).replace('T', ' ');
+
+/** `2026-11-24`, in UTC. */
+export const dayText = (iso: string | undefined) => (iso ?? '').slice(0, 10);
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 

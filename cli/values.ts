@@ -46,6 +46,12 @@ export function percentValue(text: string): number {
   throw new InvalidArgumentError('It is a percentage above 0, and 100 at most.');
 }
 
+/** `manifest.put`, `user` */
+export function operationValue(text: string): string {
+  if (/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/.test(text)) return text;
+  throw new InvalidArgumentError("It looks like 'manifest.put', or 'manifest' for all of its kind.");
+}
+
 export function repositoryValue(text: string): RepositoryName {
   const name = parseRepositoryName(text);
   if (name) return name;
@@ -79,6 +85,31 @@ export function restorableValue(text: string): Restorable {
   if (digestText === undefined)
     return /:[^/]*$/.test(text) ? imageValue(text) : { repository: repositoryValue(text) };
   return { repository: repositoryValue(name), digest: digestValue(digestText) };
+}
+
+export interface Purgeable {
+  readonly repository?: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** `sha256:…`, or `team-a/app@sha256:…` */
+export function purgeableValue(text: string): Purgeable {
+  const [name = '', digestText] = text.split('@');
+  return digestText === undefined
+    ? { digest: digestValue(name) }
+    : { repository: repositoryValue(name), digest: digestValue(digestText) };
+}
+
+export interface Held {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** `team-a/app@sha256:…` */
+export function heldValue(text: string): Held {
+  const [name = '', digest] = text.split('@');
+  if (digest === undefined) throw new InvalidArgumentError("It looks like 'team-a/app@sha256:…'.");
+  return { repository: repositoryValue(name), digest: digestValue(digest) };
 }
 
 export function digestValue(text: string): Digest {

@@ -19,8 +19,8 @@ const REQUESTS = [
   { line: /^DELETE \/v2\/(.+)\/(?:blobs|manifests)\/[^/]+$/, actions: 'delete' },
 ];
 
-/** They PATCH each layer, often without its length. */
-const PATCHES_LAYERS = /go-containerregistry|\b(docker|containers|skopeo|buildah|podman|libpod|crane|ko|kaniko)\//i;
+/** They PATCH small chunks; any other PATCH without a length is taken for a whole layer. */
+const CHUNKS = /^$|containerd|regclient|stowage|conformance|^Go-http-client/i;
 
 const CLIENTS = 'push with "stowage push", docker on the containerd image store, containerd, oras, helm or regctl, or ';
 
@@ -83,7 +83,7 @@ function large(request, front, length) {
   const cure = `${length > MAX_DIRECT_BYTES ? '' : CLIENTS}deploy the registry with streamHost=instance`;
   if (length > 0) return refusal(413, 'DENIED', `this registry does not take ${length} bytes like this: ${cure}`);
   const agent = textOf(request.headers['user-agent']);
-  if (request.method === 'PATCH' && PATCHES_LAYERS.test(agent) && !agent.includes('containerd-client/'))
+  if (request.method === 'PATCH' && !CHUNKS.test(agent))
     return refusal(413, 'DENIED', `this registry takes no layer of unknown length: ${cure}`);
   return request; // small chunks get through
 }

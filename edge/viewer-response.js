@@ -1,16 +1,25 @@
-// The last thing that sees an answer of status 399 or less: a CloudFront Function (runtime cloudfront-js-2.0), deployed as
-// it stands here. It gives the answers of S3 the form that clients of a registry expect. `event.request` is the
-// request as viewer-request has left it.
+// The last thing that sees an answer of status 399 or less: a CloudFront Function (cloudfront-js-2.0: an old grammar). It gives
+// the answers of S3 the form that clients of a registry expect. AWS does not say whether `event.request` is the request as the
+// client sent it or as viewer-request has left it, so it may be either.
 
 async function handler(event) {
   const request = event.request;
   const response = event.response;
-  const created = request.headers['x-stowage-created'];
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  // To a download the header comes from the client, past viewer-request.
-  if (created && !isRead && response.statusCode === 200) return uploaded(response, created.value);
+  // To a download x-stowage-created would come from the client, past viewer-request.
+  const created = isRead || response.statusCode !== 200 ? '' : createdBy(request);
+  if (created) return uploaded(response, created);
   if (isRead && request.uri.startsWith('/blobs/')) return downloaded(response, request.querystring.digest);
   return response;
+}
+
+/** Where a blob is that S3 has taken; empty for what else was answered with 200. The registry itself never answers a PUT of an
+ *  upload so. */
+function createdBy(request) {
+  const found = /^PUT \/v2\/([a-z0-9._/-]+)\/blobs\/uploads\/[^/]+$/.exec(`${request.method} ${decoded(request.uri)}`);
+  const digest = decoded(textOf(request.querystring.digest));
+  if (found && /^sha256:[0-9a-f]{64}$/.test(digest)) return `/v2/${found[1]}/blobs/${digest}`;
+  return textOf(request.headers['x-stowage-created']);
 }
 
 /** S3 has taken a blob: clients want 201 and the digest, some of them nothing else. */
@@ -44,4 +53,16 @@ function completeHeaders(headers) {
   });
   headers['x-content-type-options'] = { value: 'nosniff' };
   headers['content-security-policy'] = { value: "default-src 'none'; frame-ancestors 'none'; sandbox" };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch (_) {
+    return '';
+  }
+}
+
+function textOf(entry) {
+  return entry ? entry.value : '';
 }

@@ -2,8 +2,10 @@ import type { Authentication } from './auth/authentication.ts';
 import { ANSWER_HEADERS } from './environment.ts';
 import type { FrontDoor, Sender } from './front-door.ts';
 import type { Readings } from './http/body.ts';
+import { errorResponse } from './http/error-response.ts';
 import { createRouter } from './http/router.ts';
 import type { Names } from './http/web-pages.ts';
+import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
@@ -103,6 +105,13 @@ export function createApp({
     });
     return response;
   };
+}
+
+/** The answer of a host by itself, to what is no request for the app. */
+export function refuse(error: RegistryError): Response {
+  const response = errorResponse(error, '');
+  completeHeaders(response);
+  return response;
 }
 
 /** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,

@@ -145,8 +145,9 @@ export class Visit {
     const response = this.#errorResponse(error, path);
     const isTold = error instanceof RegistryError;
     if (!isTold && !this.#entry?.isWritten) return { response, cause: error };
-    // What the client is told is the log's, too, with more of it.
-    const fault = isTold && error.status < 500 ? undefined : error;
+    // What the client is told is the log's, too, with more of it where it is not the client's doing.
+    const isClients = isTold && error.status < 500 && error.cause === undefined;
+    const fault = isClients ? undefined : error;
     if (isTold && error.status === 403 && this.#options.request.method === 'HEAD')
       response.headers.set('Warning', warningOf(error));
     try {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import {
   type CfnDistribution,
   Function as EdgeFunction,
@@ -7,6 +6,7 @@ import {
   type KeyValueStore,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { Construct } from 'constructs';
+import { type EdgeEvent, edgeCode } from './edge-code.ts';
 
 interface EdgeFunctionsProps {
   /** Where the function that sees each request finds the keys and the settings. */
@@ -15,7 +15,7 @@ interface EdgeFunctionsProps {
 
 type Association = CfnDistribution.FunctionAssociationProperty;
 
-/** The two CloudFront Functions, as they lie in `edge/`. */
+/** The two CloudFront Functions of `edge/`. */
 export class EdgeFunctions extends Construct {
   /** Sees each request before anything else does, and chooses its origin. */
   readonly request: Association;
@@ -28,10 +28,9 @@ export class EdgeFunctions extends Construct {
     this.response = this.#make('viewer-response');
   }
 
-  #make(eventType: string, keyValueStore?: KeyValueStore): Association {
-    const filePath = fileURLToPath(new URL(`../edge/${eventType}.js`, import.meta.url));
+  #make(eventType: EdgeEvent, keyValueStore?: KeyValueStore): Association {
     const { functionArn } = new EdgeFunction(this, eventType, {
-      code: FunctionCode.fromFile({ filePath }),
+      code: FunctionCode.fromInline(edgeCode(eventType)),
       runtime: FunctionRuntime.JS_2_0,
       comment: `Stowage: ${eventType}`,
       ...(keyValueStore && { keyValueStore }),

@@ -54,6 +54,7 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
  *  Throws for a name it does not know, a value that it would have to guess the meaning of, and what does not go
  *  together. `region` is where the stack goes, as far as that is known. */
 export function settingsFrom(context: Node, region?: string): Settings {
+  refuseOtherPartitions(region);
   refuseUnknown(Object.keys(context.getAllContext()));
   const given = OPTION_NAMES.map((name) => [name, context.tryGetContext(name)] as const);
   const read = given
@@ -62,6 +63,25 @@ export function settingsFrom(context: Node, region?: string): Settings {
   const settings: Settings = Object.fromEntries(read);
   refuseContradictions(settings, region);
   return settings;
+}
+
+/** By what their names begin with: no CloudFront, or none with the functions and the KeyValueStore that the front door is made of.
+ *  https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cf.html and the like */
+const OTHER_PARTITIONS: Readonly<Record<string, string>> = {
+  'us-gov-': 'AWS GovCloud',
+  'cn-': 'AWS China',
+  'us-iso': 'the isolated regions of AWS',
+  'eu-isoe-': 'the isolated regions of AWS',
+  'eusc-': 'the AWS European Sovereign Cloud',
+};
+
+function refuseOtherPartitions(region = ''): void {
+  const [, where] = Object.entries(OTHER_PARTITIONS).find(([start]) => region.startsWith(start)) ?? [];
+  if (where === undefined) return;
+  throw new Error(
+    `${region} belongs to ${where}, which has no CloudFront with functions and keys at the edge: the registry's front door cannot be there. ` +
+      'Deploy to a region of the commercial partition, or run the registry on a machine of your own (npm start)',
+  );
 }
 
 function readOption(name: OptionName, value: unknown): [OptionName, unknown] {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers';
 import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
+import { Stalled } from './stalls.ts';
 
 interface GateOptions {
   /** How many may be inside. */
@@ -8,37 +9,59 @@ interface GateOptions {
   readonly perAddress: number;
   /** How long whoever comes too many waits for a turn. */
   readonly patienceMs: number;
+  /** How long the client of one that is inside may take nothing of its answer while others wait for its place. */
+  readonly stallMs: number;
 }
 
-interface Waiting {
+/** A request that wants in. */
+export interface Visitor {
+  /** That of whom counts in all only is not known. */
   readonly address: string | undefined;
-  readonly enter: () => void;
+  /** For how many milliseconds its client has taken nothing of an answer that is ready. */
+  readonly stalledMs: number;
+  /** Ends it; it goes out soon. */
+  cut(): void;
 }
 
-/** Lets so many requests in at a time, in all and from each address. Who comes too many waits, and is told 429 or 503 in the end. */
+/** Lets in whoever waits. */
+type Waiting = () => void;
+
+/** For those who wait it is looked whose place they could take, so often; and for so many at once. */
+const RELIEF_MS = 250;
+const RELIEVED_AT_ONCE = 100;
+
+/** Lets so many requests in at a time, in all and from each address. Who comes too many waits, takes the place of one whose client
+ *  has stopped to take its answer, and is told 429 or 503 in the end. */
 export class Gate {
   readonly #options: GateOptions;
-  readonly #inside = new Map<string | undefined, number>();
-  readonly #waiting = new Set<Waiting>();
-  #all = 0;
+  readonly #inside = new Set<Visitor>();
+  readonly #cut = new Set<Visitor>();
+  readonly #counts = new Map<string | undefined, number>();
+  /** Those of each address, in the order in which they came. */
+  readonly #waiting = new Map<string | undefined, Set<Waiting>>();
+  #relief: NodeJS.Timeout | undefined;
 
   constructor(options: GateOptions) {
     this.#options = options;
   }
 
-  /** Lets a request in, and answers how it goes out again. An address that is not known counts in all only. Fails where its turn
-   *  does not come in time, and with the reason of `signal`. */
-  enter(address: string | undefined, signal: AbortSignal): Promise<() => void> | (() => void) {
-    const leave = () => this.#leave(address);
-    if (!this.#hasRoom(address)) return this.#wait(address, signal).then(() => leave);
-    this.#admit(address);
+  /** Lets a request in, and answers how it goes out again. Fails where its turn does not come in time, and with the reason
+   *  of `signal`. */
+  enter(visitor: Visitor, signal: AbortSignal): Promise<() => void> | (() => void) {
+    const leave = () => this.#leave(visitor);
+    if (!this.#hasRoom(visitor.address)) return this.#wait(visitor, signal).then(() => leave);
+    this.#admit(visitor);
     return leave;
   }
 
-  #wait(address: string | undefined, signal: AbortSignal): Promise<void> {
+  #wait(visitor: Visitor, signal: AbortSignal): Promise<void> {
+    const { address } = visitor;
     return new Promise((resolve, reject) => {
+      const own = this.#waiting.get(address) ?? new Set();
+      this.#waiting.set(address, own);
       const stop = () => {
-        this.#waiting.delete(waiting);
+        own.delete(enter);
+        if (own.size === 0 && this.#waiting.get(address) === own) this.#waiting.delete(address);
         clearTimeout(timer);
         signal.removeEventListener('abort', onGone);
       };
@@ -48,41 +71,75 @@ export class Gate {
       };
       const enter = () => {
         stop();
+        this.#admit(visitor);
         resolve();
       };
-      const waiting = { address, enter };
       const timer = setTimeout(() => {
         stop();
         reject(this.#isFull(address) ? tooManyRequests() : registryBusy());
       }, this.#options.patienceMs);
       signal.addEventListener('abort', onGone);
-      this.#waiting.add(waiting);
+      own.add(enter);
+      this.#relieve();
     });
   }
 
-  #leave(address: string | undefined): void {
-    this.#all -= 1;
-    const rest = (this.#inside.get(address) ?? 0) - 1;
-    if (rest > 0) this.#inside.set(address, rest);
-    else this.#inside.delete(address);
-    for (const waiting of this.#waiting) {
-      if (!this.#hasRoom(waiting.address)) continue;
-      this.#admit(waiting.address);
-      waiting.enter();
-      return;
-    }
+  #leave(visitor: Visitor): void {
+    this.#inside.delete(visitor);
+    this.#cut.delete(visitor);
+    const rest = this.#countOf(visitor.address) - 1;
+    if (rest > 0) this.#counts.set(visitor.address, rest);
+    else this.#counts.delete(visitor.address);
+    this.#next()?.();
   }
 
-  #admit(address: string | undefined): void {
-    this.#all += 1;
-    this.#inside.set(address, (this.#inside.get(address) ?? 0) + 1);
+  /** Whoever waits for longest, of the address that has least inside and has room. */
+  #next(): Waiting | undefined {
+    let least: string | undefined;
+    let next: Waiting | undefined;
+    for (const [address, [first]] of this.#waiting) {
+      if (!this.#hasRoom(address) || (next && this.#countOf(address) >= this.#countOf(least))) continue;
+      [least, next] = [address, first];
+    }
+    return next;
+  }
+
+  /** Ends some whose clients have stopped for those who wait: of their own address, where that is full. */
+  #relieve(): void {
+    if (this.#relief || this.#waiting.size === 0) return;
+    const stalled = new Stalled(
+      [...this.#inside].filter((visitor) => !this.#cut.has(visitor)),
+      this.#options.stallMs,
+    );
+    let rest = RELIEVED_AT_ONCE;
+    for (const [address, waiting] of this.#waiting) {
+      for (let count = waiting.size; count > 0 && rest > 0; count -= 1, rest -= 1) {
+        const displaced = this.#isFull(address) ? stalled.takeOf(address) : stalled.take();
+        if (!displaced) break;
+        this.#cut.add(displaced);
+        displaced.cut();
+      }
+    }
+    this.#relief = setTimeout(() => {
+      this.#relief = undefined;
+      this.#relieve();
+    }, RELIEF_MS).unref();
+  }
+
+  #admit(visitor: Visitor): void {
+    this.#inside.add(visitor);
+    this.#counts.set(visitor.address, this.#countOf(visitor.address) + 1);
   }
 
   #hasRoom(address: string | undefined): boolean {
-    return this.#all < this.#options.all && !this.#isFull(address);
+    return this.#inside.size < this.#options.all && !this.#isFull(address);
   }
 
   #isFull(address: string | undefined): boolean {
-    return address !== undefined && (this.#inside.get(address) ?? 0) >= this.#options.perAddress;
+    return address !== undefined && this.#countOf(address) >= this.#options.perAddress;
+  }
+
+  #countOf(address: string | undefined): number {
+    return this.#counts.get(address) ?? 0;
   }
 }

@@ -4,9 +4,10 @@ import { createApp } from '../functions/app.ts';
 import type { Authentication } from '../functions/auth/authentication.ts';
 import { createFirstAdmin } from '../functions/identity/first-admin.ts';
 import { banner } from './banner.ts';
+import { watchCertificate } from './certificate.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, serve } from './server.ts';
-import { type Settings, settingsFrom } from './settings.ts';
+import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
 import { WholeBodies } from './whole-bodies.ts';
 
@@ -30,6 +31,10 @@ async function main(): Promise<void> {
   process.umask(0o077); // images are nobody else's business on this machine
   process.stderr.on('error', () => undefined); // whoever read it has gone, and the registry need not go as well
   const settings = settingsFrom(process.env);
+  if (isServiceLink(process.env['STOWAGE_PORT']))
+    tell(
+      `STOWAGE_PORT is what Kubernetes says of a Service called stowage, and is ignored: the port is ${settings.port}`,
+    );
   const stores = await openStores(process.env, tell, halt);
   const app = createApp({
     registry: stores.registry,
@@ -51,8 +56,8 @@ async function main(): Promise<void> {
   const isAdminMissing = stores.makesAdmin && !settings.open;
   const password = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin') : undefined;
   const url = settings.publicUrl ?? server.url;
+  stopOnSignal(server, stores, tidyRegularly(stores, settings), renewing(server, settings));
   process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
-  stopOnSignal(server, stores, tidyRegularly(stores, settings));
 }
 
 function reasonOf(error: unknown): string {
@@ -109,8 +114,20 @@ function tidyRegularly(stores: OpenRegistry, { lease }: Settings): Tidying {
   };
 }
 
-/** The first signal lets requests finish, for a time; the second one does not wait for them. */
-function stopOnSignal(server: RunningServer, stores: OpenRegistry, tidying: Tidying): void {
+/** Answers how to look at once whether the certificate was renewed. */
+function renewing(server: RunningServer, { tls }: Settings): () => void {
+  if (!tls) return () => undefined;
+  return watchCertificate(tls, { take: (renewed) => server.renew(renewed), tell }).look;
+}
+
+/** The first signal lets requests finish, for a time; the second one does not wait for them. SIGHUP says that a file was renewed,
+ *  or, to what a terminal has started, that the terminal is gone. */
+function stopOnSignal(
+  server: RunningServer,
+  stores: OpenRegistry,
+  tidying: Tidying,
+  renew: () => void,
+): void {
   let stopping = false;
   const stop = async () => {
     if (stopping) process.exit(1);
@@ -122,4 +139,5 @@ function stopOnSignal(server: RunningServer, stores: OpenRegistry, tidying: Tidy
     setTimeout(() => process.exit(0), LEFT_OPEN_MS).unref(); // whatever is left open keeps nobody waiting
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
+  process.on('SIGHUP', process.stdin.isTTY ? () => void stop() : renew);
 }

@@ -6,35 +6,42 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type App, completeHeaders } from '../functions/app.ts';
+import type { App } from '../functions/app.ts';
 import type { Sender } from '../functions/front-door.ts';
 import { networkOf } from '../functions/identity/network.ts';
 import { clientGone, RegistryError } from '../functions/oci/errors.ts';
 import { registryBusy, tooManyRequests } from '../functions/oci/host-errors.ts';
+import { answerBadRequests, badRequest, refusalOf } from './bad-requests.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { Certificate } from './certificate.ts';
 import { type Connection, Connections } from './connections.ts';
-import { Gate } from './gate.ts';
+import { Gate, type Visitor } from './gate.ts';
 import { Pace } from './pace.ts';
 import { incomingBody, requestOf } from './request.ts';
 import { respond } from './response.ts';
+import { Stalls } from './stalls.ts';
 
 export interface RunningServer {
   readonly url: string;
   /** Refuses new connections, gives the requests under way the time that they have to be answered, and cuts those that are
    *  not. */
   close(): Promise<void>;
+  /** Shows this certificate to whoever connects from now on. Does nothing without TLS. */
+  renew(tls: Tls): void;
 }
+
+type Tls = Pick<Certificate, 'cert' | 'key'>;
 
 interface ServeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   /** @default plain HTTP */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: Tls;
   /** Whether a proxy says who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
    *  @default false - whoever sends a request could say so */
   readonly behindProxy?: boolean;
@@ -54,6 +61,9 @@ const IDLE_TIMEOUT_MS = 5 * 60_000;
 
 /** Longer than clients and load balancers keep an idle connection, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
+
+/** A client that keeps one token asks for hundreds of scopes in one URL; podman asks for a thousand ranges of a blob. */
+const MAX_HEAD_BYTES = 64 * 1024;
 
 /** How exactly the time of a request's head is kept. */
 const HEAD_CHECK_MS = 1000;
@@ -81,20 +91,29 @@ class Host implements RunningServer {
   readonly #connections: Connections;
   readonly #gate: Gate;
   readonly #pace: Pace;
+  readonly #stalls: Stalls;
   readonly #buffers = new BufferPool();
   readonly #underWay = new Set<Promise<void>>();
+  readonly #answers = new WeakMap<Socket, ServerResponse>();
   url = '';
 
   constructor(app: App, options: ServeOptions) {
     const { tls, behindProxy = false, behindFront = false, bounds = boundsFrom({}) } = options;
     [this.#app, this.#options, this.#bounds] = [app, options, bounds];
     this.#server = create(tls, bounds, (incoming, outgoing) => this.#take(incoming, outgoing));
+    answerBadRequests(this.#server, this.#answers);
     const { connections: all, connectionsPerAddress } = bounds;
     const perAddress = behindProxy || behindFront ? undefined : connectionsPerAddress;
     this.#connections = new Connections(this.#server, { all, perAddress });
-    const { requests, requestsPerAddress, waitMs } = bounds;
-    this.#gate = new Gate({ all: requests, perAddress: requestsPerAddress, patienceMs: waitMs });
-    this.#pace = new Pace(bounds.paceMs);
+    const { requests, requestsPerAddress, waitMs, paceMs } = bounds;
+    this.#gate = new Gate({
+      all: requests,
+      perAddress: requestsPerAddress,
+      patienceMs: waitMs,
+      stallMs: paceMs,
+    });
+    this.#pace = new Pace(paceMs);
+    this.#stalls = new Stalls(paceMs);
   }
 
   async listen(): Promise<void> {
@@ -117,6 +136,11 @@ class Host implements RunningServer {
     await closed;
     await Promise.race([Promise.all(this.#underWay), sleep(LAST_MS, undefined, { ref: false })]);
     this.#pace.stop();
+    this.#stalls.stop();
+  }
+
+  renew({ cert, key }: Tls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ cert, key });
   }
 
   #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -149,18 +173,24 @@ class Host implements RunningServer {
   ): Promise<void> {
     const { tls, behindProxy = false, behindFront = false } = this.#options;
     if (!(await hasTurn(incoming, outgoing))) return;
+    this.#answers.set(incoming.socket, outgoing);
     const gone = untilGone(outgoing);
     const body = this.#bodyOf(incoming);
     // A connection that is closed under a client's upload loses it the answer: the rest is read, and lost.
     outgoing.on('finish', () => (body ? body.discard() : incoming.resume()));
-    const request = requestOf(incoming, body, gone);
-    if (!request) return respond(incoming, outgoing, unreadable(), this.#buffers);
+    const refusal = refusalOf(incoming);
+    const request = refusal ? undefined : requestOf(incoming, body, gone);
+    if (!request) return respond(incoming, outgoing, badRequest(refusal), this.#buffers);
     const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
     // Who asks whether the process lives is told so, however many others wait.
     const entry: Entry =
       incoming.url === '/healthz'
         ? { is: 'admitted', leave: () => undefined }
-        : await this.#admit(connection, behindFront ? undefined : networkOf(sender.address), gone);
+        : await this.#admit(
+            connection,
+            this.#visitor(outgoing, behindFront ? undefined : networkOf(sender.address)),
+            gone,
+          );
     try {
       const refused = entry.is === 'refused' ? entry.error : undefined;
       const response = await this.#app(request, { ...sender, ...(refused && { refused }) });
@@ -179,11 +209,23 @@ class Host implements RunningServer {
     return body;
   }
 
-  async #admit({ surplus }: Connection, address: string | undefined, gone: AbortSignal): Promise<Entry> {
+  #visitor(outgoing: ServerResponse, address: string | undefined): Visitor {
+    this.#stalls.watch(outgoing);
+    const stalls = this.#stalls;
+    return {
+      address,
+      get stalledMs() {
+        return stalls.stalledMs(outgoing);
+      },
+      cut: () => outgoing.destroy(),
+    };
+  }
+
+  async #admit({ surplus }: Connection, visitor: Visitor, gone: AbortSignal): Promise<Entry> {
     if (surplus)
       return { is: 'refused', error: surplus === 'ofAddress' ? tooManyRequests() : registryBusy() };
     try {
-      return { is: 'admitted', leave: await this.#gate.enter(address, gone) };
+      return { is: 'admitted', leave: await this.#gate.enter(visitor, gone) };
     } catch (error) {
       if (error instanceof RegistryError) return { is: 'refused', error };
       throw error;
@@ -199,12 +241,15 @@ function create(tls: ServeOptions['tls'], { headMs }: Bounds, listener: RequestL
   const settings = {
     requestTimeout: 0, // a layer may take as long as it likes
     headersTimeout: headMs,
+    requireHostHeader: false, // else Node answers by itself
+    maxHeaderSize: MAX_HEAD_BYTES,
     connectionsCheckingInterval: Math.min(HEAD_CHECK_MS, headMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const server = tls
     ? createTlsServer({ ...settings, handshakeTimeout: headMs, ...tls }, listener)
     : createServer(settings, listener);
+  server.on('checkExpectation', listener); // for what is not 100-continue
   server.setTimeout(IDLE_TIMEOUT_MS);
   return server;
 }
@@ -228,13 +273,6 @@ function senderOf(
     address: last('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
     scheme: last('x-forwarded-proto') === 'https' ? 'https' : scheme,
   };
-}
-
-/** What the standard knows no request for. */
-function unreadable(): Response {
-  const response = new Response(null, { status: 400 });
-  completeHeaders(response);
-  return response;
 }
 
 /** Fires where the connection ends before the answer did: by the client, which has to leave its side open until then (Node closes

@@ -1,35 +1,75 @@
-// Installs the packages of package-lock.json where they are missing or older than it, so that `npm start` and
+// Installs the packages of package-lock.json where they are missing or others than it says, so that `npm start` and
 // `npm test` need no other command before them. `--omit=dev` leaves out what only developers need, where they have not
 // installed it before. Plain JavaScript for Node 20: the newer Node comes with the packages.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isTooOld } from './own-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
 
-const modifiedAt = (path) => statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-
-const outdated = modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json');
-const isDevelopers = existsSync(join(root, 'node_modules/vitest'));
+const isDevelopers = existsSync(join(modules, 'vitest'));
 const options = process.argv.slice(2).filter((option) => option !== '--omit=dev' || !isDevelopers);
-const incomplete = !options.includes('--omit=dev') && !isDevelopers;
 
-if (outdated || incomplete) {
+if (isOutdated(options.includes('--omit=dev'))) {
   process.stderr.write('stowage: installing packages, once\n');
+  process.exitCode = install() ? 0 : 1;
+}
+if (!existsSync(join(modules, '.bin/node')) && isTooOld()) process.exitCode = 1;
+
+/** By what the files say, not by their times, which a copy may have lost. */
+function isOutdated(withoutDevelopers) {
+  const wanted = packagesIn('package-lock.json');
+  const installed = packagesIn('node_modules/.package-lock.json');
+  return Object.entries(wanted).some(([path, { version, integrity, dev, optional }]) => {
+    const found = installed[path];
+    // What is optional may be for another machine.
+    if (path === '' || (!found && (optional || (dev && withoutDevelopers)))) return false;
+    return found?.version !== version || found?.integrity !== integrity;
+  });
+}
+
+function packagesIn(name) {
+  try {
+    return JSON.parse(readFileSync(join(root, name), 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** npm deletes what is there before it looks for the new: it is kept, and comes back where that fails. */
+function install() {
+  const kept = `${modules}.before`;
+  rmSync(kept, { recursive: true, force: true });
+  const isKept = moves(modules, kept);
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status } = spawnSync(npm, ['ci', '--loglevel=error', ...options], {
+  const { status, error } = spawnSync(npm, ['ci', '--loglevel=error', ...options], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
-  process.exitCode = status ?? 1;
+  if (status !== 0) {
+    if (isKept) {
+      rmSync(modules, { recursive: true, force: true });
+      renameSync(kept, modules);
+    }
+    const why = error ? `npm cannot be run (${error.code ?? error.message})` : 'npm ci has failed';
+    process.stderr.write(
+      `stowage: ${why}; ${isKept ? 'the packages of before are kept' : 'there are no packages'}. Where no package registry can be reached, ` +
+        'run "npm ci" on a machine like this one, and copy the folder with its node_modules here\n',
+    );
+  }
+  rmSync(kept, { recursive: true, force: true });
+  return status === 0;
 }
 
-// package-lock.json has the hash of each platform's Node. Where there is none for this one, its own Node has to do.
-if (!existsSync(join(root, 'node_modules/.bin/node')) && Number.parseInt(process.versions.node, 10) < 24) {
-  process.stderr.write(
-    `stowage: it comes with a Node of its own for Linux on x64 and arm64, and not for ${process.platform} on ` +
-      `${process.arch}: install Node 24 here, and start it with that\n`,
-  );
-  process.exitCode ||= 1;
+/** Whether it was there and could be moved, which a file system of its own cannot. */
+function moves(from, to) {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Names } from '../functions/app.ts';
 import { ENV } from '../functions/environment.ts';
 import { type Lease, leaseFrom } from '../functions/upkeep/lease.ts';
 import { type Bounds, boundsFrom } from './bounds.ts';
+import { type Certificate, readCertificate } from './certificate.ts';
 
 /** What the environment tells a Node host; `stores.ts` reads what its stores need. */
 export interface Settings {
@@ -11,7 +11,7 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   /** Absent where it speaks plain HTTP. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: Certificate;
   /** How clients reach it, where that is not what they name as host. */
   readonly publicUrl?: string;
   /** Whether the last entry of X-Forwarded-For and X-Forwarded-Proto are the truth. */
@@ -38,7 +38,7 @@ export function settingsFrom(environment: Environment): Settings {
   const open = flagFrom(environment, ENV.open);
   const settings = {
     host,
-    port: portFrom(environment['STOWAGE_PORT'] || '5000'),
+    port: portFrom(environment['STOWAGE_PORT'] || DEFAULT_PORT),
     behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
     open,
     names: namesFrom(environment, open, publicUrl),
@@ -74,7 +74,13 @@ function hostFrom(text: string): string {
   throw new Error(`STOWAGE_HOST is not an address of this machine: ${JSON.stringify(text)}`);
 }
 
-function portFrom(text: string): number {
+const DEFAULT_PORT = '5000';
+
+/** What kubelet puts into STOWAGE_PORT in each pod beside a Service called `stowage`; nobody has chosen it. */
+export const isServiceLink = (text: string | undefined) => /^(?:tcp|udp|sctp):\/\//.test(text ?? '');
+
+function portFrom(given: string): number {
+  const text = isServiceLink(given) ? DEFAULT_PORT : given;
   const port = Number(text);
   if (/^\d+$/.test(text) && port > 0 && port < 65_536) return port;
   throw new Error(`STOWAGE_PORT is not a port number: ${JSON.stringify(text)}`);
@@ -130,8 +136,8 @@ function nameFrom(text: string): string {
 }
 
 function tlsFrom(environment: Environment): Settings['tls'] {
-  const { STOWAGE_TLS_CERT: cert, STOWAGE_TLS_KEY: key } = environment;
-  if (!cert && !key) return undefined;
-  if (!cert || !key) throw new Error('STOWAGE_TLS_CERT and STOWAGE_TLS_KEY belong together');
-  return { cert: readFileSync(cert), key: readFileSync(key) };
+  const { STOWAGE_TLS_CERT: certFile, STOWAGE_TLS_KEY: keyFile } = environment;
+  if (!certFile && !keyFile) return undefined;
+  if (!certFile || !keyFile) throw new Error('STOWAGE_TLS_CERT and STOWAGE_TLS_KEY belong together');
+  return readCertificate({ certFile, keyFile });
 }

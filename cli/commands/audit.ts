@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { AuditRecord } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
-import { countValue, repositoryValue, timeValue } from '../values.ts';
+import { countValue, operationValue, repositoryValue, timeValue } from '../values.ts';
 
 const DEFAULT_LIMIT = 100;
 
@@ -16,9 +16,18 @@ export function addAuditCommand(program: Command): void {
     .addOption(
       new Option('--outcome <outcome>', 'with one outcome').choices(['allowed', 'refused', 'failed']),
     )
+    .option(
+      '--operation <name>',
+      "one operation, such as 'manifest.put', or all of a kind: 'user', 'policy'",
+      operationValue,
+    )
+    .option('--all', 'with the tokens that were issued: at each login, push, pull and command')
     .option('-n, --limit <number>', 'show at most so many', countValue, DEFAULT_LIMIT)
     .action(onRegistry(showAudit));
 }
+
+/** Each command of ours asks for a token, and so does each push and pull: what is done with them is in the trail by itself. */
+const TOKENS = 'token.issue';
 
 interface AuditOptions {
   readonly since?: Date;
@@ -26,15 +35,20 @@ interface AuditOptions {
   readonly principal?: string;
   readonly repository?: string;
   readonly outcome?: string;
+  readonly operation?: string;
+  readonly all?: boolean;
   readonly limit: number;
 }
 
 async function showAudit({ api, output }: Session, options: AuditOptions): Promise<void> {
-  const { since, until, limit, principal, repository, outcome } = options;
+  const { since, until, limit, principal, repository, outcome, operation, all } = options;
+  const isShort = !all && operation === undefined;
   const query = {
     principal,
     repository,
     outcome,
+    operation,
+    without: isShort ? TOKENS : undefined,
     since: since?.toISOString(),
     until: until?.toISOString(),
   };
@@ -43,10 +57,12 @@ async function showAudit({ api, output }: Session, options: AuditOptions): Promi
     TIME: ({ time }) => time.slice(0, 19).replace('T', ' '),
     PRINCIPAL: (record) => record.principal,
     OPERATION: ({ operation }) => operation,
-    OUTCOME: (record) => `${record.outcome} ${record.status}`,
+    OUTCOME: ({ outcome, status, count }) =>
+      `${outcome} ${status}${count === undefined ? '' : ` (${count} times)`}`,
     REPOSITORY: (record) => record.repository,
     TARGET: ({ target }) => target,
     ADDRESS: ({ address }) => address,
   });
+  if (isShort) output.say('without the tokens that were issued; see them with --all, or --operation token');
   if (isCut) output.say(`there are more; see them with --limit ${limit * 10}, or --until`);
 }

@@ -11,7 +11,8 @@ import { Failure, misuse } from '../failure.ts';
 import type { Credential } from '../log-in.ts';
 import { Output } from '../output.ts';
 import { secretOfStdin } from '../prompt.ts';
-import { credentialFor, type GlobalOptions, registryOf, trust } from '../session.ts';
+import { credentialFor, type GlobalOptions, registryOf } from '../session.ts';
+import { trust } from '../trust.ts';
 import { countValue, many, registryUrl, repositoryValue } from '../values.ts';
 
 const INTERRUPTED = 130;
@@ -82,7 +83,7 @@ interface DoctorOptions extends GlobalOptions, Choice {
 async function doctor(given: string | undefined, _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<DoctorOptions>();
   const url = given === undefined ? await registryOf(options) : registryUrl(given);
-  trust(options.ca);
+  await trust(url, options.ca);
   const credential = await credentialOf(url, options);
   const interruption = new AbortController();
   process.once('SIGINT', () => interruption.abort());

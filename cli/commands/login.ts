@@ -4,9 +4,10 @@ import { Failure, misuse } from '../failure.ts';
 import { refreshToken, revoke } from '../log-in.ts';
 import { Output } from '../output.ts';
 import { ask, askSecret, secretOfStdin } from '../prompt.ts';
-import { forgetLogin, keepLogin, makeCurrent, readLogins } from '../saved-logins.ts';
-import { type GlobalOptions, onRegistry, registryOf, type Session, trust } from '../session.ts';
+import { forgetLogin, keepLogin, makeCurrent, readLogins, savedLogin } from '../saved-logins.ts';
+import { type GlobalOptions, onRegistry, registryOf, type Session } from '../session.ts';
 import { facts } from '../text.ts';
+import { trust } from '../trust.ts';
 import { grantsText, registryUrl } from '../values.ts';
 
 export function addLoginCommands(program: Command): void {
@@ -32,12 +33,13 @@ interface LoginOptions extends GlobalOptions {
 async function logIn(given: string | undefined, _: LoginOptions, command: Command): Promise<void> {
   const options = command.optsWithGlobals<LoginOptions>();
   const url = given === undefined ? await registryOf(options) : registryUrl(given);
-  trust(options.ca);
+  const ca = await trust(url, options.ca);
   const username = await usernameFor(url, options);
   const password = options.passwordStdin
     ? await secretOfStdin()
     : await askSecret(`Password of ${username}: `, 'no terminal to ask for a password; use --password-stdin');
-  await keepLogin({ url, username, refreshToken: await refreshToken(url, username, password) });
+  const token = await refreshToken(url, username, password);
+  await keepLogin({ url, username, refreshToken: token, ...(ca !== undefined && { ca }) });
   await makeCurrent(url);
   new Output(options).say(`logged in to ${url} as ${username}`);
 }
@@ -46,7 +48,7 @@ async function usernameFor(url: string, { username, passwordStdin }: LoginOption
   const named = username ?? process.env['STOWAGE_USERNAME'];
   if (named) return named;
   if (passwordStdin) throw misuse('--password-stdin needs --username');
-  const before = (await readLogins()).logins.find((login) => login.url === url)?.username;
+  const before = (await savedLogin(url))?.username;
   const suggestion = before === undefined ? '' : ` (${before})`;
   const answer = await ask(`User name${suggestion}: `, 'no terminal to ask for a user name; use --username');
   const name = answer.trim() || before;
@@ -57,10 +59,14 @@ async function usernameFor(url: string, { username, passwordStdin }: LoginOption
 async function logOut(given: string | undefined, _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
   const url = given === undefined ? await registryOf(options) : registryUrl(given);
-  const forgotten = await forgetLogin(url);
-  if (!forgotten) throw new Failure(`there is no login to ${url}`);
-  trust(options.ca);
-  const isVoid = await revoke(url, forgotten.refreshToken);
+  const login = await savedLogin(url);
+  if (!login) throw new Failure(`there is no login to ${url}`);
+  const isTrusted = trust(url, options.ca);
+  const isVoid = await isTrusted.then(
+    () => revoke(url, login.refreshToken),
+    () => false,
+  );
+  await forgetLogin(url);
   const remark = isVoid ? '' : '; it could not be told, so whoever has a copy of the login can still use it';
   new Output(options).say(`logged out of ${url}${remark}`);
 }

@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
+import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { pathOf } from '../api.ts';
-import type { Policy, QuotaLimits } from '../api-types.ts';
+import type { Policy, QuotaLimits, Waiting } from '../api-types.ts';
 import { Failure } from '../failure.ts';
-import { onRegistry, type Session } from '../session.ts';
 import { readJson } from '../json-file.ts';
 import { retentionFacts } from '../retention-text.ts';
-import { facts, sizeText } from '../text.ts';
+import { onRegistry, type Session } from '../session.ts';
+import { facts, sizeText, timeText } from '../text.ts';
+import { repositoryValue } from '../values.ts';
 import { addPolicyImport } from './policy-import.ts';
+import { previewPolicies } from './previews.ts';
 
 export function addPolicyCommands(program: Command): void {
   const policy = program.command('policy').description('policies: retention, immutable tags, quotas');
@@ -15,12 +18,25 @@ export function addPolicyCommands(program: Command): void {
   policy
     .command('set <file>')
     .description('make policies or change them, as a JSON file says: one, a list, or what list --json prints')
+    .option('--at-once', 'let them act however much they delete, without waiting to be confirmed')
     .addHelpText('after', EXAMPLE)
     .action(onRegistry(setPolicies));
   addPolicyImport(policy);
   policy
+    .command('preview')
+    .description('what policies of a file would delete if they were set, and why; nothing is set')
+    .argument('<file>')
+    .argument('[repository]', 'only this one (default: all that they cover)', repositoryValue)
+    .option('--all', 'what they keep, too')
+    .action(onRegistry(preview));
+  policy
+    .command('confirm <name>')
+    .description('let a changed policy act that waits since it would delete much')
+    .action(onRegistry(confirmPolicy));
+  policy
     .command('delete <name>')
     .description('delete a policy; what it covered stays as it is')
+    .option('--at-once', 'let the others act however much they delete then')
     .action(onRegistry(deletePolicy));
 }
 
@@ -44,6 +60,34 @@ async function listPolicies({ api, output }: Session): Promise<void> {
     IMMUTABLE: ({ immutable }) => immutable?.tags.join(' '),
     QUOTA: ({ quota }) => quotaText(quota),
   });
+  sayWaiting(output, await waitingFor(api));
+}
+
+const waitingFor = async (api: Session['api'], policy?: string) =>
+  (await api.get<{ waiting: Waiting[] }>('/waiting', { policy })).waiting;
+
+/** A line each. */
+function sayWaiting(output: Session['output'], waiting: readonly Waiting[]): void {
+  for (const { policy, repository, tags, ofTags, images, ofImages, until } of waiting) {
+    const what = `${tags} of ${ofTags} tags and ${images} of ${ofImages} images of ${repository}`;
+    output.say(
+      `${policy} would delete ${what}, and waits until ${timeText(until)}: stowage policy confirm ${policy}`,
+    );
+  }
+}
+
+async function preview(
+  session: Session,
+  file: string,
+  repository: RepositoryName | undefined,
+  { all = false }: { readonly all?: boolean },
+): Promise<void> {
+  await previewPolicies(session, policiesIn(file), repository, all);
+}
+
+async function confirmPolicy({ api, output }: Session, name: string): Promise<void> {
+  await api.post(pathOf`/policies/${name}/confirm`, {});
+  output.say(`confirmed policy ${name}: it acts with the next sweep of each repository`);
 }
 
 async function showPolicy({ api, output }: Session, name: string): Promise<void> {
@@ -61,6 +105,7 @@ async function showPolicy({ api, output }: Session, name: string): Promise<void>
       ['quota together', limitsText(quota?.together)],
     ]);
   });
+  sayWaiting(output, await waitingFor(api, name));
 }
 
 function quotaText({ each, together }: NonNullable<Policy['quota']> = {}): string {
@@ -73,11 +118,20 @@ function limitsText({ bytes, tags }: QuotaLimits = {}): string {
   return parts.filter(Boolean).join(', ');
 }
 
-async function setPolicies({ api, output }: Session, file: string): Promise<void> {
+interface AtOnce {
+  readonly atOnce?: boolean;
+}
+
+async function setPolicies({ api, output }: Session, file: string, { atOnce }: AtOnce): Promise<void> {
   const set: Policy[] = [];
+  const query = atOnce ? { atOnce: 'true' } : {};
   for (const { name, ...policy } of policiesIn(file)) {
-    set.push(await api.put<Policy>(pathOf`/policies/${name}`, policy));
+    set.push(await api.put<Policy>(pathOf`/policies/${name}`, policy, query));
     output.say(`set policy ${name}`);
+    if (policy['retention'] && !atOnce)
+      output.say(
+        `where it would delete more than 100 images or a tenth, it waits a day, or for: stowage policy confirm ${name}`,
+      );
   }
   output.result({ policies: set }, () => '');
 }
@@ -91,15 +145,18 @@ function policiesIn(file: string): readonly Named[] {
   const list: readonly unknown[] = Array.isArray(policies) ? policies : [policies];
   if (list.length === 0) throw new Failure(`${file} has no policies`);
   return list.map((policy) => {
-    if (isNamed(policy)) return policy;
+    if (isNamed(policy)) return withoutOrigin(policy);
     throw new Failure(`${file}: a policy needs a "name"; stowage policy set --help shows one`);
   });
 }
 
+/** A list says so of each, but nobody can set it. */
+const withoutOrigin = ({ isTeams: _, ...policy }: Named): Named => policy as Named;
+
 const isNamed = (policy: unknown): policy is Named =>
   typeof policy === 'object' && policy !== null && 'name' in policy && typeof policy.name === 'string';
 
-async function deletePolicy({ api, output }: Session, name: string): Promise<void> {
-  await api.delete(pathOf`/policies/${name}`);
+async function deletePolicy({ api, output }: Session, name: string, { atOnce }: AtOnce): Promise<void> {
+  await api.delete(pathOf`/policies/${name}`, atOnce ? { atOnce: 'true' } : {});
   output.say(`deleted policy ${name}`);
 }

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import { misuse } from '../failure.ts';
 import { readJson } from '../json-file.ts';
+import { Output } from '../output.ts';
 import { importEcr } from '../policy-import/ecr.ts';
 import { importGar } from '../policy-import/gar.ts';
 import { importHarbor } from '../policy-import/harbor.ts';
-import { Output } from '../output.ts';
 import { type Imported, objectAt, type Target } from '../policy-import/imported.ts';
 
 const SOURCES: Readonly<Record<string, (content: unknown, target: Target) => Imported>> = {
@@ -17,7 +17,11 @@ export function addPolicyImport(policy: Command): void {
   policy
     .command('import <file>')
     .description("print policies that do what another registry's rules do, for set; nothing is changed")
-    .addOption(new Option('--from <registry>', 'whose rules they are').choices(Object.keys(SOURCES)).makeOptionMandatory())
+    .addOption(
+      new Option('--from <registry>', 'whose rules they are')
+        .choices(Object.keys(SOURCES))
+        .makeOptionMandatory(),
+    )
     .option('--name <name>', 'what the policy is called', 'imported')
     .option('--repositories <pattern...>', 'what it covers: a project of Harbor is team-a/*', ['*'])
     .addHelpText('after', HELP)

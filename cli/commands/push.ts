@@ -14,8 +14,9 @@ import { Repository } from '../push/repository.ts';
 import { Scratch } from '../push/scratch.ts';
 import { KINDS, openPlace, type Place, placeOf } from '../push/source.ts';
 import { type Target, targetOf } from '../push/target.ts';
-import { credentialFor, type GlobalOptions, trust } from '../session.ts';
+import { credentialFor, type GlobalOptions } from '../session.ts';
 import { printable, sizeText } from '../text.ts';
+import { trust } from '../trust.ts';
 import { countValue } from '../values.ts';
 
 const MOST_JOBS = 32;
@@ -64,7 +65,6 @@ async function push(
   command: Command,
 ): Promise<void> {
   const options = command.optsWithGlobals<PushOptions>();
-  trust(options.ca);
   const place = await placeOf(source, options.from);
   const target = await targetOf(reference ?? nameOf(place), options);
   const scratch = new Scratch();
@@ -145,6 +145,7 @@ async function open(
   options: PushOptions,
   signal: AbortSignal,
 ): Promise<Repository> {
+  await trust(url, options.ca);
   const credential = (await credentialFor(url, options)) ?? (await dockerCredential(new URL(url).host));
   const scope = `repository:${repository}:pull,push`;
   const authorization = new Authorization({ url, scope, credential, signal });

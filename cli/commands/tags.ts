@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { Tag, TagMove } from '../api-types.ts';
+import type { ShownTag, Tag, TagMove } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
-import { facts, sizeText, table, timeText } from '../text.ts';
+import { byText, dayText, facts, sizeText, table, timeText } from '../text.ts';
 import { digestValue, type Image, imageValue, repositoryValue } from '../values.ts';
 import { restoreAll, showRestored } from './restore.ts';
 
@@ -13,10 +13,12 @@ export function addTagCommands(program: Command): void {
     .command('list')
     .description('list the tags of a repository')
     .argument('<repository>', '', repositoryValue)
+    .option('--prefix <text>', 'only tags that begin so')
+    .addHelpText('after', ABOUT_SIZES)
     .action(onRegistry(listTags));
   tag
     .command('show')
-    .description('show a tag and its history')
+    .description('show a tag: its size, platforms, referrers, last pull and history')
     .argument('<repository:tag>', '', imageValue)
     .action(onRegistry(showTag));
   tag
@@ -38,16 +40,28 @@ export function addTagCommands(program: Command): void {
     .action(onRegistry(deleteTag));
 }
 
-async function listTags({ api, output }: Session, repository: RepositoryName): Promise<void> {
+const ABOUT_SIZES = `
+SIZE is that of the config and the layers of an image, compressed. What an index and its images take together, and what an image
+runs on, is more reading: "stowage tag show" tells it. LAST PULL is to the day.`;
+
+async function listTags(
+  { api, output }: Session,
+  repository: RepositoryName,
+  { prefix }: { readonly prefix?: string },
+): Promise<void> {
   const { entries } = await api.list<Tag>(`/repositories/${repository}/-/tags`, 'tags', {
     page: 100,
+    query: { prefix },
   });
   output.list('tags', entries, {
     TAG: ({ name }) => name,
     DIGEST: ({ digest }) => digest,
     TYPE: typeOf,
+    SIZE: imageSize,
+    PLATFORMS: platformsText,
     TAGGED: ({ taggedAt }) => timeText(taggedAt),
     BY: ({ by }) => by,
+    'LAST PULL': ({ lastPulledAt }) => dayText(lastPulledAt),
   });
 }
 
@@ -57,22 +71,34 @@ function typeOf({ mediaType }: Tag): string {
   return /manifest/.test(mediaType) ? 'image' : mediaType;
 }
 
+const imageSize = ({ imageBytes }: Tag) => (imageBytes === undefined ? undefined : sizeText(imageBytes));
+const platformsText = ({ platforms = [] }: Tag) => platforms.join(' ');
+
 async function showTag({ api, output }: Session, { repository, tag }: Image): Promise<void> {
-  const found = await api.get<Tag>(`/repositories/${repository}/-/tags/${tag}`);
+  const found = await api.get<ShownTag>(`/repositories/${repository}/-/tags/${tag}`);
+  const { referrers, moreReferrers, lastPulledAt, by } = found;
   output.result(found, () => {
-    return `${facts([
+    const shown = facts([
       ['tag', `${repository}:${found.name}`],
       ['digest', found.digest],
       ['media type', found.mediaType],
+      ['size', imageSize(found)],
       ['manifest', sizeText(found.size)],
-    ])}\n${historyTable(found.history ?? [])}`;
+      ['platforms', platformsText(found)],
+      ['tagged', `${timeText(found.taggedAt)}${by === undefined ? '' : ` by ${by}`}`],
+      ['last pull', dayText(lastPulledAt) || 'none on record'],
+      ['referrers', `${referrers.length}${moreReferrers ? ' and more' : ''}`],
+    ]);
+    const listed = referrers.map((one) => [one.digest, one.artifactType ?? '', sizeText(one.size)]);
+    const referrersTable = listed.length > 0 ? `\n${table(['REFERRER', 'TYPE', 'MANIFEST'], listed)}` : '';
+    return `${shown}${referrersTable}\n${historyTable(found.history)}`;
   });
 }
 
 const historyTable = (history: readonly TagMove[]) =>
   table(
     ['TAGGED', 'DIGEST', 'BY'],
-    history.map(({ at, digest = 'deleted', by = '' }) => [timeText(at), digest, by]),
+    history.map(({ at, digest = 'deleted', by }) => [timeText(at), digest, byText(by) ?? '']),
   );
 
 async function showHistory({ api, output }: Session, { repository, tag }: Image): Promise<void> {

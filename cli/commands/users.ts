@@ -4,7 +4,7 @@ import type { Grant, Me, User } from '../api-types.ts';
 import { Failure, misuse } from '../failure.ts';
 import { refreshToken } from '../log-in.ts';
 import { askNewPassword, askSecret, linesOfStdin, secretOfStdin } from '../prompt.ts';
-import { keepLogin, readLogins } from '../saved-logins.ts';
+import { keepLogin, savedLogin } from '../saved-logins.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, timeText } from '../text.ts';
 import { asText, grantsText, grantValue, many } from '../values.ts';
@@ -125,7 +125,7 @@ async function changeOwnPassword({ api, output }: Session, options: PasswordOpti
   const { current, fresh } = options.passwordStdin ? await passwordsOfStdin() : await askPasswords(user.name);
   await api.put('/me/password', { current, new: fresh });
   output.say('changed your password');
-  const saved = (await readLogins()).logins.find(({ url }) => url === api.url);
+  const saved = await savedLogin(api.url);
   if (saved?.username !== user.name) return;
   await keepLogin({ ...saved, refreshToken: await refreshToken(api.url, user.name, fresh) });
 }

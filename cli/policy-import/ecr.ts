@@ -32,24 +32,29 @@ const ALL = { tags: ['*'], untagged: true };
 export function importEcr(content: Json, { name, repositories }: Target): Imported {
   const { lifecyclePolicyText: text } = content;
   const policy = typeof text === 'string' ? objectAt(JSON.parse(text), 'lifecyclePolicyText') : content;
-  const rules = listAt(policy['rules'], 'rules').map(ruleAt).toSorted((a, b) => a.priority - b.priority);
-  const notes: string[] = [];
-  const tags: TagRule[] = [];
-  const untagged: UntaggedRule[] = [];
-  for (const [index, rule] of rules.entries()) {
-    const before = rules.slice(0, index);
-    const never = before.find((each) => takesAllOf(each, rule));
-    if (never) notes.push(`${rule.place} never deletes anything: ${never.place} comes first`);
-    else {
-      if (rule.status !== 'untagged') tags.push(tagRuleOf(rule, before));
-      const isClaimed = before.some(({ status }) => status !== 'tagged');
-      if (rule.status !== 'tagged' && !isClaimed) untagged.push(untaggedRuleOf(rule));
-    }
-  }
-  if (untagged.length > 0) notes.push('an image without a tag is as old as its push, the loss of its last tag, or its last pull, whichever is latest');
+  const all = listAt(policy['rules'], 'rules')
+    .map(ruleAt)
+    .toSorted((a, b) => a.priority - b.priority)
+    .map((rule, index, rules) => ({ rule, before: rules.slice(0, index) }));
+  const idle = all.flatMap(({ rule, before }) => {
+    const first = before.find((each) => takesAllOf(each, rule));
+    return first ? [`${rule.place} never deletes anything: ${first.place} comes first`] : [];
+  });
+  const acting = all.filter(({ rule, before }) => !before.some((each) => takesAllOf(each, rule)));
+  const tags = acting.flatMap(({ rule, before }) =>
+    rule.status === 'untagged' ? [] : [tagRuleOf(rule, before)],
+  );
+  const untagged = acting.flatMap(({ rule, before }) => {
+    const isClaimed = before.some(({ status }) => status !== 'tagged');
+    return rule.status === 'tagged' || isClaimed ? [] : [untaggedRuleOf(rule)];
+  });
   const retention = { ...(tags.length > 0 && { tags }), ...(untagged.length > 0 && { untagged }) };
+  const notes = untagged.length > 0 ? [UNTAGGED_AGE, ...idle] : idle;
   return { policies: [{ name, repositories: [...repositories], retention }], notes };
 }
+
+const UNTAGGED_AGE =
+  'an image without a tag is as old as its push, the loss of its last tag, or its last pull, whichever is latest';
 
 function takesAllOf(first: Rule, second: Rule): boolean {
   if (first.status !== second.status) return first.status === 'any';
@@ -60,11 +65,18 @@ function takesAllOf(first: Rule, second: Rule): boolean {
 function tagRuleOf(rule: Rule, before: readonly Rule[]): TagRule {
   const [first = '*', ...others] = rule.patterns;
   const several = before.find(({ patterns }) => patterns.length > 1);
-  if (several) refuse(several.place, `asks for several tags on one image, and ${rule.place} comes after it: put it last, or into a policy of its own`);
+  if (several)
+    refuse(
+      several.place,
+      `asks for several tags on one image, and ${rule.place} comes after it: put it last, or into a policy of its own`,
+    );
   const except = before.flatMap(({ patterns }) => patterns);
   const counted = rule.status === 'any' ? ALL : { tags: [first] };
   if (rule.counts && others.length > 0 && except.length > 0)
-    refuse(rule.place, 'counts images with several tags, behind another rule: put it first, or into a policy of its own');
+    refuse(
+      rule.place,
+      'counts images with several tags, behind another rule: put it first, or into a policy of its own',
+    );
   return {
     match: [first],
     ...(except.length > 0 && { except }),
@@ -87,13 +99,27 @@ function ruleAt(value: unknown, index: number): Rule {
   const rule = objectAt(value, place);
   refuseOthers(rule, ['rulePriority', 'description', 'selection', 'action'], place);
   const action = objectAt(rule['action'], `${place}.action`);
-  if (action['type'] !== 'expire') refuse(`${place}.action.type`, `${action['type']} is not known: there is no archive, only what is kept and what expires`);
+  if (action['type'] !== 'expire')
+    refuse(
+      `${place}.action.type`,
+      `${action['type']} is not known: there is no archive, only what is kept and what expires`,
+    );
   const selection = objectAt(rule['selection'], `${place}.selection`);
-  const known = ['tagStatus', 'tagPrefixList', 'tagPatternList', 'storageClass', 'countType', 'countUnit', 'countNumber'];
+  const known = [
+    'tagStatus',
+    'tagPrefixList',
+    'tagPatternList',
+    'storageClass',
+    'countType',
+    'countUnit',
+    'countNumber',
+  ];
   refuseOthers(selection, known, `${place}.selection`);
-  if ((selection['storageClass'] ?? 'standard') !== 'standard') refuse(`${place}.selection.storageClass`, 'there is one storage class');
+  if ((selection['storageClass'] ?? 'standard') !== 'standard')
+    refuse(`${place}.selection.storageClass`, 'there is one storage class');
   const status = selection['tagStatus'];
-  if (status !== 'tagged' && status !== 'untagged' && status !== 'any') return refuse(`${place}.selection.tagStatus`, 'is none of tagged, untagged, any');
+  if (status !== 'tagged' && status !== 'untagged' && status !== 'any')
+    return refuse(`${place}.selection.tagStatus`, 'is none of tagged, untagged, any');
   const { clause, counts } = clauseOf(selection, `${place}.selection`);
   const priority = countAt(rule['rulePriority'], `${place}.rulePriority`);
   return { place, priority, status, patterns: patternsOf(selection, status, place), clause, counts };

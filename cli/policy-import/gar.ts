@@ -35,7 +35,9 @@ export function importGar(content: unknown, target: Target): Imported {
   if (!cleanups.some(({ keeps }) => !keeps)) refuse('policies', 'has none that deletes: nothing would go');
   const prefixes = [...new Set(['', ...cleanups.flatMap(({ packages }) => packages)])].toSorted();
   const found = prefixes.flatMap((prefix) => {
-    const applying = cleanups.filter(({ packages }) => packages.length === 0 || packages.some((each) => prefix.startsWith(each)));
+    const applying = cleanups.filter(
+      ({ packages }) => packages.length === 0 || packages.some((each) => prefix.startsWith(each)),
+    );
     const retention = retentionOf(applying);
     return retention ? [{ retention, ...packagesOf(prefix, prefixes, target) }] : [];
   });
@@ -43,7 +45,9 @@ export function importGar(content: unknown, target: Target): Imported {
     name: all.length === 1 ? target.name : `${target.name}-${index + 1}`,
     ...policy,
   }));
-  const notes = ['an image without a tag is as old as its push, the loss of its last tag, or its last pull, whichever is latest'];
+  const notes = [
+    'an image without a tag is as old as its push, the loss of its last tag, or its last pull, whichever is latest',
+  ];
   return { policies, notes: policies.some(({ retention }) => retention.untagged) ? notes : [] };
 }
 
@@ -58,7 +62,8 @@ type Covering = Pick<Policy, 'repositories' | 'exceptRepositories'>;
 /** The packages that begin so, and not as a longer prefix does. */
 function packagesOf(prefix: string, prefixes: readonly string[], { repositories }: Target): Covering {
   const longer = prefixes.filter((each) => each !== prefix && each.startsWith(prefix));
-  const under = (each: string) => repositories.map((base) => (base.endsWith('*') ? `${base.slice(0, -1)}${each}*` : base));
+  const under = (each: string) =>
+    repositories.map((base) => (base.endsWith('*') ? `${base.slice(0, -1)}${each}*` : base));
   return {
     repositories: under(prefix),
     ...(longer.length > 0 && { exceptRepositories: longer.flatMap(under) }),
@@ -73,7 +78,9 @@ function merged(regions: readonly Region[]): readonly Region[] {
   for (const region of regions) {
     const same = done.findIndex(
       ({ retention, exceptRepositories }) =>
-        !exceptRepositories && !region.exceptRepositories && JSON.stringify(retention) === JSON.stringify(region.retention),
+        !exceptRepositories &&
+        !region.exceptRepositories &&
+        JSON.stringify(retention) === JSON.stringify(region.retention),
     );
     const before = done[same];
     if (before) done[same] = { ...before, repositories: [...before.repositories, ...region.repositories] };
@@ -109,22 +116,34 @@ function newestOf(keeps: readonly Cleanup[]) {
 /** The one that deletes the earliest decides of an image, so the others leave out what it is about. */
 function tagRules(deletes: readonly Cleanup[], keeps: readonly Cleanup[]): TagRule[] {
   const sorted = deletes.filter(({ tagged }) => tagged).toSorted((a, b) => (a.days ?? 0) - (b.days ?? 0));
-  const aged = keeps.filter(({ tagged, days }) => tagged && days !== undefined);
-  const everywhere = aged.filter(({ tags }) => tags.length === 0).map(({ days = 0 }) => days);
   const rules: TagRule[] = [];
   const taken: string[] = [];
   for (const { tags, days = 0 } of sorted) {
-    const match = (tags.length > 0 ? tags : ['*']).filter((each) => !taken.includes(each) && !taken.includes('*'));
+    const match = (tags.length > 0 ? tags : ['*']).filter(
+      (each) => !taken.includes(each) && !taken.includes('*'),
+    );
     if (match.length === 0) continue;
     const about = { match, ...(taken.length > 0 && { except: [...taken] }), by: 'image' as const };
-    const newer = Math.max(days, ...everywhere);
-    const clauses = { ...(newer > 0 && { keepNewerThanDays: newer }), ...newestOf(keeps) };
-    rules.push({ ...about, ...(Object.keys(clauses).length > 0 ? clauses : { keepNone: true }) });
-    for (const keep of aged)
-      for (const tag of keep.tags) rules.push({ ...about, with: [tag], keepNewerThanDays: keep.days ?? 0 });
+    rules.push(...keeping(about, days, keeps));
     taken.push(...match);
   }
   return rules;
+}
+
+/** A rule for what a delete policy is about, and one for each tag that something keeps while it is new. */
+function keeping(
+  about: Pick<TagRule, 'match' | 'except' | 'by'>,
+  days: number,
+  keeps: readonly Cleanup[],
+): TagRule[] {
+  const aged = keeps.filter(({ tagged, days: newer }) => tagged && newer !== undefined);
+  const everywhere = aged.filter(({ tags }) => tags.length === 0).map(({ days: newer = 0 }) => newer);
+  const newer = Math.max(days, ...everywhere);
+  const clauses = { ...(newer > 0 && { keepNewerThanDays: newer }), ...newestOf(keeps) };
+  const some = aged.flatMap(({ tags, days: each = 0 }) =>
+    tags.map((tag): TagRule => ({ ...about, with: [tag], keepNewerThanDays: each })),
+  );
+  return [{ ...about, ...(Object.keys(clauses).length > 0 ? clauses : { keepNone: true }) }, ...some];
 }
 
 function untaggedRules(deletes: readonly Cleanup[], keeps: readonly Cleanup[]): UntaggedRule[] {
@@ -140,12 +159,15 @@ function cleanupAt(value: unknown, place: string): Cleanup {
   const policy = objectAt(value, place);
   refuseOthers(policy, ['name', 'id', 'action', 'condition', 'mostRecentVersions'], place);
   const { action } = policy;
-  const type = String(typeof action === 'object' && action !== null ? (action as Json)['type'] : action).toLowerCase();
+  const type = String(
+    typeof action === 'object' && action !== null ? (action as Json)['type'] : action,
+  ).toLowerCase();
   if (type !== 'delete' && type !== 'keep') refuse(`${place}.action`, 'is neither Delete nor Keep');
   const keeps = type === 'keep';
   const recent = policy['mostRecentVersions'];
   if (recent === undefined) return conditionAt(policy['condition'] ?? {}, keeps, place);
-  if (!keeps || policy['condition'] !== undefined) refuse(place, 'mostRecentVersions stands alone in a policy that keeps');
+  if (!keeps || policy['condition'] !== undefined)
+    refuse(place, 'mostRecentVersions stands alone in a policy that keeps');
   return newestAt(objectAt(recent, `${place}.mostRecentVersions`), place);
 }
 
@@ -162,11 +184,23 @@ function conditionAt(value: unknown, keeps: boolean, place: string): Cleanup {
   const condition = objectAt(value, at);
   refuseOthers(condition, ['tagState', 'tagPrefixes', 'packageNamePrefixes', 'olderThan', 'newerThan'], at);
   const wrong = keeps ? 'olderThan' : 'newerThan';
-  if (condition[wrong] !== undefined) refuse(`${at}.${wrong}`, keeps ? 'cannot be said: what is kept is kept from its push on' : 'cannot be said: what goes, goes when it is old');
-  const state = String(condition['tagState'] ?? 'any').toLowerCase().replace('tag_state_unspecified', 'any');
-  if (!['any', 'tagged', 'untagged'].includes(state)) refuse(`${at}.tagState`, 'is none of any, tagged, untagged');
+  if (condition[wrong] !== undefined)
+    refuse(
+      `${at}.${wrong}`,
+      keeps
+        ? 'cannot be said: what is kept is kept from its push on'
+        : 'cannot be said: what goes, goes when it is old',
+    );
+  const state = String(condition['tagState'] ?? 'any')
+    .toLowerCase()
+    .replace('tag_state_unspecified', 'any');
+  if (!['any', 'tagged', 'untagged'].includes(state))
+    refuse(`${at}.tagState`, 'is none of any, tagged, untagged');
   const tags = textsAt(condition['tagPrefixes'], `${at}.tagPrefixes`).map(prefixPattern);
-  const days = daysAt(condition[keeps ? 'newerThan' : 'olderThan'], `${at}.${keeps ? 'newerThan' : 'olderThan'}`);
+  const days = daysAt(
+    condition[keeps ? 'newerThan' : 'olderThan'],
+    `${at}.${keeps ? 'newerThan' : 'olderThan'}`,
+  );
   return {
     ...{ place, keeps, tags, days, newest: undefined },
     packages: textsAt(condition['packageNamePrefixes'], `${at}.packageNamePrefixes`),

@@ -24,8 +24,13 @@ interface Rule {
 
 /** As `GET /api/v2.0/retentions/<id>` answers it. */
 export function importHarbor(content: Json, { name, repositories }: Target): Imported {
-  const all = listAt(content['rules'], 'rules').map((rule, index) => ({ rule: objectAt(rule, `rules.${index}`), place: `rules.${index}` }));
-  const rules = all.filter(({ rule }) => rule['disabled'] !== true).map(({ rule, place }) => ruleAt(rule, place, repositories));
+  const all = listAt(content['rules'], 'rules').map((rule, index) => ({
+    rule: objectAt(rule, `rules.${index}`),
+    place: `rules.${index}`,
+  }));
+  const rules = all
+    .filter(({ rule }) => rule['disabled'] !== true)
+    .map(({ rule, place }) => ruleAt(rule, place, repositories));
   if (rules.length === 0) refuse('rules', 'has none that is in force');
   const scopes = [...new Set(rules.map(({ scope }) => JSON.stringify(scope)))];
   const policies = scopes.map((scope, index) => ({
@@ -57,13 +62,20 @@ function untaggedRuleOf({ patterns, clause, place, excludes }: Rule): UntaggedRu
   const { keepPulledWithinDays: pulled, ...rest } = clause;
   if (pulled !== undefined) return { keepNewerThanDays: pulled }; // the last pull is part of its age
   const counts = 'keepLast' in clause || 'keepLastPulled' in clause;
-  if (counts && excludes) refuse(`${place}.tag_selectors`, 'counts what it does not exclude together with untagged artifacts: turn "untagged" off, or match instead');
+  if (counts && excludes)
+    refuse(
+      `${place}.tag_selectors`,
+      'counts what it does not exclude together with untagged artifacts: turn "untagged" off, or match instead',
+    );
   return { ...rest, ...(counts && { among: { tags: [...patterns], untagged: true } }) };
 }
 
 function notesOf({ place, excludes, clause }: Rule): string[] {
-  const notes = ['artifacts without a tag are as old as their push, the loss of the last tag, or the last pull, whichever is latest'];
-  if (excludes) notes.push(`${place} excludes tags: here it counts and keeps tags, there artifacts with all their tags`);
+  const notes = [
+    'artifacts without a tag are as old as their push, the loss of the last tag, or the last pull, whichever is latest',
+  ];
+  if (excludes)
+    notes.push(`${place} excludes tags: here it counts and keeps tags, there artifacts with all their tags`);
   if ('keepPulledWithinDays' in clause || 'keepLastPulled' in clause)
     notes.push(`${place}: what was never pulled counts from its push; there it is not retained`);
   return notes;
@@ -71,7 +83,9 @@ function notesOf({ place, excludes, clause }: Rule): string[] {
 
 function ruleAt(rule: Json, place: string, repositories: readonly string[]): Rule {
   if ((rule['action'] ?? 'retain') !== 'retain') refuse(`${place}.action`, 'is not retain');
-  const [selector, ...others] = listAt(rule['tag_selectors'] ?? [], `${place}.tag_selectors`).map((each) => objectAt(each, `${place}.tag_selectors`));
+  const [selector, ...others] = listAt(rule['tag_selectors'] ?? [], `${place}.tag_selectors`).map((each) =>
+    objectAt(each, `${place}.tag_selectors`),
+  );
   if (others.length > 0) refuse(`${place}.tag_selectors`, 'has several that must all match: one can be said');
   const excludes = selector?.['decoration'] === 'excludes';
   const extras = JSON.parse(String(selector?.['extras'] || '{}')) as { readonly untagged?: boolean };
@@ -89,7 +103,9 @@ function ruleAt(rule: Json, place: string, repositories: readonly string[]): Rul
 function clauseOf(rule: Json, place: string): Clauses {
   const template = String(rule['template']);
   const params = objectAt(rule['params'] ?? {}, `${place}.params`);
-  const count = () => countAt(params[template], `${place}.params.${template}`) || refuse(`${place}.params.${template}`, 'of 0 cannot be said');
+  const count = () =>
+    countAt(params[template], `${place}.params.${template}`) ||
+    refuse(`${place}.params.${template}`, 'of 0 cannot be said');
   switch (template) {
     case 'always':
       return { keepNewerThanDays: 36_500 };
@@ -109,10 +125,13 @@ function clauseOf(rule: Json, place: string): Clauses {
 /** Names of Harbor's rules are without the project's; `team-a/*` says which that is. */
 function scopeOf(rule: Json, place: string, repositories: readonly string[]): Rule['scope'] {
   const scopes = objectAt(rule['scope_selectors'] ?? {}, `${place}.scope_selectors`);
-  const selectors = listAt(scopes['repository'] ?? [], `${place}.scope_selectors.repository`).map((each) => objectAt(each, place));
+  const selectors = listAt(scopes['repository'] ?? [], `${place}.scope_selectors.repository`).map((each) =>
+    objectAt(each, place),
+  );
   const under = (selector: Json) =>
     globsOf(String(selector['pattern']), `${place}.scope_selectors.repository`).flatMap((pattern) => {
-      if (/[?[]/.test(pattern)) refuse(`${place}.scope_selectors.repository`, `${pattern}: only * can be said of repositories`);
+      if (/[?[]/.test(pattern))
+        refuse(`${place}.scope_selectors.repository`, `${pattern}: only * can be said of repositories`);
       return repositories.map((base) => (base.endsWith('*') ? `${base.slice(0, -1)}${pattern}` : base));
     });
   const [wanted, unwanted] = ['repoMatches', 'repoExcludes'].map((kind) =>
@@ -134,7 +153,8 @@ function globsOf(pattern: string, place: string): string[] {
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [whole, choices] = /\{([^{}]*)\}/.exec(next) ?? [];
     if (whole === undefined || choices === undefined) done.push(next);
-    else for (const choice of choices.split(',').toReversed()) waiting.push(next.replace(whole, () => choice));
+    else
+      for (const choice of choices.split(',').toReversed()) waiting.push(next.replace(whole, () => choice));
     if (done.length + waiting.length > MOST) refuse(place, `stands for more than ${MOST} patterns`);
   }
   return done;

@@ -1,7 +1,8 @@
 import { nobody } from '../identity/grants.ts';
-import { currentIdentity, currentWorkload } from '../identity/identity.ts';
+import { currentIdentity } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
+import { Refusals } from '../identity/refusals.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Caller, stranger, type Verdict } from './access.ts';
@@ -32,6 +33,7 @@ export type Bearer =
 export class Authentication {
   readonly tokens: AccessTokens;
   readonly passwords: PasswordMemory;
+  readonly refusals = new Refusals();
   readonly workloads: WorkloadVerifier;
   readonly publicUrl: string | undefined;
 
@@ -76,8 +78,7 @@ function callerOf(registry: Registry, token: AccessToken): Caller {
 
 async function authorityOf(registry: Registry, { principal, credential, grants }: AccessToken) {
   if (principal === ANONYMOUS) return nobody;
-  if (grants) return currentWorkload(registry, credential, grants);
-  return (await currentIdentity(registry, principal, credential))?.authority;
+  return (await currentIdentity(registry, { principal, credential, ...(grants && { grants }) }))?.authority;
 }
 
 function verdictOf({ access }: AccessToken, type: string, name: string): Verdict {

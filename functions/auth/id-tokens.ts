@@ -9,8 +9,8 @@ type KeySet = ReturnType<typeof createRemoteJWKSet>;
 /** Public keys only: a shared secret or no signature proves nothing here. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
-/** Ours: an ID token of a CI job lives for minutes; whatever it says itself, an old one is none. */
-const MAX_AGE_SECONDS = 60 * 60;
+/** Ours: as long as a job of CI may take, whose ID token is made at its beginning; whatever it says itself, an older one is none. */
+const MAX_AGE_SECONDS = 24 * 60 * 60;
 const CLOCK_TOLERANCE_SECONDS = 30;
 
 /** Ours: a login must not wait for a provider that hangs. */
@@ -77,7 +77,9 @@ export class IdTokenVerifier implements WorkloadVerifier {
       return { is: 'known', workload: { issuer: issuer.name, stamp: issuer.stamp, subject, grants } };
     } catch (error) {
       const why = reasonOf(error);
-      return why === undefined ? { is: 'refused', why: UNREACHABLE } : refused(why);
+      if (why !== undefined) return refused(why);
+      const cause = new Error(`the keys of ${issuer.issuer} cannot be had`, { cause: error });
+      return { is: 'refused', why: UNREACHABLE, cause };
     }
   }
 
@@ -98,8 +100,9 @@ export class IdTokenVerifier implements WorkloadVerifier {
     if (!isTrustworthy(url)) throw new IssuerUnsound('the issuer is neither https nor on this machine');
     // An admin has named it: it may be a neighbour of the registry, and then may name others.
     const { status, text, reach } = await this.#ask(url, { within: 'loopback', signal: timeOut() });
-    const { issuer: named, jwks_uri: keysUrl } = ((status === 200 && JSON.parse(text)) || {}) as Discovery;
-    if (typeof keysUrl !== 'string' || !URL.canParse(keysUrl)) throw new Error(UNREACHABLE);
+    if (status !== 200) throw new Error(`${url} answered ${status}`);
+    const { issuer: named, jwks_uri: keysUrl } = (JSON.parse(text) ?? {}) as Discovery;
+    if (typeof keysUrl !== 'string' || !URL.canParse(keysUrl)) throw new Error(`${url} names no jwks_uri`);
     if (named !== issuer) throw new IssuerUnsound('the issuer says that it is another one');
     const keys = new URL(keysUrl);
     if (keys.protocol !== 'https:' && !(isTrustworthy(keys) && url.protocol === 'http:'))
@@ -114,7 +117,7 @@ export class IdTokenVerifier implements WorkloadVerifier {
 
   async #fetchKeys(url: URL, within: Reach, signal: AbortSignal): Promise<Response> {
     const { status, text } = await this.#ask(url, { within, signal });
-    if (status !== 200) throw new Error(UNREACHABLE);
+    if (status !== 200) throw new Error(`${url} answered ${status}`);
     const set = JSON.parse(text) as { readonly keys?: readonly unknown[] } | null;
     if ((set?.keys?.length ?? 0) > MAX_KEYS)
       throw new IssuerUnsound('the issuer has more keys than it can use');

@@ -53,6 +53,10 @@ function parseScope(text: string): Scope | undefined {
   };
 }
 
+/** The same repository, with all that can be done there. */
+export const widened = (scope: Scope): Scope =>
+  scope.type === 'repository' ? { ...scope, actions: REPOSITORY_ACTIONS } : scope;
+
 export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }

@@ -1,8 +1,8 @@
 import type { Authentication } from '../auth/authentication.ts';
-import { byUrgency, parseScopes, type Scope } from '../auth/scope.ts';
+import { byUrgency, parseScopes, type Scope, widened } from '../auth/scope.ts';
 import type { AccessEntry } from '../auth/token-claims.ts';
 import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
-import { recordAudit } from '../identity/audit.ts';
+import { type AuditRecord, recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity, isPasswordCredential } from '../identity/identity.ts';
 import { type LoginOutcome, logIn, logInAgain } from '../identity/login.ts';
 import { ANONYMOUS, claimedName } from '../identity/principal.ts';
@@ -21,9 +21,9 @@ export async function issueToken(call: Call): Promise<Response> {
   if (!authentication) throw endpointUnknown();
   const asked = await readTokenRequest(call.request, call.query, call.readings);
   const outcome = await identify(call, authentication, asked);
-  if (outcome.is !== 'known') throw await refusal(call, asked, outcome);
+  if (outcome.is !== 'known') throw await refusal(call, authentication, { asked, outcome });
   const { identity } = outcome;
-  const access = await decide(call, identity, parseScopes(asked.scopes));
+  const access = await decide(call, identity, scopesOf(call.request, asked));
   const { principal, credential, grants } = identity;
   call.loggedIn(principal);
   const { text, issuedAt } = await authentication.tokens.issue({
@@ -33,9 +33,10 @@ export async function issueToken(call: Call): Promise<Response> {
     ...(grants && { grants }),
   });
   // What anybody gets without a login tells of nobody.
-  if (principal !== ANONYMOUS) await record(call, principal, 200, access.map(describe).join(' '));
+  if (principal !== ANONYMOUS)
+    await recordAudit(registry, recordOf(call, principal, 200, access.map(describe).join(' ')));
   const wantsRefresh = asked.offline && mayRefresh(call, asked, identity);
-  const refresh = wantsRefresh ? await createRefreshToken(registry, principal, credential) : undefined;
+  const refresh = wantsRefresh ? await createRefreshToken(registry, identity) : undefined;
   return Response.json(
     {
       token: text,
@@ -53,11 +54,11 @@ export async function issueToken(call: Call): Promise<Response> {
 }
 
 /** Docker, which asks by `GET`, stores it in the place of the password, where not every tool finds it: it keeps a secret that was
- *  generated itself. A workload asks its issuer for a new ID token, and a refresh token is not prolonged by itself. */
+ *  generated itself. But an ID token ends before the job that has it. A refresh token is not prolonged by itself. */
 function mayRefresh({ request }: Call, { credentials }: TokenRequest, identity: Identity): boolean {
   const { principal, credential, grants } = identity;
-  if (principal === ANONYMOUS || grants || isRefreshToken(credentials?.password ?? '')) return false;
-  return request.method === 'POST' || isPasswordCredential(credential);
+  if (principal === ANONYMOUS || isRefreshToken(credentials?.password ?? '')) return false;
+  return request.method === 'POST' || grants !== undefined || isPasswordCredential(credential);
 }
 
 /** `POST /token/revoke`: ends a refresh token at once. Answers 200 for any text, as the standard wants: whoever asks
@@ -76,6 +77,15 @@ async function identify(
   if (refreshToken !== undefined) return logInAgain(context, refreshToken);
   if (credentials) return logIn(context, credentials);
   return { is: 'known', identity: anonymous };
+}
+
+/** It asks for a token once, for what its first request needs, and for no other when it hears that this one is too small: it has one
+ *  for all that it may do in a repository. docs/decisions/0018-what-clients-need.md */
+const ASKS_ONCE = /^oras-py\b/;
+
+function scopesOf({ headers }: Request, { scopes }: TokenRequest): readonly Scope[] {
+  const asked = parseScopes(scopes);
+  return ASKS_ONCE.test(headers.get('user-agent') ?? '') ? asked.map(widened) : asked;
 }
 
 /** What is granted and what refused of the scopes, of which the most urgent have room in a token. What was left out is asked for
@@ -115,20 +125,28 @@ const describe = ({ type, name, actions }: AccessEntry) => `${type}:${name}:${ac
 
 async function refusal(
   call: Call,
-  { credentials, refreshToken }: TokenRequest,
-  outcome: Exclude<LoginOutcome, { is: 'known' }>,
+  { refusals }: Authentication,
+  {
+    asked,
+    outcome,
+  }: { readonly asked: TokenRequest; readonly outcome: Exclude<LoginOutcome, { is: 'known' }> },
 ): Promise<RegistryError> {
+  const { credentials, refreshToken } = asked;
   if (outcome.is === 'limited') return tooManyLogins(outcome.retryAfterSeconds);
   const claimed = refreshToken === undefined ? claimedName(credentials?.username ?? '') : 'refresh token';
-  await record(call, `?${claimed}`, 401, outcome.why);
+  await refusals.record(call.registry, recordOf(call, `?${claimed}`, 401, outcome.why));
   const why =
     refreshToken === undefined ? 'incorrect user name or password' : 'the refresh token is not valid';
-  return loginRefused(outcome.why ?? why);
+  return loginRefused(outcome.why ?? why, outcome.cause);
 }
 
-function record(call: Call, principal: string, status: number, target: string | undefined): Promise<void> {
-  const { registry, request, address } = call;
-  return recordAudit(registry, {
+function recordOf(
+  { registry, request, address }: Call,
+  principal: string,
+  status: number,
+  target: string | undefined,
+): AuditRecord {
+  return {
     time: registry.now(),
     principal,
     operation: 'token.issue',
@@ -137,5 +155,5 @@ function record(call: Call, principal: string, status: number, target: string | 
     target,
     address,
     userAgent: request.headers.get('user-agent') ?? '',
-  });
+  };
 }

@@ -37,7 +37,7 @@ export async function postUpload(call: Call): Promise<Response> {
 /** `PATCH <upload>` (end-5). */
 export async function patchUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
-  const { body, start, length } = chunkOf(call.request);
+  const { body, start, length } = chunkOf(call);
   const outcome = await appendChunk(call.registry, session, body, start, length);
   if (outcome.is === 'outOfOrder') return outOfOrder(call, outcome.session);
   return new Response(null, { status: 202, headers: await sessionHeaders(call, outcome.session) });
@@ -46,9 +46,9 @@ export async function patchUpload(call: Call): Promise<Response> {
 /** `PUT <upload>?digest=` (end-6): the last chunk if there is one, then the digest decides. */
 export async function putUpload(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
-  const digest = digestParameter(call, 'digest');
+  const digest = digestParameter({ ...call, query: sentQuery(call.request) }, 'digest');
   if (!digest) throw digestMissing();
-  const chunk = chunkOf(call.request);
+  const chunk = chunkOf(call);
   const outcome = await finishUpload(call.registry, { repository, id: idOf(call), ...chunk, digest });
   return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
 }
@@ -92,15 +92,22 @@ function algorithmParameter({ query }: Call): Algorithm | undefined {
   throw algorithmUnsupported(text);
 }
 
-/** The chunk a request carries, and where it says the chunk begins. */
-function chunkOf(request: Request) {
+/** The chunk a request carries, and where it says the chunk begins: by Content-Range, or by the Location that it is sent to.
+ *  A chunk that is sent again to the same Location is not added twice. */
+function chunkOf({ request }: Call) {
   const header = request.headers.get('content-range');
   const length = lengthOf(request);
-  if (header === null) return { body: bodyOf(request), start: undefined, length };
+  if (header === null) {
+    const offset = request.body && sentQuery(request).get('offset');
+    return { body: bodyOf(request), start: offset ? Number(offset) : undefined, length };
+  }
   const range = parseContentRange(header);
   if (!range) throw uploadInvalid('Content-Range is not <first>-<last>');
   return { body: bodyOf(request, range.length), start: range.first, length };
 }
+
+/** Some clients put `?digest=` behind a Location that has a query already. */
+const sentQuery = ({ url }: Request) => new URLSearchParams(url.split('?').slice(1).join('&'));
 
 /** What the client says that the body has; 0 where it does not. */
 function lengthOf({ headers }: Request): number {
@@ -119,8 +126,9 @@ async function sessionHeaders(
     sealed === undefined
       ? await uploads?.issue({ repository, session: id, objectKey, principal, direct })
       : undefined;
+  const place = `/v2/${repository}/blobs/uploads/${id}?offset=${upload.offset}`;
   return {
-    Location: `/v2/${repository}/blobs/uploads/${id}${token ? `?token=${token}` : ''}`,
+    Location: `${place}${token ? `&token=${token}` : ''}`,
     'Docker-Upload-UUID': id,
     // Docker computes layer sizes from this. Nothing received reads 0-0, as in the CNCF registry.
     Range: `0-${Math.max(upload.offset - 1, 0)}`,
@@ -130,7 +138,9 @@ async function sessionHeaders(
 /** The specification has no code for this; the headers tell where to go on. */
 async function outOfOrder(call: Call, session: UploadSession): Promise<Response> {
   const headers = await sessionHeaders(call, session);
-  const message = `chunk out of order, or another request writes to this upload; it has ${session.upload.offset} bytes`;
+  const message =
+    `chunk out of order, sent before, or another request writes to this upload; it has ${session.upload.offset} bytes: ` +
+    'go on from there, at the Location of this answer';
   return Response.json({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message }] }, { status: 416, headers });
 }
 

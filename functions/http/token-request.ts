@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { MAX_FORM_BYTES } from '../limits.ts';
 import { loginRefused, parameterInvalid } from '../oci/errors.ts';
 import { type Readings, readAtMost } from './body.ts';
@@ -67,7 +68,7 @@ function basicCredentials(header: string | null): TokenRequest['credentials'] {
   if (header === null) return undefined;
   const [, encoded] = /^basic +([A-Za-z0-9+/_=-]+)$/i.exec(header) ?? [];
   if (encoded === undefined) throw loginRefused('the token endpoint takes a user name and password (Basic)');
-  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const text = textOf(Buffer.from(encoded, 'base64'));
   const colon = text.indexOf(':');
   if (colon < 0) throw loginRefused('the credentials have no colon between name and password');
   const credentials = { username: text.slice(0, colon), password: text.slice(colon + 1) };
@@ -75,6 +76,9 @@ function basicCredentials(header: string | null): TokenRequest['credentials'] {
   if (credentials.password === '') throw loginRefused(EMPTY_PASSWORD);
   return credentials;
 }
+
+/** UTF-8; what is none is ISO-8859-1, as Java and old browsers send it. https://www.rfc-editor.org/rfc/rfc7617#section-2.1 */
+const textOf = (bytes: Buffer) => bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1');
 
 /** Nothing was tried: it counts as no failure. */
 const EMPTY_PASSWORD =

@@ -37,13 +37,16 @@ export const anonymous: Identity = {
   authority: authorityOf([]),
 };
 
-/** What the credential is worth now: `undefined` where it was revoked, replaced or has expired, or its owner is
- *  disabled or gone. For users and robots. */
+/** What the credential is worth now: `undefined` where it was revoked, replaced or has expired, its owner is disabled or gone,
+ *  or the issuer of a workload, whose grants it had, has changed. */
 export async function currentIdentity(
   registry: Registry,
-  principal: PrincipalId,
-  credential: CredentialRef,
+  { principal, credential, grants }: Pick<Identity, 'principal' | 'credential' | 'grants'>,
 ): Promise<Identity | undefined> {
+  if (grants) {
+    const authority = await currentWorkload(registry, credential, grants);
+    return authority && { principal, credential, authority, grants };
+  }
   const subject = parseSubject(principal);
   if (subject?.kind === 'robot') return currentRobot(registry, subject.name, credential);
   if (subject?.kind !== 'user') return undefined;
@@ -114,7 +117,7 @@ export function identityOfWorkload(workload: Workload): Identity {
 }
 
 /** What a workload may do that was granted this when it logged in; `undefined` where its issuer has changed since. */
-export async function currentWorkload(
+async function currentWorkload(
   registry: Registry,
   credential: CredentialRef,
   grants: readonly Grant[],

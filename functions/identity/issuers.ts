@@ -6,6 +6,7 @@ import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Attributes, absent, equals, type Item, present } from '../storage/table.ts';
 import type { Grant } from './grants.ts';
+import { fitsEverybody } from './public-issuers.ts';
 
 /** Grants for the ID tokens of which every claim named here has a value that fits; `*` stands for any characters. */
 export interface ClaimRule {
@@ -68,13 +69,14 @@ export async function deleteIssuer({ table }: Registry, name: string): Promise<b
 }
 
 /** The grants of every rule that fits the claims; a claim that is a list fits by any of its values. */
-export function grantsFor({ rules }: Issuer, claims: Readonly<Record<string, unknown>>): Grant[] {
-  return rules.filter((rule) => fits(rule, claims)).flatMap(({ grants }) => grants);
+export function grantsFor({ issuer, rules }: Issuer, claims: Readonly<Record<string, unknown>>): Grant[] {
+  return rules.filter((rule) => fits(issuer, rule, claims)).flatMap(({ grants }) => grants);
 }
 
-/** A rule without claims would fit everybody whom the issuer knows: it fits nobody. */
-function fits(rule: ClaimRule, claims: Readonly<Record<string, unknown>>): boolean {
+/** A rule that would fit everybody whom the issuer knows fits nobody; there may be some of before they were refused. */
+function fits(issuer: string, rule: ClaimRule, claims: Readonly<Record<string, unknown>>): boolean {
   const wanted = Object.entries(rule.claims);
+  if (fitsEverybody(issuer, rule.claims) !== undefined) return false;
   return wanted.length > 0 && wanted.every(([name, pattern]) => hasValue(claims, name, matcherOf(pattern)));
 }
 

@@ -13,7 +13,7 @@ import {
 import { networkOf } from './network.ts';
 import type { PasswordMemory } from './password-memory.ts';
 import { verifyPassword } from './passwords.ts';
-import { parseLogin, SUBJECT_NAME } from './principal.ts';
+import { loginOf, parseLogin, SUBJECT_NAME } from './principal.ts';
 import { findRefreshToken, isRefreshToken } from './refresh-tokens.ts';
 import { findRobot } from './robots.ts';
 import { idOfSecret, isSecret } from './secrets.ts';
@@ -23,8 +23,8 @@ import type { WorkloadVerifier } from './workload.ts';
 
 export type LoginOutcome =
   | { readonly is: 'known'; readonly identity: Identity }
-  /** `why` is only there where it tells nothing about who exists. */
-  | { readonly is: 'refused'; readonly why?: string }
+  /** `why` is only there where it tells nothing about who exists; `cause` is for the log. */
+  | { readonly is: 'refused'; readonly why?: string; readonly cause?: unknown }
   | { readonly is: 'limited'; readonly retryAfterSeconds: number };
 
 export interface LoginContext {
@@ -67,8 +67,8 @@ const NAMELESS = '<token>';
 
 async function byRefreshToken(registry: Registry, text: string, username = NAMELESS): Promise<LoginOutcome> {
   const found = await findRefreshToken(registry, text);
-  const isTheirs = found && [NAMELESS, found.principal.replace(/^user:/, '')].includes(username);
-  return known(isTheirs ? await currentIdentity(registry, found.principal, found.credential) : undefined);
+  const isTheirs = found && [NAMELESS, loginOf(found.principal)].includes(username);
+  return known(isTheirs ? await currentIdentity(registry, found) : undefined);
 }
 
 const known = (identity: Identity | undefined): LoginOutcome =>

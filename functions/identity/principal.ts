@@ -39,6 +39,13 @@ export function claimedName(username: string): string {
 /** What a robot gives as its user name. */
 export const robotLogin = (name: string) => `${ROBOT_PREFIX}${name}`;
 
+/** What a user, robot or workload gives as its user name. */
+export function loginOf(principal: PrincipalId): string {
+  const subject = parseSubject(principal);
+  if (subject) return subject.kind === 'robot' ? robotLogin(subject.name) : subject.name;
+  return principal.startsWith(`${WORKLOAD}:`) ? WORKLOAD : principal;
+}
+
 export const subjectOf = (kind: SubjectKind, name: string): Subject => `${kind}:${name}`;
 export const principalOf = (kind: 'user' | 'robot', name: string) => `${kind}:${name}` as PrincipalId;
 

@@ -11,10 +11,11 @@ export interface Workload {
   readonly grants: readonly Grant[];
 }
 
-/** `why` names the one check that failed, for the client and for the audit trail. */
+/** `why` names the one check that failed, for the client and for the audit trail; `cause`, for the log, what kept the token from
+ *  being checked. */
 export type WorkloadOutcome =
   | { readonly is: 'known'; readonly workload: Workload }
-  | { readonly is: 'refused'; readonly why: string };
+  | { readonly is: 'refused'; readonly why: string; readonly cause?: unknown };
 
 /** Checks ID tokens against the issuers that the registry trusts. */
 export interface WorkloadVerifier {

@@ -1,32 +1,54 @@
 import * as z from 'zod';
-import { type AuditRecord, isAuditPosition, listAudit } from '../identity/audit.ts';
+import { type AuditRecord, type Deletion, isAuditPosition, listAudit } from '../identity/audit.ts';
 import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, requireAdmin } from './rights.ts';
-import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+import { Next, named, Principal, pageOf, Time, Why, whyOut } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
 /** Ours: a record may hold 2 KB that a client sent, and an answer of Lambda 6 MB. */
 const MAX_RECORDS = 500;
 
+const Operation = z.string().regex(/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/);
+
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
+
+const DeletionOut = named(
+  'Deletion',
+  z.strictObject({
+    kind: z.enum(['tag', 'manifest']),
+    tag: z.string().optional(),
+    digest: z.string(),
+    size: z.int().optional().describe('Bytes of the manifest.'),
+    ...Why,
+    reason: z.string(),
+  }),
+);
 
 const Entry = named(
   'AuditRecord',
   z.strictObject({
     time: Time,
-    principal: Principal.describe('Who it was; `?alice` for whoever claimed to be and was not.'),
+    principal: Principal.describe(
+      'Who it was; `?alice` for whoever claimed to be and was not, `?many names` where that were too many for a record each, ' +
+        '`retention:team-a` for what a policy deleted.',
+    ),
     operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
     outcome: Outcome,
     status: z.int().describe('Of the answer.'),
     repository: z.string().optional(),
     target: z.string().optional().describe('What it was about: a path, a subject, a scope.'),
-    address: z.string(),
+    deletion: DeletionOut.optional().describe('Of `retention.delete`: what a policy deleted, and why.'),
+    address: z.string().describe('Empty where nobody asked for it: a policy did it.'),
     userAgent: z.string(),
+    count: z
+      .int()
+      .optional()
+      .describe('How many refused logins within a minute the record stands for. The default is 1.'),
   }),
 );
 const AuditList = named('AuditList', z.strictObject({ records: z.array(Entry), next: Next }));
@@ -41,6 +63,10 @@ const query = z.strictObject({
     .optional()
     .describe('Whoever is admin of it may ask.'),
   outcome: Outcome.optional(),
+  operation: Operation.optional().describe('`manifest.put`, or `manifest` for all of its kind.'),
+  without: Operation.optional().describe(
+    'Leaves out what was allowed of this operation, such as `token.issue`.',
+  ),
   ...pageOf(z.string().refine(isAuditPosition, 'is not where a page ended')),
 });
 
@@ -67,7 +93,13 @@ export const endpoints = {
   }),
 } satisfies { readonly [operation: string]: Endpoint };
 
-const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infer<typeof Entry> => ({
+const recordOut = ({
+  time,
+  repository,
+  target,
+  deletion,
+  ...record
+}: AuditRecord): z.infer<typeof Entry> => ({
   time: iso(time),
   principal: record.principal,
   operation: record.operation,
@@ -75,6 +107,13 @@ const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infe
   status: record.status,
   ...(repository !== undefined && { repository }),
   ...(target !== undefined && { target }),
+  ...(deletion !== undefined && { deletion: deletionOut(deletion) }),
+  ...(record.count !== undefined && { count: record.count }),
   address: record.address,
   userAgent: record.userAgent,
+});
+
+const deletionOut = ({ ageMs, lastPulledAt, ...deletion }: Deletion): z.infer<typeof DeletionOut> => ({
+  ...deletion,
+  ...whyOut({ ageMs, lastPulledAt }),
 });

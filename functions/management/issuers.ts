@@ -8,6 +8,7 @@ import {
   putIssuer,
 } from '../identity/issuers.ts';
 import { SUBJECT_NAME } from '../identity/principal.ts';
+import { fitsEverybody } from '../identity/public-issuers.ts';
 import { inputInvalid } from '../oci/errors.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { nameOf, present } from './input.ts';
@@ -80,6 +81,11 @@ export const endpoints = {
       const name = call.params['issuer'] ?? '';
       if (!SUBJECT_NAME.test(name))
         throw inputInvalid('path', [{ path: 'issuer', message: 'cannot be the name of an issuer' }]);
+      const wide = body.rules.flatMap(({ claims }, n) => {
+        const message = fitsEverybody(body.issuer, claims);
+        return message === undefined ? [] : [{ path: `rules.${n}.claims`, message }];
+      });
+      if (wide.length > 0) throw inputInvalid('body', wide);
       return issuerOut(await putIssuer(call.registry, { name, ...body }));
     },
   }),

@@ -14,11 +14,14 @@ import { answered, type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, permitRepository, visibleRepository } from './rights.ts';
-import { Next, named, pageOf, Time } from './schemas.ts';
+import { BEGINNING, Next, named, pageOf, Time } from './schemas.ts';
 
 const Visibility = z
   .enum(['private', 'public'])
   .describe('Anybody may pull from a public repository, without a login.');
+
+/** The beginning of a name. */
+const NameText = z.string().regex(/^[a-z0-9._/-]{0,255}$/);
 
 const Repository = named(
   'Repository',
@@ -54,12 +57,16 @@ const set = {
 export const endpoints = {
   'repository.list': endpoint({
     summary: 'The repositories that the caller may pull from, in the order of their names',
-    query: z.strictObject(pageOf(z.string().max(255))),
+    query: z.strictObject({
+      ...pageOf(z.string().max(255)),
+      prefix: NameText.optional().describe(BEGINNING),
+    }),
     answer: RepositoryList,
     async handle(call, { query }) {
       const authority = await authorityOf(call);
       const isVisible = ({ name, isPublic }: RepositoryEntry) => isPublic || authority.may('pull', name);
-      const { entries, ...rest } = await listEntries(call.registry, pageRequest(query), isVisible);
+      const page = { ...pageRequest(query), prefix: query.prefix ?? '' };
+      const { entries, ...rest } = await listEntries(call.registry, page, isVisible);
       const repositories = entries.map(({ name, isPublic }) => ({
         name,
         visibility: visibilityOf(isPublic),

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { repositoryOf } from '../handlers/call.ts';
+import { recordDeletion } from '../identity/retention-audit.ts';
 import type { Finding } from '../upkeep/finding.ts';
 import { sweepRepository } from '../upkeep/sweep.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { permitRepository } from './rights.ts';
-import { FindingOut, named } from './schemas.ts';
+import { FindingOut, findingOut, named } from './schemas.ts';
 
 /** What one call does at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const SWEEP_MS = 10_000;
@@ -42,6 +43,7 @@ export const endpoints = {
         ...call.lease,
         until: call.registry.now() + (dryRun ? DRY_RUN_MS : SWEEP_MS),
         dryRun,
+        record: (repository, finding) => recordDeletion(call.registry, repository, finding),
         report(finding) {
           if (findings.length < MAX_FINDINGS) findings.push(finding);
           if (finding.action === 'keep') return;
@@ -49,7 +51,7 @@ export const endpoints = {
           bytes += finding.size ?? 0;
         },
       });
-      return { remaining: outcome === 'remaining', findings, deleted, bytes };
+      return { remaining: outcome === 'remaining', findings: findings.map(findingOut), deleted, bytes };
     },
   }),
 } satisfies Record<string, Endpoint>;

@@ -3,13 +3,14 @@ import type { Call } from '../handlers/call.ts';
 import { repositoryOf } from '../handlers/call.ts';
 import { manifestUnknown } from '../oci/errors.ts';
 import { parseTag, type Tag as TagName } from '../oci/reference.ts';
+import { findTagDetails, type ListedTag, listTagDetails, MAX_TAG_DETAILS } from '../registry/tag-details.ts';
 import { tagHistory } from '../registry/tag-history.ts';
-import { deleteTag, findTag, listTagDetails, MAX_TAG_DETAILS, type TagDetails } from '../registry/tags.ts';
+import { deleteTag } from '../registry/tags.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { permitRepository, visibleRepository } from './rights.ts';
-import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+import { BEGINNING, Next, named, Principal, pageOf, Time } from './schemas.ts';
 
 const By = Principal.optional().describe('Absent where the registry had no users then.');
 
@@ -18,10 +19,31 @@ const fields = {
   digest: z.string(),
   mediaType: z.string(),
   size: z.int().describe('Bytes of the manifest.'),
-  taggedAt: Time,
+  taggedAt: Time.describe('Of one that was restored, when it was put there first.'),
+  restoredAt: Time.optional(),
   by: By,
+  imageBytes: z
+    .int()
+    .optional()
+    .describe(
+      'Of its config and layers. Of an index only where one tag is asked for: of all its images, each blob once. Absent where ' +
+        'that takes more reading than one request does.',
+    ),
+  platforms: z
+    .array(z.string())
+    .optional()
+    .describe('`linux/arm64`: what an index has images for. Of an image only where one tag is asked for.'),
+  lastPulledAt: Time.optional().describe(
+    'To the day, by the tag or by the digest it is on. Absent where nobody has pulled it for long.',
+  ),
 };
 
+const Referrer = named(
+  'Referrer',
+  z.strictObject({ digest: z.string(), artifactType: z.string().optional(), size: z.int() }),
+);
+/** The beginning of a tag. */
+const TagText = z.string().regex(/^[a-zA-Z0-9._-]{0,128}$/);
 const Tag = named('Tag', z.strictObject(fields));
 const TagList = named('TagList', z.strictObject({ tags: z.array(Tag), next: Next }));
 const TagMove = named(
@@ -33,38 +55,53 @@ const TagMove = named(
   }),
 );
 const history = z.array(TagMove).describe('The last 100 moves, the newest first.');
-const TagWithHistory = named('TagWithHistory', z.strictObject({ ...fields, history }));
+const TagWithHistory = named(
+  'TagWithHistory',
+  z.strictObject({
+    ...fields,
+    referrers: z.array(Referrer).describe('Such as signatures and SBOMs: the first 100 of them.'),
+    moreReferrers: z.boolean().describe('Whether there are more.'),
+    history,
+  }),
+);
 const TagHistory = named('TagHistory', z.strictObject({ history }));
 
-const tagOut = ({ taggedAt, ...tag }: TagDetails): z.infer<typeof Tag> => ({
+const tagOut = <T extends ListedTag>({ taggedAt, restoredAt, lastPulledAt, platforms, ...tag }: T) => ({
   ...tag,
   taggedAt: iso(taggedAt),
+  ...(restoredAt !== undefined && { restoredAt: iso(restoredAt) }),
+  ...(platforms && { platforms: [...platforms] }),
+  ...(lastPulledAt !== undefined && { lastPulledAt: iso(lastPulledAt) }),
 });
 
 export const endpoints = {
   'tag.details': endpoint({
     summary: `The tags of a repository, with what each is on; at most ${MAX_TAG_DETAILS} a page`,
-    query: z.strictObject(pageOf(z.string(), MAX_TAG_DETAILS)),
+    query: z.strictObject({
+      ...pageOf(z.string(), MAX_TAG_DETAILS),
+      prefix: TagText.optional().describe(BEGINNING),
+    }),
     answer: TagList,
     allow: visibleRepository,
     async handle(call, { query }) {
-      const { tags, ...rest } = await listTagDetails(call.registry, repositoryOf(call), pageRequest(query));
+      const page = { ...pageRequest(query), prefix: query.prefix ?? '' };
+      const { tags, ...rest } = await listTagDetails(call.registry, repositoryOf(call), page);
       return { tags: tags.map(tagOut), ...rest };
     },
   }),
   'tag.get': endpoint({
-    summary: 'A tag and its history',
+    summary: 'A tag: what it is on, how large that is, what refers to it, and where the tag was',
     answer: TagWithHistory,
     allow: visibleRepository,
     async handle(call) {
       const name = repositoryOf(call);
       const tag = tagOf(call);
       const [found, history] = await Promise.all([
-        findTag(call.registry, name, tag),
+        findTagDetails(call.registry, name, tag),
         tagHistory(call.registry, name, tag),
       ]);
       if (!found) throw manifestUnknown(tag);
-      return { ...tagOut(found), history };
+      return { ...tagOut(found), referrers: [...found.referrers], history };
     },
   }),
   'tag.history': endpoint({

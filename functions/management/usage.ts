@@ -3,6 +3,7 @@ import { repositoryOf } from '../handlers/call.ts';
 import { activityOf } from '../identity/activity.ts';
 import { matcherOf } from '../oci/pattern.ts';
 import { inTurns } from '../registry/in-turns.ts';
+import type { Contents } from '../upkeep/contents.ts';
 import { type Amount, amountOfAll, amountOfTags } from '../upkeep/reach.ts';
 import { readTogether } from '../upkeep/read-together.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
@@ -74,6 +75,12 @@ const Usage = named(
       .describe(
         'Of uploads that are under way, or not freed yet, as quotas count them; 0 where none counts bytes.',
       ),
+    referrers: z
+      .int()
+      .optional()
+      .describe('Manifests that are about another one, such as signatures and SBOMs.'),
+    lastPushAt: Time.optional().describe('Absent where it holds nothing.'),
+    lastPulledAt: Time.optional().describe('To the day. Absent where nobody has pulled from it for long.'),
     activity: Activity.optional(),
   }),
 );
@@ -118,6 +125,7 @@ export const endpoints = {
         tagged: out(await inTurns(registry, amountOfTags(contents, isWanted))),
         repository: out(await inTurns(registry, amountOfAll(contents))),
         uploadBytes: contents.held,
+        ...(await inTurns(registry, factsOf(contents))),
       };
       if (days === undefined || !authority.may('admin', name)) return told;
       const since = registry.now() - days * DAY_MS;
@@ -129,6 +137,23 @@ export const endpoints = {
     },
   }),
 } satisfies Record<string, Endpoint>;
+
+function* factsOf({ manifests, pulls, lastPush }: Contents) {
+  let [referrers, lastPull] = [0, 0];
+  for (const { subject } of manifests.values()) {
+    if (subject !== undefined) referrers += 1;
+    yield;
+  }
+  for (const at of pulls.values()) {
+    lastPull = Math.max(lastPull, at);
+    yield;
+  }
+  return {
+    referrers,
+    ...(lastPush > 0 && { lastPushAt: iso(lastPush) }),
+    ...(lastPull > 0 && { lastPulledAt: iso(lastPull) }),
+  };
+}
 
 /** All tags and digests, or the tags that match. */
 function wantedBy(pattern: string | undefined): (reference: string) => boolean {

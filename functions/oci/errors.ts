@@ -223,6 +223,13 @@ export const nameInvalid = (text: string) =>
 export const nameUnknown = (name: string) =>
   new RegistryError('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
 
+/** Lazy pulls know this status: they ask for less at once. */
+export const severalRanges = () =>
+  new RegistryError(
+    'UNSUPPORTED',
+    'this registry answers one range of a blob at a time; ask for each by itself',
+  );
+
 export const parameterInvalid = (why: string) => new RegistryError('UNSUPPORTED', why);
 
 /** `challenge` is the WWW-Authenticate that tells a client where and for what to get a token. */
@@ -269,8 +276,9 @@ export const foreignPage = () =>
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2 wants the way to log in with each 401. */
-export const loginRefused = (why: string) =>
-  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' } });
+/** `cause` is for the log, where the login may have been right. */
+export const loginRefused = (why: string, cause?: unknown) =>
+  new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' }, cause });
 
 export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
 
@@ -301,7 +309,7 @@ function list(digests: readonly Digest[]): string {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
-function sizeText(bytes: number): string {
+export function sizeText(bytes: number): string {
   const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
   const amount = bytes / 1024 ** power;
   return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;

@@ -84,20 +84,19 @@ function parse(pattern: string): Glob | string {
   const marks: [number, number][] = [];
   for (const token of pattern.match(TOKENS) ?? []) {
     const segment = segments.at(-1) as One[];
-    if (token === '*') segments.push([]);
-    else if (token === '(' || token === ')') {
-      if (token !== '()'[marks.length]) return 'has parentheses that do not match, or more than one pair';
-      marks.push([segments.length - 1, segment.length]);
-    } else {
-      const one = oneOf(token);
-      if (typeof one === 'string') return one;
-      segment.push(one);
-    }
+    const one = oneOf(token);
+    if (typeof one === 'string') return one;
+    if (one) segment.push(one);
+    else if (token === '*') segments.push([]);
+    else if (token === '()'[marks.length]) marks.push([segments.length - 1, segment.length]);
+    else return 'has parentheses that do not match, or more than one pair';
   }
   return marks.length === 1 ? 'has a parenthesis that nothing closes' : { segments, marks };
 }
 
-function oneOf(token: string): One | string {
+/** `undefined` for what stands for no one character, a text for what is wrong. */
+function oneOf(token: string): One | string | undefined {
+  if (/^[*()]$/.test(token)) return undefined;
   if (token === '?') return () => true;
   if (token === '[') return 'has a [ that nothing closes';
   if (token.length === 1) return (unit) => unit === token;

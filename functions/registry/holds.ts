@@ -40,22 +40,43 @@ export async function withHold<T>(
     await body.cancel();
     return { is: 'lost' };
   }
+  const tally = { received: 0, ...held };
   let leaves: Parameters<OnLeft>[0] | undefined;
   const onLeft: OnLeft = (where) => {
     if (leaves !== 'elsewhere') leaves = where;
   };
   try {
-    const bytes = ReadableStream.from(counted(registry, session, body, held));
+    const bytes = ReadableStream.from(counted(registry, session, body, tally));
     return await use({ ...session, held: true, writes: true }, bytes, onLeft);
   } finally {
     // Where this fails, the bytes are held until the hold expires.
-    await stepBack(lasting(registry), session, { writers: 1, ...(leaves && { leaves }) }).catch(
+    const unused = await unusedOf(registry, session, tally);
+    await stepBack(lasting(registry), session, { writers: 1, unused, ...(leaves && { leaves }) }).catch(
       () => undefined,
     );
   }
 }
 
-/** Answers how many bytes are held for the request. */
+/** What is held for a request. */
+interface Held {
+  readonly bytes: number;
+  /** So many of them were held before it. */
+  readonly before: number;
+}
+
+/** The same while its body comes. */
+interface Tally {
+  received: number;
+  bytes: number;
+  readonly before: number;
+}
+
+/** Bytes that were held for a body that has ended, and did not come. */
+async function unusedOf({ blobs }: Registry, { upload }: RuledSession, tally: Tally): Promise<number> {
+  const { received, bytes, before } = tally;
+  return Math.max(bytes - Math.max(await blobs.footprint(upload, received), before), 0);
+}
+
 const enter = (registry: Registry, session: RuledSession, length: number) =>
   withRoom(registry, session, () => tryEnter(registry, session, length));
 
@@ -63,12 +84,12 @@ async function tryEnter(
   registry: Registry,
   session: RuledSession,
   length: number,
-): Promise<number | undefined> {
+): Promise<Held | undefined> {
   const { repository: name, rules, upload, id } = session;
   const need = await registry.blobs.footprint(upload, length);
   return untilWon(registry, async () => {
     const hold = holdIn(await registry.table.get(keyOfHold(session)));
-    const { bytes, more, own } = heldWith(hold, need);
+    const { bytes, more, held } = heldWith(hold, need);
     const charges = await charge(registry, { name, rules }, { bytes: more });
     const change = { bytes, at: registry.now(), expiresAt: expiryOf(registry) };
     const outcome = await registry.table.write([
@@ -78,7 +99,7 @@ async function tryEnter(
         : openHold(registry, session, { ...change, writers: 1 }),
       ...charges,
     ]);
-    if (outcome.committed) return own;
+    if (outcome.committed) return held;
     return outcome.failed.includes(0) ? undefined : LOST;
   });
 }
@@ -86,9 +107,9 @@ async function tryEnter(
 /** Who writes beside another has bytes of its own there; who comes after one writes over what that has left. */
 function heldWith(hold: Hold | undefined, need: number) {
   const { bytes = 0, left = 0, writers = 0 } = hold ?? {};
-  if (writers > 0) return { bytes: bytes + need, more: need, own: need };
+  if (writers > 0) return { bytes: bytes + need, more: need, held: { bytes: need, before: 0 } };
   const most = Math.max(bytes, left + need);
-  return { bytes: most, more: most - bytes, own: most - left };
+  return { bytes: most, more: most - bytes, held: { bytes: most - left, before: bytes - left } };
 }
 
 /** The hold of an upload, or of a manifest, before its first byte. */
@@ -102,12 +123,12 @@ export function openHold(registry: Registry, holder: Holder, hold: Partial<Hold>
 const expiryOf = ({ now }: Registry) => seconds(now()) + UPLOAD_EXPIRY_SECONDS + 2 * OUTBOX_DELAY_SECONDS;
 
 /** The body, which fails where there is no room for more of it. */
-async function* counted(registry: Registry, session: RuledSession, body: Body, first: number) {
-  let [received, held] = [0, first];
+async function* counted(registry: Registry, session: RuledSession, body: Body, tally: Tally) {
   for await (const chunk of body) {
-    received += chunk.length;
-    const need = await registry.blobs.footprint(session.upload, received);
-    if (need > held) held += await extend(registry, session, need - held, received);
+    tally.received += chunk.length;
+    const need = await registry.blobs.footprint(session.upload, tally.received);
+    if (need > tally.bytes)
+      tally.bytes += await extend(registry, session, need - tally.bytes, tally.received);
     yield chunk;
   }
 }

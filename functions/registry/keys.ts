@@ -14,6 +14,7 @@ import type { Item, Key } from '../storage/table.ts';
 //                    H#<tag>#<time>#<id>     tag history
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
+//                    K#                      which policies may act here, and what they wait for
 //                    M#<digest>              manifest
 //                    N#<shard>               names of tags: all that a list needs
 //                    O#<digest>              hold: what somebody keeps from retention, and why
@@ -27,6 +28,9 @@ import type { Item, Key } from '../storage/table.ts';
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
 //   POLICIES         #                       policies: retention, immutable tags, quotas
+//                    C#<policy>              that a policy was confirmed
+//   WAITING          <policy>#<name>         repository where a policy waits for that
+//   PREVIEW#<id>     #<page>                 what policies would delete: where a page of it begins
 //   QUOTAS           <policy>                usage of a quota that several repositories share
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
@@ -39,7 +43,8 @@ import type { Item, Key } from '../storage/table.ts';
 //   SUBJECTS         <subject>               directory of users, robots and groups
 //   ISSUERS          <name>                  OIDC issuer whose tokens are accepted
 //   C#<id>           #                       refresh token
-//   L#<whom>         <window>                failed logins, of a user or from an address
+//   L#<whom>         <window>                failed logins, of a user, from an address, or both
+//   L#seen:<user>    from:<network>          network that the user has logged in from, by password
 //   AUDIT#<day>      <time>#<id>             audit trail
 //   KEYS             #                       signing keys, where no secret store keeps them
 //   REGISTRY         #                       which registry this is, where its bytes lie in a directory
@@ -72,6 +77,7 @@ export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest:
   inRepository(name, `J#${subject}#${digest}`);
 export const pullKey = (name: RepositoryName, reference: Tag | Digest) =>
   inRepository(name, `P#${reference}`);
+export const consentKey = (name: RepositoryName) => inRepository(name, 'K#');
 export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
@@ -105,6 +111,10 @@ export const outboxKey = (objectKey: ObjectKey, dueMilliseconds: number): Key =>
 
 /** Ranges for `Table.query`; each `…In` reads back what the key was made of. */
 export const tagsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'T#' });
+export const tagsBeginning = (name: RepositoryName, text: string) => ({
+  partition: repositoryPartition(name),
+  prefix: `T#${text}`,
+});
 export const afterTag = (tag: string) => `T#${tag}`;
 export const tagIn = ({ key }: Item) => key.sort.slice('T#'.length) as Tag;
 
@@ -148,9 +158,13 @@ export const allReferrersOf = (name: RepositoryName) => ({
 /** What is left of what a repository had, and harms nobody: graves of referrers, history, holds, pulls, and what quotas and a
  *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['J#', 'H#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['J#', 'H#', 'K#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
+    partition: repositoryPartition(name),
+    prefix,
+  }));
 
 export const repositories = { partition: DIRECTORY };
+export const repositoriesBeginning = (text: string) => ({ partition: DIRECTORY, prefix: text });
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
 
 export const tagIndexOf = (name: RepositoryName, digest: Digest) => ({
@@ -202,6 +216,27 @@ export const sweptRepositoryIn = ({ key }: Item) =>
   key.sort.slice(key.sort.indexOf('#') + 1) as RepositoryName;
 
 export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
+export const confirmationKey = (policy: string): Key => ({ partition: 'POLICIES', sort: `C#${policy}` });
+
+const WAITING = 'WAITING';
+
+export const waitingKey = (policy: string, name: RepositoryName): Key => ({
+  partition: WAITING,
+  sort: `${policy}#${name}`,
+});
+/** Repositories where a policy waits to be confirmed; of all policies, or of one. */
+export const waitingFor = (policy?: string) => ({
+  partition: WAITING,
+  ...(policy !== undefined && { prefix: `${policy}#` }),
+});
+export const waitingIn = ({ key }: Item) => {
+  const [policy = '', name = ''] = key.sort.split('#');
+  return { policy, repository: name as RepositoryName };
+};
+export const previewKey = (id: string, page: number): Key => ({
+  partition: `PREVIEW#${id}`,
+  sort: `#${page}`,
+});
 export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
 
 export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
@@ -216,6 +251,7 @@ export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartit
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;
 export const afterBlob = (digest: Digest) => `B#${digest}`;
+export const afterGrave = (digest: Digest) => `G#${digest}`;
 export const afterManifest = (digest: Digest) => `M#${digest}`;
 /** What an edge points at, of which `lastPartOf` is the manifest that it comes from; the manifest of an entry of the tag index. */
 export const targetOf = ({ key }: Item) => key.sort.split('#')[1] as Digest;
@@ -258,6 +294,10 @@ export const refreshTokenKey = (id: string): Key => ({ partition: `C#${id}`, sor
 export const attemptsKey = (whom: string, window: number): Key => ({
   partition: `L#${whom}`,
   sort: timestamp(window),
+});
+export const familiarKey = (user: string, network: string): Key => ({
+  partition: `L#seen:${user}`,
+  sort: `from:${network}`,
 });
 export const auditKey = (milliseconds: number, id: string): Key => ({
   partition: auditPartition(milliseconds),

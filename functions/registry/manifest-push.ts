@@ -14,6 +14,7 @@ import {
   type Operation,
   present,
 } from '../storage/table.ts';
+import { Announcement } from './announcement.ts';
 import { commitArrived } from './direct-uploads.ts';
 import { directoryKey, graveKey, manifestKey, pushKey, repositoryKey, tagKey } from './keys.ts';
 import { ManifestObject, type Placement } from './manifest-object.ts';
@@ -22,7 +23,7 @@ import { countsBytes } from './meters.ts';
 import { discardReplaced } from './outbox.ts';
 import { charge } from './quotas.ts';
 import { inTurn, LOST, tagTopic } from './races.ts';
-import { announce, type Holding, holdReferences } from './references.ts';
+import { type Holding, holdReferences } from './references.ts';
 import { referrerOperation } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { leaveBehind, type Replaced } from './replacement.ts';
@@ -69,6 +70,7 @@ export async function putManifest(
   const place: Commit['place'] = (repository, isCounted) =>
     written.place(repository, isCounted && push.restores !== undefined);
   const size = push.bytes.length;
+  const announcement = new Announcement(push.repository, digest);
   const topics = push.tags.map((tag) => tagTopic(push.repository, tag)).sort();
   try {
     await inTurn(registry, [digest, ...topics], async (registry) => {
@@ -78,11 +80,14 @@ export async function putManifest(
         found: [found],
       } = opened;
       const holding = { repository, manifest: digest, references: manifest.references };
-      const underWay = await announce(registry, holding, found === undefined);
+      const underWay = await announcement.make(registry, holding, found === undefined);
       await holdAll(registry, holding);
       const what = { digest, manifest, size, tags: push.tags, place, restores: push.restores };
       return commit(registry, { repository, found, underWay, ...what });
     });
+  } catch (error) {
+    await announcement.takeBack(registry).catch(() => undefined); // else the sweep does, two epochs later
+    throw error;
   } finally {
     await written.end();
   }

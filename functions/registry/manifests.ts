@@ -80,7 +80,12 @@ async function requireSound(
   return storedManifestOf(repository, digest, found);
 }
 
-function storedManifestOf(repository: RepositoryName, digest: Digest, found: Attributes): StoredManifest {
+/** The manifest that an item, its own or that of a tag, is of. */
+export function storedManifestOf(
+  repository: RepositoryName,
+  digest: Digest,
+  found: Attributes,
+): StoredManifest {
   return {
     repository,
     digest,

@@ -22,13 +22,20 @@ export interface Policy {
   readonly repositories: readonly string[];
   /** Patterns of those that it does not cover all the same. */
   readonly exceptRepositories?: readonly string[];
+  /** Whether admins of less than the registry have set it: of all that it can cover. @default false */
+  readonly isTeams?: boolean;
   /** @default nothing is ever deleted by itself */
   readonly retention?: Retention;
   /** @default every tag may be moved */
   readonly immutable?: ImmutableTags;
   /** @default no limit */
   readonly quota?: Quota;
+  /** What policies of teams may say of what this one covers. @default everything */
+  readonly teams?: readonly (typeof TEAM_FIELDS)[number][];
 }
+
+/** What a policy of a team may be allowed to say. */
+export const TEAM_FIELDS = ['retention', 'immutable', 'quota'] as const;
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
 interface ImmutableTags {
@@ -77,26 +84,44 @@ export async function listPolicies({ table }: Registry): Promise<readonly Policy
 }
 
 /** Sets a policy, in place of the one of that name. A request that is under way may end by what held when it began. */
-export async function putPolicy(registry: Registry, policy: Policy): Promise<void> {
-  await change(registry, policy.name, (others) => [...others, policy]);
+export async function putPolicy(registry: Registry, policy: Policy, permit?: Permit): Promise<void> {
+  await change(registry, policy.name, (others) => [...others, policy], permit);
 }
 
+/** Throws where what is there, if anything, may not be changed. */
+type Permit = (before: Policy | undefined) => Promise<void>;
+
 /** Answers whether it was there. */
-export async function deletePolicy(registry: Registry, name: string): Promise<boolean> {
-  return change(registry, name, (others) => others);
+export async function deletePolicy(registry: Registry, name: string, permit?: Permit): Promise<boolean> {
+  return change(registry, name, (others) => others, permit);
 }
 
 /** Ours, and a sixth of what DynamoDB takes: every push reads them. */
 const MAX_POLICIES_BYTES = 64 * 1024;
+
+/** Ours: so much of it admins of less than the registry may take together; the rest is for those of the registry. */
+const MAX_TEAMS_BYTES = 16 * 1024;
+
+function refuseMuchOfTeams(policies: readonly Policy[], changed: Policy | undefined): void {
+  if (!changed?.isTeams) return;
+  const theirs = JSON.stringify(policies.filter(({ isTeams }) => isTeams));
+  if (Buffer.byteLength(theirs) > MAX_TEAMS_BYTES)
+    throw conflict(
+      `policies that admins of the registry have not set would take more than ${MAX_TEAMS_BYTES / 1024} KiB together; ` +
+        'one of these can set it',
+    );
+}
 
 /** Of two changes at once the later one reads the earlier one's outcome. Answers whether there was such a policy. */
 async function change(
   registry: Registry,
   name: string,
   changed: (others: readonly Policy[]) => readonly Policy[],
+  permit: Permit = async () => undefined,
 ): Promise<boolean> {
   return untilWon(registry, async () => {
     const before = policiesIn(await registry.table.get(policiesKey));
+    await permit(before.policies.find((policy) => policy.name === name));
     const others = before.policies.filter((policy) => policy.name !== name);
     const policies = changed(others).toSorted((a, b) => (a.name < b.name ? -1 : 1));
     const isThere = others.length < before.policies.length;
@@ -104,6 +129,10 @@ async function change(
     const attributes = { policies: JSON.stringify(policies), ...nextOf(registry, before, policies) };
     if (Buffer.byteLength(attributes.policies) > MAX_POLICIES_BYTES)
       throw conflict(`all policies together would take more than ${MAX_POLICIES_BYTES / 1024} KiB`);
+    refuseMuchOfTeams(
+      policies,
+      policies.find((policy) => policy.name === name),
+    );
     const when = before.version === 0 ? absent : equals('version', before.version);
     const isShared = policies.some((policy) => policy.name === name && policy.quota?.together);
     const { committed } = await registry.table.write([
@@ -126,16 +155,26 @@ function nextOf({ now }: Registry, before: StoredPolicies, policies: readonly Po
 function metered(policies: readonly Policy[]): unknown {
   const kinds = (limits: QuotaLimits = {}) => [limits.bytes !== undefined, limits.tags !== undefined];
   return policies
-    .filter(({ quota }) => quota)
-    .map(({ name, repositories, exceptRepositories, quota }) => [
+    .filter(({ quota, teams }) => quota ?? teams)
+    .map(({ name, repositories, exceptRepositories, quota, teams, isTeams }) => [
       ...[name, repositories, kinds(quota?.each), kinds(quota?.together)],
       ...(exceptRepositories ? [exceptRepositories] : []),
+      ...(teams || isTeams ? [teams ?? 'all', isTeams ?? false] : []),
     ]);
 }
 
-/** Those that cover the repository. */
+/** Those that cover the repository, of teams what they may say there. */
 export function policiesFor(policies: readonly Policy[], name: RepositoryName): readonly Policy[] {
-  return policies.filter((policy) => coverageOf(policy)(name));
+  const covering = policies.filter((policy) => coverageOf(policy)(name));
+  const limits = covering.flatMap(({ teams }) => (teams ? [teams] : []));
+  if (limits.length === 0) return covering;
+  const denied = TEAM_FIELDS.filter((field) => limits.some((teams) => !teams.includes(field)));
+  return covering.map((policy) => (policy.isTeams ? without(policy, denied) : policy));
+}
+
+function without(policy: Policy, fields: readonly (keyof Policy)[]): Policy {
+  const entries = Object.entries(policy).filter(([name]) => !fields.some((field) => field === name));
+  return Object.fromEntries(entries) as unknown as Policy;
 }
 
 /** Whether the policy covers a repository. */
@@ -160,6 +199,9 @@ export function rulesIn(found: Attributes | undefined, name: RepositoryName): Ru
   const { policies, quotasSince } = policiesIn(found);
   return { policies: policiesFor(policies, name), quotasSince };
 }
+
+/** Of the attributes of the item of all policies, as in `Rules`. */
+export const quotasSinceIn = (found: Attributes | undefined) => policiesIn(found).quotasSince;
 
 /** Whether any of the policies limits the number of tags. */
 export function countsTags(policies: readonly Policy[]): boolean {

@@ -1,17 +1,9 @@
-import { MAX_REFERENCES } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { manifestInvalid } from '../oci/errors.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import {
-  type Attributes,
-  type Condition,
-  equals,
-  type Key,
-  MAX_OPERATIONS,
-  type Operation,
-} from '../storage/table.ts';
-import { blobKey, edgeKey, edgesTo, lastPartOf, manifestKey, pushKey } from './keys.ts';
+import { type Attributes, type Key, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
+import { blobKey, edgesTo, graveKey, lastPartOf, manifestKey, pushKey } from './keys.ts';
 import { endPush } from './pushes-under-way.ts';
 import type { Registry } from './registry.ts';
 import type { Repository } from './repositories.ts';
@@ -22,26 +14,6 @@ export interface Holding {
   readonly repository: Repository;
   readonly manifest: Digest;
   readonly references: readonly ManifestReference[];
-}
-
-/** Writes the edges of a manifest, and where it is not there yet, that a push of it is under way: the condition its commit
- *  stands on is the answer. From then on whoever deletes what it refers to finds this push. */
-export async function announce(
-  registry: Registry,
-  { repository: { name, epoch }, manifest, references }: Holding,
-  isNew: boolean,
-): Promise<readonly Condition[] | undefined> {
-  if (references.length > MAX_REFERENCES) throw manifestInvalid(`more than ${MAX_REFERENCES} references`);
-  const edges = references.map(({ digest }) => ({ key: edgeKey(name, digest, manifest), create: {} }));
-  if (!isNew) {
-    await touchAll(registry, edges, epoch);
-    return undefined;
-  }
-  const push = registry.newId();
-  const intent = { key: pushKey(name, manifest), create: { push } };
-  const [found] = await touchAll(registry, [intent, ...edges], epoch);
-  // Of several pushes of one manifest each goes on with what the first has entered, and one commits.
-  return [equals('push', (found?.['push'] as string | undefined) ?? push), equals('touched', epoch)];
 }
 
 /** Touches all that the manifest refers to, once it is announced. Answers what the repository lacks. */
@@ -94,6 +66,20 @@ export async function manifestsUsing(
     if (existing.length > 0) return existing;
   }
   return [];
+}
+
+/** Manifests that use `target`, those that are deleted and can be brought back as well. */
+export async function* holdersOf(
+  registry: Registry,
+  name: RepositoryName,
+  target: Digest,
+): AsyncGenerator<Digest> {
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    // In this order: one that is deleted meanwhile is among the graves.
+    const there = await registry.table.getMany(users.map((digest) => manifestKey(name, digest)));
+    const buried = await registry.table.getMany(users.map((digest) => graveKey(name, digest)));
+    yield* users.filter((_, index) => there[index] ?? buried[index]);
+  }
 }
 
 /** Who uses what is marked as going: manifests, of which there are none where it may go; and pushes under way, each by

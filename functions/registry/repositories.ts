@@ -1,11 +1,19 @@
 import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, absent, type Item, type Key, MAX_OPERATIONS, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  absent,
+  equals,
+  type Item,
+  type Key,
+  MAX_OPERATIONS,
+  present,
+} from '../storage/table.ts';
 import { inTurns, type Steps } from './in-turns.ts';
 import {
   directoryKey,
   policiesKey,
-  repositories,
+  repositoriesBeginning,
   repositoryIn,
   repositoryKey,
   sweepEntryKey,
@@ -33,6 +41,8 @@ export interface Repository {
   readonly isPublic: boolean;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Milliseconds since 1970: since when a sweep has found nothing in it, and will forget it; absent where it is in use. */
+  readonly endingSince?: number;
 }
 
 /** The repository, or `undefined` where nothing was ever pushed under this name. */
@@ -44,11 +54,12 @@ export async function findRepository(
   return attributes && repositoryOf(name, attributes);
 }
 
-/** The repository, made now where it does not exist. It joins the catalog with its first manifest. */
+/** The repository, made now where it does not exist, and in use from now on where a sweep was about to forget it. It joins the
+ *  catalog with its first manifest. */
 export async function openRepository(registry: Registry, name: RepositoryName): Promise<Repository> {
   return untilWon(registry, async () => {
     const found = await findRepository(registry, name);
-    if (found) return found;
+    if (found) return keepInUse(registry, found);
     const now = registry.now();
     const sweepDue = now + MIN_EPOCH_SECONDS * 1000;
     const attributes = { createdAt: now, epoch: 0, epochAt: now, sweepDue, listed: false, namesTags: true };
@@ -58,6 +69,19 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
     ]);
     return committed ? repositoryOf(name, attributes) : LOST;
   });
+}
+
+/** Loses where it was forgotten, or kept by others. */
+async function keepInUse(
+  { table }: Registry,
+  { endingSince, ...repository }: Repository,
+): Promise<Repository | typeof LOST> {
+  if (endingSince === undefined) return repository;
+  const when = [equals('ending', endingSince)];
+  const { committed } = await table.write([
+    { update: repositoryKey(repository.name), set: { ending: 0 }, when },
+  ]);
+  return committed ? repository : LOST;
 }
 
 /** A repository as a push finds it. */
@@ -76,7 +100,8 @@ export async function openForPush(
     policiesKey,
     ...keys,
   ]);
-  const repository = attributes ? repositoryOf(name, attributes) : await openRepository(registry, name);
+  const isInUse = attributes && !attributes['ending'];
+  const repository = isInUse ? repositoryOf(name, attributes) : await openRepository(registry, name);
   return { repository: { ...repository, rules: rulesIn(stored, name) }, found };
 }
 
@@ -90,20 +115,21 @@ export interface RepositoryEntry {
  *  however many repositories are hidden in between: where it ended before, its `next` would name one of them. */
 const READ_AT_ONCE = 1000;
 
-/** Repositories that are visible to whoever asks, in the byte order of their names; `next` is the `last` of the page
+/** Repositories that are visible to whoever asks, all or those that begin with `prefix`, in the byte order of their names; `next` is the `last` of the page
  *  that follows. */
 export async function listEntries(
   registry: Registry,
-  page: PageRequest,
+  page: PageRequest & { readonly prefix?: string },
   isVisible: (entry: RepositoryEntry) => boolean,
 ): Promise<{ entries: readonly RepositoryEntry[]; next?: string }> {
   const limit = Math.min(page.limit, MAX_LIST_ENTRIES);
   if (limit === 0) return { entries: [] };
   const entries: RepositoryEntry[] = [];
   const atOnce = Math.max(READ_AT_ONCE, limit + 1);
+  const range = repositoriesBeginning(page.prefix ?? '');
   for (let last = page.last; ; ) {
     const after = last === undefined ? {} : { after: last };
-    const items = await registry.table.query({ ...repositories, ...after, limit: atOnce });
+    const items = await registry.table.query({ ...range, ...after, limit: atOnce });
     entries.push(...(await inTurns(registry, visibleAmong(items, isVisible))));
     if (entries.length > limit)
       return { entries: entries.slice(0, limit), next: entries[limit - 1]?.name as string };
@@ -182,5 +208,6 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     namesTags: attributes['namesTags'] === true,
     isPublic: attributes['public'] === true,
     createdAt: attributes['createdAt'] as number,
+    ...(attributes['ending'] ? { endingSince: attributes['ending'] as number } : {}),
   };
 }

@@ -43,7 +43,7 @@ export async function planRestore(
   root: Digest,
   since?: number,
 ): Promise<RestorePlan> {
-  return new Planner(registry, name).plan(root, since);
+  return new Planner(registry, name, root).plan(since);
 }
 
 /** What is known of a manifest: whether it is there, and of its grave. */
@@ -67,13 +67,16 @@ class Planner {
   readonly #order = new Set<Digest>();
   readonly #tags = new Map<Digest, Map<Tag, number>>();
   readonly #left: { digest: Digest; reason: string }[] = [];
+  readonly #root: Digest;
+  /** Those that cannot be pushed before it. */
+  readonly #needRoot = new Set<Digest>();
 
-  constructor(registry: Registry, name: RepositoryName) {
-    this.#registry = registry;
-    this.#name = name;
+  constructor(registry: Registry, name: RepositoryName, root: Digest) {
+    [this.#registry, this.#name, this.#root] = [registry, name, root];
   }
 
-  async plan(root: Digest, since: number | undefined): Promise<RestorePlan> {
+  async plan(since: number | undefined): Promise<RestorePlan> {
+    const root = this.#root;
     const missing = await this.#include(root);
     if (missing.length > 0) return { pieces: [], missing, left: [] };
     const deletedAt = this.#states.get(root)?.deletedAt;
@@ -85,7 +88,13 @@ class Planner {
       const belongings = await belongingsOf(this.#registry, this.#name, digest, from);
       for (const belonging of belongings) await this.#includeBelonging(belonging);
     }
-    return { pieces: [...this.#order].flatMap((digest) => this.#pieceOf(digest)), missing, left: this.#left };
+    return { pieces: this.#inOrder().flatMap((digest) => this.#pieceOf(digest)), missing, left: this.#left };
+  }
+
+  /** As late as can be comes `root`: whoever dies before is asked for it again. */
+  #inOrder(): Digest[] {
+    const early = [...this.#order].filter((digest) => digest !== this.#root && !this.#needRoot.has(digest));
+    return [...early, this.#root, ...this.#needRoot];
   }
 
   async #includeBelonging({ digest, tag }: Belonging): Promise<void> {
@@ -105,8 +114,13 @@ class Planner {
   async #include(digest: Digest): Promise<readonly string[]> {
     const walk: Walk = { seen: new Set(), order: [], missing: [] };
     await this.#climb([{ digest, kind: 'manifest' }], walk);
-    if (walk.missing.length === 0) for (const needed of walk.order) this.#order.add(needed);
-    return walk.missing;
+    if (walk.missing.length > 0) return walk.missing;
+    const needsRoot = digest !== this.#root && walk.seen.has(this.#root);
+    for (const needed of walk.order) {
+      if (needsRoot && !this.#order.has(needed)) this.#needRoot.add(needed);
+      this.#order.add(needed);
+    }
+    return [];
   }
 
   async #climb(references: readonly Pick<ManifestReference, 'digest' | 'kind'>[], walk: Walk): Promise<void> {

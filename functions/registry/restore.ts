@@ -1,9 +1,11 @@
 import type { Digest } from '../oci/digest.ts';
 import { conflict, manifestUnknown, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { MAX_OPERATIONS } from '../storage/table.ts';
 import { graveKey, manifestKey, tagKey } from './keys.ts';
 import { putManifest } from './manifest-push.ts';
 import { isImmutable, listPolicies, policiesFor } from './policies.ts';
+import { charge, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { entriesOf, type Goal, type Restored, rootEntries } from './restore-entries.ts';
@@ -140,14 +142,49 @@ async function reach(
     const plan = await planRestore(registry, name, goal.digest, goal.at);
     if (plan.missing.length > 0) throw conflict(plan.missing.join('; '));
     await requireMovable(registry, name, goal, before);
-    const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
+    const steps = stepsOf(plan.pieces, goal, before);
+    await requireTags(registry, name, steps);
+    const isDone = options.dryRun || (await pushAll(registry, name, steps, options));
     if (isDone === LOST) return LOST;
-    const isMoved = !isDone || options.dryRun || (await pushTag(registry, name, goal, before));
-    if (isMoved === LOST) return LOST;
     return isDone
       ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
       : { entries: [], remaining: true };
   });
+}
+
+/** A manifest that is pushed again, and the tags that are put on it with it, each with the time that its history says. */
+interface RestoreStep {
+  readonly digest: Digest;
+  readonly tags: ReadonlyMap<Tag, number | undefined>;
+}
+
+/** The tag that was asked for comes in the transaction that brings its manifest: where it is refused, the manifest is not there
+ *  without it. */
+function stepsOf(
+  pieces: readonly Piece[],
+  { tag, digest, taggedAt }: Goal,
+  before: Digest | undefined,
+): readonly RestoreStep[] {
+  if (tag === undefined || before === digest) return pieces;
+  const moved = (tags: ReadonlyMap<Tag, number> = new Map()) => new Map([...tags, [tag, taggedAt] as const]);
+  if (!pieces.some((piece) => piece.digest === digest)) return [...pieces, { digest, tags: moved() }];
+  return pieces.map((piece) => (piece.digest === digest ? { digest, tags: moved(piece.tags) } : piece));
+}
+
+/** DENIED before anything is done where a quota has no room for the tags. */
+async function requireTags(
+  registry: Registry,
+  name: RepositoryName,
+  steps: readonly RestoreStep[],
+): Promise<void> {
+  const tags = [...new Set(steps.flatMap((step) => [...step.tags.keys()]))];
+  let absent = 0;
+  for (let start = 0; start < tags.length; start += MAX_OPERATIONS) {
+    const batch = tags.slice(start, start + MAX_OPERATIONS);
+    const found = await registry.table.getMany(batch.map((tag) => tagKey(name, tag)));
+    absent += found.filter((tag) => tag === undefined).length;
+  }
+  if (absent > 0) await charge(registry, await rulesFor(registry, name), { tags: absent });
 }
 
 async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | undefined) {
@@ -159,10 +196,10 @@ async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | un
 async function pushAll(
   registry: Registry,
   name: RepositoryName,
-  pieces: readonly Piece[],
+  steps: readonly RestoreStep[],
   { until }: RestoreOptions,
 ): Promise<boolean | typeof LOST> {
-  for (const [index, { digest, tags }] of pieces.entries()) {
+  for (const [index, { digest, tags }] of steps.entries()) {
     // One at least, so that whoever asks again and again comes to an end.
     if (index > 0 && registry.now() >= until) return false;
     if ((await pushAgain(registry, name, digest, tags)) === LOST) return LOST;
@@ -180,17 +217,6 @@ async function requireMovable(
   if (tag === undefined || before === undefined || before === digest) return;
   const isHeld = isImmutable(policiesFor(await listPolicies(registry), name), tag);
   if (isHeld) throw conflict(`the tag ${tag} is immutable, and on ${before}`);
-}
-
-/** The tag that was asked for, with the time that its history says. */
-async function pushTag(
-  registry: Registry,
-  name: RepositoryName,
-  { tag, digest, taggedAt }: Goal,
-  before: Digest | undefined,
-) {
-  if (tag === undefined || before === digest) return true;
-  return pushAgain(registry, name, digest, new Map([[tag, taggedAt]]));
 }
 
 /** Loses where something it needs was deleted, or its quarantine ended, since it was planned. */

@@ -79,6 +79,8 @@ export interface Removed {
   readonly left?: number | undefined;
   /** Whether the manifest is to go with its last tag. @default false */
   readonly retires?: boolean | undefined;
+  /** Who takes it off. @default the registry's actor */
+  readonly by?: string | undefined;
 }
 
 /** The operations that take tags off, four for each at most; on condition that they are on the manifest that they were on, if no other is named. */
@@ -88,12 +90,12 @@ export function removeTags(
   tags: readonly Removed[],
   whenOf: (found: Attributes) => readonly Condition[] = isOnSame,
 ): Operation[] {
-  const removals = tags.flatMap(({ tag, found, left, retires }) => [
+  const removals = tags.flatMap(({ tag, found, left, retires, by = registry.actor }) => [
     { remove: tagKey(name, tag), when: whenOf(found) },
     left === undefined
       ? { remove: tagIndexKey(name, found['digest'] as Digest, tag) }
       : leave(name, tag, found, left, retires),
-    history(registry, name, tag, wasOf(found)),
+    history({ ...registry, ...(by !== undefined && { actor: by }) }, name, tag, wasOf(found)),
   ]);
   return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];
 }
@@ -149,23 +151,6 @@ export interface TagDetails {
   readonly by?: string;
 }
 
-/** Tags with details are read with the manifests that lie in their items: 100 of them are at most 2 MB. */
-export const MAX_TAG_DETAILS = 100;
-
-/** As `listTags`, with what each tag is on; at most `MAX_TAG_DETAILS` at once. */
-export async function listTagDetails(
-  { table }: Registry,
-  name: RepositoryName,
-  page: PageRequest,
-): Promise<{ tags: readonly TagDetails[]; next?: Tag }> {
-  const limit = Math.min(page.limit, MAX_TAG_DETAILS);
-  const after = page.last === undefined ? {} : { after: afterTag(page.last) };
-  const found = await table.query({ ...tagsOf(name), ...after, limit: limit + 1 });
-  const tags = found.slice(0, limit).map((item) => detailsOf(tagIn(item), item.attributes));
-  const last = found.length > limit ? tags.at(-1) : undefined;
-  return { tags, ...(last && { next: last.name }) };
-}
-
 export async function findTag(
   { table }: Registry,
   name: RepositoryName,
@@ -175,7 +160,8 @@ export async function findTag(
   return found && detailsOf(tag, found);
 }
 
-function detailsOf(name: Tag, found: Attributes): TagDetails {
+/** What a tag's item says of it. */
+export function detailsOf(name: Tag, found: Attributes): TagDetails {
   const by = found['taggedBy'];
   return {
     name,

@@ -62,6 +62,11 @@ export function jobFailureLine(record: JobRecord, error: unknown): string {
   return lineOf(record, 'error', [count(METRICS.jobs.failures, 1)], { error: describeError(error) });
 }
 
+/** What policies have done in a repository, or wait for; no metric: what is deleted on purpose is no fault. */
+export function upkeepLine(time: number, { is, ...fields }: { readonly is: string }): string {
+  return JSON.stringify({ time: new Date(time).toISOString(), level: 'info', told: is, ...fields });
+}
+
 function lineOf(record: JobRecord, level: string, metrics: readonly Metric[], more: object = {}): string {
   const { time } = record;
   const fields = { ...record, time: new Date(time).toISOString(), level, ...more };

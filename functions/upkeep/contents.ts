@@ -35,6 +35,8 @@ export interface Contents {
   readonly blobs: Map<Digest, BlobEntry>;
   /** When a tag or a digest was last pulled, to the day; milliseconds. */
   readonly pulls: Map<string, number>;
+  /** When a manifest was last pushed or a tag put on one; milliseconds, 0 where nothing was. */
+  lastPush: number;
   /** Bytes of everything about the repository in the table. */
   metadata: number;
   /** Bytes of uploads under way, where quotas count them. */
@@ -84,6 +86,7 @@ class Reader {
     manifests: new Map(),
     blobs: new Map(),
     pulls: new Map(),
+    lastPush: 0,
     metadata: 0,
     held: 0,
   };
@@ -118,6 +121,7 @@ class Reader {
         this.#contents.held += heldIn(attributes);
         break;
       case 'T':
+        this.#seePush(attributes['taggedAt']);
         tags.set(tagIn(item), { manifest: this.#once(attributes['digest'] as string), metadata: bytes });
     }
   }
@@ -152,11 +156,16 @@ class Reader {
     const digest = this.#once(lastPartOf(item));
     const { targets, metadata } = this.#edges.get(digest) ?? { targets: [], metadata: 0 };
     const subject = item.attributes['subject'] as string | undefined;
+    this.#seePush(item.attributes['pushedAt']);
     this.#contents.manifests.set(digest, {
       targets,
       metadata: metadata + bytes,
       ...(subject !== undefined && { subject: this.#once(subject) }),
     });
+  }
+
+  #seePush(at: unknown): void {
+    if (typeof at === 'number') this.#contents.lastPush = Math.max(this.#contents.lastPush, at);
   }
 
   #once(text: string): Digest {

@@ -12,6 +12,10 @@ export interface Finding {
   readonly digest: Digest;
   /** Bytes, of a blob or a manifest. */
   readonly size?: number;
+  /** Bytes of the blobs that a manifest lists itself, where it lies in its item. */
+  readonly imageBytes?: number;
+  /** The manifest with which it stays or goes. */
+  readonly owner?: Digest;
   /** For people: `no manifest uses it since …`. */
   readonly reason: string;
   /** Which policy, and which of its rules, from 0, lets it go. */

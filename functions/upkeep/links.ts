@@ -14,7 +14,7 @@ import { equals, type Item, type Operation } from '../storage/table.ts';
 import { DigestSet } from './digest-set.ts';
 import { Edges } from './edges.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver, type Position, type Sweep } from './stage.ts';
+import { isOver, mayGoFrom, type Position, type Sweep, untouchedSince } from './stage.ts';
 
 /** Four operations a link, in 100 a transaction. */
 const LINKS_AT_ONCE = 25;
@@ -75,17 +75,17 @@ async function unlink({ registry, name }: Sweep, links: readonly Item[]): Promis
   return operations.length === 0 || (await registry.table.write(operations)).committed;
 }
 
-function findingOf({ horizon }: Sweep, link: Item) {
+function findingOf(sweep: Sweep, link: Item) {
   const touched = touchedOf(link);
-  const isOld = touched <= horizon;
-  const since = `no manifest uses it, and nobody has asked for it since epoch ${touched}`;
-  const lease = `no manifest uses it, but somebody may be about to: it was asked for in epoch ${touched}`;
+  const isOld = touched <= sweep.horizon;
   return {
     action: isOld ? 'delete' : 'keep',
     kind: 'blob',
     digest: digestOf(link),
     size: link.attributes['size'] as number,
-    reason: isOld ? since : lease,
+    reason: isOld
+      ? `no manifest uses it, and nobody has asked for it since ${untouchedSince(sweep, touched)}`
+      : `no manifest uses it, but somebody may be about to: it may go from ${mayGoFrom(sweep, touched)} on`,
   } as const;
 }
 

@@ -146,6 +146,11 @@ export class Rankings {
   #shrink(): void {
     this.#isTight = true;
     for (const [name, group] of this.#groups) this.#trim(group, this.#places[rankingIn(name)] ?? 0);
+    this.#narrow();
+    while (this.#chars > SAVED_CHARS) this.#giveUp();
+  }
+
+  #narrow(): void {
     const names = [...this.#groups.keys()].toSorted(compare);
     const first = hashIn(names[0] ?? '');
     for (let name = names.pop(); name !== undefined && hashIn(name) !== first; name = names.pop()) {
@@ -154,12 +159,13 @@ export class Rankings {
       this.#to = hashIn(name);
       this.#drop(name);
     }
-    while (this.#chars > SAVED_CHARS) {
-      const [largest] = [...this.#groups].toSorted(([, a], [, b]) => b.orders.size - a.orders.size);
-      const ranking = rankingIn(largest?.[0] ?? '');
-      this.#dropped.add(ranking);
-      for (const name of this.#groups.keys()) if (rankingIn(name) === ranking) this.#drop(name);
-    }
+  }
+
+  #giveUp(): void {
+    const [largest] = [...this.#groups].toSorted(([, a], [, b]) => b.orders.size - a.orders.size);
+    const ranking = rankingIn(largest?.[0] ?? '');
+    this.#dropped.add(ranking);
+    for (const name of this.#groups.keys()) if (rankingIn(name) === ranking) this.#drop(name);
   }
 
   #trim(group: Group, places: number): void {

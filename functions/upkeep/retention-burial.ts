@@ -1,10 +1,12 @@
 import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { ownerByName } from '../registry/companions.ts';
 import { lastPartOf, manifestKey, tagIndexKey, tagIndexOf, tagKey } from '../registry/keys.ts';
 import { removeManifest } from '../registry/manifest-deletion.ts';
 import { goingOf, markOf } from '../registry/marks.ts';
 import { isUsedBeside } from '../registry/references.ts';
+import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags } from '../registry/tags.ts';
 import {
   type Attributes,
@@ -67,11 +69,15 @@ export class Burial {
     const marks = await this.#mark(group.members);
     if (!marks) return [];
     for (let loose = await this.#loose(group.members, gathering); loose.length > 0; ) {
-      const operations = await this.#removal(going, loose, { companions: group.companions, marks });
-      if (!operations) return [];
+      const removal = await this.#removal(going, loose, { companions: group.companions, marks });
+      if (!removal) return [];
+      const findings = [...findingsOf(going, loose, group.companions)];
+      const { name, record, report } = this.#sweep;
+      const records = findings.flatMap((finding) => record?.(name, finding) ?? []);
+      const operations = [...removal, ...records];
       if (operations.length <= MAX_OPERATIONS) {
         if (!(await this.#remove(operations, loose))) return [];
-        for (const finding of findingsOf(going, loose, group.companions)) this.#sweep.report?.(finding);
+        for (const finding of findings) report?.(finding);
         return leftOf(group, loose);
       }
       loose = loose.slice(0, Math.ceil(loose.length / 2));
@@ -172,7 +178,8 @@ export class Burial {
       marks,
     }: { readonly companions: readonly Companion[]; readonly marks: ReadonlyMap<Digest, Condition> },
   ): Promise<Operation[] | undefined> {
-    const { registry, name } = this.#sweep;
+    const { name } = this.#sweep;
+    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy ?? '') };
     const going = new Set(loose.map(({ digest }) => digest));
     const operations: Operation[] = [];
     const absentees = new Map<string, Key>();
@@ -230,9 +237,10 @@ function* findingsOf(
 ): Generator<Finding> {
   const going = new Set(loose.map(({ digest }) => digest));
   for (const { digest, manifest, owner } of loose) {
-    const size = manifest['size'] as number;
-    if (digest === root) yield { ...finding, size };
-    else yield { ...finding, digest, size, reason: `what it belongs to goes: ${owner}` };
+    const sizes = { size: manifest['size'] as number, ...imageBytesOf(manifest) };
+    if (digest === root) yield { ...finding, ...sizes };
+    else if (owner)
+      yield { ...finding, digest, ...sizes, owner, reason: `what it belongs to goes: ${owner}` };
   }
   for (const { tag, found, owner } of companions) {
     if (!going.has(owner)) continue;
@@ -243,7 +251,16 @@ function* findingsOf(
       tag,
       digest,
       size: found['size'] as number,
+      owner,
       reason: `it belongs to ${owner}`,
     };
   }
+}
+
+/** Of those that lie in their items; what an index lists is counted with that. */
+function imageBytesOf({ bytes, mediaType }: Attributes): { readonly imageBytes?: number } {
+  if (bytes === undefined) return {};
+  const { references } = parseManifest(bytes as Uint8Array, mediaType as string);
+  const blobs = references.filter(({ kind }) => kind === 'blob');
+  return { imageBytes: blobs.reduce((sum, { size }) => sum + size, 0) };
 }

@@ -133,9 +133,9 @@ export class ManifestPass {
     if (subject !== undefined && subject !== digest) see(subject as Digest);
     const [owner] = owners;
     const stands = this.#run.whyStands(digest, item.attributes);
-    const why = stands ?? (owner && `what it belongs to stays: ${owner}`);
+    const why = stands ?? (owner && `it stays and goes with ${owner}`);
     if (why !== undefined) {
-      if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why);
+      if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why, owner);
       return undefined;
     }
     const since = Math.max(...times.map((time) => (time as number | undefined) ?? 0));

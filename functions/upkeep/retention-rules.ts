@@ -92,33 +92,23 @@ export class RetentionRules {
   judge(facts: TagFacts): Verdict {
     const why = this.stands(facts);
     if (why !== undefined) return keep(why);
-    let needs: Need | undefined;
-    let gone: Gone | undefined;
-    for (const rule of this.#rules.tags) {
-      const verdict = this.#verdictOf(rule, facts);
-      if (verdict && 'needs' in verdict) needs ??= verdict.needs;
-      else if (verdict?.keeps) return verdict;
-      else if (verdict) gone = moreOf(gone, verdict);
-    }
-    return needs ? { needs } : (gone ?? keep('no rule matches it'));
+    const verdicts = this.#rules.tags.map((rule) => this.#verdictOf(rule, facts));
+    return summed(verdicts) ?? keep('no rule matches it');
   }
 
   judgeUntagged(facts: UntaggedFacts): Verdict {
     if (facts.isHeld) return keep('it is held');
-    const rule = this.#rules.tags.find(({ byImage }) => byImage);
-    if (rule && facts.retiredAt !== undefined && facts.since <= facts.retiredAt)
-      return { ...goneBy(rule, undefined), reason: 'it goes with its last tag' };
-    let gone: Gone | undefined;
-    for (const rule of this.#rules.untagged) {
-      const isImage = isImageOf(rule, facts);
-      if (isImage === 'unknown') return { needs: 'image' };
-      if (!isImage) continue;
-      const why = this.#whyUntaggedStays(rule, facts);
-      if (typeof why === 'object' && 'needs' in why) return why;
-      if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
-      gone = moreOf(gone, goneBy(rule, why));
-    }
-    return gone ?? keep('untagged manifests stay');
+    const byImage = this.#rules.tags.find((rule) => rule.byImage);
+    if (byImage && facts.retiredAt !== undefined && facts.since <= facts.retiredAt)
+      return { ...goneBy(byImage, undefined), reason: 'it goes with its last tag' };
+    const verdicts = this.#rules.untagged.map((rule) => this.#untaggedVerdictOf(rule, facts));
+    return summed(verdicts) ?? keep('untagged manifests stay');
+  }
+
+  #untaggedVerdictOf(rule: CompiledUntaggedRule, facts: UntaggedFacts): Verdict | undefined {
+    const isImage = isImageOf(rule, facts);
+    if (isImage !== true) return isImage === 'unknown' ? { needs: 'image' } : undefined;
+    return verdictBy(rule, this.#whyUntaggedStays(rule, facts));
   }
 
   /** Why no rule is asked, and it takes no place. */
@@ -137,19 +127,22 @@ export class RetentionRules {
 
   /** `undefined` where the rule does not match. */
   #verdictOf(rule: CompiledTagRule, facts: TagFacts): Verdict | undefined {
-    const asks = rule.byImage && !facts.siblings && rule.matches(facts.tag);
-    const isAlone = asks && !rule.rule.except && rule.with.length === 0;
-    if (asks && !isAlone) return { needs: 'siblings' };
+    if (!rule.byImage || facts.siblings) return this.#verdictByNames(rule, facts);
+    // Whoever asks for a tag that the rule is about looks at the others, too; of the tag alone only that it stays is certain.
+    if (!rule.matches(facts.tag)) return undefined;
+    const isAlone = !rule.rule.except && rule.with.length === 0;
+    const verdict = isAlone ? this.#verdictByNames(rule, facts) : undefined;
+    return verdict && ('needs' in verdict || verdict.keeps) ? verdict : { needs: 'siblings' };
+  }
+
+  #verdictByNames(rule: CompiledTagRule, facts: TagFacts): Verdict | undefined {
     const names = namesOf(rule, facts);
     if (names.length === 0) return undefined;
     const isImage = isImageOf(rule, facts);
     if (isImage !== true) return isImage === 'unknown' ? { needs: 'image' } : undefined;
     const pinned = rule.byImage ? facts.siblings?.find((sibling) => this.stands(sibling)) : undefined;
     if (pinned) return keep(`tag ${pinned.tag} of its image stays: ${this.stands(pinned)}`);
-    const why = this.#whyStays(rule, facts, names);
-    if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
-    if (why && 'needs' in why) return why;
-    return asks ? { needs: 'siblings' } : goneBy(rule, why);
+    return verdictBy(rule, this.#whyStays(rule, facts, names));
   }
 
   #whyStays(rule: CompiledTagRule, facts: TagFacts, names: readonly Sibling[]): Stays {
@@ -289,11 +282,26 @@ function goneBy(rule: CompiledTagRule | CompiledUntaggedRule, place: Place | und
   };
 }
 
-/** The first rule is named, but every policy; the image goes where one of them says so. */
-function moreOf(first: Gone | undefined, next: Gone): Gone {
-  if (!first) return next;
-  const reason = first.policy === next.policy ? first.reason : `${first.reason}; ${next.reason}`;
-  return { ...first, reason, ...(next.byImage && { byImage: true }) };
+function verdictBy(rule: CompiledTagRule | CompiledUntaggedRule, why: Stays): Verdict {
+  if (typeof why === 'string') return keep(`${why} (policy ${rule.policy})`);
+  return why && 'needs' in why ? why : goneBy(rule, why);
+}
+
+/** What one rule keeps, stays; else what is not known yet is looked up. The first rule is named that lets it go, and every
+ *  policy; the image goes where one of them says so. */
+function summed(verdicts: readonly (Verdict | undefined)[]): Verdict | undefined {
+  const given = verdicts.filter((verdict) => verdict !== undefined);
+  const decided = given.filter((verdict) => 'keeps' in verdict);
+  const kept = decided.find(({ keeps }) => keeps);
+  if (kept) return kept;
+  const gone = decided.filter((verdict) => !verdict.keeps);
+  const needing = given.find((verdict) => 'needs' in verdict);
+  if (needing || !gone[0]) return needing;
+  const reasons = new Map(
+    gone.map(({ policy, reason }) => [policy, reason]).toReversed() as [string, string][],
+  );
+  const reason = [...reasons.values()].toReversed().join('; ');
+  return { ...gone[0], reason, ...(gone.some(({ byImage }) => byImage) && { byImage: true }) };
 }
 
 const keep = (reason: string): Kept => ({ keeps: true, reason });

@@ -2,10 +2,11 @@ import type { Digest } from '../oci/digest.ts';
 import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import { type Need, RESTORE_HELD_DAYS, type RetentionRules, type Verdict } from './retention-rules.ts';
-import type { Allowance } from './run-limits.ts';
+import { RESTORE_HELD_DAYS, type RetentionRules } from './retention-rules.ts';
 import { TagJudge } from './retention-tags.ts';
-import type { Sweep } from './stage.ts';
+import type { Need, Verdict } from './rule-facts.ts';
+import type { Allowance } from './run-limits.ts';
+import { mayGoFrom, type Sweep } from './stage.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -26,7 +27,10 @@ export class RetentionRun {
   readonly allowance: Allowance;
   readonly judge: TagJudge;
 
-  constructor(sweep: Sweep, { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>) {
+  constructor(
+    sweep: Sweep,
+    { rules, holds, allowance }: Pick<RetentionRun, 'rules' | 'holds' | 'allowance'>,
+  ) {
     [this.sweep, this.rules, this.holds, this.allowance] = [sweep, rules, holds, allowance];
     this.judge = new TagJudge(this);
   }
@@ -43,16 +47,21 @@ export class RetentionRun {
   /** Why a manifest stays, and no rule is asked. */
   whyStands(digest: Digest, { touched, restoredAt }: Attributes): string | undefined {
     const { horizon, registry } = this.sweep;
-    if ((touched as number) > horizon) return `somebody may be about to use it: touched in epoch ${touched}`;
+    if ((touched as number) > horizon) return `somebody may be about to use it: it may go from ${mayGoFrom(this.sweep, touched as number)} on`;
     if (this.holds.isHeld(digest)) return 'it is held';
     const heldUntil = ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
     return registry.now() < heldUntil ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 
   /** Tells why a manifest stays, where that is asked for. */
-  tellKept({ digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>, reason: string): void {
+  tellKept(
+    { digest, found }: Pick<UntaggedManifest, 'digest' | 'found'>,
+    reason: string,
+    owner?: Digest,
+  ): void {
     const { report, tellsKept } = this.sweep;
     const size = found['size'] as number;
-    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason });
+    const belongs = owner === undefined ? {} : { owner };
+    if (tellsKept) report?.({ action: 'keep', kind: 'manifest', digest, size, reason, ...belongs });
   }
 }

@@ -3,13 +3,15 @@ import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { ownerByName } from '../registry/companions.ts';
 import { graveKey, manifestKey, retentionHoldKey, tagIn, tagKey } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
+import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags, tagTimesOf } from '../registry/tags.ts';
 import { type Attributes, absent, type Item, type Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
 import { getEach, imageFacts, pullsOf, tagsOn } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { Need, RetentionRules, TagFacts, Verdict } from './retention-rules.ts';
+import type { RetentionRules } from './retention-rules.ts';
 import type { RetentionRun } from './retention-run.ts';
+import type { Need, TagFacts, Verdict } from './rule-facts.ts';
 import type { Sweep } from './stage.ts';
 
 /** A tag as it was read, and what becomes of it. */
@@ -46,27 +48,34 @@ export class TagJudge {
   async judge(items: readonly Item[]): Promise<readonly TagDecision[]> {
     const companions = items.filter((item) => ownerOf(item) !== undefined);
     const ordinary = items.filter((item) => ownerOf(item) === undefined);
-    const decisions = await this.#judgeOrdinary(ordinary);
-    const beside = this.#sweep.dryRun ? [] : await this.#besideOf(decisions);
-    return [...decisions, ...beside, ...(await this.#judgeCompanions(companions))];
+    const alone = await this.#judgeOrdinary(ordinary);
+    const together = await this.#goingWith(alone);
+    const tags = new Set(together.map(({ tag }) => tag));
+    const others = alone.filter(({ tag }) => !tags.has(tag));
+    return [...others, ...together, ...(await this.#judgeCompanions(companions))];
   }
 
-  /** Of images that rules look at as a whole, the tags that are on other pages and go: judged while all are there. */
-  async #besideOf(decisions: readonly TagDecision[]): Promise<TagDecision[]> {
+  /** Of images that rules look at as a whole, all other tags that go, on this page or not: judged while all are there. */
+  async #goingWith(decisions: readonly TagDecision[]): Promise<TagDecision[]> {
     const { registry, name } = this.#sweep;
     const images = new Set(decisions.flatMap(({ retires, finding }) => (retires ? finding.digest : [])));
-    const seen = new Set(decisions.map(({ tag }) => tag));
+    const going = new Set(decisions.filter(isGoing).map(({ tag }) => tag));
     const found = await Promise.all([...images].map((digest) => tagsOn(registry, name, digest)));
-    const others = found.flat().filter(({ tag }) => !seen.has(tag));
+    const others = found.flat().filter(({ tag }) => !going.has(tag));
     const items = others.map(({ tag, found: attributes }) => ({ key: tagKey(name, tag), attributes }));
-    const judged = await this.#judgeOrdinary(items.filter((item) => ownerOf(item) === undefined));
-    return judged.filter(({ finding }) => finding.action === 'delete');
+    const judged = await this.#judgeOrdinary(
+      items.filter((item) => ownerOf(item) === undefined),
+      ['siblings'],
+    );
+    return judged.filter(isGoing);
   }
 
-  async #judgeOrdinary(items: readonly Item[]): Promise<TagDecision[]> {
+  /** `needs` is looked up for all of them. */
+  async #judgeOrdinary(items: readonly Item[], needs: readonly Need[] = []): Promise<TagDecision[]> {
     const decisions: TagDecision[] = [];
     let open = items;
     let facts = items.map((item) => this.#factsOf(item));
+    for (const need of needs) facts = await this.#lookUp(need, open, facts);
     while (open.length > 0) {
       const waiting = new Map<Need, number[]>();
       for (const [index, each] of facts.entries()) {
@@ -157,7 +166,14 @@ export class TagJudge {
       ...(typeof pulledAt === 'number' && { lastPulledAt: pulledAt }),
     };
     const retires = byImage && { retires: true };
-    return { tag, found: item.attributes, owner, finding, ...retires, ...(since !== undefined && { left: since }) };
+    return {
+      tag,
+      found: item.attributes,
+      owner,
+      finding,
+      ...retires,
+      ...(since !== undefined && { left: since }),
+    };
   }
 }
 
@@ -167,10 +183,12 @@ async function siblingsOf(registry: Registry, name: RepositoryName, tag: Tag, di
   return { siblings: others.map((each) => ({ tag: each.tag, ...tagTimesOf(each.found) })) };
 }
 
+const isGoing = ({ finding }: TagDecision) => finding.action === 'delete';
+
 const ownerOf = (item: Item) => ownerByName(tagIn(item), item.attributes['digest'] as Digest);
 
-/** Six operations a tag, of 100 in a transaction. */
-const TAGS_AT_ONCE = 16;
+/** Seven operations a tag, of 100 in a transaction. */
+const TAGS_AT_ONCE = 14;
 
 /** Takes the tags off on condition that each is the one that was read, that what it belonged to has not come back, and that nobody
  *  has held its manifest since. Tells of those that went. */
@@ -186,7 +204,7 @@ export async function removeTagsOf(sweep: Sweep, going: readonly TagDecision[], 
   }
 }
 
-function removal({ registry, name }: Sweep, tags: readonly TagDecision[], holds: Holds): Operation[] {
+function removal({ registry, name, record }: Sweep, tags: readonly TagDecision[], holds: Holds): Operation[] {
   const held = new Set(tags.map(({ finding }) => finding.digest));
   const owners = new Set(tags.flatMap(({ owner }) => owner ?? []));
   const checks = [
@@ -196,6 +214,9 @@ function removal({ registry, name }: Sweep, tags: readonly TagDecision[], holds:
     })),
     ...[...owners].map((owner) => ({ check: manifestKey(name, owner), when: [absent] })),
   ];
-  const removed = tags.map(({ left = registry.now(), ...each }) => ({ ...each, left }));
-  return [...removeTags(registry, name, removed, isSameTag), ...checks];
+  const removed = tags.map(({ tag, found, finding, left = registry.now() }) => {
+    return { tag, found, left, by: retentionActor(finding.policy ?? '') };
+  });
+  const records = tags.flatMap(({ finding }) => record?.(name, finding) ?? []);
+  return [...removeTags(registry, name, removed, isSameTag), ...checks, ...records];
 }

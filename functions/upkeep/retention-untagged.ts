@@ -75,10 +75,7 @@ export class Untagged {
     });
   }
 
-  async #withoutTags(
-    candidates: readonly Candidate[],
-    { isOnlySeen = false } = {},
-  ): Promise<Candidate[]> {
+  async #withoutTags(candidates: readonly Candidate[], { isOnlySeen = false } = {}): Promise<Candidate[]> {
     const { registry, name } = this.#run.sweep;
     const keys = candidates.flatMap(({ tags }) => tags.map((tag) => tagKey(name, tag)));
     const find = await getEach(registry, keys);
@@ -87,11 +84,7 @@ export class Untagged {
   }
 
   /** `undefined` where a tag stays that is on it. */
-  async #lookAtTags(
-    candidate: Candidate,
-    find: Find,
-    isOnlySeen: boolean,
-  ): Promise<Candidate | undefined> {
+  async #lookAtTags(candidate: Candidate, find: Find, isOnlySeen: boolean): Promise<Candidate | undefined> {
     const { sweep } = this.#run;
     const items = candidate.tags.map((tag) => ({ tag, key: tagKey(sweep.name, tag) }));
     const on: Item[] = [];

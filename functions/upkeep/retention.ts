@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../oci/digest.ts';
-import type { RepositoryName } from '../oci/reference.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { afterTag, tagIn, tagsOf } from '../registry/keys.ts';
 import { listPolicies, type Policy, policiesFor } from '../registry/policies.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -14,7 +14,7 @@ import { Holds } from './retention-holds.ts';
 import { ManifestPass } from './retention-manifests.ts';
 import { RetentionRules } from './retention-rules.ts';
 import { RetentionRun } from './retention-run.ts';
-import { removeTagsOf } from './retention-tags.ts';
+import { removeTagsOf, type TagDecision } from './retention-tags.ts';
 import { Allowance, limitsOf } from './run-limits.ts';
 import { sortedPages } from './sorted-pages.ts';
 import { isOver, type Position, type Stage, type Sweep } from './stage.ts';
@@ -41,14 +41,23 @@ interface Progress {
 /** Deletes what the policies of the repository keep no longer, pass by pass, page by page; goes on where it stopped. What a pass
  *  decides of it has just read, and each removal stands on the condition that this is still so: whoever pushes, tags or
  *  touches meanwhile wins. Manifests stay restorable. */
-export async function retain(
+export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
+  const { registry, name, dryRun } = sweep;
+  const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
+  if (policies.length === 0) return { done: true };
+  const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
+  const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
+  if (consent === 'given') return retainBy(sweep, policies, after);
+  return { done: consent === 'waits' };
+}
+
+/** The same by policies that cover the repository, whether or not they are those that hold, or may act. */
+export async function retainBy(
   sweep: Sweep,
+  policies: readonly Policy[],
   after: Position,
 ): ReturnType<Stage> {
-  const { registry, name } = sweep;
-  const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
-  if (policies.length === 0 || !(await mayRetain(sweep, policies))) return { done: true };
-  const { closedUntil, until, ...limits } = limitsOf(policies, registry.now());
+  const { closedUntil, until, ...limits } = limitsOf(policies, sweep.registry.now());
   if (closedUntil !== undefined && !sweep.dryRun) return { done: true, again: closedUntil };
   const rules = versionOf(policies);
   const saved = after === undefined ? undefined : (JSON.parse(after) as Progress);
@@ -65,6 +74,7 @@ const versionOf = (policies: readonly Policy[]) =>
 class Passes {
   readonly #run: RetentionRun;
   readonly #start: Progress;
+  readonly #told = new Set<Tag>();
 
   private constructor(run: RetentionRun, start: Progress) {
     [this.#run, this.#start] = [run, start];
@@ -128,7 +138,7 @@ class Passes {
 
   async #judge(page: readonly Item[]): Promise<void> {
     const { sweep, judge, holds } = this.#run;
-    const decisions = await judge.judge(page);
+    const decisions = this.#untold(page, await judge.judge(page));
     const going = this.#run.allowance.take(decisions.filter(({ finding }) => finding.action === 'delete'));
     if (sweep.tellsKept) {
       for (const { finding } of decisions) if (finding.action === 'keep') sweep.report?.(finding);
@@ -136,9 +146,22 @@ class Passes {
     await removeTagsOf(sweep, going, holds);
   }
 
+  /** Of an image that goes whole, a page has tags of others too; in a dry run these are still there when their page comes. */
+  #untold(page: readonly Item[], decisions: readonly TagDecision[]): readonly TagDecision[] {
+    if (!this.#run.sweep.dryRun) return decisions;
+    const own = new Set(page.map(tagIn));
+    const untold = decisions.filter(({ tag }) => !this.#told.has(tag));
+    for (const { tag } of untold) if (!own.has(tag)) this.#told.add(tag);
+    return untold;
+  }
+
   /** Whether there is any age at which an untagged manifest goes. */
   #mayLetGo(): boolean {
-    const verdict = this.#run.rules.judgeUntagged({ digest: '' as Digest, since: Number.NEGATIVE_INFINITY, retiredAt: 0 });
+    const verdict = this.#run.rules.judgeUntagged({
+      digest: '' as Digest,
+      since: Number.NEGATIVE_INFINITY,
+      retiredAt: 0,
+    });
     return 'needs' in verdict || !verdict.keeps;
   }
 }
@@ -158,12 +181,13 @@ export async function planOf(
     const id = `${finding.kind} ${finding.tag ?? finding.digest}`;
     if (findings.get(id)?.action !== 'delete') findings.set(id, finding);
   };
-  const horizon = epochToSweep(repository, registry.now(), epochMs).epoch - 2;
+  const { epoch, epochAt } = epochToSweep(repository, registry.now(), epochMs);
   const until = Number.POSITIVE_INFINITY;
   const sweep = {
     registry,
     name,
-    horizon,
+    horizon: epoch - 2,
+    epochAt,
     epochMs,
     quarantineMs,
     until,

@@ -18,11 +18,13 @@ export function limitsOf(policies: readonly Policy[], now: number): Limits {
   const runs = policies.flatMap(({ retention }) => retention?.run ?? []);
   const counts = runs.flatMap(({ maxDeletions }) => maxDeletions ?? []);
   const windows = runs.flatMap(({ hours }) => (hours ? [hours] : []));
-  const isOpen = (hour: number) => windows.every(([from, to]) => (from < to ? from <= hour && hour < to : from <= hour || hour < to));
+  const isOpen = (hour: number) =>
+    windows.every(([from, to]) => (from < to ? from <= hour && hour < to : from <= hour || hour < to));
   const started = now - (now % HOUR_MS);
   const hourOf = (ahead: number) => new Date(started + ahead * HOUR_MS).getUTCHours();
   const next = (open: boolean) => {
-    for (let ahead = 1; ahead < DAY_HOURS; ahead += 1) if (isOpen(hourOf(ahead)) === open) return started + ahead * HOUR_MS;
+    for (let ahead = 1; ahead < DAY_HOURS; ahead += 1)
+      if (isOpen(hourOf(ahead)) === open) return started + ahead * HOUR_MS;
     return started + DAY_HOURS * HOUR_MS;
   };
   return {

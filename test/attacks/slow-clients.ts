@@ -66,6 +66,22 @@ export class SlowClient {
     this.#socket.pause();
   }
 
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
+  /** Takes so many bytes, and stops again. */
+  sip(bytes: number): void {
+    const until = this.#socket.bytesRead + bytes;
+    const stop = () => {
+      if (this.#socket.bytesRead < until) return;
+      this.#socket.pause();
+      this.#socket.off('data', stop);
+    };
+    this.#socket.on('data', stop);
+    this.#socket.resume();
+  }
+
   /** Resolves when the registry has the head of a request that expects 100-continue. */
   async continued(): Promise<void> {
     await this.receives(/^HTTP\/1\.1 100 /);

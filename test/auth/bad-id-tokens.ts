@@ -16,7 +16,7 @@ export const BAD: Readonly<Record<string, readonly [(opened: Opened) => string |
       'the ID token has expired',
     ],
     'that was issued long ago': [
-      claiming((now) => ({ iat: now - 7200, nbf: now - 7200 })),
+      claiming((now) => ({ iat: now - 25 * 3600, nbf: now - 25 * 3600 })),
       'the ID token is too old',
     ],
     'that begins tomorrow': [

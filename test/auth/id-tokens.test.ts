@@ -1,10 +1,11 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listAudit } from '../../functions/identity/audit.ts';
 import { putIssuer } from '../../functions/identity/issuers.ts';
+import { describeError } from '../../functions/telemetry/describe-error.ts';
 import { BAD } from './bad-id-tokens.ts';
 import { GITHUB_JOB, GITLAB_JOB } from './issuer.ts';
 import { openWithIssuer } from './issuer-fixture.ts';
-import { tokenFor } from './world.ts';
+import { basic, tokenFor } from './world.ts';
 
 describe('a good ID token', () => {
   it('of GitHub has the grants of every rule that its claims fit', async () => {
@@ -54,6 +55,46 @@ describe('a good ID token', () => {
     expect(server.keysFetched).toBe(1);
   });
 
+  it('logs a job in for as long as it takes, until its issuer changes', async () => {
+    const { fixture, registry, server, issuer, app, signing } = await openWithIssuer();
+    const password = await server.sign(GITHUB_JOB, signing());
+    const ask = async (form: Record<string, string>) => {
+      const body = new URLSearchParams({ scope: 'repository:octo/app:pull,push', ...form });
+      const response = await app(new Request('http://registry.test/token', { method: 'POST', body }));
+      const answer = (await response.json()) as { refresh_token?: string; scope?: string };
+      return { status: response.status, ...answer };
+    };
+    const first = await ask({ grant_type: 'password', username: 'oidc', password, access_type: 'offline' });
+    const again = { grant_type: 'refresh_token', refresh_token: first.refresh_token ?? '' };
+    const asPassword = { grant_type: 'password', username: 'oidc', password: first.refresh_token ?? '' };
+    fixture.clock += 5 * 3600_000;
+    const scope = 'repository:octo/app:pull,push';
+    expect(await ask(again)).toMatchObject({ status: 200, scope });
+    expect(await ask(asPassword)).toMatchObject({ status: 200, scope });
+    expect(await ask({ ...asPassword, access_type: 'offline' })).not.toHaveProperty('refresh_token');
+    expect(await ask({ ...asPassword, username: 'alice' })).toMatchObject({ status: 401 });
+    await putIssuer(registry, { ...issuer, rules: [] });
+    expect(await ask(again)).toMatchObject({ status: 401 });
+    await putIssuer(registry, issuer);
+    const later = await ask({
+      grant_type: 'password',
+      username: 'oidc',
+      password: await server.sign(GITHUB_JOB, signing()),
+      access_type: 'offline',
+    });
+    fixture.clock += 6 * 3600_000 + 1000;
+    const late = { grant_type: 'refresh_token', refresh_token: later.refresh_token ?? '' };
+    expect(await ask(late)).toMatchObject({ status: 401 });
+  });
+
+  it('gives docker, which asks by GET, what it keeps for the rest of the job', async () => {
+    const { server, app, signing } = await openWithIssuer();
+    const password = await server.sign(GITHUB_JOB, signing());
+    const headers = { Authorization: basic({ username: 'oidc', password }) };
+    const url = 'http://registry.test/token?account=oidc&client_id=docker&offline_token=true&service=stowage';
+    expect(await (await app(new Request(url, { headers }))).json()).toHaveProperty('refresh_token');
+  });
+
   it('appears in the audit trail with its subject', async () => {
     const { fixture, registry, server, logIn, signing } = await openWithIssuer();
     await logIn(await server.sign(GITHUB_JOB, signing()), 'repository:octo/app:pull');
@@ -65,6 +106,16 @@ describe('a good ID token', () => {
 });
 
 describe('an ID token', () => {
+  it('of an issuer that nobody can be asked for tells the log why, and of one that is sound nothing', async () => {
+    const { registry, issuer, server, logIn, signing, causes } = await openWithIssuer();
+    await logIn(await server.sign({ ...GITHUB_JOB, aud: 'other' }, signing()));
+    expect(causes).toEqual([]);
+    const gone = 'https://issuer.invalid';
+    await putIssuer(registry, { ...issuer, issuer: gone });
+    await logIn(await server.sign({ ...GITHUB_JOB, iss: gone }, signing()));
+    expect(describeError(causes[0])).toMatch(/ENOTFOUND|EAI_AGAIN/);
+  });
+
   it.each(Object.entries(BAD))(
     '%s is refused, and the client and the audit trail are told why',
     async (_, [make, why]) => {
@@ -79,11 +130,14 @@ describe('an ID token', () => {
     },
   );
 
-  it('of an issuer that was down is good once it is up again', async () => {
-    const { fixture, server, logIn, signing } = await openWithIssuer();
+  it('of an issuer that was down is good once it is up again, and the log knows what was wrong', async () => {
+    const { fixture, server, logIn, signing, causes } = await openWithIssuer();
     const token = await server.sign(GITHUB_JOB, signing());
     server.outage = 500;
     expect((await logIn(token)).status).toBe(401);
+    const said = describeError(causes[0]);
+    expect(said).toContain(`the keys of ${server.url} cannot be had`);
+    expect(said).toContain('/.well-known/openid-configuration answered 500');
     server.outage = undefined;
     fixture.clock += 5000;
     expect((await logIn(token)).status).toBe(200);
@@ -155,21 +209,5 @@ describe('an ID token', () => {
     const login = { username: 'oidc', password: await server.sign(GITHUB_JOB, signing()) };
     // API Gateway takes 10,240 bytes of request line and headers.
     expect((await tokenFor({ app }, login, scopes)).length).toBeLessThan(7000);
-  });
-
-  it('gets no refresh token: the job asks for a new one', async () => {
-    const { app, server, signing } = await openWithIssuer();
-    const password = await server.sign(GITHUB_JOB, signing());
-    const body = new URLSearchParams({
-      grant_type: 'password',
-      access_type: 'offline',
-      username: 'oidc',
-      password,
-    });
-    const response = await app(new Request('http://registry.test/token', { method: 'POST', body }));
-    expect([response.status, await response.json()]).toEqual([
-      200,
-      expect.not.objectContaining({ refresh_token: expect.anything() }),
-    ]);
   });
 });

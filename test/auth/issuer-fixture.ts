@@ -27,8 +27,10 @@ export async function openWithIssuer() {
   const issuer = { name: 'ci', issuer: server.url, audience: 'registry.example.com', rules: RULES };
   await putIssuer(registry, issuer);
   const workloads = new IdTokenVerifier();
+  const causes: unknown[] = [];
   const app = createApp({
     registry,
+    onAnswer: ({ cause }) => void (cause !== undefined && causes.push(cause)),
     authentication: new Authentication({ registry, keys: new TableKeys(registry), workloads }),
   });
   const logIn = async (idToken: string, ...scopes: string[]) => {
@@ -39,7 +41,7 @@ export async function openWithIssuer() {
     return { status: response.status, scope: body.scope, why: body.errors?.[0]?.message };
   };
   const signing = () => ({ now: fixture.clock });
-  return { fixture, registry, server, issuer, app, logIn, signing };
+  return { fixture, registry, server, issuer, app, logIn, signing, causes };
 }
 
 export type Opened = Awaited<ReturnType<typeof openWithIssuer>>;

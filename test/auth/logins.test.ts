@@ -19,6 +19,7 @@ vi.mock('node:crypto', async (original) => {
 
 const HERE = '192.0.2.1';
 const WINDOW_MS = 5 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
 const GRANTS = [{ pattern: 'team/*', actions: ['pull'] }] as const;
 const given = { description: '', createdBy: 'test', grants: GRANTS };
 
@@ -45,10 +46,20 @@ async function logIn(login: Login, address = HERE) {
 const statusOf = async (login: Login, address?: string) => (await logIn(login, address)).status;
 
 /** A password that guessers are not told to be wrong or right, since they have tried too often. */
-async function lockOut(username: string, address = '198.51.100.1'): Promise<void> {
+async function lockOut(username: string, address = HERE): Promise<void> {
   for (let n = 0; n < 10; n += 1) expect(await statusOf(wrong(username, n), address)).toBe(401);
   expect(await statusOf(wrong(username), address)).toBe(429);
 }
+
+it('takes a password in UTF-8, and in ISO-8859-1 as some clients send it', async () => {
+  const password = 'schöne-Grüße-1234';
+  await createUser(world.registry, { ...given, name: 'umlaut', password });
+  for (const encoding of ['utf8', 'latin1'] as const) {
+    const Authorization = `Basic ${Buffer.from(`umlaut:${password}`, encoding).toString('base64')}`;
+    const request = new Request('http://registry.test/token', { headers: { Authorization } });
+    expect((await world.app(request, { address: HERE, scheme: 'https' })).status).toBe(200);
+  }
+});
 
 describe('a refused login', () => {
   /** What each is made of, and how many passwords are derived to refuse it. */
@@ -125,7 +136,7 @@ describe('a refused login', () => {
 });
 
 describe('guessing passwords', () => {
-  it('ends after ten for one user, known or not, with the time to wait', async () => {
+  it('ends after ten for one user from one network, known or not, with the time to wait', async () => {
     world.fixture.clock += 60_000;
     for (const username of ['alice', 'nobody', 'No Body!', 'x'.repeat(300), '\u{1F433}'.repeat(200)]) {
       await lockOut(username);
@@ -170,6 +181,56 @@ describe('guessing passwords', () => {
     for (let n = 0; n < 15; n += 1) expect(await statusOf(alice)).toBe(200);
     for (let n = 0; n < 9; n += 1) expect(await statusOf(wrong('alice', n))).toBe(401);
     expect(await statusOf(alice)).toBe(200);
+  });
+});
+
+describe('guessing passwords from elsewhere', () => {
+  /** Ten guesses from each of ten networks: as many as anybody has in five minutes. */
+  async function exhaust(username: string): Promise<void> {
+    for (let n = 0; n < 10; n += 1) await lockOut(username, `198.51.100.${n}`);
+    expect(await statusOf(wrong(username), '198.51.100.10')).toBe(429);
+  }
+
+  it('keeps nobody out who comes from another network', async () => {
+    for (let n = 0; n < 5; n += 1) await lockOut('alice', `198.51.100.${n}`);
+    expect(await statusOf(alice)).toBe(200);
+  });
+
+  it('ends after a hundred for one user, from however many networks, known or not', async () => {
+    await exhaust('alice');
+    await exhaust('nobody');
+    expect(await logIn(alice)).toEqual(await logIn(wrong('nobody')));
+    world.fixture.clock += WINDOW_MS;
+    expect(await statusOf(alice)).toBe(200);
+  });
+
+  it('goes no further with all guesses sent at once', async () => {
+    const networks = Array.from({ length: 15 }, (_, n) => `203.0.113.${n}`);
+    const guesses = networks.flatMap((from) =>
+      Array.from({ length: 10 }, (_, n) => statusOf(wrong('alice', n), from)),
+    );
+    const statuses = await Promise.all(guesses);
+    expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(100);
+    expect(scrypt.mock.calls.length).toBeLessThanOrEqual(100);
+  });
+
+  it('keeps nobody out where they have logged in before, for three months after the last time', async () => {
+    expect(await statusOf(alice)).toBe(200);
+    for (let month = 0; month < 4; month += 1) {
+      world.fixture.clock += 60 * DAY_MS;
+      await exhaust('alice');
+      expect(await statusOf(alice)).toBe(200);
+    }
+    world.fixture.clock += 91 * DAY_MS;
+    await exhaust('alice');
+    expect(await statusOf(alice)).toBe(429);
+  });
+
+  it('is not freer where they have logged in before', async () => {
+    expect(await statusOf(alice)).toBe(200);
+    await exhaust('alice');
+    await lockOut('alice');
+    expect(await logIn(alice)).toEqual(await logIn(wrong('alice')));
   });
 });
 

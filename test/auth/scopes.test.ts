@@ -197,6 +197,21 @@ describe('a personal access token', () => {
   });
 });
 
+it('oras-py, which asks once, has a token for all that it may do in the repository, and no other client has', async () => {
+  const answerTo = async (agent: string) => {
+    const headers = { Authorization: basic(ci), 'User-Agent': agent };
+    const query = 'scope=repository:team/a:pull&scope=repository:team/b:pull&scope=registry:catalog:*';
+    const response = await world.app(new Request(`http://registry.test/token?${query}`, { headers }));
+    return ((await response.json()) as { scope: string }).scope;
+  };
+  expect(await answerTo('oras-py')).toBe(
+    'repository:team/a:pull,push,delete repository:team/b:pull registry:catalog:*',
+  );
+  expect(await answerTo('oras/1.3.3')).toBe(
+    'repository:team/a:pull repository:team/b:pull registry:catalog:*',
+  );
+});
+
 describe("somebody else's upload", () => {
   const CALLS = (path: string) => [
     `GET ${path}`,

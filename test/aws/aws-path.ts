@@ -10,6 +10,7 @@ import { startControl } from './front/control.ts';
 import { Counters } from './front/counters.ts';
 import { S3Events } from './front/events.ts';
 import { Faults } from './front/faults.ts';
+import { openDoor } from './front/open-door.ts';
 import type { Origin } from './front/origins.ts';
 import { loadEdgeFunctions } from './front/runtime.ts';
 import { startFront } from './front/server.ts';
@@ -76,11 +77,14 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   });
   const streamHost = host === 'instance' ? await startStreamHost() : undefined;
   const origins = originsOf(stores, parts, { api: gateway.url, streamPort: streamHost?.port });
-  const edge = await loadEdgeFunctions({
+  const deployed = await loadEdgeFunctions({
     kvs: async () => frontValue(parts, faults),
     origins: Object.keys(origins),
     now: () => Date.now() + (faults.number('clock-skewed') ?? 0),
   });
+  const isOpen = process.env[ENV.open] === '1';
+  const ring = () => stores.ssm.parameters.get(process.env[ENV.signingKeys] ?? '');
+  const edge = isOpen ? openDoor(deployed, ring) : deployed;
   const cdn = downloads === 'cdn' ? { downloads: parts.downloads } : {};
   const front = await startFront({ port, edge, origins, counters, faults, ...cdn });
   const { conflicts } = stores;

@@ -30,8 +30,8 @@ const MEBIBYTE = 1024 * 1024;
 const bytesOf = (size: number) => randomBytes(size) as Uint8Array<ArrayBuffer>;
 const put = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
   send(app, `PUT ${path}`, 201, { body });
-const patch = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
-  send(app, `PATCH ${path}`, 202, { body });
+const patch = async (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
+  (await send(app, `PATCH ${path}`, 202, { body })).headers.get('location') ?? '';
 
 /** What is measured, by the words of the page: brings things about, and returns the call to count. */
 type Operation = (world: { app: App; image: Image }) => Promise<() => Promise<unknown>>;
@@ -58,9 +58,9 @@ const layer = (image: Image) => image.layers[0] ?? Buffer.of();
 const uploading =
   (before: readonly number[], last: { patch: number } | { put: number }): Operation =>
   async ({ app }) => {
-    const { location } = await openUpload(app, 'calls/image');
+    let { location } = await openUpload(app, 'calls/image');
     const chunks = before.map((size) => bytesOf(size * MEBIBYTE));
-    for (const chunk of chunks) await patch(app, location, chunk);
+    for (const chunk of chunks) location = await patch(app, location, chunk);
     if ('patch' in last) return () => patch(app, location, bytesOf(last.patch * MEBIBYTE));
     const rest = bytesOf(last.put * MEBIBYTE);
     return () => put(app, `${location}?digest=${sha256(Buffer.concat([...chunks, rest]))}`, rest);
@@ -135,7 +135,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 /** Has S3 take a blob past the registry, which hears nothing of it; answers which upload it is of. */
 async function sendToS3(app: App, bytes: Uint8Array): Promise<string> {
   const { location } = await openUpload(app, 'calls/front');
-  const id = location.slice(location.lastIndexOf('/') + 1);
+  const id = /([^/?]+)\?/.exec(location)?.[1] ?? '';
   const s3 = s3Client({ endpoint: process.env['STOWAGE_S3_ENDPOINT'], requestHandler: {} });
   const command = new PutObjectCommand({
     Bucket: process.env['STOWAGE_BUCKET'],

@@ -137,7 +137,7 @@ describe.runIf(stores)('behind a front door', () => {
     const { headers } = await send(alice, `POST /v2/${ONE}/blobs/uploads/`, 202);
     const location = headers.get('location') ?? '';
     const [, session = '', id, expires, object, mac] =
-      /uploads\/([^?]+)\?token=([^.]+)\.([^.]+)\.([^.]+)\.(.+)$/.exec(location) ?? [];
+      /uploads\/([^?]+)\?offset=0&token=([^.]+)\.([^.]+)\.([^.]+)\.(.+)$/.exec(location) ?? [];
     const ring = decodeKeyRing(stores?.ssm.parameters.get(process.env[ENV.signingKeys] ?? '') ?? '');
     const key = ring.find((one) => one.id === id);
     const text = ['upload', ONE, session, `blobs/${object}`, expires, 'user:alice'].join('\n');

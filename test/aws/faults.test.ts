@@ -30,6 +30,9 @@ const chosen = (calls: readonly string[]) =>
 
 const MEBIBYTE = 1024 * 1024;
 
+/** Its first chunk is a part of S3's and some bytes, its second one stays below a part. */
+const LAYER_BYTES = 7.5 * MEBIBYTE;
+
 const stores = await startAwsStores();
 if (!stores && process.env['STOWAGE_REQUIRE_CLIENTS']) throw new Error('no DynamoDB server is installed');
 if (!stores) console.warn('skipped: faults of AWS; no DynamoDB server is installed');
@@ -92,7 +95,7 @@ async function checkWhole(app: App, repository: string, image: Image): Promise<v
 }
 
 describe.runIf(stores)('with a fault of AWS', () => {
-  const image = newImage(2, 9 * MEBIBYTE);
+  const image = newImage(2, LAYER_BYTES);
   let run = 0;
   const newRepository = () => {
     run += 1;
@@ -100,7 +103,7 @@ describe.runIf(stores)('with a fault of AWS', () => {
   };
 
   /** A layer that another run has pushed is linked at the end, which takes other calls: each run has its own. */
-  const ownImage = (): Image => ({ ...newImage(1, 9 * MEBIBYTE), layers: newImage(1, 9 * MEBIBYTE).layers });
+  const ownImage = (): Image => newImage(1, LAYER_BYTES);
 
   it.each(FAULTS)(
     '%s, at any call, a push succeeds or is refused, and succeeds when tried again',

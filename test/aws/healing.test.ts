@@ -45,11 +45,14 @@ describe.runIf(stores)('in S3', () => {
   afterAll(() => vi.unstubAllEnvs());
 
   async function push(repository: string, ...chunks: Uint8Array<ArrayBuffer>[]): Promise<void> {
-    const { location } = await openUpload(app, repository);
+    let { location } = await openUpload(app, repository);
     const digest = sha256(Buffer.concat(chunks));
     if (chunks.length > 1) inParts.add(digest);
     const [last, ...before] = chunks.toReversed();
-    for (const body of before.toReversed()) await send(app, `PATCH ${location}`, 202, { body });
+    for (const body of before.toReversed()) {
+      const { headers } = await send(app, `PATCH ${location}`, 202, { body });
+      location = headers.get('location') ?? '';
+    }
     calls.length = 0;
     await send(app, `PUT ${location}?digest=${digest}`, 201, last ? { body: last } : {});
   }

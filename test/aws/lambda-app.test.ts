@@ -62,10 +62,12 @@ describe.each([
 async function pushChunks({ fetch }: ReturnType<typeof gateway>, repository: string, bytes: Uint8Array) {
   const chunk = 3 * 1024 * 1024;
   const opened = await fetch(`/v2/${repository}/blobs/uploads/`, { method: 'POST' });
-  const location = opened.headers.get('location') ?? '';
+  let location = opened.headers.get('location') ?? '';
   for (let start = 0; start < bytes.length; start += chunk) {
     const body = bytes.subarray(start, start + chunk) as Uint8Array<ArrayBuffer>;
-    expect((await fetch(location, { method: 'PATCH', body })).status).toBe(202);
+    const patched = await fetch(location, { method: 'PATCH', body });
+    expect(patched.status).toBe(202);
+    location = patched.headers.get('location') ?? '';
   }
   const { digest } = blob(bytes);
   expect((await fetch(`${location}?digest=${digest}`, { method: 'PUT' })).status).toBe(201);

@@ -223,9 +223,24 @@ it('lists, publishes and deletes repositories and tags', async () => {
   });
   expect(pulled.status).toBe(200);
   const rows = lines(await admin.print('tag list shop/web'));
-  expect(rows[0]).toMatch(/^TAG +DIGEST +TYPE +TAGGED +BY$/);
-  expect(rows[2]).toMatch(new RegExp(`^v1 +${first} +image +20.* +user:admin$`));
-  expect(await admin.print('tag show shop/web:v1')).toContain(first);
+  expect(rows[0]).toMatch(/^TAG +DIGEST +TYPE +SIZE +PLATFORMS +TAGGED +BY +LAST PULL$/);
+  const today = new Date().toISOString().slice(0, 10);
+  expect(rows[2]).toMatch(new RegExp(`^v1 +${first} +image +\\d+ B +- +20.* +user:admin +${today}$`));
+  expect(lines(await admin.print('tag list shop/web --prefix v'))).toHaveLength(2);
+  const shown = await admin.print('tag show shop/web:v1');
+  expect(shown).toContain(first);
+  expect(shown).toMatch(/^size: +\d+ B$/m);
+  expect(shown).toMatch(/^referrers: +0$/m);
+  const repository = await admin.print('repo show shop/web');
+  expect(repository).toMatch(/^size: +\d+ B in \d+ blobs?$/m);
+  expect(repository).toMatch(/^tags: +2$/m);
+  expect(repository).toMatch(/^last push: +20\d\d-/m);
+  expect(repository).toMatch(new RegExp(`^last pull: +${today}$`, 'm'));
+  expect(lines(await admin.print('repo list --prefix shop/ --usage'))).toEqual([
+    expect.stringMatching(/^NAME +VISIBILITY +TAGS +SIZE +LAST PUSH +LAST PULL$/),
+    expect.stringMatching(new RegExp(`^shop/web +public +2 +\\d+ B +20.* +${today}$`)),
+  ]);
+  expect(await admin.run('repo list --prefix none/')).toMatchObject({ stderr: 'no repositories\n' });
   await admin.print('tag delete shop/web:v1');
   expect((await admin.json('tag list shop/web')) as object).toMatchObject({ tags: [{ name: 'latest' }] });
   const unsure = await admin.run('repo delete shop/web');
@@ -276,8 +291,20 @@ it('shows the audit trail, filtered, and says where there is more', async () => 
   const [heading, row] = lines(filtered);
   expect(heading).toMatch(/^TIME +PRINCIPAL +OPERATION +OUTCOME +REPOSITORY +TARGET +ADDRESS$/);
   expect(row).toMatch(/robot:auditor +manifest\.put +allowed 201 +audited\/app .*127\.0\.0\.1$/);
+  const operations = async (options: string) => {
+    const { records } = (await admin.json(`audit -n 1000 ${options}`)) as {
+      records: { operation: string }[];
+    };
+    return new Set(records.map(({ operation }) => operation));
+  };
+  expect(await operations('--since 1d')).not.toContain('token.issue');
+  expect(await operations('--all')).toContain('token.issue');
+  expect(await operations('--operation token')).toEqual(new Set(['token.issue']));
+  expect(await operations('--operation robot.create')).toEqual(new Set(['robot.create']));
+  const hint = 'without the tokens that were issued; see them with --all, or --operation token\n';
+  expect((await admin.run('audit -n 1000')).stderr).toBe(hint);
   const none = await admin.run('audit --until 2020-01-01 --since 2019-12-31');
-  expect(none).toEqual({ code: 0, stdout: '', stderr: 'no records\n' });
+  expect(none).toEqual({ code: 0, stdout: '', stderr: `no records\n${hint}` });
   const short = await admin.run('audit -n 2');
   expect(lines(short.stdout)).toHaveLength(3);
   expect(short.stderr).toContain('there are more');

@@ -51,7 +51,11 @@ const old = (rest: Partial<Selection> & { tagStatus: string }, countNumber: numb
 });
 
 /** The examples of https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_examples.html and what is told of each. */
-const THREE = [image('A', 10, 'beta-1', 'prod-1'), image('B', 9, 'beta-2', 'prod-2'), image('C', 8, 'beta-3')];
+const THREE = [
+  image('A', 10, 'beta-1', 'prod-1'),
+  image('B', 9, 'beta-2', 'prod-2'),
+  image('C', 8, 'beta-3'),
+];
 const ECR_EXAMPLES: readonly [string, object, readonly MadeImage[], readonly string[]][] = [
   [
     'the age of images with a tag',
@@ -112,16 +116,21 @@ const ECR_EXAMPLES: readonly [string, object, readonly MadeImage[], readonly str
 ];
 
 describe('a lifecycle policy of ECR', () => {
-  it.each(ECR_EXAMPLES)('of the documentation does what it is told to do there: %s', (_, policy, images, expected) => {
-    expect(gone(importEcr(policy as never, TARGET), images)).toEqual(expected);
-  });
+  it.each(ECR_EXAMPLES)(
+    'of the documentation does what it is told to do there: %s',
+    (_, policy, images, expected) => {
+      expect(gone(importEcr(policy as never, TARGET), images)).toEqual(expected);
+    },
+  );
 
   it('does on generated images what a plain reading of the documentation does', () => {
     fc.assert(
       fc.property(worlds, lifecycles, (images, selections) => {
-        expect(gone(importEcr(lifecycle(...selections), TARGET), images)).toEqual(expiredBy(selections, images));
+        expect(gone(importEcr(lifecycle(...selections), TARGET), images)).toEqual(
+          expiredBy(selections, images),
+        );
       }),
-      { numRuns: Number(process.env["RETENTION_RUNS"] ?? 400) },
+      { numRuns: Number(process.env['RETENTION_RUNS'] ?? 400) },
     );
   });
 
@@ -137,8 +146,14 @@ describe('a lifecycle policy of ECR', () => {
   });
 
   it.each([
-    [{ rules: [{ ...lifecycle(many(['v'], 3)).rules[0], action: { type: 'transition' } }] }, /^rules\.0\.action\.type: /],
-    [lifecycle({ tagStatus: 'any', countType: 'sinceImageTransitioned', countNumber: 3 }), /^rules\.0\.selection\.countType: /],
+    [
+      { rules: [{ ...lifecycle(many(['v'], 3)).rules[0], action: { type: 'transition' } }] },
+      /^rules\.0\.action\.type: /,
+    ],
+    [
+      lifecycle({ tagStatus: 'any', countType: 'sinceImageTransitioned', countNumber: 3 }),
+      /^rules\.0\.selection\.countType: /,
+    ],
     [lifecycle(many([], 3)), /^rules\.0\.selection: needs tagPrefixList/],
     [lifecycle(many(['a', 'b'], 3), many(['c'], 1)), /^rules\.0: asks for several tags on one image/],
     [{ rules: 'x' }, /^rules: is no list/],
@@ -148,7 +163,16 @@ describe('a lifecycle policy of ECR', () => {
   });
 });
 
-const names = fc.constantFrom('alpha-1', 'alpha-2', 'beta-1', 'beta-2', 'gamma-1', 'release-1', 'v0.1', 'main');
+const names = fc.constantFrom(
+  'alpha-1',
+  'alpha-2',
+  'beta-1',
+  'beta-2',
+  'gamma-1',
+  'release-1',
+  'v0.1',
+  'main',
+);
 const worlds: fc.Arbitrary<readonly MadeImage[]> = fc
   .uniqueArray(fc.integer({ min: 1, max: 20 }), { maxLength: 7 })
   .chain((days) =>
@@ -165,14 +189,20 @@ const counts = fc.oneof(
   fc.record({ countType: fc.constant('imageCountMoreThan'), countNumber: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ countType: fc.constant('sinceImagePushed'), countNumber: fc.integer({ min: 1, max: 15 }) }),
 );
-const tagged = fc.tuple(prefixes, counts).map(([prefix, count]) => ({ tagStatus: 'tagged', tagPrefixList: [prefix], ...count }));
+const tagged = fc
+  .tuple(prefixes, counts)
+  .map(([prefix, count]) => ({ tagStatus: 'tagged', tagPrefixList: [prefix], ...count }));
 const several = fc.tuple(fc.uniqueArray(prefixes, { minLength: 2, maxLength: 2 }), counts);
-const others = fc.tuple(fc.constantFrom('untagged', 'any'), counts).map(([tagStatus, count]) => ({ tagStatus, ...count }));
+const others = fc
+  .tuple(fc.constantFrom('untagged', 'any'), counts)
+  .map(([tagStatus, count]) => ({ tagStatus, ...count }));
 const lifecycles: fc.Arbitrary<readonly Selection[]> = fc.oneof(
   several.map(([tagPrefixList, count]) => [{ tagStatus: 'tagged', tagPrefixList, ...count }]),
   fc
     .tuple(fc.array(fc.oneof(tagged, tagged, others), { minLength: 1, maxLength: 4 }))
-    .map(([rules]) => rules.toSorted((a, b) => Number(a.tagStatus === 'any') - Number(b.tagStatus === 'any'))),
+    .map(([rules]) =>
+      rules.toSorted((a, b) => Number(a.tagStatus === 'any') - Number(b.tagStatus === 'any')),
+    ),
 );
 
 /** All rules mark by themselves; an image that meets what a rule asks of its tags is for no rule behind it. */
@@ -203,7 +233,10 @@ interface Cleanup {
     readonly olderThan?: string;
     readonly newerThan?: string;
   };
-  readonly mostRecentVersions?: { readonly packageNamePrefixes?: readonly string[]; readonly keepCount: number };
+  readonly mostRecentVersions?: {
+    readonly packageNamePrefixes?: readonly string[];
+    readonly keepCount: number;
+  };
 }
 
 /** The example of https://cloud.google.com/artifact-registry/docs/repositories/cleanup-policy. */
@@ -249,12 +282,14 @@ describe('cleanup policies of Artifact Registry', () => {
         fc.pre(!imported.policies.some(deletesAll));
         expect(gone(imported, images, 'webapp/x')).toEqual(cleanedBy(policies, images, 'webapp/x'));
       }),
-      { numRuns: Number(process.env["RETENTION_RUNS"] ?? 400) },
+      { numRuns: Number(process.env['RETENTION_RUNS'] ?? 400) },
     );
   });
 
   it('are taken as the API has them', () => {
-    const cleanupPolicies = { old: { id: 'old', action: 'DELETE', condition: { tagState: 'ANY', olderThan: '2592000s' } } };
+    const cleanupPolicies = {
+      old: { id: 'old', action: 'DELETE', condition: { tagState: 'ANY', olderThan: '2592000s' } },
+    };
     expect(importGar({ name: 'r', cleanupPolicies }, TARGET).policies).toEqual([
       {
         ...TARGET,
@@ -268,9 +303,18 @@ describe('cleanup policies of Artifact Registry', () => {
 
   it.each([
     [[], /has none that deletes/],
-    [[{ action: { type: 'Delete' }, condition: { olderThan: '90m' } }], /^0\.condition\.olderThan: 90m is no whole number of days/],
-    [[{ action: { type: 'Delete' }, condition: { newerThan: '1d' } }], /^0\.condition\.newerThan: cannot be said/],
-    [[{ action: { type: 'Delete' }, condition: { versionNamePrefixes: ['a'] } }], /^0\.condition\.versionNamePrefixes: is not known/],
+    [
+      [{ action: { type: 'Delete' }, condition: { olderThan: '90m' } }],
+      /^0\.condition\.olderThan: 90m is no whole number of days/,
+    ],
+    [
+      [{ action: { type: 'Delete' }, condition: { newerThan: '1d' } }],
+      /^0\.condition\.newerThan: cannot be said/,
+    ],
+    [
+      [{ action: { type: 'Delete' }, condition: { versionNamePrefixes: ['a'] } }],
+      /^0\.condition\.versionNamePrefixes: is not known/,
+    ],
     [{ x: { action: 'KEPT' } }, /^x\.action: is neither Delete nor Keep/],
   ])('that cannot be said are refused with their place: %j', (policy, message) => {
     expect(() => importGar(policy, TARGET)).toThrow(message);
@@ -292,20 +336,32 @@ const condition = (age: 'olderThan' | 'newerThan') =>
     { requiredKeys: [] },
   );
 const withTags = (age: 'olderThan' | 'newerThan') =>
-  fc.tuple(condition(age), fc.subarray(['alpha', 'b', 'release'], { minLength: 1 })).map(([rest, tagPrefixes]) => ({
-    ...{ ...rest, tagState: 'tagged', tagPrefixes },
-  }));
-const deleting = fc.oneof(condition('olderThan'), withTags('olderThan')).map((each) => ({ action: { type: 'Delete' }, condition: each }));
+  fc
+    .tuple(condition(age), fc.subarray(['alpha', 'b', 'release'], { minLength: 1 }))
+    .map(([rest, tagPrefixes]) => ({
+      ...{ ...rest, tagState: 'tagged', tagPrefixes },
+    }));
+const deleting = fc
+  .oneof(condition('olderThan'), withTags('olderThan'))
+  .map((each) => ({ action: { type: 'Delete' }, condition: each }));
 const keeping = fc.oneof(
-  fc.oneof(condition('newerThan'), withTags('newerThan')).map((each) => ({ action: { type: 'Keep' }, condition: each })),
-  fc.integer({ min: 1, max: 3 }).map((keepCount) => ({ action: { type: 'Keep' }, mostRecentVersions: { keepCount } })),
+  fc
+    .oneof(condition('newerThan'), withTags('newerThan'))
+    .map((each) => ({ action: { type: 'Keep' }, condition: each })),
+  fc
+    .integer({ min: 1, max: 3 })
+    .map((keepCount) => ({ action: { type: 'Keep' }, mostRecentVersions: { keepCount } })),
 );
 const cleanups: fc.Arbitrary<readonly Cleanup[]> = fc
   .tuple(fc.array(deleting, { minLength: 1, maxLength: 3 }), fc.array(keeping, { maxLength: 3 }))
-  .map(([deletes, keeps]) => [...keeps, ...deletes].map((each, index) => ({ name: `${index}`, ...each })) as Cleanup[]);
+  .map(
+    ([deletes, keeps]) =>
+      [...keeps, ...deletes].map((each, index) => ({ name: `${index}`, ...each })) as Cleanup[],
+  );
 
 function cleanedBy(policies: readonly Cleanup[], images: readonly MadeImage[], name: string): string[] {
-  const isPackage = (list: readonly string[] | undefined) => !list || list.some((prefix) => name.startsWith(prefix));
+  const isPackage = (list: readonly string[] | undefined) =>
+    !list || list.some((prefix) => name.startsWith(prefix));
   const matches = ({ condition, mostRecentVersions }: Cleanup, each: MadeImage) => {
     if (mostRecentVersions) {
       const newer = images.filter(({ days }) => days < each.days).length;
@@ -313,12 +369,14 @@ function cleanedBy(policies: readonly Cleanup[], images: readonly MadeImage[], n
     }
     const { tagState = 'any', tagPrefixes, packageNamePrefixes, olderThan, newerThan } = condition ?? {};
     const isState = tagState === 'any' || (tagState === 'tagged') === each.tags.length > 0;
-    const hasTag = !tagPrefixes || each.tags.some((tag) => tagPrefixes.some((prefix) => tag.startsWith(prefix)));
+    const hasTag =
+      !tagPrefixes || each.tags.some((tag) => tagPrefixes.some((prefix) => tag.startsWith(prefix)));
     const isOld = olderThan === undefined || each.days >= Number.parseInt(olderThan, 10);
     const isNew = newerThan === undefined || each.days < Number.parseInt(newerThan, 10);
     return isPackage(packageNamePrefixes) && isState && hasTag && isOld && isNew;
   };
-  const by = (type: string, each: MadeImage) => policies.some((policy) => policy.action.type === type && matches(policy, each));
+  const by = (type: string, each: MadeImage) =>
+    policies.some((policy) => policy.action.type === type && matches(policy, each));
   return images.filter((each) => by('Delete', each) && !by('Keep', each)).map(({ name: each }) => each);
 }
 
@@ -334,7 +392,9 @@ const harbor = (rules: readonly HarborRule[], scope = '**') => ({
   algorithm: 'or',
   rules: rules.map(({ template, count, pattern, untagged }) => ({
     ...{ action: 'retain', template, params: { [template]: count }, disabled: false },
-    tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern, extras: JSON.stringify({ untagged }) }],
+    tag_selectors: [
+      { kind: 'doublestar', decoration: 'matches', pattern, extras: JSON.stringify({ untagged }) },
+    ],
     scope_selectors: { repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: scope }] },
   })),
 });
@@ -353,10 +413,13 @@ describe('a retention of Harbor', () => {
   it('does on generated artifacts what a plain reading of the documentation does', () => {
     fc.assert(
       fc.property(worlds, rules, (images, given) => {
-        const pulled = images.map((each, index) => ({ ...each, pulledDays: Math.min(each.days, index + 0.5) }));
+        const pulled = images.map((each, index) => ({
+          ...each,
+          pulledDays: Math.min(each.days, index + 0.5),
+        }));
         expect(gone(importHarbor(harbor(given), TARGET), pulled)).toEqual(notRetainedBy(given, pulled));
       }),
-      { numRuns: Number(process.env["RETENTION_RUNS"] ?? 400) },
+      { numRuns: Number(process.env['RETENTION_RUNS'] ?? 400) },
     );
   });
 
@@ -383,22 +446,30 @@ describe('a retention of Harbor', () => {
 const LAST: HarborRule = { template: 'latestPushedK', count: 3, pattern: '**', untagged: true };
 
 /** What some rule selects and retains stays, with all its tags; all else goes. */
-function notRetainedBy(rules: readonly HarborRule[], images: readonly (MadeImage & { pulledDays: number })[]): string[] {
+function notRetainedBy(
+  rules: readonly HarborRule[],
+  images: readonly (MadeImage & { pulledDays: number })[],
+): string[] {
   const tagged: Readonly<Record<string, RegExp>> = {
     '**': /./,
     'alpha-*': /^alpha-/,
     '{alpha,beta}-*': /^(alpha|beta)-/,
     'v[0-9]*': /^v[0-9]/,
   };
-  const retains = ({ template, count, pattern, untagged }: HarborRule, each: MadeImage & { pulledDays: number }) => {
+  const retains = (
+    { template, count, pattern, untagged }: HarborRule,
+    each: MadeImage & { pulledDays: number },
+  ) => {
     const isSelected = ({ tags }: MadeImage) =>
       tags.length === 0 ? untagged : tags.some((tag) => tagged[pattern]?.test(tag));
     const selected = images.filter(isSelected);
     if (!selected.includes(each)) return false;
     // Of what has no tag, the last pull is part of its age: the import says so.
     const age = ({ tags, days, pulledDays }: typeof each) => (tags.length === 0 ? pulledDays : days);
-    if (template === 'latestPushedK') return selected.filter((other) => age(other) < age(each)).length < count;
-    if (template === 'latestPulledN') return selected.filter((other) => other.pulledDays < each.pulledDays).length < count;
+    if (template === 'latestPushedK')
+      return selected.filter((other) => age(other) < age(each)).length < count;
+    if (template === 'latestPulledN')
+      return selected.filter((other) => other.pulledDays < each.pulledDays).length < count;
     return template === 'always' || age(each) < count;
   };
   return images.filter((each) => !rules.some((rule) => retains(rule, each))).map(({ name }) => name);

@@ -30,7 +30,7 @@ export class Stowage {
 
   /** Keeps its logins in `home`. */
   constructor(home: string, environment: Environment = {}) {
-    const { STOWAGE_REGISTRY: _, STOWAGE_TOKEN: __, ...inherited } = process.env;
+    const { STOWAGE_REGISTRY: _, STOWAGE_TOKEN: __, STOWAGE_USERNAME: ___, ...inherited } = process.env;
     this.#environment = { ...inherited, ...CACHE, XDG_CONFIG_HOME: home, ...environment };
   }
 

@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { copyFileSync, linkSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
@@ -51,19 +53,63 @@ it('hands on the exit code when another Node has started it', () => {
   expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('stowage: ') });
 });
 
-it('talks to a registry whose certificate it is told to trust', async () => {
-  const registry = await RegistryProcess.start(await scratch(), {
-    STOWAGE_TLS_CERT: join(TLS, 'cert.pem'),
-    STOWAGE_TLS_KEY: join(TLS, 'key.pem'),
+describe('a registry whose certificate no usual CA has signed', () => {
+  let registry: RegistryProcess;
+  let data: string;
+  let login: string;
+  const logIn = (stowage: Stowage, ...ca: readonly string[]) =>
+    stowage.run([...login.split(' '), ...ca], passwordIn(registry.banner));
+
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), 'stowage-tls-'));
+    registry = await RegistryProcess.start(data, {
+      STOWAGE_TLS_CERT: join(TLS, 'cert.pem'),
+      STOWAGE_TLS_KEY: join(TLS, 'key.pem'),
+    });
+    login = `login ${registry.url} -u admin --password-stdin`;
   });
-  onTestFinished(() => registry.stop('SIGKILL'));
-  const stowage = new Stowage(await scratch());
-  const login = `login ${registry.url} -u admin --password-stdin`;
-  expect(await stowage.run(login, passwordIn(registry.banner))).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('--ca FILE'),
+  afterAll(async () => {
+    await registry.stop('SIGKILL');
+    rmSync(data, { recursive: true });
   });
-  const ca = `--ca ${join(TLS, 'cert.pem')}`;
-  await stowage.print(`${login} ${ca}`, passwordIn(registry.banner));
-  expect(await stowage.json(`whoami ${ca}`)).toMatchObject({ principal: 'user:admin' });
+
+  it('is talked to with the CA that the login was made with, wherever the commands after it run', async () => {
+    const home = await scratch();
+    const stowage = new Stowage(home);
+    expect(await logIn(stowage)).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
+    const ca = relative(process.cwd(), join(TLS, 'cert.pem'));
+    expect(await logIn(stowage, '--ca', ca)).toMatchObject({ code: 0 });
+    expect(await stowage.json('whoami')).toMatchObject({ principal: 'user:admin' });
+    const elsewhere = spawnSync(process.execPath, [join(ROOT, 'cli/main.ts'), 'whoami', '--json'], {
+      cwd: home,
+      env: { ...process.env, XDG_CONFIG_HOME: home },
+      encoding: 'utf8',
+    });
+    expect(elsewhere.stdout).toContain('user:admin');
+    expect(await logIn(stowage)).toMatchObject({ code: 0 }); // as the refusal of an ended login says
+    expect(await stowage.run('logout')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `logged out of ${registry.url}\n`,
+    });
+    expect(await logIn(stowage)).toMatchObject({ code: 1, stderr: expect.stringContaining('--ca FILE') });
+  });
+
+  it('is not talked to when the file is gone or holds no certificate: the error names it and the registry', async () => {
+    const stowage = new Stowage(await scratch());
+    const ca = join(await scratch(), 'ca.pem');
+    copyFileSync(join(TLS, 'cert.pem'), ca);
+    expect(await logIn(stowage, '--ca', ca)).toMatchObject({ code: 0 });
+    writeFileSync(ca, 'no longer one');
+    const refusal = (why: string) => ({
+      code: 1,
+      stdout: '',
+      stderr: `stowage: the CA of the login to ${registry.url}, ${ca}: ${why}; name it with --ca FILE\n`,
+    });
+    expect(await stowage.run('whoami')).toEqual(refusal('there is no certificate in it'));
+    rmSync(ca);
+    expect(await stowage.run('whoami')).toEqual(refusal(`ENOENT: no such file or directory, open '${ca}'`));
+    expect(await stowage.run(`whoami --ca ${join(TLS, 'cert.pem')}`)).toMatchObject({ code: 0 });
+    expect(await stowage.run('logout')).toMatchObject({ code: 0 });
+  });
 });

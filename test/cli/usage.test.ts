@@ -40,6 +40,7 @@ it.each([
   ['a repository name that is none', 'repo show Team/App', 'lower-case'],
   ['a tag without its repository', 'tag show v1', "'team-a/app:v1'"],
   ['two ends', 'robot renew ci --days 1 --until 2030-01-01 --registry 127.0.0.1:1', 'exclude each other'],
+  ['an operation that can be none', 'audit --operation Manifest.Put', "'manifest.put'"],
   ['a time that is none', 'audit --since yesterday', "'24h'"],
   ['no store', 'admin create', '--table or --data'],
 ])('ends with 2 and says what is wrong for %s', async (_, command, message) => {

@@ -1,7 +1,18 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { EdgeResponse, EdgeValues } from '../aws/front/edge-event.ts';
 import type { EdgeFunctions } from '../aws/front/runtime.ts';
-import { blobPut, DIGEST, MIB, NAME, OBJECT, openDoor, passedOn, requestOf, VIEWER } from './door.ts';
+import {
+  blobPut,
+  DIGEST,
+  MIB,
+  NAME,
+  OBJECT,
+  openDoor,
+  passedOn,
+  requestOf,
+  SESSION,
+  VIEWER,
+} from './door.ts';
 
 let door: EdgeFunctions;
 
@@ -41,26 +52,53 @@ const stored = (statusCode: number, more: Record<string, string> = {}): EdgeResp
 const uploadRequest = async () =>
   passedOn(await door.viewerRequest(await blobPut({ size: 5 * MIB }), VIEWER));
 
-it('a blob that the store has taken is a 201 with its place and digest, and no word of the store', async () => {
-  const response = await door.viewerResponse(await uploadRequest(), stored(200, { 'content-length': '0' }));
-  expect(response).toMatchObject({ statusCode: 201, statusDescription: 'Created' });
-  expect(response.headers).toEqual(
-    headers({
-      'cache-control': 'no-store',
-      'content-length': '0',
-      date: STORED.date,
-      'docker-content-digest': DIGEST,
-      'docker-distribution-api-version': 'registry/2.0',
-      location: `/v2/${NAME}/blobs/${DIGEST}`,
-      server: STORED.server,
-      ...SAFE,
-    }),
-  );
-});
+it.each([
+  ['as viewer-request has left it', uploadRequest],
+  ['as the client has sent it', () => blobPut({ size: 5 * MIB })],
+])(
+  'a blob that the store has taken is a 201 with its place and digest, and no word of the store; the event has the request %s',
+  async (_, requestOfEvent) => {
+    const response = await door.viewerResponse(
+      await requestOfEvent(),
+      stored(200, { 'content-length': '0' }),
+    );
+    expect(response).toMatchObject({ statusCode: 201, statusDescription: 'Created' });
+    expect(response.headers).toEqual(
+      headers({
+        'cache-control': 'no-store',
+        'content-length': '0',
+        date: STORED.date,
+        'docker-content-digest': DIGEST,
+        'docker-distribution-api-version': 'registry/2.0',
+        location: `/v2/${NAME}/blobs/${DIGEST}`,
+        server: STORED.server,
+        ...SAFE,
+      }),
+    );
+  },
+);
 
 it('any other answer to an upload stays as it is', async () => {
   const response = stored(307, { location: 'https://elsewhere' });
-  expect(await door.viewerResponse(await uploadRequest(), response)).toEqual(response);
+  for (const request of [await uploadRequest(), await blobPut({ size: 5 * MIB })])
+    expect(await door.viewerResponse(request, response)).toEqual(response);
+});
+
+it('the place of a blob that the store has taken is that of its repository, however the client wrote it', async () => {
+  const forged = { 'x-stowage-created': '/v2/other/blobs/sha256:y' };
+  const path = `/v2/${NAME.replace('/', '%2F')}/blobs/uploads/${SESSION}`;
+  const request = await blobPut({ size: 5 * MIB, path, headers: forged });
+  const { headers } = await door.viewerResponse(request, stored(200));
+  expect(headers).toMatchObject({
+    location: { value: `/v2/${NAME}/blobs/${DIGEST}` },
+    'docker-content-digest': { value: DIGEST },
+  });
+});
+
+it('an answer of the registry to a chunk is none of the store', async () => {
+  const request = { ...(await blobPut({ size: 5 * MIB })), method: 'PATCH' };
+  const response = { statusCode: 200, headers: headers({ 'content-type': 'application/json' }) };
+  expect(await door.viewerResponse(request, response)).toEqual(response);
 });
 
 it('a client cannot have an answer of the registry changed', async () => {

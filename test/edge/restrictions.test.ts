@@ -1,9 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { EdgeRequest, EdgeResponse } from '../aws/front/edge-event.ts';
 import { loadEdgeFunctions } from '../aws/front/runtime.ts';
-import { scratch } from '../scratch.ts';
 import { NOW, requestOf, VIEWER } from './door.ts';
 
 // A rule that nobody has seen fail is no rule: each row is a function that CloudFront would not take, or would answer
@@ -14,20 +11,17 @@ const PASS = 'async function handler(event) { return event.response || event.req
 
 const whole = (body: string) => `${IMPORTS}async function handler(event) {\n${body}\n}`;
 
-interface Files {
+interface Code {
   readonly request?: string;
   readonly response?: string;
   readonly kvs?: string;
 }
 
-async function load({ request = PASS, response = PASS, kvs }: Files) {
-  const directory = await scratch();
-  await writeFile(join(directory, 'viewer-request.js'), request);
-  await writeFile(join(directory, 'viewer-response.js'), response);
+async function load({ request = PASS, response = PASS, kvs }: Code) {
   return loadEdgeFunctions({
     kvs: async () => kvs,
     origins: ['api', 'blobs'],
-    directory,
+    code: (event) => (event === 'viewer-request' ? request : response),
     now: () => NOW,
   });
 }
@@ -54,13 +48,13 @@ async function onResponse(body: string) {
 }
 
 it.each([
-  ['larger than 10 KB', `${PASS}${' '.repeat(10_240)}`, /bytes, over 10240/],
+  ['larger than 10 KB', `${PASS}${' '.repeat(10_000)}`, /bytes, over 10000/],
   ['without a handler', 'const a = 1;', /handler/],
   ['with a syntax error', 'function handler( {', /Unexpected/],
   ['that imports a module of Node', `import fs from 'fs';\n${PASS}`, /no module fs/],
   ['that requires a module of Node', `const fs = require('node:fs');\n${PASS}`, /no module node:fs/],
   ['that exports its handler', `export ${PASS}`, /Unexpected token 'export'/],
-])('a file %s is not taken', async (_, request, why) => {
+])('code %s is not taken', async (_, request, why) => {
   await expect(load({ request })).rejects.toThrow(why);
   await expect(load({ response: request })).rejects.toThrow(why);
 });

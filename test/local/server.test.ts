@@ -85,3 +85,10 @@ it.each([['GET * HTTP/1.1'], ['TRACE / HTTP/1.1'], ['GET http://[bad HTTP/1.1']]
     socket.destroy();
   },
 );
+
+it('takes a head of 64 KiB, as a client sends that asks for hundreds of scopes, and no more', async () => {
+  const { url } = await serving(async () => new Response());
+  const statusOf = async (bytes: number) => (await fetch(`${url}/token?scope=${'x'.repeat(bytes)}`)).status;
+  expect(await statusOf(60 * 1024)).toBe(200);
+  expect(await statusOf(65 * 1024)).toBe(431);
+});

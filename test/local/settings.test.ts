@@ -77,3 +77,8 @@ it('a front door before a registry in a directory, to which no byte gets past it
 it('a certificate without its key is refused', () => {
   expect(() => settingsFrom({ STOWAGE_TLS_CERT: TLS.STOWAGE_TLS_CERT })).toThrow('belong together');
 });
+
+it('takes no Service of Kubernetes that is called stowage for its port', () => {
+  expect(settingsFrom({ STOWAGE_PORT: 'tcp://10.96.0.7:80' }).port).toBe(5000);
+  expect(() => settingsFrom({ STOWAGE_PORT: 'http://10.96.0.7:80' })).toThrow('not a port number');
+});

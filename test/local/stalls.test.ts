@@ -26,6 +26,7 @@ const SCALE: StallScale = {
   users: 200,
   expired: 3000,
   objects: 0,
+  tries: 1,
 };
 
 /** What was asked of the database between two turns of the event loop: the most calls, and the most rows of one. */

@@ -37,7 +37,9 @@ it.skipIf(!canMount)(
       const tried = new Set(ledger.attempted);
       registry.signal('SIGCONT');
       const ledgerThen = { acknowledged: promised.acknowledged, attempted: tried };
-      expect(await brokenPromises(join(copy, 'data'), ledgerThen), `cut ${cut}`).toEqual([]);
+      const restarted = await RegistryProcess.start(join(copy, 'data'));
+      expect(await brokenPromises(restarted.url, ledgerThen), `cut ${cut}`).toEqual([]);
+      await restarted.stop('SIGTERM');
       await disk.release(copy);
       checked.push(...promised.acknowledged);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Caller, DAY, grant, login, openApi } from './fixture.ts';
+import { type Caller, DAY, grant, login, openApi, PASSWORD } from './fixture.ts';
 
 async function records(caller: Caller, query = ''): Promise<Readonly<Record<string, unknown>>[]> {
   const { body } = await caller(`GET /audit${query}`);
@@ -49,6 +49,33 @@ describe('the audit trail', () => {
     ]);
     expect(await records(root, '?outcome=refused&principal=user:alice')).toHaveLength(1);
     expect(await records(root, '?outcome=allowed')).toEqual([]);
+  });
+
+  it('is filtered by an operation or all of a kind, and without what was allowed of one', async () => {
+    const api = await openApi();
+    await api.addUser('alice');
+    const root = await api.as('root');
+    for (const line of ['POST /users', 'POST /groups']) {
+      await root(line, { name: 'bob' });
+      api.clock += 1;
+    }
+    await login(api.send, 'alice', PASSWORD);
+    api.clock += 1;
+    await login(api.send, 'alice', 'wrong');
+    const done = async (query: string) =>
+      (await records(root, query)).map(({ operation, outcome }) => `${operation} ${outcome}`);
+    expect(await done('?operation=user.create')).toEqual(['user.create allowed']);
+    expect(await done('?operation=group')).toEqual(['group.create allowed']);
+    expect(await done('?operation=use')).toEqual([]);
+    expect(await done('?operation=user.create&principal=user:alice')).toEqual([]);
+    expect(await done('?operation=token')).toEqual(['token.issue refused', 'token.issue allowed']);
+    expect(await done('?without=token.issue')).toEqual([
+      'token.issue refused',
+      'group.create allowed',
+      'user.create allowed',
+    ]);
+    const refused = await root('GET /audit?operation=User.Create');
+    expect(refused).toMatchObject({ status: 400, body: { errors: [{ path: 'operation' }] } });
   });
 
   it('never has a password or a secret', async () => {

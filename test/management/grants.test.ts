@@ -197,6 +197,44 @@ describe('issuers', () => {
     expect(await errors({}, 'Git_Hub')).toMatchObject([{ path: 'issuer' }]);
   });
 
+  it.each([
+    [{ repository: '*' }],
+    [{ repository: '*/app' }],
+    [{ repository: 'acme*/app' }],
+    [{ repository_owner: 'acme*' }],
+    [{ ref: 'refs/heads/main' }],
+    [{ sub: 'repo:*' }],
+    [{ sub: 'repo:acme*' }],
+    [{ sub: '*' }],
+    [{ iss: 'https://token.actions.githubusercontent.com' }],
+    [{ repository: '*/*', event_name: 'push' }],
+    [{ job_workflow_ref: 'acme/ci/.github/workflows/push.yml@*' }],
+  ])('of everybody need a claim that names an owner: GitHub and %o', async (claims) => {
+    const root = await (await openApi()).as('root');
+    const rules = [github.rules[0], { claims, grants: [grant('*', 'push')] }];
+    for (const issuer of [github.issuer, 'https://Token.Actions.GitHubUserContent.com/'])
+      expect((await root('PUT /issuers/github', { ...github, issuer, rules })).body['errors']).toMatchObject([
+        { path: 'rules.1.claims', message: expect.stringContaining('name an owner by repository_owner') },
+      ]);
+    const own = { ...github, issuer: 'https://gitlab.acme.example', rules };
+    expect((await root('PUT /issuers/ours', own)).status).toBe(200);
+  });
+
+  it.each([
+    ['https://token.actions.githubusercontent.com', { repository: 'acme/*' }],
+    ['https://token.actions.githubusercontent.com', { repository_owner: 'acme' }],
+    ['https://token.actions.githubusercontent.com', { sub: 'repo:acme/app:ref:refs/heads/*' }],
+    ['https://token.actions.githubusercontent.com', { repository_owner_id: '123', ref: 'refs/heads/*' }],
+    ['https://gitlab.com', { project_path: 'acme/*', ref_protected: 'true' }],
+    ['https://gitlab.com', { sub: 'project_path:acme/app:*' }],
+    ['https://accounts.google.com', { hd: 'acme.example' }],
+    ['https://agent.buildkite.com', { sub: 'organization:acme:pipeline:*' }],
+  ])('%s may have a rule for one owner: %o', async (issuer, claims) => {
+    const root = await (await openApi()).as('root');
+    const rules = [{ claims, grants: [grant('team/*', 'push')] }];
+    expect((await root('PUT /issuers/x', { ...github, issuer, rules })).status).toBe(200);
+  });
+
   it('are 20 at most', async () => {
     const root = await (await openApi()).as('root');
     for (let made = 0; made < 20; made += 1) await root(`PUT /issuers/i${made}`, github);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
 import {
   deleteBlob as deleteRealBlob,
   mountBlob,
@@ -102,6 +103,20 @@ describe('the model', () => {
     const later = callsOf({ ...start, epoch: 2 }, (p) => push(p, { manifest: 0 }));
     const asked = callsOf(start, (p) => askAndPush(p, { manifest: 0 })).slice(0, 4);
     expect(calls).toEqual([...asked, ...later]);
+  });
+
+  it('takes back what a push leaves that is refused as the code does', async () => {
+    const { registry, watched, calls } = await open();
+    await pushReally(registry, imageOf(await pushBlob(registry)));
+    const missing = {
+      mediaType: 'application/octet-stream',
+      digest: digestOf('sha256', Buffer.of(1)),
+      size: 1,
+    };
+    await expect(pushReally(watched, imageOf(missing))).rejects.toMatchObject({
+      code: 'MANIFEST_BLOB_UNKNOWN',
+    });
+    expect(calls).toEqual(callsOf({}, (p) => push(p, { manifest: 0 })));
   });
 
   it('mounts a blob as the code does', async () => {

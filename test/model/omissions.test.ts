@@ -15,6 +15,9 @@ const REFUSED = 'a push is refused although its lease holds';
 
 const PUSH_AND_DELETE = 'a push, a delete of its blob, and two sweeps that read edges first';
 const TWO_AND_DELETE = 'two pushes of an image, and a delete of its blob';
+const MISSING = 'two pushes of an image whose blob is missing, of whom one uploads it, and a delete of it';
+const MANY_MISSING =
+  'two pushes of an image of very many blobs that are missing, of whom one uploads them, and a delete';
 const TWO_PUSHES = 'two pushes of images that share a blob, and two sweeps';
 const TWO_APART = 'two pushes of an image of very many blobs, and two sweeps';
 const PAGES = 'a push of an image of two blobs, and two sweeps page by page';
@@ -43,6 +46,9 @@ const CASES: Record<Omission, readonly [ScenarioName, string]> = {
   'a push looks for what it uses before it writes its edges': [TWO_AND_DELETE, LACKS_BLOB],
   'a push leaves marks on what it uses': [TWO_AND_DELETE, LACKS_BLOB],
   'a push leaves the mark on its manifest': [MANY_TAGS, TAG_ALONE],
+  'a refused push takes its edges back and stays under way': [MISSING, LACKS_BLOB],
+  'a refused push takes its edges back whoever has ended it': [MISSING, LACKS_BLOB],
+  'a refused push of very many edges keeps its name while they go': [MANY_MISSING, LACKS_BLOB],
   'a push takes whatever object a manifest has': [
     RETENTION,
     'a tag names an object that its manifest has not',

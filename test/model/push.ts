@@ -51,20 +51,30 @@ interface Attempt {
   readonly object: number;
   /** Which push it enters or joins; 0 before, and where the manifest is there. */
   readonly by: number;
+  /** Edges that it has made since it has entered or joined that: one bit each. */
+  readonly made: number;
 }
 
-const attemptOf = ([lease = 0, epoch = 0, found = 0, object = 0, by = 0]: readonly number[]): Attempt => ({
-  lease,
-  epoch,
-  found,
-  object,
-  by,
-});
+const attemptOf = ([
+  lease = 0,
+  epoch = 0,
+  found = 0,
+  object = 0,
+  by = 0,
+  made = 0,
+]: readonly number[]): Attempt => ({ lease, epoch, found, object, by, made });
 
 /** More than anything that is read. */
 const REFUSED = 1000;
 
 const LOST = Symbol('lost race');
+
+interface Written {
+  readonly by: number;
+  readonly made: number;
+}
+
+const NOTHING: Written = { by: 0, made: 0 };
 
 /** The protocol of `putManifest`. Every phase is given the lease: one more than the epoch since which all that the
  *  manifest refers to is promised to be there; 0 where nothing is. */
@@ -92,10 +102,11 @@ export class Push {
 
   readonly head: Phase = () => this.#head();
   readonly upload: Phase = () => this.#upload();
-  readonly begin: Phase = (lease = 0) => this.#begin(lease);
+  readonly begin: Phase = (lease = 0, by = 0, made = 0) => this.#begin(lease, by, made);
   readonly hold: Phase = (...args) => this.#hold(attemptOf(args));
   readonly touch: Phase = (...args) => this.#touch(attemptOf(args));
   readonly commit: Phase = (...args) => this.#commit(attemptOf(args));
+  readonly takeBack: Phase = (...args) => this.#takeBack(attemptOf(args));
 
   *#head(): Part<Next> {
     const { layout, omits } = this.#protocol;
@@ -116,7 +127,7 @@ export class Push {
     return lease ? go(this.begin, lease) : go(this.upload);
   }
 
-  *#begin(lease: number): Part<Next> {
+  *#begin(lease: number, by: number, made: number): Part<Next> {
     const { layout } = this.#protocol;
     const [epoch = 0, found = 0, object = 0] = yield reads(
       '# M#',
@@ -127,7 +138,7 @@ export class Push {
         world.get(layout.content(this.#r, this.#m)),
       ],
     );
-    return this.#go('begin', { lease, epoch, found, object, by: 0 });
+    return this.#go('begin', { lease, epoch, found, object, ...(found ? { by: 0, made: 0 } : { by, made }) });
   }
 
   /** What comes after a phase. */
@@ -143,8 +154,9 @@ export class Push {
     return next ? this.#again(next, attempt) : 'end';
   }
 
-  #again(phase: 'hold' | 'touch' | 'commit' | 'begin', { lease, epoch, found, object, by }: Attempt): Next {
-    return go(this[phase], lease, epoch, found, object, by);
+  #again(phase: 'hold' | 'touch' | 'commit' | 'begin' | 'takeBack', attempt: Attempt): Next {
+    const { lease, epoch, found, object, by, made } = attempt;
+    return go(this[phase], lease, epoch, found, object, by, made);
   }
 
   /** Where the manifest was not there it enters the push among those under way, or joins the one that is; beyond a hundred
@@ -152,13 +164,15 @@ export class Push {
   *#hold(attempt: Attempt): Part<Next> {
     const isNew = !attempt.found && !this.#protocol.omits('a push writes its edges after its commit');
     const first = yield* this.#write(this.#isApart ? [] : this.#edges, attempt.epoch, isNew);
-    const rest = this.#isApart ? yield* this.#write(this.#edges, attempt.epoch, false) : 0;
+    const rest = this.#isApart ? yield* this.#write(this.#edges, attempt.epoch, false) : NOTHING;
     if (first === LOST || rest === LOST) return this.#again('hold', attempt);
-    return this.#go('hold', { ...attempt, by: first });
+    const { by } = first;
+    const before = by === attempt.by ? attempt.made : 0;
+    return this.#go('hold', { ...attempt, by, made: by && before | first.made | rest.made });
   }
 
-  /** Answers which push the intent is of, 0 without one. */
-  *#write(edges: readonly number[], epoch: number, withIntent: boolean): Part<number | typeof LOST> {
+  /** Answers which push the intent is of, 0 without one, and which edges it made. */
+  *#write(edges: readonly number[], epoch: number, withIntent: boolean): Part<Written | typeof LOST> {
     const { layout } = this.#protocol;
     const [intent, intentBy] = [layout.intent(this.#r, this.#m), layout.intentBy(this.#r, this.#m)];
     const cells = withIntent ? [intent, ...edges] : edges;
@@ -172,7 +186,7 @@ export class Push {
       ...this.#touches(found, cells, epoch),
       ...made.map((cell) => ({ cell, when: absent, to: become(epoch + 1) })),
     ];
-    if (changes.length === 0) return by;
+    if (changes.length === 0) return { by, made: 0 };
     const [committed = 0] = yield {
       call: `write ${items}`,
       says: withIntent ? 'writes its edges, and that it is under way' : 'writes its edges',
@@ -186,7 +200,8 @@ export class Push {
         return world.write([...changes, ...entered]) ? [own + 1] : [0];
       },
     };
-    return committed ? committed - 1 : LOST;
+    const bits = edges.map((cell, index) => (made.includes(cell) ? 1 << index : 0));
+    return committed ? { by: committed - 1, made: bits.reduce((all, bit) => all | bit, 0) } : LOST;
   }
 
   *#touch(attempt: Attempt): Part<Next> {
@@ -196,7 +211,7 @@ export class Push {
     if (found.includes(REFUSED)) return { violation: 'a push is refused although its lease holds' };
     const touched = found.slice(0, this.#cells.length);
     const going = found.slice(this.#cells.length);
-    if (touched.includes(0)) return 'end';
+    if (touched.includes(0)) return this.#again('takeBack', attempt);
     const changes = omits('a push does not touch') ? [] : this.#touches(touched, this.#cells, epoch);
     if (!omits('a push leaves marks on what it uses')) changes.push(...this.#unmarks(going));
     const [committed] = changes.length > 0 ? yield writes(this.#kind, 'touches it', () => changes) : [1];
@@ -211,7 +226,9 @@ export class Push {
       world.get(layout.epoch(this.#r)),
     ]);
     const late = omits('a push commits two epochs late') ? 2 : 1;
-    if (now > epoch + late && !omits('a push commits in whatever epoch')) return go(this.begin, lease);
+    const { by, made } = attempt;
+    if (now > epoch + late && !omits('a push commits in whatever epoch'))
+      return go(this.begin, lease, by, made);
     const [committed] = yield writes(attempt.by ? 'M# T# Y#' : 'M# T#', 'commits', (world) => {
       const own = world.get(layout.contents(this.#r, this.#m)) + 1;
       return [
@@ -220,7 +237,7 @@ export class Push {
         ...(this.#isTagged ? this.#tag(found ? object : own) : []),
       ];
     });
-    return committed ? this.#go('commit', attempt) : go(this.begin, lease);
+    return committed ? this.#go('commit', attempt) : go(this.begin, lease, by, made);
   }
 
   /** What says of a blob whether its bytes are sound, which here they are, is read with it. */
@@ -260,7 +277,7 @@ export class Push {
   }
 
   /** On condition that the push is still under way, as this one has left it. */
-  #ends({ by, epoch }: Attempt): Change[] {
+  #ends({ by, epoch }: Pick<Attempt, 'by' | 'epoch'>): Change[] {
     const { layout, omits } = this.#protocol;
     if (!by) return [];
     const [intent, intentBy] = [layout.intent(this.#r, this.#m), layout.intentBy(this.#r, this.#m)];
@@ -272,6 +289,46 @@ export class Push {
       { cell: intent, when: anyEpoch ? present : equals(epoch + 1), to: become(0) },
       { cell: intentBy, when: anyPush ? present : equals(by), to: become(0) },
     ];
+  }
+
+  /** What it has left, where it is refused and its push is as it left it. Of very many edges some go first; with them the push
+   *  gets another name. */
+  *#takeBack({ by, epoch, made }: Attempt): Part<Next> {
+    const { layout, omits } = this.#protocol;
+    if (!by) return 'end';
+    const [intent, intentBy] = [layout.intent(this.#r, this.#m), layout.intentBy(this.#r, this.#m)];
+    const removals: Change[] = this.#edges
+      .filter((_, index) => made & (1 << index))
+      .map((cell) => ({ cell, to: become(0) }));
+    const entered = (push: number): Change[] => [
+      { cell: intent, when: equals(epoch + 1) },
+      { cell: intentBy, when: equals(push) },
+    ];
+    const ended: Change[] = [intent, intentBy].map((cell) => ({ cell, to: become(0) }));
+    const isLeft = omits('a refused push takes its edges back and stays under way');
+    const ends = (push: number) => (isLeft ? entered(push) : this.#ends({ by: push, epoch }));
+    if (!this.#isApart || removals.length === 0) {
+      yield writes(removals.length > 0 ? 'E# Y#' : 'Y#', 'takes back what it left', () =>
+        omits('a refused push takes its edges back whoever has ended it')
+          ? [...removals, ...ended]
+          : [...removals, ...ends(by)],
+      );
+      return 'end';
+    }
+    const keepsName = omits('a refused push of very many edges keeps its name while they go');
+    const [named = 0] = yield {
+      call: 'write E# Y#',
+      says: 'takes edges back',
+      run: (world) => {
+        const own = keepsName ? by : world.get(layout.intents(this.#r, this.#m)) + 1;
+        const renamed = { cell: intentBy, when: equals(by), to: become(own) };
+        const counted = { cell: layout.intents(this.#r, this.#m), to: become(Math.max(own, by)) };
+        const same = { cell: intent, when: equals(epoch + 1) };
+        return [world.write([...removals, same, renamed, ...(keepsName ? [] : [counted])]) ? own : 0];
+      },
+    };
+    if (named) yield writes('Y#', 'takes back the rest', () => ends(named));
+    return 'end';
   }
 
   #keep({ found, object, epoch }: Attempt): Change[] {

@@ -56,6 +56,20 @@ export const OF_BLOBS = {
     start: aBlob,
     actors: (p) => [...twins(push(p, { manifest: 0 }), 2), deleteBlob(p, { blob: 0 })],
   },
+  'two pushes of an image whose blob is missing, of whom one uploads it, and a delete of it': {
+    shape: oneImage,
+    start: {},
+    actors: (p) => [push(p, { manifest: 0 }), askAndPush(p, { manifest: 0 }), deleteBlob(p, { blob: 0 })],
+  },
+  'two pushes of an image of very many blobs that are missing, of whom one uploads them, and a delete': {
+    shape: oneImage,
+    start: {},
+    actors: (p) => [
+      push(p, { manifest: 0, apart: true }),
+      askAndPush(p, { manifest: 0, apart: true }),
+      deleteBlob(p, { blob: 0 }),
+    ],
+  },
   'an upload of a blob that another client deletes and a sweep may take': {
     shape: oneImage,
     start: { ...aBlob, epoch: 1 },

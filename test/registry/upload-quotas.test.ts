@@ -39,6 +39,25 @@ describe('an upload under way', () => {
     expect(await refusal(open())).toBe('DENIED');
   });
 
+  it('counts what came of a request that was cut, and not what it said would come', async () => {
+    await setQuota({ each: { bytes: 1000 } });
+    const cut = async function* (size: number) {
+      yield randomBytes(size);
+      throw new Error('cut');
+    };
+    const session = await open();
+    const append = async (size: number, length: number) =>
+      appendChunk(fixture.registry, session, ReadableStream.from(cut(size)), undefined, length);
+    expect(await refusal(append(100, 900))).toContain('cut');
+    expect(await bytesIn(REPOSITORY)).toBe(100);
+    // What is there stays counted, whatever comes after it.
+    expect(await refusal(append(50, 1000))).toContain('cut');
+    expect(await bytesIn(REPOSITORY)).toBe(100);
+    expect(await refusal(append(300, 0))).toContain('cut');
+    expect(await bytesIn(REPOSITORY)).toBe(300);
+    await upload(REPOSITORY, 700);
+  });
+
   it('makes room at once where it is cancelled, refused for its digest, or becomes a blob of fewer bytes', async () => {
     const { registry } = fixture;
     await setQuota({ each: { bytes: 2_000_000 } });

@@ -3,13 +3,16 @@ import { PLANTED_BUGS } from './planted-bugs.ts';
 import type { Plant } from './plants.ts';
 import { shrink, storyOf } from './shrink.ts';
 import { type Outcome, simulate } from './simulate.ts';
+import { planOf } from './tasks.ts';
 
 /** The rarest of them shows within some twelve thousand seeds; CI runs more than thirty thousand. */
 const SEEDS = 15_000;
 
 async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const outcome = await simulate(seed, make());
+    const plant = make();
+    if (plant.concerns?.(planOf(seed)) === false) continue;
+    const outcome = await simulate(seed, plant);
     if (outcome.violations.length > 0) return outcome;
   }
   return undefined;

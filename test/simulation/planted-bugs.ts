@@ -6,7 +6,7 @@ import {
   type Operation,
 } from '../../functions/storage/table.ts';
 import { PLANTED_STORE_BUGS } from './planted-store-bugs.ts';
-import type { Plant } from './plants.ts';
+import { having, type Plant } from './plants.ts';
 import type { Process } from './requests.ts';
 
 // Each is a line that somebody could leave out of the registry, or put in the wrong place.
@@ -83,6 +83,7 @@ const farHorizon: Plant = {
 function epochOnce(): Plant {
   const known = new WeakMap<Process, Map<string, Attributes>>();
   return {
+    concerns: having('push'),
     found: (key, found, process) => {
       if (!isRepository(key) || process.task.is !== 'push') return found;
       const read = known.get(process) ?? new Map<string, Attributes>();
@@ -140,14 +141,25 @@ const uncounted: Plant = {
       : operations,
 };
 
+/** Whoever has joined the push goes on without its edges. */
+const endsNobody: Plant = {
+  operations: (operations, { task }) =>
+    task.is === 'push' && operations.some((operation) => removes(operation, 'E#'))
+      ? operations.filter((operation) => !isKind(keyOf(operation), 'Y#'))
+      : operations,
+};
+
 /** What each is called, and what makes it. */
 export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
   'a push commits in whatever epoch': epochOnce,
-  'a push commits though a delete has ended it': () =>
-    without(
+  'a push commits though a delete has ended it': () => ({
+    concerns: having('push'),
+    ...without(
       inTask('push', (operation) => removes(operation, 'Y#')),
       () => true,
     ),
+  }),
+  'a refused push takes its edges back from those who have joined it': () => endsNobody,
   'a push leaves the marks of deletes': () => marksStay,
   'a blob is deleted whoever has taken its mark off': () =>
     without(
@@ -159,22 +171,30 @@ export const PLANTED_BUGS: Readonly<Record<string, () => Plant>> = {
       inTask('delete', (operation) => removes(operation, 'M#')),
       on('going'),
     ),
-  'a delete ends no pushes': () => omitting(inTask('delete', (operation) => removes(operation, 'Y#'))),
+  'a delete ends no pushes': () => ({
+    concerns: having('push', 'delete'),
+    ...omitting(inTask('delete', (operation) => removes(operation, 'Y#'))),
+  }),
   'a sweep ends no pushes': () => omitting(inTask('sweep', (operation) => removes(operation, 'Y#'))),
   'a push touches no blob': () => omitting((operation) => isTouch(operation, 'B#')),
   'edges are written after the commit': lateEdges,
-  'edges that exist are not touched': () => omitting((operation) => isTouch(operation, 'E#')),
+  'edges that exist are not touched': () => ({
+    concerns: having('push'),
+    ...omitting((operation) => isTouch(operation, 'E#')),
+  }),
   'a sweep deletes what is one epoch too young': () => farHorizon,
   'a sweep unlinks whatever was touched meanwhile': () =>
     without(
       inTask('sweep', (operation) => removes(operation, 'B#')),
       on('touched'),
     ),
-  'a sweep removes edges whatever was touched meanwhile': () =>
-    without(
+  'a sweep removes edges whatever was touched meanwhile': () => ({
+    concerns: having('push', 'sweep'),
+    ...without(
       inTask('sweep', (operation) => removes(operation, 'E#')),
       on('touched'),
     ),
+  }),
   'a sweep misses the last edge of a page': () => ({
     items: ({ prefix }, items, { task }) =>
       prefix === 'E#' && task.is === 'sweep' ? items.slice(0, -1) : items,

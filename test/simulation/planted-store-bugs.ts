@@ -3,7 +3,7 @@ import type { AppendOptions, BlobStore, Upload } from '../../functions/storage/b
 import type { Operation } from '../../functions/storage/table.ts';
 import type { DiskFile } from '../../local/disk.ts';
 import type { S3Input } from './bucket.ts';
-import type { Plant } from './plants.ts';
+import { having, type Plant } from './plants.ts';
 
 // Mistakes next to the bytes: how those under a digest were changed before, and what was taken for safe that was not.
 
@@ -114,6 +114,7 @@ export const PLANTED_STORE_BUGS: Readonly<Record<string, () => Plant>> = {
   'two multipart uploads of one session are completed at one key': () =>
     oneKey((name) => name === 'CompleteMultipartUploadCommand'),
   'what is read back was written over meanwhile': () => ({
+    concerns: (plan) => plan.kind === 's3' && having('session')(plan),
     storeId: (request) => request?.session,
     s3: (call) => (isTailGoing(call) ? Promise.resolve({}) : writesTails(call)),
   }),
@@ -122,6 +123,7 @@ export const PLANTED_STORE_BUGS: Readonly<Record<string, () => Plant>> = {
   }),
   'a client writes over what a close has written': () => ({ isFrontDoorOpen: true }),
   'a cancel gives back what it has not freed': () => ({
+    concerns: ({ policy }) => policy?.quota !== undefined,
     blobs: (store) => changed(store, { abort: async () => undefined }),
   }),
   'a hash is remembered before the commit': () => ({ blobs: earlyHash }),

@@ -4,9 +4,12 @@ import type { Disk } from '../../local/disk.ts';
 import type { S3Input } from './bucket.ts';
 import type { Random } from './random.ts';
 import type { Process, Request } from './requests.ts';
+import type { Plan, Task } from './tasks.ts';
 
 /** A mistake that is slipped between the registry and its stores, as if its code had made it. */
 export interface Plant {
+  /** Whether a run of the plan could show it; the search passes over all others. @default all could */
+  readonly concerns?: (plan: Plan) => boolean;
   /** What is written instead; nothing at all where it is empty. */
   readonly operations?: (operations: readonly Operation[], process: Process) => readonly Operation[];
   /** What a read of items answers of one instead. */
@@ -36,3 +39,11 @@ export interface Plant {
   /** Whether who closes an upload takes it for stored whatever the answer is. */
   readonly isTrusting?: boolean;
 }
+
+/** Plans in which each of these is done. */
+export const having =
+  (...kinds: readonly Task['is'][]) =>
+  ({ before, actors }: Plan): boolean => {
+    const done = new Set([...before, ...actors.flatMap(({ tasks }) => tasks)].map(({ is }) => is));
+    return kinds.every((kind) => done.has(kind));
+  };

@@ -137,3 +137,15 @@ it('docs/deploy.md says of every option what it does and what it costs, and of n
   expect(new Set(rows)).toEqual(new Set(OPTION_NAMES));
   expect(rows).toHaveLength(OPTION_NAMES.length);
 });
+
+it.each([
+  'us-gov-west-1',
+  'us-gov-east-1',
+  'cn-north-1',
+  'cn-northwest-1',
+  'us-iso-east-1',
+  'eusc-de-east-1',
+])('%s, where there is no such front door, is refused in words', (region) => {
+  expect(() => settings({}, region)).toThrow(`${region} belongs to `);
+  expect(() => settings({}, region)).toThrow('front door cannot be there');
+});

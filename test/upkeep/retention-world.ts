@@ -37,7 +37,7 @@ export function runRetention(policies: readonly Policy[], images: readonly MadeI
 }
 
 class World {
-  readonly #images: { readonly made: MadeImage; tags: string[]; isGone: boolean; retired: boolean }[];
+  readonly #images: Live[];
 
   constructor(images: readonly MadeImage[]) {
     this.#images = images.map((made) => ({ made, tags: [...made.tags], isGone: false, retired: false }));
@@ -46,8 +46,8 @@ class World {
   left() {
     const there = this.#images.filter(({ isGone }) => !isGone);
     return {
-      tags: there.flatMap(({ tags }) => tags).sort(),
-      images: there.map(({ made }) => made.name).sort(),
+      tags: there.flatMap(({ tags }) => tags).toSorted(byText),
+      images: there.map(({ made }) => made.name).toSorted(byText),
     };
   }
 
@@ -58,22 +58,37 @@ class World {
       for (const tag of tags) rules.observe(tagOf(made, tags, tag, ['pulls', 'image', 'siblings']));
     }
     for (const image of live) {
-      const { made, tags } = image;
-      for (const tag of [...tags]) {
-        if (!image.tags.includes(tag)) continue;
-        const [verdict, needs] = judged(rules, made, image.tags, tag);
-        if (!('keeps' in verdict) || verdict.keeps) continue;
-        const together = needs.has('siblings') ? image.tags : [tag];
-        const going = together.filter((each) => goes(judged(rules, made, image.tags, each, needs)[0]));
-        image.retired ||= verdict.byImage === true;
-        image.tags = image.tags.filter((each) => !going.includes(each));
-      }
-      const isUntagged = image.tags.length === 0 && (made.tags.length === 0 || image.retired);
-      if (isUntagged)
-        image.isGone = goes(judgedUntagged(rules, { ...untaggedOf(made), ...(image.retired && { retiredAt: NOW }) }));
+      for (const tag of [...image.tags]) this.#judge(rules, image, tag);
+      image.isGone = this.#isGone(rules, image);
     }
   }
+
+  /** What has lost its last tag now is untagged since now, and stays. */
+  #isGone(rules: RetentionRules, { made, tags, retired }: Live): boolean {
+    if (tags.length > 0 || (made.tags.length > 0 && !retired)) return false;
+    return goes(judgedUntagged(rules, { ...untaggedOf(made), ...(retired && { retiredAt: NOW }) }));
+  }
+
+  #judge(rules: RetentionRules, image: Live, tag: string): void {
+    const { made, tags } = image;
+    if (!tags.includes(tag)) return;
+    const [verdict, needs] = judged(rules, { made, on: tags, tag });
+    if (!('keeps' in verdict) || verdict.keeps) return;
+    const together = needs.has('siblings') ? tags : [tag];
+    const going = together.filter((each) => goes(judged(rules, { made, on: tags, tag: each }, needs)[0]));
+    image.retired ||= verdict.byImage === true;
+    image.tags = tags.filter((each) => !going.includes(each));
+  }
 }
+
+interface Live {
+  readonly made: MadeImage;
+  tags: string[];
+  isGone: boolean;
+  retired: boolean;
+}
+
+const byText = (a: string, b: string) => (a < b ? -1 : 1);
 
 const goes = (verdict: Verdict) => 'keeps' in verdict && !verdict.keeps;
 
@@ -104,11 +119,15 @@ const untaggedOf = (made: MadeImage): UntaggedFacts => ({
   image: imageOf(made),
 });
 
+interface Asked {
+  readonly made: MadeImage;
+  readonly on: readonly string[];
+  readonly tag: string;
+}
+
 function judged(
   rules: RetentionRules,
-  made: MadeImage,
-  on: readonly string[],
-  tag: string,
+  { made, on, tag }: Asked,
   asked: ReadonlySet<string> = new Set(),
 ): readonly [Verdict, ReadonlySet<string>] {
   const needs = new Set(asked);

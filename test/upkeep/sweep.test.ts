@@ -23,12 +23,18 @@ const DAY = 24 * 60 * 60 * 1000;
 
 /** A day goes by, and the repository is swept; tells what went. */
 async function sweepNextDay(fixture: Fixture, dryRun = false): Promise<readonly Finding[]> {
-  fixture.clock += DAY;
+  const findings = await sweepAt(fixture, fixture.clock + DAY, dryRun);
+  return findings.filter(({ action }) => action === 'delete');
+}
+
+/** All that a sweep at that moment says. */
+async function sweepAt(fixture: Fixture, clock: number, dryRun = false): Promise<readonly Finding[]> {
+  fixture.clock = clock;
   const findings: Finding[] = [];
   const until = fixture.clock + DAY;
   const options = { epochMs: DAY, quarantineMs: 0, until, dryRun, report: (f: Finding) => findings.push(f) };
   expect(await sweepRepository(fixture.registry, REPOSITORY, options)).toBe('done');
-  return findings.filter(({ action }) => action === 'delete');
+  return findings;
 }
 
 const linked = ({ registry }: Fixture, digest: Digest) =>
@@ -48,6 +54,29 @@ describe('a sweep', () => {
     fixture.clock += DAY + 1;
     await drainOutbox(fixture.registry);
     expect(await isStored(fixture.registry, objectKey)).toBe(false);
+  });
+
+  it('says from when on a blob may go, deletes it from then on, and says since when nobody has asked for it', async () => {
+    const fixture = await openFixture();
+    const { digest } = await pushBlob(fixture.registry);
+    const pushed = fixture.clock;
+    const [young] = await sweepAt(fixture, pushed);
+    const reason = young?.reason ?? '';
+    expect(young).toMatchObject({
+      action: 'keep',
+      digest,
+      reason: expect.stringMatching(/ it may go from .* on$/),
+    });
+    const from = Date.parse(/from (\S+ \S+) UTC on/.exec(reason)?.[1]?.concat('Z') ?? '');
+    expect(from).toBeGreaterThan(pushed + DAY);
+    await sweepAt(fixture, from - DAY);
+    expect(await sweepAt(fixture, from - 60_000)).toMatchObject([{ action: 'keep' }]);
+    const [old] = await sweepAt(fixture, from);
+    const since = new Date(from - DAY).toISOString().slice(0, 16).replace('T', ' ');
+    expect(old).toMatchObject({
+      action: 'delete',
+      reason: `no manifest uses it, and nobody has asked for it since ${since} UTC`,
+    });
   });
 
   it('leaves alone what manifests use, of an index too', async () => {

@@ -19,7 +19,7 @@ export type Names = Map<string, string>;
 const MAX_REDIRECTS = 5;
 
 export function fill(template: string, names: Names): string {
-  return template.replace(/\{(repo|other|upload|elsewhere|next)\}/g, (placeholder, name: string) => {
+  return template.replace(/\{(repo|other|upload|session|elsewhere|next)\}/g, (placeholder, name: string) => {
     const value = names.get(name);
     if (value === undefined) throw new Error(`no earlier answer gave ${placeholder}`);
     return value;
@@ -73,6 +73,8 @@ function remember(names: Names, response: Response): void {
     names.set('upload', upload);
     names.set('elsewhere', upload.replace(fill('/{repo}/', names), fill('/{other}/', names)));
   }
+  const session = response.headers.get('docker-upload-uuid');
+  if (session !== null) names.set('session', session);
   const next = /<([^>]*)>; *rel="?next"?/.exec(response.headers.get('link') ?? '');
   if (next?.[1] !== undefined) names.set('next', pathOf(next[1]));
 }

@@ -29,6 +29,8 @@ export interface Expectation {
   readonly headers?: Readonly<Record<string, HeaderExpectation>>;
   /** The exact body. */
   readonly body?: Content | '';
+  /** The exact body of a multipart answer, with BOUNDARY for its boundary. */
+  readonly parts?: Content;
   readonly json?: unknown;
   /** The code of every error in the body. */
   readonly code?: ErrorCode;
@@ -44,6 +46,7 @@ export interface Expectation {
  *
  *  `{repo}` `{other}`  two repository names of this row alone
  *  `{upload}`          the Location of the last 202, 204 or 416 answer, `?` and `&` put right behind it
+ *  `{session}`         the id of that upload
  *  `{elsewhere}`       the same upload under `{other}`'s path
  *  `{next}`            the URL of the last `Link` header with rel="next" */
 export interface Call {

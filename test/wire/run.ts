@@ -64,6 +64,11 @@ function checkBody(about: string, answer: Answer, expected: Expectation, names: 
     const same = Buffer.compare(answer.bytes, contentBytes(expected.body)) === 0;
     expect(same, `${about}: ${answer.bytes.length} bytes, not the ones expected`).toBe(true);
   }
+  if (expected.parts !== undefined) {
+    const [, boundary = ''] = /boundary=(.*)$/.exec(answer.hops.at(-1)?.get('content-type') ?? '') ?? [];
+    const body = Buffer.from(answer.bytes).toString().replaceAll(boundary, 'BOUNDARY');
+    expect(body, about).toBe(Buffer.from(expected.parts.bytes).toString());
+  }
   if (expected.json !== undefined) {
     expect(parse(about, answer), about).toEqual(JSON.parse(fill(JSON.stringify(expected.json), names)));
   }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { type EdgeEvent, edgeCode } from '../../../lib/edge-code.ts';
 import type { EdgeRequest, EdgeResponse } from './edge-event.ts';
 import { hidden, shown } from './edge-headers.ts';
 import { checkGenerated, checkRequest, checkResponse, invalid } from './edge-rules.ts';
@@ -21,23 +21,19 @@ export interface EdgeOptions {
   readonly kvs: () => Promise<string | undefined>;
   /** The ids of the distribution's origins; the first one is the default behaviour's. */
   readonly origins: readonly string[];
-  /** Where viewer-request.js and viewer-response.js are. @default edge/ */
-  readonly directory?: string;
+  /** @default what is deployed */
+  readonly code?: (event: EdgeEvent) => string;
   /** Milliseconds since 1970. @default the system's clock */
   readonly now?: () => number;
 }
 
-const EDGE = join(import.meta.dirname, '../../../edge');
-
-/** The two functions of the front door, run from the very files that are deployed; fails where CloudFront would not
- *  take a file. The restrictions of CloudFront's runtime hold here too. What is not kept: its limit on computing time,
- *  and its grammar, which test/edge/syntax.test.ts holds the files to. */
+/** The two functions of the front door, in the very bytes that are deployed; fails where CloudFront would not
+ *  take them. The restrictions of CloudFront's runtime hold here too. What is not kept: its limit on computing time,
+ *  and its grammar, which test/edge/syntax.test.ts holds them to. */
 export async function loadEdgeFunctions(options: EdgeOptions): Promise<EdgeFunctions> {
-  const { directory = EDGE } = options;
-  const [onRequest, onResponse] = await Promise.all([
-    EdgeScript.load(join(directory, 'viewer-request.js')),
-    EdgeScript.load(join(directory, 'viewer-response.js')),
-  ]);
+  const { code = edgeCode } = options;
+  const load = (event: EdgeEvent) => EdgeScript.load(event, code(event));
+  const [onRequest, onResponse] = [load('viewer-request'), load('viewer-response')];
   return {
     viewerRequest: (request, viewer) => viewerRequest(onRequest, options, request, viewer),
     viewerResponse: (request, response) => viewerResponse(onResponse, options, request, response),

@@ -91,6 +91,40 @@ const reads: Group = {
   ],
 };
 
+/** Lists of ranges, and the parts that each is answered with. */
+const lists: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
+  [
+    'bytes=0-1,4-5',
+    [
+      ['0-1', 'ab'],
+      ['4-5', 'ef'],
+    ],
+  ],
+  [
+    'bytes=20-,0-0, 2-3',
+    [
+      ['20-25', 'uvwxyz'],
+      ['0-0', 'a'],
+      ['2-3', 'cd'],
+    ],
+  ],
+  [
+    'bytes=0-3,2-5,-1',
+    [
+      ['0-5', 'abcdef'],
+      ['25-25', 'z'],
+    ],
+  ],
+];
+
+const partsOf = (parts: readonly (readonly [string, string])[]) =>
+  `${parts
+    .map(
+      ([where, bytes]) =>
+        `--BOUNDARY\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${where}/26\r\n\r\n${bytes}\r\n`,
+    )
+    .join('')}--BOUNDARY--\r\n`;
+
 /** Ranges as clients ask for them, the part of `alphabet` each one names and where it lies. */
 const satisfiable = [
   ['bytes=0-4', 'abcde', '0-4'],
@@ -101,8 +135,17 @@ const satisfiable = [
   ['bytes=20-99', 'uvwxyz', '20-25'],
 ] as const;
 
-const unsatisfiable = ['bytes=26-', 'bytes=500-600', 'bytes=500-0', 'bytes=10-9', 'bytes=-0'];
-const ignored = ['bytes=0-1,4-5', 'lines=0-4', 'bytes=a-b', 'bytes=-', 'bytes'];
+const tooMany = Array.from({ length: 1025 }, () => '0-0').join();
+const unsatisfiable = [
+  'bytes=26-',
+  'bytes=500-600',
+  'bytes=500-0',
+  'bytes=10-9',
+  'bytes=-0',
+  'bytes=26-,30-40',
+  `bytes=${tooMany}`,
+];
+const ignored = ['lines=0-4', 'bytes=0-1,x-4', 'bytes=a-b', 'bytes=-', 'bytes'];
 
 const ranges: Group = {
   about: 'end-2: reading a part of a blob',
@@ -122,8 +165,37 @@ const ranges: Group = {
         },
       ],
     })),
+    ...lists.map(([range, parts]) => ({
+      title: `end-2: Range ${range} answers 206 with ${parts.length} parts`,
+      steps: [
+        pushBlob(alphabet),
+        {
+          send: `GET ${url}`,
+          headers: { Range: range },
+          expect: {
+            status: 206,
+            headers: {
+              'Content-Type': /^multipart\/byteranges; boundary=[\w-]+$/,
+              'Content-Range': undefined,
+            },
+            parts: blob(partsOf(parts)),
+          },
+        },
+      ],
+    })),
+    ...['bytes=3-5,40-50', 'bytes=3-4,4-5'].map((range) => ({
+      title: `end-2: Range ${range}, of which one is left, answers 206 with that`,
+      steps: [
+        pushBlob(alphabet),
+        {
+          send: `GET ${url}`,
+          headers: { Range: range },
+          expect: { status: 206, headers: { 'Content-Range': 'bytes 3-5/26' }, body: blob('def') },
+        },
+      ],
+    })),
     ...unsatisfiable.map((range) => ({
-      title: `end-2: Range ${range} of 26 bytes is 416 and names the size`,
+      title: `end-2: Range ${range.slice(0, 40)} of 26 bytes is 416 and names the size`,
       steps: [
         pushBlob(alphabet),
         {

@@ -174,6 +174,99 @@ const chunks: Group = {
   ],
 };
 
+/** The Location that was given when the upload had so many bytes. */
+const at = (offset: number | string) => `/v2/{repo}/blobs/uploads/{session}?offset=${offset}`;
+
+const outOfOrder = (offset: number, range: string) => ({
+  status: 416,
+  code: 'BLOB_UPLOAD_INVALID' as const,
+  headers: { Location: at(offset), Range: range },
+});
+
+const repeated: Group = {
+  about: 'end-5, end-6: a Location says how far the upload was, so that nothing is added twice',
+  rows: [
+    {
+      title: 'end-5: each Location has the offset',
+      steps: [
+        { ...startUpload(), expect: { status: 202, headers: { Location: /\?offset=0$/ } } },
+        { ...patch('hello'), expect: { status: 202, headers: { Location: at(5) } } },
+        uploadIs('0-4'),
+        { ...patch(', world'), expect: { status: 202, headers: { Location: at(12) } } },
+      ],
+    },
+    ...[{}, { streamed: true } as const].map((sent) => ({
+      title: `end-5: a PATCH that is sent again to its Location is 416, and the upload can be finished (${sent.streamed ? 'of unknown length' : 'with a length'})`,
+      steps: [
+        startUpload(),
+        { ...patch('hello'), ...sent, send: `PATCH ${at(0)}` },
+        { ...patch('hello'), ...sent, send: `PATCH ${at(0)}`, expect: outOfOrder(5, '0-4') },
+        { ...patch(', world'), ...sent },
+        { ...patch(', world'), ...sent, send: `PATCH ${at(5)}`, expect: outOfOrder(12, '0-11') },
+        { send: `PUT {upload}?digest=${helloWorld.digest}`, expect: { status: 201 } },
+        blobIsReadable(helloWorld),
+      ],
+    })),
+    {
+      title: 'end-6: a PUT with the last chunk to the Location of an earlier one is 416, and adds nothing',
+      steps: [
+        startUpload(),
+        patch('hello'),
+        {
+          send: `PUT ${at(0)}&digest=${helloWorld.digest}`,
+          body: helloWorld,
+          expect: outOfOrder(5, '0-4'),
+        },
+        { send: `PUT {upload}?digest=${helloWorld.digest}`, body: ', world', expect: { status: 201 } },
+        blobIsReadable(helloWorld),
+      ],
+    },
+    {
+      title: 'end-6: a PUT without a body may go to any Location of the upload',
+      steps: [
+        startUpload(),
+        patch('hello'),
+        { send: `PUT ${at(0)}&digest=${hello.digest}`, expect: { status: 201 } },
+        { send: `PUT ${at(5)}&digest=${hello.digest}`, expect: { status: 201 } },
+        blobIsReadable(hello),
+      ],
+    },
+    {
+      title: 'end-5: whoever leaves the query of the Location out adds wherever the upload stands',
+      steps: [
+        startUpload(),
+        ...['hello', ', world'].map((body) => ({
+          ...patch(body),
+          send: 'PATCH /v2/{repo}/blobs/uploads/{session}',
+        })),
+        {
+          send: `PUT /v2/{repo}/blobs/uploads/{session}?digest=${helloWorld.digest}`,
+          expect: { status: 201 },
+        },
+        blobIsReadable(helloWorld),
+      ],
+    },
+    {
+      title: 'end-5: Content-Range says where a chunk begins, whatever its Location says',
+      steps: [
+        startUpload(),
+        { ...patch('hello', '0-4'), send: `PATCH ${at(7)}` },
+        { ...patch(', world', '5-11'), send: `PATCH ${at(0)}` },
+        { ...patch('!', '5-5'), expect: outOfOrder(12, '0-11') },
+        { send: `PUT {upload}?digest=${helloWorld.digest}`, expect: { status: 201 } },
+      ],
+    },
+    {
+      title: 'end-5: an offset that is no number is 416',
+      steps: [
+        startUpload(),
+        { ...patch('hello'), send: `PATCH ${at('x')}`, expect: outOfOrder(0, '0-0') },
+        patch('hello', '0-4'),
+      ],
+    },
+  ],
+};
+
 const status: Group = {
   about: 'end-13, end-14: asking about an upload and cancelling it',
   rows: [
@@ -233,4 +326,4 @@ const emptyBlob: Group = {
   ],
 };
 
-export const uploadGroups: readonly Group[] = [start, chunks, status, emptyBlob];
+export const uploadGroups: readonly Group[] = [start, chunks, repeated, status, emptyBlob];
