@@ -75,7 +75,7 @@ export interface RetentionHold {
   readonly inForce: boolean;
 }
 
-export interface RetentionWhere {
+interface RetentionWhere {
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   readonly annotations?: Readonly<Record<string, readonly string[]>>;
   readonly artifactTypes?: readonly string[];

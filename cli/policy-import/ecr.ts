@@ -41,7 +41,9 @@ export function importEcr(content: Json, { name, repositories }: Target): Import
     return first ? [`${rule.place} never deletes anything: ${first.place} comes first`] : [];
   });
   const acting = all.filter(({ rule, before }) => !before.some((each) => takesAllOf(each, rule)));
-  const tags = acting.flatMap(({ rule, before }) => (rule.status === 'untagged' ? [] : [tagRuleOf(rule, before)]));
+  const tags = acting.flatMap(({ rule, before }) =>
+    rule.status === 'untagged' ? [] : [tagRuleOf(rule, before)],
+  );
   const untagged = acting.flatMap(({ rule, before }) => {
     const isClaimed = before.some(({ status }) => status !== 'tagged');
     return rule.status === 'tagged' || isClaimed ? [] : [untaggedRuleOf(rule)];

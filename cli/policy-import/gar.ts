@@ -119,7 +119,9 @@ function tagRules(deletes: readonly Cleanup[], keeps: readonly Cleanup[]): TagRu
   const rules: TagRule[] = [];
   const taken: string[] = [];
   for (const { tags, days = 0 } of sorted) {
-    const match = (tags.length > 0 ? tags : ['*']).filter((each) => !taken.includes(each) && !taken.includes('*'));
+    const match = (tags.length > 0 ? tags : ['*']).filter(
+      (each) => !taken.includes(each) && !taken.includes('*'),
+    );
     if (match.length === 0) continue;
     const about = { match, ...(taken.length > 0 && { except: [...taken] }), by: 'image' as const };
     rules.push(...keeping(about, days, keeps));
@@ -129,7 +131,11 @@ function tagRules(deletes: readonly Cleanup[], keeps: readonly Cleanup[]): TagRu
 }
 
 /** A rule for what a delete policy is about, and one for each tag that something keeps while it is new. */
-function keeping(about: Pick<TagRule, 'match' | 'except' | 'by'>, days: number, keeps: readonly Cleanup[]): TagRule[] {
+function keeping(
+  about: Pick<TagRule, 'match' | 'except' | 'by'>,
+  days: number,
+  keeps: readonly Cleanup[],
+): TagRule[] {
   const aged = keeps.filter(({ tagged, days: newer }) => tagged && newer !== undefined);
   const everywhere = aged.filter(({ tags }) => tags.length === 0).map(({ days: newer = 0 }) => newer);
   const newer = Math.max(days, ...everywhere);

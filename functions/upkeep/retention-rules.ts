@@ -297,7 +297,9 @@ function summed(verdicts: readonly (Verdict | undefined)[]): Verdict | undefined
   const gone = decided.filter((verdict) => !verdict.keeps);
   const needing = given.find((verdict) => 'needs' in verdict);
   if (needing || !gone[0]) return needing;
-  const reasons = new Map(gone.map(({ policy, reason }) => [policy, reason]).toReversed() as [string, string][]);
+  const reasons = new Map(
+    gone.map(({ policy, reason }) => [policy, reason]).toReversed() as [string, string][],
+  );
   const reason = [...reasons.values()].toReversed().join('; ');
   return { ...gone[0], reason, ...(gone.some(({ byImage }) => byImage) && { byImage: true }) };
 }

@@ -46,8 +46,8 @@ class World {
   left() {
     const there = this.#images.filter(({ isGone }) => !isGone);
     return {
-      tags: there.flatMap(({ tags }) => tags).sort(),
-      images: there.map(({ made }) => made.name).sort(),
+      tags: there.flatMap(({ tags }) => tags).toSorted(byText),
+      images: there.map(({ made }) => made.name).toSorted(byText),
     };
   }
 
@@ -57,13 +57,16 @@ class World {
       if (tags.length === 0) rules.observeUntagged(untaggedOf(made));
       for (const tag of tags) rules.observe(tagOf(made, tags, tag, ['pulls', 'image', 'siblings']));
     }
-    for (const image of live) for (const tag of [...image.tags]) this.#judge(rules, image, tag);
     for (const image of live) {
-      const { made, tags, retired } = image;
-      const isUntagged = tags.length === 0 && (made.tags.length === 0 || retired);
-      const facts = { ...untaggedOf(made), ...(retired && { retiredAt: NOW }) };
-      if (isUntagged) image.isGone = goes(judgedUntagged(rules, facts));
+      for (const tag of [...image.tags]) this.#judge(rules, image, tag);
+      image.isGone = this.#isGone(rules, image);
     }
+  }
+
+  /** What has lost its last tag now is untagged since now, and stays. */
+  #isGone(rules: RetentionRules, { made, tags, retired }: Live): boolean {
+    if (tags.length > 0 || (made.tags.length > 0 && !retired)) return false;
+    return goes(judgedUntagged(rules, { ...untaggedOf(made), ...(retired && { retiredAt: NOW }) }));
   }
 
   #judge(rules: RetentionRules, image: Live, tag: string): void {
@@ -84,6 +87,8 @@ interface Live {
   isGone: boolean;
   retired: boolean;
 }
+
+const byText = (a: string, b: string) => (a < b ? -1 : 1);
 
 const goes = (verdict: Verdict) => 'keeps' in verdict && !verdict.keeps;
 
