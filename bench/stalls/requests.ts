@@ -298,7 +298,11 @@ export const ASKS: readonly Ask[] = [
   { operation: 'preview.get', what: 'one that is over', line: `GET ${API}/previews/none` },
   { operation: 'policy.confirm', what: 'one that is none', line: `POST ${API}/policies/none/confirm` },
   { operation: 'policy.waiting', what: 'what waits', line: `GET ${API}/waiting` },
-  { operation: 'repository.quota', what: 'counted afresh', line: `GET ${repository(BIG)}/-/quota?fresh=true` },
+  {
+    operation: 'repository.quota',
+    what: 'counted afresh',
+    line: `GET ${repository(BIG)}/-/quota?fresh=true`,
+  },
   { operation: 'quota.list', what: 'quotas', line: `GET ${API}/quotas` },
   { operation: 'trash.list', what: 'the trash', line: `GET ${repository(RETAINED)}/-/trash?${list(100)}` },
   {

@@ -126,6 +126,7 @@ export const endpoints = {
   'retention.plan': endpoint({
     summary: 'What the policies would keep and delete of a repository at this moment; nothing is deleted',
     query: z.strictObject({
+      n: z.string().optional().describe('Means nothing: a page is as long as it is.'),
       last: z
         .string()
         .regex(/^[0-9a-f-]{36}:\d{1,6}$/)
