@@ -19,7 +19,8 @@ export function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string 
   const text = `needs at least one of ${keys.join(', ')}`;
   return z
     .strictObject(shape)
-    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text);
+    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text)
+    .meta({ anyOf: keys.map((key) => ({ required: [key] })) });
 }
 
 function patternOf(characters: RegExp, problem: (pattern: string) => string | undefined) {
