@@ -27,6 +27,8 @@ const MINUTE = 60_000;
 export interface Plant {
   readonly write?: (operations: readonly Operation[]) => readonly Operation[];
   readonly read?: (table: Table) => Partial<Table>;
+  /** Changes the code until what it answers is called. */
+  readonly patch?: () => () => void;
 }
 
 /** Where the code and the page differ. */
