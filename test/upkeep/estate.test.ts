@@ -107,7 +107,9 @@ class Client {
   }
 
   async #some(name: RepositoryName): Promise<Tag | undefined> {
-    const { entries } = await listTags(this.#fixture.registry, name, { limit: 1000 }).catch(() => ({ entries: [] }));
+    const { entries } = await listTags(this.#fixture.registry, name, { limit: 1000 }).catch(() => ({
+      entries: [],
+    }));
     return entries[this.#roll(entries.length)] as Tag | undefined;
   }
 
@@ -117,12 +119,14 @@ class Client {
     if (!tag) return;
     await recordPull(registry, name, { kind: 'tag', tag });
     const found = await findManifest(registry, name, { kind: 'tag', tag });
-    if (found && this.#roll(2) === 0) await recordPull(registry, name, { kind: 'digest', digest: found.digest });
+    if (found && this.#roll(2) === 0)
+      await recordPull(registry, name, { kind: 'digest', digest: found.digest });
   }
 
   async #move(name: RepositoryName): Promise<void> {
     const tag = await this.#some(name);
-    if (tag && !tag.startsWith('sha256-')) await this.#put(name, imageOf(await pushBlob(this.#fixture.registry, name)), tag);
+    if (tag && !tag.startsWith('sha256-'))
+      await this.#put(name, imageOf(await pushBlob(this.#fixture.registry, name)), tag);
   }
 
   async #delete(name: RepositoryName): Promise<void> {
@@ -159,7 +163,12 @@ async function run(fixture: Fixture): Promise<string[]> {
     };
     const record = (repository: RepositoryName, finding: Finding) =>
       recordDeletion(fixture.registry, repository, finding);
-    await sweepRepository(fixture.registry, name, { ...LEASE, until: Number.POSITIVE_INFINITY, report, record });
+    await sweepRepository(fixture.registry, name, {
+      ...LEASE,
+      until: Number.POSITIVE_INFINITY,
+      report,
+      record,
+    });
   }
   return found.sort();
 }
@@ -182,7 +191,9 @@ async function readAll({ registry }: Fixture): Promise<void> {
     const { entries } = await listTags(registry, name, { limit: 1000 }).catch(() => ({ entries: [] }));
     for (const tag of entries) {
       const found = await findManifest(registry, name, { kind: 'tag', tag: tag as Tag });
-      const { config, manifests = [] } = JSON.parse(new TextDecoder().decode(found?.content as Uint8Array)) as {
+      const { config, manifests = [] } = JSON.parse(
+        new TextDecoder().decode(found?.content as Uint8Array),
+      ) as {
         config?: { digest: Digest };
         manifests?: { digest: Digest }[];
       };
@@ -197,13 +208,17 @@ async function readAll({ registry }: Fixture): Promise<void> {
   }
 }
 
-it(`of ${DAYS} days and six clients: preview, run and trail agree each day`, { timeout: 600_000 }, async () => {
+it(`of ${DAYS} days and six clients: preview, run and trail agree each day`, {
+  timeout: 600_000,
+}, async () => {
   const fixture = await openFixture();
   for (const policy of POLICIES) {
     await putPolicy(fixture.registry, policy);
     await confirmPolicy(fixture.registry, policy.name, policy);
   }
-  const clients = ['a', 'b', 'c', 'd', 'e', 'f'].map((name, index) => new Client(fixture, name, 7919 * (index + 1)));
+  const clients = ['a', 'b', 'c', 'd', 'e', 'f'].map(
+    (name, index) => new Client(fixture, name, 7919 * (index + 1)),
+  );
   let deleted = 0;
   for (let day = 0; day < DAYS; day += 1) {
     for (let hour = 0; hour < 6; hour += 1) {

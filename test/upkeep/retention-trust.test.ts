@@ -10,9 +10,9 @@ import { findTag, listTags } from '../../functions/registry/tags.ts';
 import { listTrash } from '../../functions/registry/trash.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { beginPreview, previewRequest, readPreview } from '../../functions/upkeep/preview.ts';
-import { upkeepText } from '../../functions/upkeep/upkeep-text.ts';
 import type { UpkeepLine } from '../../functions/upkeep/stage.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
+import { upkeepText } from '../../functions/upkeep/upkeep-text.ts';
 import {
   type Fixture,
   imageOf,
