@@ -102,20 +102,24 @@ export async function usersOf(registry: Registry, name: RepositoryName, target: 
   return { manifests: [], pushes };
 }
 
+/** What is asked of a manifest that is to go. */
+interface Beside {
+  readonly name: RepositoryName;
+  readonly target: Digest;
+  /** What goes with it. */
+  readonly goes: (user: Digest) => boolean;
+  /** Pushes that were touched up to this epoch are as good as ended. @default none is */
+  readonly ended?: number | undefined;
+}
+
 /** Whether anything uses `target`, once it is marked, besides what goes with it: another manifest, or a push under way. */
-export async function isUsedBeside(
-  registry: Registry,
-  {
-    name,
-    target,
-    goes,
-  }: { readonly name: RepositoryName; readonly target: Digest; readonly goes: (user: Digest) => boolean },
-): Promise<boolean> {
+export async function isUsedBeside(registry: Registry, { name, target, goes, ended = -1 }: Beside): Promise<boolean> {
   for await (const users of pagesOfUsers(registry, name, target)) {
-    const underWay = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
+    const pushes = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
     const others = users.filter((digest) => !goes(digest)).map((digest) => manifestKey(name, digest));
     const found = others.length > 0 ? await registry.table.getMany(others) : [];
-    if ([...underWay, ...found].some((each) => each !== undefined)) return true;
+    const isUnderWay = pushes.some((push) => push && (push['touched'] as number) > ended);
+    if (isUnderWay || found.some((each) => each !== undefined)) return true;
   }
   return false;
 }

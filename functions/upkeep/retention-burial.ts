@@ -29,8 +29,6 @@ import type { Sweep } from './stage.ts';
 export interface Going {
   readonly digest: Digest;
   readonly finding: Finding;
-  /** Tags that are on it and go before it, in a dry run. */
-  readonly tags?: ReadonlySet<Tag>;
 }
 
 /** A member that nothing holds, once it is marked. */
@@ -57,43 +55,34 @@ export class Burial {
     [this.#run, this.#sweep] = [run, run.sweep];
   }
 
-  /** Tells of what went. What stayed is looked at again by the next run. */
-  async bury(going: Going): Promise<void> {
-    const waiting: Going[] = [going];
-    for (let next = waiting.pop(); next; next = waiting.pop()) {
-      const gathering = new Gathering(this.#run);
-      const group = await gathering.gather(next.digest);
-      const left = group ? await this.#take(next, group, gathering) : [];
-      const reason = `what it belongs to goes: ${next.digest}`;
-      waiting.push(...left.map((digest) => ({ digest, finding: { ...next.finding, digest, reason } })));
-    }
+  /** Tells of what went, and answers what belonged to it and did not go along: because it was too much, or something else held it
+   *  then. Where the manifest itself stayed, the next run looks at it again. */
+  async bury(going: Going): Promise<readonly Going[]> {
+    const gathering = new Gathering(this.#run, (digest) => this.#gone.has(digest));
+    const group = await gathering.gather(going.digest);
+    const left = group ? await this.#take(going, group, gathering) : [];
+    const reason = `what it belongs to goes: ${going.digest}`;
+    return left.map((digest) => ({ digest, finding: { ...going.finding, digest, reason } }));
   }
 
-  /** Answers what is left of the group because it was too much for one transaction. */
   async #take(going: Going, group: Group, gathering: Gathering): Promise<readonly Digest[]> {
     const marks = await this.#mark(group.members);
     if (!marks) return [];
-    const left = [...group.more];
-    for (let { members } = group; ; ) {
-      const loose = await this.#loose(going, members, gathering);
+    for (let loose = await this.#loose(group.members, gathering); loose.length > 0; ) {
       const removal = await this.#removal(going, loose, { companions: group.companions, marks });
       if (!removal) return [];
       const findings = [...findingsOf(going, loose, group.companions)];
-      const { name, record } = this.#sweep;
+      const { name, record, report } = this.#sweep;
       const records = findings.flatMap((finding) => record?.(name, finding) ?? []);
       const operations = [...removal, ...records];
       if (operations.length <= MAX_OPERATIONS) {
-        const isGone = await this.#remove(operations, loose);
-        if (isGone) this.#tell(findings);
-        return isGone ? left : [];
+        if (!(await this.#remove(operations, loose))) return [];
+        for (const finding of findings) report?.(finding);
+        return leftOf(group, loose);
       }
-      members = loose.slice(0, Math.ceil(loose.length / 2));
-      left.push(...loose.slice(members.length).map(({ digest }) => digest));
+      loose = loose.slice(0, Math.ceil(loose.length / 2));
     }
-  }
-
-  #tell(findings: Iterable<Finding>): void {
-    for (const finding of findings) this.#sweep.report?.(finding);
+    return [];
   }
 
   async #remove(operations: readonly Operation[], loose: readonly Loose[]): Promise<boolean> {
@@ -119,36 +108,48 @@ export class Burial {
     return isMarked ? marks : undefined;
   }
 
-  /** Those that nothing holds but others of them, which nothing holds either. */
-  async #loose(going: Going, among: readonly Member[], gathering: Gathering): Promise<readonly Loose[]> {
-    for (let members = among; ; ) {
-      const digests = new Set(members.map(({ digest }) => digest));
-      const goes = (digest: Digest) => digests.has(digest) || this.#gone.has(digest);
-      const looked = await Promise.all(
-        members.map((member) => this.#look(going, member, { goes, gathering })),
-      );
-      const loose = looked.flatMap((each) => each ?? []);
-      // What stays keeps what belongs to it.
-      if (loose.length === members.length || loose.length === 0) return loose;
-      members = loose;
+  /** Those that nothing holds but those before them, the first of all nothing. */
+  async #loose(members: readonly Member[], gathering: Gathering): Promise<readonly Loose[]> {
+    const loose: Loose[] = [];
+    const going = new Set<Digest>();
+    const goes = (digest: Digest) => going.has(digest) || this.#gone.has(digest);
+    for (let open = members.slice(0, 1); open.length > 0; ) {
+      const looked = await Promise.all(open.map((member) => this.#look(member, { goes, gathering })));
+      const found = looked.flatMap((each) => each ?? []);
+      if (found.length === 0) break;
+      loose.push(...found);
+      for (const { digest } of found) going.add(digest);
+      open = members.filter(({ digest }) => !going.has(digest));
     }
+    return loose;
   }
 
   /** `undefined` where it stays. */
-  async #look(going: Going, member: Member, { goes, gathering }: Others): Promise<Loose | undefined> {
-    const { registry, name } = this.#sweep;
+  async #look(member: Member, { goes, gathering }: Others): Promise<Loose | undefined> {
+    const { registry, name, dryRun, horizon } = this.#sweep;
     const { digest, manifest } = member;
-    if (await isUsedBeside(registry, { name, target: digest, goes })) return undefined;
+    // A run has ended old pushes before it began.
+    const ended = dryRun ? horizon : undefined;
+    if (await isUsedBeside(registry, { name, target: digest, goes, ended })) return undefined;
     const { on, entries } = await this.#tagsOf(digest);
-    for (const { tag, found } of on) {
+    const holding = on.filter(({ tag, found }) => {
       const owner = ownerByName(tag, digest);
-      const isCompanion = owner !== undefined && goes(owner) && !gathering.stands(tag, found);
-      if (!isCompanion && !going.tags?.has(tag)) return undefined;
-    }
+      return owner === undefined || !goes(owner) || gathering.stands(tag, found);
+    });
+    if (holding.length > 0 && !(await this.#wouldGo(holding))) return undefined;
     const subject = manifest['subject'] as Digest | undefined;
     const absentee = subject !== undefined && !goes(subject) ? manifestKey(name, subject) : undefined;
     if (absentee && (await registry.table.get(absentee))) return undefined;
     return { ...member, entries, absentee };
+  }
+
+  /** Tags that go have gone before, but in a dry run. */
+  async #wouldGo(tags: readonly Omit<Companion, 'owner'>[]): Promise<boolean> {
+    const { dryRun, name } = this.#sweep;
+    if (!dryRun) return false;
+    const items = tags.map(({ tag, found }) => ({ key: tagKey(name, tag), attributes: found }));
+    const decisions = await this.#run.judge.judge(items);
+    return decisions.every(({ finding }) => finding.action === 'delete');
   }
 
   async #tagsOf(digest: Digest) {
@@ -168,9 +169,9 @@ export class Burial {
     return { on, entries };
   }
 
-  /** `undefined` where the one that goes by itself stays, or somebody has come between. */
+  /** `undefined` where somebody has come between. */
   async #removal(
-    { digest: root, finding }: Going,
+    { finding }: Going,
     loose: readonly Loose[],
     {
       companions,
@@ -178,9 +179,8 @@ export class Burial {
     }: { readonly companions: readonly Companion[]; readonly marks: ReadonlyMap<Digest, Condition> },
   ): Promise<Operation[] | undefined> {
     const { name } = this.#sweep;
-    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy ?? '') };
+    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy) };
     const going = new Set(loose.map(({ digest }) => digest));
-    if (!going.has(root)) return undefined;
     const operations: Operation[] = [];
     const absentees = new Map<string, Key>();
     for (const { digest, manifest, grave, owner, entries, absentee } of loose) {
@@ -223,6 +223,11 @@ interface Others {
   /** What goes with it, or is gone in a dry run. */
   readonly goes: (digest: Digest) => boolean;
   readonly gathering: Gathering;
+}
+
+function leftOf({ members, more }: Group, gone: readonly Member[]): readonly Digest[] {
+  const isGone = new Set(gone.map(({ digest }) => digest));
+  return [...members.map(({ digest }) => digest).filter((digest) => !isGone.has(digest)), ...more];
 }
 
 function* findingsOf(

@@ -1,3 +1,4 @@
+import { PULL_RECORD_SECONDS } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isBytesLost } from '../oci/errors.ts';
 import { isIndexType } from '../oci/media-types.ts';
@@ -74,7 +75,11 @@ async function pulledWith(registry: Registry, name: RepositoryName, subject: Sub
   const tags = found['taggedAt'] === undefined ? [] : await tagsOn(registry, name, digest);
   return [
     ...digests.map((each) => ({ key: pullKey(name, each), since: 0 })),
-    ...tags.map(({ tag, found }) => ({ key: pullKey(name, tag), since: tagTimesOf(found).taggedAt })),
+    // What is written down may be a day older than the last pull.
+    ...tags.map(({ tag, found }) => ({
+      key: pullKey(name, tag),
+      since: tag === subject.tag ? 0 : tagTimesOf(found).taggedAt - PULL_RECORD_SECONDS * 1000,
+    })),
   ];
 }
 

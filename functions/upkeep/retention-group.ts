@@ -42,12 +42,14 @@ const MOST = 24;
 export class Gathering {
   readonly #run: RetentionRun;
   readonly #sweep: Sweep;
+  readonly #isGone: (digest: Digest) => boolean;
   readonly #members = new Map<Digest, Member>();
   readonly #companions: Companion[] = [];
   readonly #more = new Set<Digest>();
 
-  constructor(run: RetentionRun) {
-    [this.#run, this.#sweep] = [run, run.sweep];
+  /** `isGone` in a dry run, where it is there still. */
+  constructor(run: RetentionRun, isGone: (digest: Digest) => boolean) {
+    [this.#run, this.#sweep, this.#isGone] = [run, run.sweep, isGone];
   }
 
   /** `undefined` where the manifest is not there any more, or is to stay. */
@@ -66,16 +68,16 @@ export class Gathering {
   async #add(
     found: readonly { readonly digest: Digest; readonly owner: Digest | undefined }[],
   ): Promise<void> {
-    const { registry, name, horizon } = this.#sweep;
+    const { registry, name } = this.#sweep;
     // Who has held one since has touched it.
-    const fresh = found.filter(({ digest }) => !this.#members.has(digest) && !this.#run.holds.isHeld(digest));
+    const fresh = found.filter(({ digest }) => !this.#members.has(digest) && !this.#isGone(digest));
     const keysOf = ({ digest }: { readonly digest: Digest }) =>
       [manifestKey(name, digest), graveKey(name, digest)] as const;
     const get = await getEach(registry, fresh.flatMap(keysOf));
     for (const each of fresh) {
       const [manifest, grave] = keysOf(each).map(get);
-      if (!manifest || (manifest['touched'] as number) > horizon) continue;
       const { digest, owner } = each;
+      if (!manifest || this.#run.whyStands(digest, manifest) !== undefined) continue;
       if (this.#members.size >= MOST) this.#more.add(digest);
       else this.#members.set(digest, { digest, manifest, grave, ...(owner && { owner }) });
     }

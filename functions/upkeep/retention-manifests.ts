@@ -12,12 +12,11 @@ import {
 import type { Item } from '../storage/table.ts';
 import { DigestSet } from './digest-set.ts';
 import { Burial, type Going } from './retention-burial.ts';
-import { RESTORE_HELD_DAYS } from './retention-rules.ts';
 import type { RetentionRun } from './retention-run.ts';
 import { type Candidate, Untagged } from './retention-untagged.ts';
 import { Side } from './side.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver, mayGoFrom } from './stage.ts';
+import { isOver } from './stage.ts';
 
 /** Manifests of up to 16 KiB each. */
 const MANIFESTS_AT_ONCE = 100;
@@ -27,8 +26,6 @@ const BURIALS_AT_ONCE = 8;
 
 /** Of those that used a manifest and are gone; more edges than that are of very many pushes that never ended. */
 const FORMER_OWNERS = 100;
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** What is read beside the manifests. */
 interface Sides {
@@ -98,15 +95,26 @@ export class ManifestPass {
     for (let start = 0; start < going.length; start += BURIALS_AT_ONCE) {
       if (start > 0 && isOver(this.#run.sweep)) return going[start]?.digest;
       const batch = this.#run.allowance.take(going.slice(start, start + BURIALS_AT_ONCE));
-      await Promise.all(batch.map((each) => this.#burial.bury(each)));
+      const left = await Promise.all(batch.map((each) => this.#burial.bury(each)));
+      await this.#buryLeft(left.flat());
     }
     return undefined;
+  }
+
+  /** One by one: what several of them held, nothing holds once the last of these is gone. */
+  async #buryLeft(left: readonly Going[]): Promise<void> {
+    const waiting = new Map(left.map((going) => [going.digest, going]));
+    for (const [digest, going] of waiting) {
+      const more = await this.#burial.bury(going);
+      waiting.delete(digest);
+      for (const each of more) waiting.set(each.digest, each);
+    }
   }
 
   /** `undefined` where it stays, or goes with what it belongs to; nothing is looked up for it. */
   async #sift(item: Item, { edges, index }: Sides): Promise<Candidate | undefined> {
     const digest = digestOf(item);
-    const { subject, touched, pushedAt, pushedLastAt, restoredAt, left } = item.attributes;
+    const { subject, pushedAt, pushedLastAt, restoredAt, left } = item.attributes;
     const owners: Digest[] = [];
     const former: Digest[] = [];
     const see = (owner: Digest) => {
@@ -124,10 +132,7 @@ export class ManifestPass {
     });
     if (subject !== undefined && subject !== digest) see(subject as Digest);
     const [owner] = owners;
-    const stands = this.#stands(digest, {
-      touched: touched as number,
-      restoredAt: restoredAt as number | undefined,
-    });
+    const stands = this.#run.whyStands(digest, item.attributes);
     const why = stands ?? (owner && `it stays and goes with ${owner}`);
     if (why !== undefined) {
       if (!this.#observes) this.#run.tellKept({ digest, found: item.attributes }, why, owner);
@@ -136,20 +141,6 @@ export class ManifestPass {
     const since = Math.max(...times.map((time) => (time as number | undefined) ?? 0));
     const retiredAt = retired.length > 0 && { retiredAt: Math.max(...retired) };
     return { digest, found: item.attributes, tags, former, since, ...retiredAt };
-  }
-
-  /** Why no rule is asked. */
-  #stands(
-    digest: Digest,
-    { touched, restoredAt }: { readonly touched: number; readonly restoredAt: number | undefined },
-  ): string | undefined {
-    const { sweep, holds } = this.#run;
-    if (touched > sweep.horizon)
-      return `somebody may be about to use it: it may go from ${mayGoFrom(sweep, touched)} on`;
-    if (holds.isHeld(digest)) return 'it is held';
-    const isRestored =
-      restoredAt !== undefined && sweep.registry.now() - restoredAt < RESTORE_HELD_DAYS * DAY_MS;
-    return isRestored ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 }
 

@@ -2,11 +2,13 @@ import type { Digest } from '../oci/digest.ts';
 import type { Attributes } from '../storage/table.ts';
 import { imageFacts } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
-import type { RetentionRules } from './retention-rules.ts';
+import { RESTORE_HELD_DAYS, type RetentionRules } from './retention-rules.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Need, Verdict } from './rule-facts.ts';
 import type { Allowance } from './run-limits.ts';
-import type { Sweep } from './stage.ts';
+import { mayGoFrom, type Sweep } from './stage.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A manifest without a tag, or one whose tag has lost what it belongs to. */
 interface UntaggedManifest {
@@ -40,6 +42,15 @@ export class RetentionRun {
     const image = await imageFacts(this.sweep, manifest);
     const known = this.rules.judgeUntagged({ ...manifest, image });
     return 'needs' in known ? { keeps: true, reason: `nobody knows its ${known.needs}` } : known;
+  }
+
+  /** Why a manifest stays, and no rule is asked. */
+  whyStands(digest: Digest, { touched, restoredAt }: Attributes): string | undefined {
+    const { horizon, registry } = this.sweep;
+    if ((touched as number) > horizon) return `somebody may be about to use it: it may go from ${mayGoFrom(this.sweep, touched as number)} on`;
+    if (this.holds.isHeld(digest)) return 'it is held';
+    const heldUntil = ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
+    return registry.now() < heldUntil ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 
   /** Tells why a manifest stays, where that is asked for. */

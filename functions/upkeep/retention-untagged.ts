@@ -24,8 +24,6 @@ export interface Candidate {
   readonly retiredAt?: number;
   /** Of these, when it was pulled. */
   readonly pulledAt?: number;
-  /** Tags that are on it and go before it, in a dry run. */
-  readonly going?: ReadonlySet<Tag>;
 }
 
 type Find = Awaited<ReturnType<typeof getEach>>;
@@ -71,7 +69,7 @@ export class Untagged {
       const verdict = this.#run.rules.judgeUntagged(candidate);
       if ('needs' in verdict || !verdict.keeps) return true;
       // That it has a tag says more, where everything is told.
-      if (this.#run.sweep.tellsKept && candidate.tags.length > 0 && !candidate.going) return true;
+      if (this.#run.sweep.tellsKept && candidate.tags.length > 0) return true;
       this.#run.tellKept(candidate, verdict.reason);
       return false;
     });
@@ -96,10 +94,10 @@ export class Untagged {
       if (attributes?.['digest'] === candidate.digest) on.push({ key, attributes });
       else since = Math.max(since, await this.#leftAt(candidate, tag, attributes));
     }
-    if (on.length === 0) return { ...candidate, since };
+    if (on.length === 0) return { ...candidate, tags: [], since };
     if (isOnlySeen) return undefined;
     const { why, ...losing } = await this.#staying(candidate.digest, on);
-    if (why === undefined) return { ...candidate, ...losing, since: Math.max(since, losing.left) };
+    if (why === undefined) return { ...candidate, ...losing, tags: [], since: Math.max(since, losing.left) };
     this.#run.tellKept(candidate, why);
     return undefined;
   }
@@ -108,7 +106,7 @@ export class Untagged {
   async #staying(digest: Digest, on: readonly Item[]) {
     const tags = on.map(({ key }) => key.sort.slice('T#'.length) as Tag);
     const owner = tags.map((tag) => ownerByName(tag, digest)).find((each) => each && this.#isThere(each));
-    const none = { left: 0, going: new Set<Tag>() };
+    const none = { left: 0 };
     if (owner) return { ...none, why: `what it belongs to stays: ${owner}` };
     if (!this.#run.sweep.dryRun) return { ...none, why: `tag ${tags[0]} is on it` };
     const decisions = await this.#run.judge.judge(on);
@@ -117,7 +115,7 @@ export class Untagged {
     const now = this.#run.sweep.registry.now();
     const left = Math.max(...decisions.map(({ left = now }) => left));
     const retires = decisions.some((each) => each.retires) && { retiredAt: left };
-    return { why: undefined, left, going: new Set(tags), ...retires };
+    return { why: undefined, left, ...retires };
   }
 
   /** Since when a tag is not on it any more, as its history says, looked up once: it is noted, as every move does it now. */
@@ -155,7 +153,7 @@ export class Untagged {
   }
 
   #goingOf(
-    { digest, found, since, pulledAt, going }: Candidate,
+    { digest, found, since, pulledAt }: Candidate,
     { keeps: _, ...why }: Awaited<ReturnType<RetentionRun['judgeUntagged']>> & { readonly keeps: false },
   ): Going {
     const finding: Finding = {
@@ -164,6 +162,6 @@ export class Untagged {
       ageMs: this.#run.sweep.registry.now() - since,
       ...(pulledAt !== undefined && { lastPulledAt: pulledAt }),
     };
-    return { digest, finding, ...(going && { tags: going }) };
+    return { digest, finding };
   }
 }
