@@ -6,6 +6,7 @@ import { lastPartOf, manifestsOf, tagIn, tagsOf } from '../../functions/registry
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
+import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { recordPull } from '../../functions/registry/pulls.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import { restore } from '../../functions/registry/restore.ts';
@@ -89,7 +90,10 @@ class Lived {
   }
 
   async live(): Promise<Difference | undefined> {
-    for (const policy of this.#life.policies) await putPolicy(this.#registry, policy);
+    for (const policy of this.#life.policies) {
+      await putPolicy(this.#registry, policy);
+      await confirmPolicy(this.#registry, policy.name, policy);
+    }
     for (const [at, step] of this.#life.steps.entries()) {
       this.#now += MINUTE;
       const difference = step.do === 'run' ? await this.#run(at, step.days) : await this.#act(step);
