@@ -25,7 +25,9 @@ const Sweep = named(
       .describe('Whether time ran out: send the request again, and it goes on. A dry run ends there.'),
     findings: z.array(FindingOut).describe(`The first ${MAX_FINDINGS}.`),
     deleted: z.record(z.string(), z.int()).describe('How many of each kind went, or would go.'),
-    notes: z.array(z.string()).describe('For people: what a policy waits for, and where a quota is nearly full.'),
+    notes: z
+      .array(z.string())
+      .describe('For people: what a policy waits for, and where a quota is nearly full.'),
     bytes: z.int().describe('Bytes of the blobs among them, which other repositories may still hold.'),
   }),
 );
@@ -55,7 +57,13 @@ export const endpoints = {
         },
         tell: (line) => line.is !== 'deleted' && notes.push(upkeepText(line)),
       });
-      return { remaining: outcome === 'remaining', findings: findings.map(findingOut), deleted, notes, bytes };
+      return {
+        remaining: outcome === 'remaining',
+        findings: findings.map(findingOut),
+        deleted,
+        notes,
+        bytes,
+      };
     },
   }),
 } satisfies Record<string, Endpoint>;

@@ -70,7 +70,9 @@ export class Leftovers {
 }
 
 function findingOf(
-  what: { readonly kind: 'tag'; readonly tag: Tag; readonly found: Attributes } | { readonly kind: 'manifest' },
+  what:
+    | { readonly kind: 'tag'; readonly tag: Tag; readonly found: Attributes }
+    | { readonly kind: 'manifest' },
   digest: Digest,
   owner: Digest,
 ): Finding {
