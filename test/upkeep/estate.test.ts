@@ -56,6 +56,8 @@ function dice(seed: number): (below: number) => number {
 const keyOf = (repository: string, { kind, tag, digest }: { kind: string; tag?: string; digest: string }) =>
   `${repository} ${kind} ${tag ?? ''} ${digest}`;
 
+const sorted = (texts: readonly string[]) => texts.toSorted((a, b) => (a < b ? -1 : 1));
+
 class Client {
   readonly #fixture: Fixture;
   readonly #roll: (below: number) => number;
@@ -151,7 +153,7 @@ async function previewed(fixture: Fixture): Promise<string[]> {
     found.push(...(answer?.findings ?? []).map((finding) => keyOf(finding.repository, finding)));
     page = answer?.next;
   }
-  return found.sort();
+  return sorted(found);
 }
 
 async function run(fixture: Fixture): Promise<string[]> {
@@ -170,7 +172,7 @@ async function run(fixture: Fixture): Promise<string[]> {
       record,
     });
   }
-  return found.sort();
+  return sorted(found);
 }
 
 /** What the trail has since a moment. */
@@ -180,7 +182,7 @@ async function audited({ registry, clock }: Fixture, since: number): Promise<str
     const page = await listAudit(registry, { since, until: clock + 1, limit: 500, after });
     for (const { repository, deletion } of page.records)
       if (repository && deletion) found.push(keyOf(repository, deletion));
-    if (page.next === undefined) return found.sort();
+    if (page.next === undefined) return sorted(found);
     after = page.next;
   }
 }
