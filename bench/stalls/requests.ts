@@ -33,6 +33,7 @@ const API = '/api/v1';
 const repository = (name: string) => `${API}/repositories/${name}`;
 const json = 'application/json';
 const list = (n: number) => `n=${n}`;
+const ABSENT = digestFor('none');
 
 const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digestFor('none'), size: 2 };
 const image = (more: object) =>
@@ -295,6 +296,15 @@ export const ASKS: readonly Ask[] = [
     type: json,
     body: JSON.stringify({ policies: [{ ...STARS, name: 'stars', retention: { pins: ['*'] } }] }),
   },
+  { operation: 'hold.list', what: 'holds', line: `GET ${repository(BIG)}/-/holds` },
+  {
+    operation: 'hold.set',
+    what: 'a hold of what is not there',
+    line: `PUT ${repository(BIG)}/-/holds/${ABSENT}`,
+    type: json,
+    body: JSON.stringify({ reason: 'none' }),
+  },
+  { operation: 'hold.end', what: 'a hold that is none', line: `DELETE ${repository(BIG)}/-/holds/${ABSENT}` },
   { operation: 'preview.get', what: 'one that is over', line: `GET ${API}/previews/none` },
   { operation: 'policy.confirm', what: 'one that is none', line: `POST ${API}/policies/none/confirm` },
   { operation: 'policy.waiting', what: 'what waits', line: `GET ${API}/waiting` },
