@@ -40,7 +40,8 @@ const TagPattern = patternOf(/^[a-zA-Z0-9._*?![\]^-]+$/, tagProblem).describe(
 
 /** A tag begins with a letter, a digit or `_`. */
 function tagProblem(pattern: string): string | undefined {
-  return /^[.-]/.test(pattern) ? 'can match no tag: none begins so' : globProblem(pattern);
+  if (/^[.-]/.test(pattern)) return 'must be a tag, in which * stands for any characters; none begins so';
+  return globProblem(pattern);
 }
 
 export const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);

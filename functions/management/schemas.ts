@@ -168,7 +168,10 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   group: SubjectName,
   issuer: SubjectName,
   policy: PolicyName,
-  preview: z.string().describe('The id of a preview.'),
+  preview: z
+    .string()
+    .regex(/^[0-9a-f-]{36}$/)
+    .describe('The id of a preview.'),
   digest: DigestText,
   token: z
     .string()
