@@ -170,7 +170,7 @@ class Lived {
     await this.#sweep(false);
     this.#book.epoch += 1;
     const { tags, manifests } = this.#book.retain(this.#now);
-    const expected = [...tags, ...manifests].sort();
+    const expected = [...tags, ...manifests].toSorted(inOrder);
     if (expected.join() !== told.join()) return { at, what: 'dry run', expected, found: told };
     const [kept, found] = [this.#kept(), await this.#stored()];
     return kept.join() === found.join() ? undefined : { at, what: 'run', expected: kept, found };
@@ -187,12 +187,12 @@ class Lived {
     const mostCalls = dryRun ? {} : { mostCalls: 1 };
     for (let outcome = ''; outcome !== 'done'; )
       outcome = await sweepRepository(this.#registry, NAME, { ...options, ...mostCalls });
-    return gone.sort();
+    return gone.toSorted(inOrder);
   }
 
   #kept(): string[] {
     const tags = [...this.#book.tags].map(([tag, digest]) => `${tag} on ${digest}`);
-    return [...tags, ...this.#book.manifests].sort();
+    return [...tags, ...this.#book.manifests].toSorted(inOrder);
   }
 
   async #stored(): Promise<string[]> {
@@ -200,6 +200,8 @@ class Lived {
       [tagsOf(NAME), manifestsOf(NAME)].map((range) => this.#table.query({ ...range, limit: 1000 })),
     );
     const on = (tags ?? []).map((item) => `${tagIn(item)} on ${item.attributes['digest']}`);
-    return [...on, ...(manifests ?? []).map(lastPartOf)].sort();
+    return [...on, ...(manifests ?? []).map(lastPartOf)].toSorted(inOrder);
   }
 }
+
+const inOrder = (a: string, b: string) => (a < b ? -1 : Number(a > b));
