@@ -66,18 +66,55 @@ export interface QuotaLimits {
   readonly tags?: number;
 }
 
+export interface RetentionHold {
+  readonly digest: string;
+  readonly reason: string;
+  readonly by?: string;
+  readonly at: string;
+  readonly until?: string;
+  readonly inForce: boolean;
+}
+
+interface RetentionWhere {
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  readonly annotations?: Readonly<Record<string, readonly string[]>>;
+  readonly artifactTypes?: readonly string[];
+  readonly mediaTypes?: readonly string[];
+}
+
+export interface UntaggedRule {
+  readonly where?: RetentionWhere;
+  readonly among?: { readonly tags?: readonly string[]; readonly untagged?: boolean };
+  readonly keepLast?: number;
+  readonly keepLastPulled?: number;
+  readonly keepNewerThanDays?: number;
+  readonly keepCreatedWithinDays?: number;
+  readonly keepNone?: true;
+}
+
+export interface TagRule extends UntaggedRule {
+  readonly match: readonly string[];
+  readonly except?: readonly string[];
+  readonly by?: 'tag' | 'image';
+  readonly with?: readonly string[];
+  readonly per?: string;
+  readonly keepHighest?: number;
+  readonly keepPulledWithinDays?: number;
+}
+
 export interface Policy {
   readonly name: string;
+  /** Set by admins of less than the registry. */
+  readonly isTeams?: boolean;
   readonly repositories: readonly string[];
+  readonly exceptRepositories?: readonly string[];
   readonly retention?: {
     readonly pins?: readonly string[];
-    readonly tags?: readonly {
-      readonly match: readonly string[];
-      readonly keepLast?: number;
-      readonly keepNewerThanDays?: number;
-      readonly keepPulledWithinDays?: number;
-    }[];
+    readonly tags?: readonly TagRule[];
+    readonly untagged?: readonly UntaggedRule[];
     readonly untaggedAfterDays?: number;
+    readonly ignorePullsBy?: readonly string[];
+    readonly run?: { readonly maxDeletions?: number; readonly hours?: readonly [number, number] };
   };
   readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
   readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };
@@ -133,6 +170,35 @@ export interface Restoration {
   readonly next?: string;
 }
 
+export interface TrashEntry {
+  readonly kind: string;
+  readonly tag?: string;
+  readonly digest: string;
+  readonly deletedAt: string;
+  readonly deletedBy?: string;
+  readonly reason?: string;
+  /** Absent of a tag whose manifest is there. */
+  readonly until?: string;
+}
+
+export interface Purged {
+  readonly repository: string;
+  readonly kind: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly tags: readonly string[];
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+export interface PurgeResult {
+  readonly entries: readonly Purged[];
+  readonly remaining: boolean;
+  readonly next?: string;
+  /** Of the whole registry only. */
+  readonly objects?: readonly string[];
+}
+
 export interface AuditRecord {
   readonly time: string;
   readonly principal: string;
@@ -157,13 +223,63 @@ export interface Finding {
   readonly tag?: string;
   readonly digest: string;
   readonly size?: number;
+  readonly policy?: string;
+  readonly rule?: number;
+  readonly rank?: number;
+  readonly of?: number;
+  readonly ageDays?: number;
+  readonly lastPulledAt?: string;
   readonly reason: string;
+}
+
+export interface PreviewCounts {
+  readonly repositories: number;
+  readonly tags: number;
+  readonly manifests: number;
+  readonly bytes: number;
+  readonly kept: number;
+}
+
+export interface RetentionPage {
+  readonly findings: readonly Finding[];
+  readonly counts: PreviewCounts;
+  readonly next?: string;
+}
+
+export interface PreviewPage extends RetentionPage {
+  readonly findings: readonly (Finding & { readonly repository: string })[];
+  readonly at?: string;
+}
+
+export interface QuotaUse {
+  readonly policy: string;
+  readonly scope: string;
+  readonly kind: string;
+  readonly limit: number;
+  /** Absent where nothing was counted yet. */
+  readonly used?: number;
+  readonly percent?: number;
+  readonly countedAt?: string;
+}
+
+/** Where a changed policy waits to be confirmed. */
+export interface Waiting {
+  readonly policy: string;
+  readonly repository: string;
+  readonly since: string;
+  readonly until: string;
+  readonly tags: number;
+  readonly ofTags: number;
+  readonly images: number;
+  readonly ofImages: number;
 }
 
 export interface SweepResult {
   readonly remaining: boolean;
   readonly findings: readonly Finding[];
   readonly deleted: Readonly<Record<string, number>>;
+  /** Absent before there were any. */
+  readonly notes?: readonly string[];
   readonly bytes: number;
 }
 

@@ -41,8 +41,8 @@ export class Api {
     return (await this.send(path, { method: 'POST', body })).body as T;
   }
 
-  async put<T>(path: string, body?: unknown): Promise<T> {
-    return (await this.send(path, { method: 'PUT', body })).body as T;
+  async put<T>(path: string, body?: unknown, query: Query = {}): Promise<T> {
+    return (await this.send(path, { method: 'PUT', body, query })).body as T;
   }
 
   async patch<T>(path: string, body: unknown): Promise<T> {

@@ -10,6 +10,7 @@ import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addPolicyCommands } from './commands/policies.ts';
 import { addPushCommand } from './commands/push.ts';
+import { addQuotaCommand } from './commands/quotas.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addRetentionCommand } from './commands/retention.ts';
@@ -19,6 +20,7 @@ import { addServeCommand } from './commands/serve.ts';
 import { addSweepCommand } from './commands/sweep.ts';
 import { addTagCommands } from './commands/tags.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addTrashCommands } from './commands/trash.ts';
 import { addUserCommands } from './commands/users.ts';
 import { version } from './exchange.ts';
 
@@ -63,8 +65,10 @@ export function createProgram(): Command {
   addSweepCommand(program);
   addScanCommand(program);
   addRestoreCommand(program);
+  addTrashCommands(program);
   addRetentionCommand(program);
   addPolicyCommands(program);
+  addQuotaCommand(program);
   addAuditCommand(program);
   addAdminCommands(program);
   addDoctorCommand(program);

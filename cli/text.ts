@@ -1,3 +1,7 @@
+/** Who did something: a policy's retention by its name. */
+export const byText = (by: string | undefined) =>
+  by?.startsWith('retention:') ? `retention (policy ${by.slice('retention:'.length)})` : by;
+
 /** What moves a terminal's cursor, or makes text look like other text. */
 const DANGEROUS = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 

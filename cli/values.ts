@@ -87,6 +87,31 @@ export function restorableValue(text: string): Restorable {
   return { repository: repositoryValue(name), digest: digestValue(digestText) };
 }
 
+export interface Purgeable {
+  readonly repository?: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** `sha256:…`, or `team-a/app@sha256:…` */
+export function purgeableValue(text: string): Purgeable {
+  const [name = '', digestText] = text.split('@');
+  return digestText === undefined
+    ? { digest: digestValue(name) }
+    : { repository: repositoryValue(name), digest: digestValue(digestText) };
+}
+
+export interface Held {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** `team-a/app@sha256:…` */
+export function heldValue(text: string): Held {
+  const [name = '', digest] = text.split('@');
+  if (digest === undefined) throw new InvalidArgumentError("It looks like 'team-a/app@sha256:…'.");
+  return { repository: repositoryValue(name), digest: digestValue(digest) };
+}
+
 export function digestValue(text: string): Digest {
   const digest = parseDigest(text);
   if (digest) return digest;

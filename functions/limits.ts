@@ -87,5 +87,11 @@ export const PULL_RECORD_SECONDS = 24 * 60 * 60;
 /** Ours: how long it is known; longer than any policy may ask for. */
 export const PULL_MEMORY_SECONDS = 400 * 24 * 60 * 60;
 
+/** Ours: a repository that is in no catalog and has nothing in it is forgotten after this; longer than any request takes by far. */
+export const FORGOTTEN_AFTER_SECONDS = 7 * 24 * 60 * 60;
+
+/** Ours: how long the moves of a tag are known; the last move of a tag that is there always is. */
+export const HISTORY_SECONDS = 400 * 24 * 60 * 60;
+
 /** Ours: how long a manifest that was deleted can be brought back, by default. */
 export const QUARANTINE_SECONDS = 7 * 24 * 60 * 60;

@@ -1,10 +1,15 @@
 import middy from '@middy/core';
 import type { ScheduledEvent } from 'aws-lambda';
 import { createAwsRegistry, leaseOf } from './aws.ts';
+import { recordDeletion } from './identity/retention-audit.ts';
+import type { RepositoryName } from './oci/reference.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
+import { upkeepLine } from './telemetry/lines.ts';
 import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
+import type { Finding } from './upkeep/finding.ts';
 import { sweepDue } from './upkeep/round.ts';
+import type { UpkeepLine } from './upkeep/stage.ts';
 
 /** Kept back from Lambda's timeout, to log that the run did not end by itself. */
 const TIMEOUT_RESERVE_MS = 1000;
@@ -21,5 +26,8 @@ export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIM
   .use(jobTelemetry({ job: JOBS.sweep, result: JOB_RESULTS.sweep, callsMade }))
   .handler(async (_, context, { signal }) => {
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
-    return await sweepDue(registryUntil(registry, signal), { ...lease, until });
+    const record = (repository: RepositoryName, finding: Finding) =>
+      recordDeletion(registry, repository, finding);
+    const tell = (line: UpkeepLine) => void process.stdout.write(`${upkeepLine(registry.now(), line)}\n`);
+    return await sweepDue(registryUntil(registry, signal), { ...lease, until, record, tell });
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { recordDeletion } from '../functions/identity/retention-audit.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { OpenUploads } from '../functions/registry/open-uploads.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
@@ -13,6 +14,7 @@ import { visit } from '../functions/registry/until.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
+import { upkeepText } from '../functions/upkeep/upkeep-text.ts';
 import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
 import { claimFolder, openFolder, unusable } from './data-folder.ts';
@@ -149,7 +151,12 @@ async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, leas
   if (doubt !== undefined) tell(doubt);
   const deletions = {
     'deleting objects': () => drainOutbox(registry),
-    sweeping: () => sweepDue(registry, { ...lease, until: Number.POSITIVE_INFINITY }),
+    sweeping: () =>
+      sweepDue(registry, {
+        ...{ ...lease, until: Number.POSITIVE_INFINITY },
+        record: (repository, finding) => recordDeletion(registry, repository, finding),
+        tell: (line) => tell(upkeepText(line)),
+      }),
     'removing what has expired': () => table.removeExpired(registry.now()),
   };
   await attemptAll({

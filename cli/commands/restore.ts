@@ -4,7 +4,7 @@ import { Failure, misuse } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { type Restorable, restorableValue, timeValue } from '../values.ts';
 
-const EXAMPLES = `
+export const EXAMPLES = `
 Examples:
   stowage restore team-a/app:v1                        # a deleted tag, as it was last
   stowage restore team-a/app:v1 --at 2026-01-31T12:00Z # a tag as it was then
@@ -22,7 +22,7 @@ export function addRestoreCommand(program: Command): void {
     .action(onRegistry(restore));
 }
 
-async function restore(
+export async function restore(
   session: Session,
   { repository, ...what }: Restorable,
   { at, dryRun = false }: { readonly at?: Date; readonly dryRun?: boolean },

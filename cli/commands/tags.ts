@@ -3,7 +3,7 @@ import type { RepositoryName } from '../../functions/oci/reference.ts';
 import type { ShownTag, Tag, TagMove } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
-import { dayText, facts, sizeText, table, timeText } from '../text.ts';
+import { byText, dayText, facts, sizeText, table, timeText } from '../text.ts';
 import { digestValue, type Image, imageValue, repositoryValue } from '../values.ts';
 import { restoreAll, showRestored } from './restore.ts';
 
@@ -98,7 +98,7 @@ async function showTag({ api, output }: Session, { repository, tag }: Image): Pr
 const historyTable = (history: readonly TagMove[]) =>
   table(
     ['TAGGED', 'DIGEST', 'BY'],
-    history.map(({ at, digest = 'deleted', by = '' }) => [timeText(at), digest, by]),
+    history.map(({ at, digest = 'deleted', by }) => [timeText(at), digest, byText(by) ?? '']),
   );
 
 async function showHistory({ api, output }: Session, { repository, tag }: Image): Promise<void> {

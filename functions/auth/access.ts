@@ -30,7 +30,7 @@ export const everybody: Caller = {
   principal: EVERYBODY,
   credential: NO_CREDENTIAL,
   verdict: () => EVERYTHING,
-  authority: async () => ({ may: () => true, administers: () => true }),
+  authority: async () => ({ may: () => true, administers: () => true, administersAny: () => true }),
 };
 
 /** Somebody without a token. */

@@ -17,10 +17,31 @@ export interface AuditRecord {
   readonly repository?: string | undefined;
   /** What exactly, in a few words: a tag, a digest, a scope, a path. */
   readonly target?: string | undefined;
+  /** Where retention deleted something: what, and why. */
+  readonly deletion?: Deletion | undefined;
   readonly address: string;
   readonly userAgent: string;
   /** Of refused logins alike in a minute, of which this is the first. @default 1 */
   readonly count?: number;
+}
+
+/** What a policy has deleted, and what its rule knew of it. */
+export interface Deletion {
+  readonly kind: 'tag' | 'manifest';
+  readonly tag?: string;
+  readonly digest: string;
+  /** Bytes of the manifest. */
+  readonly size?: number;
+  /** Which of the policy's rules, from 0. */
+  readonly rule?: number;
+  /** Its place among the `of` that the rule counts, from 1. */
+  readonly rank?: number;
+  readonly of?: number;
+  /** How long it has been where it was, or has belonged to nothing. */
+  readonly ageMs?: number;
+  /** Milliseconds since 1970; absent where that did not count, or it never was. */
+  readonly lastPulledAt?: number;
+  readonly reason: string;
 }
 
 const MAX_TEXT = 500;
@@ -42,7 +63,7 @@ export function auditOperation(key: Key, record: AuditRecord): Operation {
   const entries = Object.entries(record).filter(([, value]) => value !== undefined && value !== '');
   const cut = entries.map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]);
   const expiresAt = Math.floor(record.time / 1000) + AUDIT_RETENTION_SECONDS;
-  return { put: key, attributes: { ...(Object.fromEntries(cut) as Attributes), expiresAt } };
+  return { put: key, attributes: { ...(Object.fromEntries(cut) as unknown as Attributes), expiresAt } };
 }
 
 /** Much of a record is what a stranger has sent. It must not move the cursor of a terminal, nor pass for another line, and

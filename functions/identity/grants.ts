@@ -19,6 +19,8 @@ export interface Authority {
   may(action: GrantAction, repository: RepositoryName): boolean;
   /** Whether it is admin of every repository that the pattern can match; of `*`, of the whole registry. */
   administers(pattern: string): boolean;
+  /** Whether it is admin of anything. */
+  administersAny(): boolean;
 }
 
 /** The characters of repository names, and `*`. */
@@ -31,7 +33,11 @@ const IMPLIED: Readonly<Record<GrantAction, readonly GrantAction[]>> = {
   admin: GRANT_ACTIONS,
 };
 
-export const nobody: Authority = { may: () => false, administers: () => false };
+export const nobody: Authority = {
+  may: () => false,
+  administers: () => false,
+  administersAny: () => false,
+};
 
 /** The sum of grants. */
 export function authorityOf(grants: readonly Grant[]): Authority {
@@ -44,6 +50,7 @@ export function authorityOf(grants: readonly Grant[]): Authority {
     // Read as text, a `*` of the inner pattern is only matched by one of the outer: then that one matches all
     // that the inner can stand for, too.
     administers: (inner) => rules.some((rule) => rule.actions.has('admin') && rule.matches(inner)),
+    administersAny: () => rules.some((rule) => rule.actions.has('admin')),
   };
 }
 
@@ -52,5 +59,6 @@ export function bothOf(first: Authority, second: Authority): Authority {
   return {
     may: (action, repository) => first.may(action, repository) && second.may(action, repository),
     administers: (pattern) => first.administers(pattern) && second.administers(pattern),
+    administersAny: () => first.administersAny() && second.administersAny(),
   };
 }

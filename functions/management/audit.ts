@@ -1,12 +1,18 @@
 import * as z from 'zod';
-import { AUDIT_POSITION, type AuditRecord, isAuditPosition, listAudit } from '../identity/audit.ts';
+import {
+  AUDIT_POSITION,
+  type AuditRecord,
+  type Deletion,
+  isAuditPosition,
+  listAudit,
+} from '../identity/audit.ts';
 import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, requireAdmin } from './rights.ts';
-import { Next, named, Principal, pageOf, RepositoryText, Time } from './schemas.ts';
+import { Next, named, Principal, pageOf, RepositoryText, Time, Why, whyOut } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -24,19 +30,33 @@ const NO_POSITION = 'is not where a page ended';
 
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
 
+const DeletionOut = named(
+  'Deletion',
+  z.strictObject({
+    kind: z.enum(['tag', 'manifest']),
+    tag: z.string().optional(),
+    digest: z.string(),
+    size: z.int().optional().describe('Bytes of the manifest.'),
+    ...Why,
+    reason: z.string(),
+  }),
+);
+
 const Entry = named(
   'AuditRecord',
   z.strictObject({
     time: Time,
     principal: Principal.describe(
-      'Who it was; `?alice` for whoever claimed to be and was not, `?many names` where that were too many for a record each.',
+      'Who it was; `?alice` for whoever claimed to be and was not, `?many names` where that were too many for a record each, ' +
+        '`retention:team-a` for what a policy deleted.',
     ),
     operation: z.string().describe('`manifest.put`, `user.create`, `token.issue`'),
     outcome: Outcome,
     status: z.int().describe('Of the answer.'),
     repository: z.string().optional(),
     target: z.string().optional().describe('What it was about: a path, a subject, a scope.'),
-    address: z.string(),
+    deletion: DeletionOut.optional().describe('Of `retention.delete`: what a policy deleted, and why.'),
+    address: z.string().describe('Empty where nobody asked for it: a policy did it.'),
     userAgent: z.string(),
     count: z
       .int()
@@ -82,7 +102,13 @@ export const endpoints = {
   }),
 } satisfies { readonly [operation: string]: Endpoint };
 
-const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infer<typeof Entry> => ({
+const recordOut = ({
+  time,
+  repository,
+  target,
+  deletion,
+  ...record
+}: AuditRecord): z.infer<typeof Entry> => ({
   time: iso(time),
   principal: record.principal,
   operation: record.operation,
@@ -90,7 +116,13 @@ const recordOut = ({ time, repository, target, ...record }: AuditRecord): z.infe
   status: record.status,
   ...(repository !== undefined && { repository }),
   ...(target !== undefined && { target }),
+  ...(deletion !== undefined && { deletion: deletionOut(deletion) }),
   ...(record.count !== undefined && { count: record.count }),
   address: record.address,
   userAgent: record.userAgent,
+});
+
+const deletionOut = ({ ageMs, lastPulledAt, ...deletion }: Deletion): z.infer<typeof DeletionOut> => ({
+  ...deletion,
+  ...whyOut({ ageMs, lastPulledAt }),
 });

@@ -3,17 +3,21 @@ import { endpoints as audit } from './audit.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
+import { endpoints as holds } from './holds.ts';
 import { endpoints as issuers } from './issuers.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
+import { endpoints as confirmation } from './policy-confirmation.ts';
+import { endpoints as previews } from './previews.ts';
+import { endpoints as quotas } from './quotas.ts';
 import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
-import { endpoints as retention } from './retention.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
+import { endpoints as trash } from './trash.ts';
 import { endpoints as usage } from './usage.ts';
 import { endpoints as users } from './users.ts';
 
@@ -40,9 +44,13 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...repositories,
   ...tags,
   ...sweep,
-  ...retention,
+  ...confirmation,
+  ...previews,
+  ...holds,
   ...usage,
   ...restore,
+  ...trash,
+  ...quotas,
   ...audit,
 };
 

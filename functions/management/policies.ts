@@ -1,69 +1,28 @@
 import * as z from 'zod';
 import type { Call } from '../handlers/call.ts';
 import { inputInvalid, notFound } from '../oci/errors.ts';
-import { deletePolicy, listPolicies, POLICY_NAME, type Policy, putPolicy } from '../registry/policies.ts';
+import {
+  deletePolicy,
+  listPolicies,
+  POLICY_NAME,
+  type Policy,
+  putPolicy,
+  TEAM_FIELDS,
+} from '../registry/policies.ts';
+import { confirmPolicy } from '../registry/policy-confirmations.ts';
+import type { Retention as Retained } from '../registry/retention-policy.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { present } from './input.ts';
-import { requireAdmin } from './rights.ts';
+import { mayGovern, requirePolicy, requireSomeAdmin } from './policy-rights.ts';
+import { faultsIn } from './retention-checks.ts';
+import { MAX_PATTERNS, oneOf, Retention, TagPatterns } from './retention-schema.ts';
+import { authorityOf } from './rights.ts';
 import { GrantPattern, named, PolicyName } from './schemas.ts';
-
-/** Ours; more would be a mistake, or another policy. */
-const MAX_PATTERNS = 100;
-const MAX_TAG_RULES = 50;
-const MAX_DAYS = 36_500;
-const MAX_PULLED_DAYS = 365;
-const MAX_COUNT = 1_000_000;
 
 const RepositoryPatterns = z
   .array(GrantPattern.describe('A repository name in which `*` stands for any characters.'))
   .min(1)
   .max(MAX_PATTERNS);
-const TagPattern = z
-  .string()
-  .regex(/^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/, 'must be a tag, in which * stands for any characters')
-  .describe('A tag in which `*` stands for any characters.');
-const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);
-const Days = z.int().min(1).max(MAX_DAYS);
-/** How long pulls are remembered, and a margin. */
-const PulledDays = z.int().min(1).max(MAX_PULLED_DAYS);
-
-/** Fields of which at least one must be there: an object without any of them is a mistake. */
-function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string & keyof S)[]) {
-  const text = `needs at least one of ${keys.join(', ')}`;
-  return z
-    .strictObject(shape)
-    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text)
-    .meta({ anyOf: keys.map((key) => ({ required: [key] })) });
-}
-
-const TagRule = oneOf(
-  {
-    match: TagPatterns,
-    keepLast: z
-      .int()
-      .min(1)
-      .max(MAX_COUNT)
-      .optional()
-      .describe('The last so many of the tags that match, by the time they were put where they are.'),
-    keepNewerThanDays: Days.optional().describe('Those put where they are within so many days.'),
-    keepPulledWithinDays: PulledDays.optional().describe('Those pulled within so many days.'),
-  },
-  ['keepLast', 'keepNewerThanDays', 'keepPulledWithinDays'],
-).describe('A tag that matches stays while one of these, or another rule that matches, keeps it.');
-
-const Retention = oneOf(
-  {
-    pins: TagPatterns.optional().describe('Tags that are never deleted by themselves.'),
-    tags: z.array(TagRule).min(1).max(MAX_TAG_RULES).optional(),
-    untaggedAfterDays: z
-      .int()
-      .min(0)
-      .max(MAX_DAYS)
-      .optional()
-      .describe('An untagged manifest that belongs to nothing goes after so many days.'),
-  },
-  ['pins', 'tags', 'untaggedAfterDays'],
-);
 
 const ImmutableTags = z
   .strictObject({ tags: TagPatterns, except: TagPatterns.optional() })
@@ -86,6 +45,7 @@ const Quota = oneOf(
 
 const fields = {
   repositories: RepositoryPatterns.describe('Patterns of the repositories that it covers.'),
+  exceptRepositories: RepositoryPatterns.optional().describe('Those that it does not cover all the same.'),
   retention: Retention.optional().describe('What is deleted by itself; nothing where absent.'),
   immutable: ImmutableTags.optional(),
   quota: Quota.optional(),
@@ -93,62 +53,116 @@ const fields = {
     .literal(true)
     .optional()
     .describe('An index may be pushed of which platforms are missing; they may come later, or never.'),
+  teams: z
+    .array(z.enum(TEAM_FIELDS))
+    .optional()
+    .describe(
+      'All that policies may say of these repositories which admins of less than the registry set; only admins of the registry ' +
+        'say so. The default is everything.',
+    ),
 };
 
-const NewPolicy = named('NewPolicy', oneOf(fields, ['retention', 'immutable', 'quota', 'sparseIndexes']));
-const PolicyOut = named('Policy', z.strictObject({ name: PolicyName, ...fields }));
+const SAYING = ['retention', 'immutable', 'quota', 'sparseIndexes', 'teams'] as const;
+
+/** What contradicts itself, or deletes everything, is told with its place. */
+const checked = <S extends z.ZodType<{ readonly retention?: unknown }>>(policy: S) =>
+  policy.superRefine(({ retention }, context) => {
+    // What came as JSON has no field that is `undefined`, whatever the schema's type says.
+    for (const { path, message } of retention ? faultsIn(retention as Retained) : [])
+      context.addIssue({ code: 'custom', path: ['retention', ...path], message });
+  });
+
+const NewPolicy = named('NewPolicy', checked(oneOf(fields, SAYING)));
+/** As `NewPolicy`, with its name. */
+export const NamedPolicy = named('NamedPolicy', checked(oneOf({ name: PolicyName, ...fields }, SAYING)));
+const PolicyOut = named(
+  'Policy',
+  z.strictObject({
+    name: PolicyName,
+    isTeams: z.boolean().optional().describe('Set by admins of less than the registry.'),
+    ...fields,
+  }),
+);
 const PolicyList = named('PolicyList', z.strictObject({ policies: z.array(PolicyOut) }));
+
+const AtOnce = z.strictObject({
+  atOnce: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe(
+      'Whether what holds then acts however much it deletes. The default is false: more than a hundred tags or images of a ' +
+        'repository, or more than a tenth, wait for `POST /policies/<policy>/confirm`, for a day at most.',
+    ),
+});
 
 /** What came as JSON has no field that is `undefined`, whatever the schema's type says. */
 const asOut = (policy: Policy) => policy as unknown as z.infer<typeof PolicyOut>;
+
+const policyOf = async (registry: Call['registry'], name: string) =>
+  (await listPolicies(registry)).find((policy) => policy.name === name);
 
 export const endpoints = {
   'policy.list': endpoint({
     summary: 'All policies: retention, immutable tags, quotas and sparse indexes',
     answer: PolicyList,
-    allow: requireAdmin,
-    async handle({ registry }) {
-      return { policies: (await listPolicies(registry)).map(asOut) };
+    allow: requireSomeAdmin,
+    async handle(call) {
+      const authority = await authorityOf(call);
+      const policies = await listPolicies(call.registry);
+      return { policies: policies.filter((policy) => mayGovern(authority, policy)).map(asOut) };
     },
   }),
   'policy.get': endpoint({
     summary: 'A policy',
     answer: PolicyOut,
-    allow: requireAdmin,
+    allow: requireSomeAdmin,
     async handle(call) {
-      const name = nameIn(call);
-      const policies = await listPolicies(call.registry);
-      const found = policies.find((policy) => policy.name === name);
-      return asOut(present(found, 'policy', name));
+      const name = policyNameIn(call);
+      const authority = await authorityOf(call);
+      const found = await policyOf(call.registry, name);
+      return asOut(present(found && mayGovern(authority, found) ? found : undefined, 'policy', name));
     },
   }),
   'policy.set': endpoint({
     summary: 'Make a policy, or change it: what it says from now on, in place of all it said',
+    query: AtOnce,
     body: NewPolicy,
     answer: PolicyOut,
-    problems: { 409: 'All policies together would take more than 64 KiB.' },
-    allow: requireAdmin,
-    async handle(call, { body }) {
+    problems: {
+      409: 'All policies together would take more than 64 KiB, or those of teams more than 16 KiB.',
+    },
+    allow: requireSomeAdmin,
+    async handle(call, { query: { atOnce }, body }) {
       const name = call.params['policy'] ?? '';
       if (!POLICY_NAME.test(name))
         throw inputInvalid('path', [{ path: 'policy', message: 'cannot be the name of a policy' }]);
-      const policy = { name, ...body } as Policy;
-      await putPolicy(call.registry, policy);
+      const isTeams = !(await authorityOf(call)).administers('*');
+      const policy = { name, ...(isTeams && { isTeams }), ...body } as Policy;
+      await requirePolicy(call, { ...policy, isTeams: true });
+      const permit = async (before: Policy | undefined) => before && requirePolicy(call, before);
+      await permit(await policyOf(call.registry, name));
+      // Before it holds: no sweep is to find it unconfirmed.
+      if (atOnce === 'true') await confirmPolicy(call.registry, name, policy);
+      await putPolicy(call.registry, policy, permit);
       return asOut(policy);
     },
   }),
   'policy.delete': endpoint({
     summary: 'Delete a policy; what it covered stays as it is',
-    allow: requireAdmin,
-    async handle(call) {
-      const name = nameIn(call);
-      present((await deletePolicy(call.registry, name)) || undefined, 'policy', name);
+    query: AtOnce,
+    allow: requireSomeAdmin,
+    async handle(call, { query: { atOnce } }) {
+      const name = policyNameIn(call);
+      const permit = async (before: Policy | undefined) => before && requirePolicy(call, before);
+      const isThere = await deletePolicy(call.registry, name, permit);
+      if (isThere && atOnce === 'true') await confirmPolicy(call.registry, name, undefined);
+      present(isThere || undefined, 'policy', name);
     },
   }),
 } satisfies Record<string, Endpoint>;
 
 /** 404 for what can be the name of none. */
-function nameIn({ params }: Call): string {
+export function policyNameIn({ params }: Call): string {
   const name = params['policy'] ?? '';
   if (!POLICY_NAME.test(name)) throw notFound(`policy: ${name.slice(0, 100)}`);
   return name;

@@ -20,7 +20,11 @@ const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
-const retention = () => import('./retention.ts');
+const previews = () => import('./previews.ts');
+const confirmation = () => import('./policy-confirmation.ts');
+const trash = () => import('./trash.ts');
+const quotas = () => import('./quotas.ts');
+const holds = () => import('./holds.ts');
 const usage = () => import('./usage.ts');
 const audit = () => import('./audit.ts');
 
@@ -79,6 +83,10 @@ export const MANAGEMENT_ROUTES = [
   read(POLICY, 'policy.get', policies),
   change('PUT', POLICY, 'policy.set', policies),
   change('DELETE', POLICY, 'policy.delete', policies),
+  change('POST', `${POLICY}/confirm`, 'policy.confirm', confirmation, 204),
+  read(`${BASE}/waiting`, 'policy.waiting', confirmation),
+  change('POST', `${BASE}/previews`, 'preview.begin', previews),
+  read(`${BASE}/previews/<preview>`, 'preview.get', previews),
   read(`${BASE}/repositories`, 'repository.list', repositories),
   read(TAGS, 'tag.details', tags),
   read(`${TAGS}/<tag>`, 'tag.get', tags),
@@ -86,12 +94,20 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep, 200),
   read(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
-  read(`${REPOSITORY}/-/retention`, 'retention.plan', retention),
+  read(`${REPOSITORY}/-/quota`, 'repository.quota', quotas),
+  read(`${BASE}/quotas`, 'quota.list', quotas),
+  read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
+  change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
+  read(`${REPOSITORY}/-/retention`, 'retention.plan', previews),
+  read(`${REPOSITORY}/-/holds`, 'hold.list', holds),
+  change('PUT', `${REPOSITORY}/-/holds/<digest>`, 'hold.set', holds, 204),
+  change('DELETE', `${REPOSITORY}/-/holds/<digest>`, 'hold.end', holds),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
   read(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),
   change('DELETE', REPOSITORY, 'repository.delete', repositories),
+  change('POST', `${BASE}/purge`, 'registry.purge', trash, 200),
   read(`${BASE}/audit`, 'audit.list', audit),
 ] as const;
 

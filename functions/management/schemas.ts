@@ -4,6 +4,7 @@ import { SUBJECT_NAME } from '../identity/principal.ts';
 import { MAX_GRANTS } from '../identity/subject-grants.ts';
 import { MAX_NAME_LENGTH, REPOSITORY_NAME, TAG } from '../oci/reference.ts';
 import { POLICY_NAME } from '../registry/policies.ts';
+import type { Finding } from '../upkeep/finding.ts';
 
 /** The schemas that the OpenAPI document names. */
 export const components = z.registry<{ readonly id: string }>();
@@ -114,6 +115,32 @@ export const Next = z
   .optional()
   .describe('The `last` of the page that follows; absent on the last page.');
 
+/** What a rule knew of a tag or manifest that it lets go. */
+export const Why = {
+  rule: z.int().optional().describe("Which of the policy's rules, from 0."),
+  rank: z.int().optional().describe('Its place among the `of` that the rule counts, from 1.'),
+  of: z.int().optional(),
+  ageDays: z
+    .number()
+    .optional()
+    .describe('How long it has been where it is, or has belonged to nothing, to a hundredth.'),
+  lastPulledAt: Time.optional().describe('Absent where that did not count, or it never was.'),
+};
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** The same, of what was decided. */
+export const whyOut = ({
+  ageMs,
+  lastPulledAt,
+}: {
+  readonly ageMs?: number | undefined;
+  readonly lastPulledAt?: number | undefined;
+}) => ({
+  ...(ageMs !== undefined && { ageDays: Math.round((100 * ageMs) / DAY_MS) / 100 }),
+  ...(lastPulledAt !== undefined && { lastPulledAt: new Date(lastPulledAt).toISOString() }),
+});
+
 /** What a sweep or retention has decided about one thing, and why. */
 export const FindingOut = named(
   'Finding',
@@ -126,7 +153,10 @@ export const FindingOut = named(
       ),
     tag: z.string().optional(),
     digest: z.string(),
-    size: z.int().optional().describe('Bytes of a blob.'),
+    size: z.int().optional().describe('Bytes of a blob or a manifest.'),
+    policy: z.string().optional().describe('That lets it go.'),
+    ...Why,
+    owner: z.string().optional().describe('The manifest with which it stays or goes.'),
     reason: z.string(),
   }),
 );
@@ -138,6 +168,11 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   group: SubjectName,
   issuer: SubjectName,
   policy: PolicyName,
+  preview: z
+    .string()
+    .regex(/^[0-9a-f-]{36}$/)
+    .describe('The id of a preview.'),
+  digest: DigestText,
   token: z
     .string()
     .regex(/^[0-9a-f]{16}$/)
@@ -145,3 +180,13 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   tag: TagName,
   name: RepositoryText.describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
+
+/** The same, as upkeep has it. */
+export function findingOut({
+  ageMs,
+  lastPulledAt,
+  imageBytes: _,
+  ...finding
+}: Finding): z.infer<typeof FindingOut> {
+  return { ...finding, ...whyOut({ ageMs, lastPulledAt }) };
+}

@@ -19,7 +19,8 @@ const fields = {
   digest: z.string(),
   mediaType: z.string(),
   size: z.int().describe('Bytes of the manifest.'),
-  taggedAt: Time,
+  taggedAt: Time.describe('Of one that was restored, when it was put there first.'),
+  restoredAt: Time.optional(),
   by: By,
   imageBytes: z
     .int()
@@ -65,9 +66,10 @@ const TagWithHistory = named(
 );
 const TagHistory = named('TagHistory', z.strictObject({ history }));
 
-const tagOut = <T extends ListedTag>({ taggedAt, lastPulledAt, platforms, ...tag }: T) => ({
+const tagOut = <T extends ListedTag>({ taggedAt, restoredAt, lastPulledAt, platforms, ...tag }: T) => ({
   ...tag,
   taggedAt: iso(taggedAt),
+  ...(restoredAt !== undefined && { restoredAt: iso(restoredAt) }),
   ...(platforms && { platforms: [...platforms] }),
   ...(lastPulledAt !== undefined && { lastPulledAt: iso(lastPulledAt) }),
 });

@@ -40,7 +40,7 @@ export const quotasOverlap = (repository: string, limit: number) =>
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
-function sizeText(bytes: number): string {
+export function sizeText(bytes: number): string {
   const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
   const amount = bytes / 1024 ** power;
   return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;

@@ -146,7 +146,7 @@ export function unlinkOperations(
     : [
         ...unlink,
         { remove: digestKey(digest), when: [atMost('links', 1), same] },
-        discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000),
+        discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000, digest),
       ];
 }
 

@@ -32,15 +32,20 @@ export function bury(
   return [
     { put: graveKey(name, digest), attributes: { ...manifest, ...deleted }, when: asRead(grave) },
     ...(subject ? [{ put: buriedReferrerKey(name, subject, digest), attributes: {} }] : []),
-    ...discardOld(registry, grave, manifest),
+    ...discardOld(registry, digest, grave, manifest),
   ];
 }
 
 /** What an earlier grave kept for a restore, nobody can find any more. */
-function discardOld(registry: Registry, grave: Attributes | undefined, manifest: Attributes): Operation[] {
+function discardOld(
+  registry: Registry,
+  digest: Digest,
+  grave: Attributes | undefined,
+  manifest: Attributes,
+): Operation[] {
   const old = grave?.['objectKey'] as ObjectKey | undefined;
   if (!old || old === manifest['objectKey']) return [];
-  return [discard(old, registry.now() + OUTBOX_DELAY_SECONDS * 1000)];
+  return [discard(old, registry.now() + OUTBOX_DELAY_SECONDS * 1000, digest)];
 }
 
 /** That the grave is the one that was read: `deletedAt` alone may be that of a second delete in the same millisecond. */
@@ -65,6 +70,6 @@ export function endGrave(
   return [
     { remove: graveKey(name, digest), when: asRead(grave) },
     ...(subject ? [{ remove: buriedReferrerKey(name, subject, digest) }] : []),
-    ...(objectKey ? [discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
+    ...(objectKey ? [discard(objectKey, registry.now() + OUTBOX_DELAY_SECONDS * 1000, digest)] : []),
   ];
 }

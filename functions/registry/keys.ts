@@ -14,8 +14,10 @@ import type { Item, Key } from '../storage/table.ts';
 //                    H#<tag>#<time>#<id>     tag history
 //                    I#<digest>#<tag>        tag index: this tag was once put on that manifest
 //                    J#<subject>#<digest>    grave of a referrer: how those of a subject are found
+//                    K#                      which policies may act here, and what they wait for
 //                    M#<digest>              manifest
 //                    N#<shard>               names of tags: all that a list needs
+//                    O#<digest>              hold: what somebody keeps from retention, and why
 //                    P#<tag or digest>       when that was last pulled
 //                    Q#                      usage: what quotas have counted here
 //                    S#<subject>#<digest>    referrer
@@ -26,6 +28,9 @@ import type { Item, Key } from '../storage/table.ts';
 //   REPOSITORIES     <name>                  directory entry
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
 //   POLICIES         #                       policies: retention, immutable tags, quotas, sparse indexes
+//                    C#<policy>              that a policy was confirmed
+//   WAITING          <policy>#<name>         repository where a policy waits for that
+//   PREVIEW#<id>     #<page>                 what policies would delete: where a page of it begins
 //   QUOTAS           <policy>                usage of a quota that several repositories share
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
@@ -72,10 +77,12 @@ export const buriedReferrerKey = (name: RepositoryName, subject: Digest, digest:
   inRepository(name, `J#${subject}#${digest}`);
 export const pullKey = (name: RepositoryName, reference: Tag | Digest) =>
   inRepository(name, `P#${reference}`);
+export const consentKey = (name: RepositoryName) => inRepository(name, 'K#');
 export const usageKey = (name: RepositoryName) => inRepository(name, 'Q#');
 export const sweepProgressKey = (name: RepositoryName) => inRepository(name, 'Z#');
 export const referrerKey = (name: RepositoryName, subject: Digest, digest: Digest) =>
   inRepository(name, `S#${subject}#${digest}`);
+export const retentionHoldKey = (name: RepositoryName, digest: Digest) => inRepository(name, `O#${digest}`);
 export const holdKey = (name: RepositoryName, id: string) => inRepository(name, `W#${id}`);
 export const uploadEntryKey = (
   name: RepositoryName,
@@ -142,15 +149,21 @@ export const tagIndexesOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),
   prefix: 'I#',
 });
+/** Past all entries of a manifest. */
+export const afterTagIndexOf = (digest: Digest) => `I#${digest}$`;
 export const allReferrersOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),
   prefix: 'S#',
 });
-/** What is left of what a repository had, and harms nobody: graves of referrers, history, pulls, and what quotas and a
+/** What is left of what a repository had, and harms nobody: graves of referrers, history, holds, pulls, and what quotas and a
  *  sweep have noted. */
 export const remaindersOf = (name: RepositoryName) =>
-  ['J#', 'H#', 'P#', 'Q#', 'Z#'].map((prefix) => ({ partition: repositoryPartition(name), prefix }));
+  ['J#', 'H#', 'K#', 'O#', 'P#', 'Q#', 'Z#'].map((prefix) => ({
+    partition: repositoryPartition(name),
+    prefix,
+  }));
 
+export const repositories = { partition: DIRECTORY };
 export const repositoriesBeginning = (text: string) => ({ partition: DIRECTORY, prefix: text });
 export const repositoryIn = ({ key }: Item) => key.sort as RepositoryName;
 
@@ -168,6 +181,10 @@ export const referrersOf = (name: RepositoryName, subject: Digest) => ({
 });
 export const afterReferrer = (subject: Digest, digest: Digest) => `S#${subject}#${digest}`;
 
+export const retentionHoldsOf = (name: RepositoryName) => ({
+  partition: repositoryPartition(name),
+  prefix: 'O#',
+});
 export const holdsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'W#' });
 export const uploadsOf = (name: RepositoryName, caller: string | undefined) => ({
   partition: callerPartition(caller),
@@ -199,6 +216,27 @@ export const sweptRepositoryIn = ({ key }: Item) =>
   key.sort.slice(key.sort.indexOf('#') + 1) as RepositoryName;
 
 export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
+export const confirmationKey = (policy: string): Key => ({ partition: 'POLICIES', sort: `C#${policy}` });
+
+const WAITING = 'WAITING';
+
+export const waitingKey = (policy: string, name: RepositoryName): Key => ({
+  partition: WAITING,
+  sort: `${policy}#${name}`,
+});
+/** Repositories where a policy waits to be confirmed; of all policies, or of one. */
+export const waitingFor = (policy?: string) => ({
+  partition: WAITING,
+  ...(policy !== undefined && { prefix: `${policy}#` }),
+});
+export const waitingIn = ({ key }: Item) => {
+  const [policy = '', name = ''] = key.sort.split('#');
+  return { policy, repository: name as RepositoryName };
+};
+export const previewKey = (id: string, page: number): Key => ({
+  partition: `PREVIEW#${id}`,
+  sort: `#${page}`,
+});
 export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
 
 export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
@@ -206,14 +244,15 @@ export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
   prefix: `J#${subject}#`,
 });
 export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
-export const pullsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'P#' });
 export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
 /** Pushes under way. */
 export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'Y#' });
 /** Past all edges to `target`; past its link. */
 export const afterEdgesTo = (target: Digest) => `E#${target}$`;
 export const afterBlob = (digest: Digest) => `B#${digest}`;
-/** What an edge points at; `lastPartOf` is the manifest that it comes from. */
+export const afterGrave = (digest: Digest) => `G#${digest}`;
+export const afterManifest = (digest: Digest) => `M#${digest}`;
+/** What an edge points at, of which `lastPartOf` is the manifest that it comes from; the manifest of an entry of the tag index. */
 export const targetOf = ({ key }: Item) => key.sort.split('#')[1] as Digest;
 
 export const linkersOf = (digest: Digest) => ({ partition: digestPartition(digest), prefix: 'L#' });

@@ -24,20 +24,32 @@ export async function deleteManifest(
   name: RepositoryName,
   digest: Digest,
 ): Promise<void> {
+  const permit = () => refuseImmutableOn(registry, name, digest);
+  if (!(await buryManifest(registry, name, digest, permit))) throw manifestUnknown(name, digest);
+}
+
+/** As `deleteManifest`, where `permit` does not throw, which is asked once the manifest is marked; answers whether it was
+ *  there. */
+export async function buryManifest(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+  permit: () => Promise<void>,
+): Promise<boolean> {
   const key = manifestKey(name, digest);
   const refuse = (indexes: readonly Digest[]) => {
     if (indexes.length > 0) throw manifestInUse(digest, indexes);
   };
-  await inTurn(registry, [digest], async (registry) => {
+  return inTurn(registry, [digest], async (registry) => {
     const [manifest, grave] = await registry.table.getMany([key, graveKey(name, digest)]);
-    if (!manifest) throw manifestUnknown(name, digest);
+    if (!manifest) return false;
     // What is in use, and stays, is not even marked.
     refuse(await manifestsUsing(registry, name, digest));
     const mark = await markAsGoing(registry, key, manifest);
     if (!mark) return LOST;
     const { manifests, pushes } = await usersOf(registry, name, digest);
     refuse(manifests);
-    await refuseImmutableOn(registry, name, digest);
+    await permit();
     const ends = await endBeside(registry, { key, mark }, pushes, PUSHES_BESIDE);
     const lastTags = ends && (await removeTagsBeyond(registry, { key, mark }, name, digest));
     if (!lastTags) return LOST;
@@ -47,7 +59,7 @@ export async function deleteManifest(
       ...lastTags,
       ...ends,
     ]);
-    return committed ? undefined : LOST;
+    return committed || LOST;
   });
 }
 
@@ -92,7 +104,13 @@ async function tagOperations(
   const isOn = (_: Tag, index: number) => found[index]?.['digest'] === digest;
   const moved = tags.filter((tag, index) => !isOn(tag, index));
   const operations = [
-    ...removeTags(registry, name, tags.filter(isOn), digest),
+    ...removeTags(
+      registry,
+      name,
+      tags.flatMap((tag, index) =>
+        found[index]?.['digest'] === digest ? [{ tag, found: found[index] }] : [],
+      ),
+    ),
     ...moved.map((tag) => ({ remove: tagIndexKey(name, digest, tag) })),
   ];
   return { operations, more: entries.length > TAGS_PER_WRITE };

@@ -106,7 +106,7 @@ export class ManifestErasure {
     return [
       { remove: manifestKey(this.#name, digest), when: [mark] },
       ...(subject ? [{ remove: referrerKey(this.#name, subject as Digest, digest) }] : []),
-      ...(objectKey ? [discard(objectKey as ObjectKey, due)] : []),
+      ...(objectKey ? [discard(objectKey as ObjectKey, due, digest)] : []),
     ];
   }
 

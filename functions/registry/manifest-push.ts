@@ -39,8 +39,16 @@ export interface ManifestPush {
   /** The digest the client sent, if it did; the content must match. */
   readonly digest: Digest | undefined;
   readonly tags: readonly Tag[];
-  /** Whether it is one of the graves, whose bytes quotas count already. @default false */
-  readonly isRestored?: boolean;
+  /** Of one that comes back out of its grave, whose bytes quotas count already. @default it is a client's */
+  readonly restores?: Restoring;
+}
+
+/** What a restore puts back besides bytes. */
+interface Restoring {
+  /** The item that was in the grave, or of the manifest that is there. */
+  readonly manifest: Attributes;
+  /** When each tag was put there first, as far as that is known; milliseconds since 1970. */
+  readonly datesFrom: ReadonlyMap<Tag, number | undefined>;
 }
 
 /** Stores a manifest and moves tags to it (end-7a, end-7b), all at once. MANIFEST_BLOB_UNKNOWN where the repository
@@ -60,7 +68,7 @@ export async function putManifest(
   const manifest = parseManifest(push.bytes, push.contentType);
   const written = new ManifestObject(registry, push.bytes);
   const place: Commit['place'] = (repository, isCounted) =>
-    written.place(repository, isCounted && push.isRestored === true);
+    written.place(repository, isCounted && push.restores !== undefined);
   const size = push.bytes.length;
   const announcement = new Announcement(push.repository, digest);
   const topics = push.tags.map((tag) => tagTopic(push.repository, tag)).sort();
@@ -74,7 +82,7 @@ export async function putManifest(
       const holding = { repository, manifest: digest, references: manifest.references };
       const underWay = await announcement.make(registry, holding, found === undefined);
       await holdAll(registry, holding);
-      const what = { digest, manifest, size, tags: push.tags, place };
+      const what = { digest, manifest, size, tags: push.tags, place, restores: push.restores };
       return commit(registry, { repository, found, underWay, ...what });
     });
   } catch (error) {
@@ -100,6 +108,9 @@ async function holdAll(registry: Registry, holding: Holding): Promise<void> {
 
 const isChild = ({ kind }: ManifestReference) => kind !== 'blob';
 
+/** With five operations a tag that moves, of 100 in a transaction; of what more tags at once leave, their history tells. */
+const TAGS_THAT_LEAVE = 15;
+
 interface Commit {
   readonly repository: PushTarget;
   readonly digest: Digest;
@@ -110,6 +121,7 @@ interface Commit {
   readonly manifest: Manifest;
   readonly size: number;
   readonly tags: readonly Tag[];
+  readonly restores: Restoring | undefined;
   readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
 }
 
@@ -117,7 +129,7 @@ interface Commit {
  *  that other pushes write, but for the first of a repository. Where the bytes of one that is there are lost or damaged,
  *  these take their place. */
 async function commit(registry: Registry, pushed: Commit) {
-  const { repository, digest, found, underWay, manifest, size, tags, place } = pushed;
+  const { repository, digest, found, underWay, manifest, size, tags, restores, place } = pushed;
   const { name } = repository;
   const { now, isCounted, before } = await readPlaces(registry, pushed);
   // Sweeps of two epochs have passed, and may not have found this push.
@@ -129,7 +141,17 @@ async function commit(registry: Registry, pushed: Commit) {
       : await place(repository, isCounted);
   const item = { mediaType: manifest.mediaType, size, ...content };
   const moves = tags.flatMap((tag, index) =>
-    moveTag(registry, repository, { tag, before: before[index] }, { digest, ...item }),
+    moveTag(
+      registry,
+      repository,
+      {
+        tag,
+        before: before[index],
+        datesFrom: restores?.datesFrom.get(tag),
+        leaves: tags.length <= TAGS_THAT_LEAVE,
+      },
+      { digest, ...item },
+    ),
   );
   const charges = await charge(registry, repository, {
     tags: before.filter((tag) => !tag).length,
@@ -137,8 +159,8 @@ async function commit(registry: Registry, pushed: Commit) {
   });
   const { committed } = await writeNames(registry, name, [
     found
-      ? keepManifest(repository, digest, found, content)
-      : addManifest(registry, repository, digest, manifest, item),
+      ? keepManifest(registry, repository, { digest, found, content })
+      : addManifest(registry, repository, { digest, manifest, item, restores }),
     ...(underWay ? [{ remove: pushKey(name, digest), when: underWay }] : []),
     ...(replaced ? [discardReplaced(replaced, registry.now() + OUTBOX_DELAY_SECONDS * 1000)] : []),
     ...operations,
@@ -183,14 +205,30 @@ const checkCounted = (name: RepositoryName, digest: Digest, isCounted: boolean):
 function addManifest(
   registry: Registry,
   { name, epoch }: Repository,
-  digest: Digest,
-  { subject }: Manifest,
-  item: Attributes,
+  {
+    digest,
+    manifest,
+    item,
+    restores,
+  }: Pick<Commit, 'digest' | 'manifest' | 'restores'> & { readonly item: Attributes },
 ): Operation {
-  const by = registry.actor === undefined ? {} : { pushedBy: registry.actor };
-  const pushed = { pushedAt: registry.now(), ...by };
+  const { subject } = manifest;
+  const pushed = restores ? pushedBefore(registry, restores) : pushedNow(registry);
   const attributes = { ...item, ...(subject && { subject }), ...pushed, touched: epoch };
   return { put: manifestKey(name, digest), attributes, when: [absent] };
+}
+
+function pushedNow({ now, actor }: Registry): Attributes {
+  return { pushedAt: now(), ...(actor !== undefined && { pushedBy: actor }) };
+}
+
+/** What is restored was pushed when it was, by whom it was. */
+function pushedBefore({ now }: Registry, { manifest: { pushedAt, pushedBy } }: Restoring): Attributes {
+  return {
+    pushedAt: pushedAt as number,
+    restoredAt: now(),
+    ...(pushedBy !== undefined && { pushedBy }),
+  };
 }
 
 /** The object of a manifest that is there, where it is lost or damaged. */
@@ -208,16 +246,20 @@ async function replacedObject(
 /** The tag that is put on it names its object: on condition that it is still that one, or becomes this one. Whoever is about
  *  to delete it looks again, and finds the tag. */
 function keepManifest(
+  { now }: Registry,
   { name, epoch }: Repository,
-  digest: Digest,
-  { objectKey, touched }: Attributes,
-  content: Attributes,
+  {
+    digest,
+    found,
+    content,
+  }: Pick<Commit, 'digest'> & { readonly found: Attributes; readonly content: Attributes },
 ): Operation {
+  const { objectKey, touched } = found;
   const isOld = (touched as number) < epoch;
   const isReplaced = objectKey !== content['objectKey'];
   return {
     update: manifestKey(name, digest),
-    set: { ...(isReplaced && content), ...(isOld && { touched: epoch }), ...UNMARKED },
+    set: { ...(isReplaced && content), ...(isOld && { touched: epoch }), pushedLastAt: now(), ...UNMARKED },
     when: [
       objectKey === undefined ? present : equals('objectKey', objectKey as string),
       ...(isOld ? [atMost('touched', epoch)] : []),

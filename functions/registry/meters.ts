@@ -1,8 +1,7 @@
-import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Attributes, Key } from '../storage/table.ts';
 import { sharedUsageKey, usageKey } from './keys.ts';
-import type { QuotaLimits, Rules } from './policies.ts';
+import { coverageOf, type QuotaLimits, type Rules } from './policies.ts';
 import type { Registry } from './registry.ts';
 import { KINDS, type Kind, repositoriesLike, type Totals } from './usage.ts';
 
@@ -47,7 +46,7 @@ export function metersOf(name: RepositoryName, { policies }: Rules): Meter[] {
     repositories: async () => [name],
   };
   const shared = policies.map((policy): Meter => {
-    const covers = anyMatcherOf(policy.repositories);
+    const covers = coverageOf(policy);
     return {
       key: sharedUsageKey(policy.name),
       scope: 'in all its repositories together',

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import { equals, type Item, type Key, type Operation } from '../storage/table.ts';
 import { isDue, OUTBOX_SHARDS, outbox, outboxKey } from './keys.ts';
@@ -7,9 +8,11 @@ import { leaveBehind, type Replaced } from './replacement.ts';
 // Every object key enters the outbox before a byte is written there, and leaves it in the transaction that
 // makes the object reachable. So whatever dies half-way leaves nothing behind that is not on this list.
 
-/** Puts an object on the list: it is deleted once `due` (milliseconds) has passed, unless `rescue` comes first. */
-export function discard(objectKey: ObjectKey, due: number): Operation {
-  return { put: outboxKey(objectKey, due), attributes: { objectKey, state: 'waiting' } };
+/** Puts an object on the list: it is deleted once `due` (milliseconds) has passed, unless `rescue` comes first. `digest` is
+ *  that of its bytes, where it was linked: so a purge finds it. */
+export function discard(objectKey: ObjectKey, due: number, digest?: Digest): Operation {
+  const attributes = { objectKey, state: 'waiting', ...(digest !== undefined && { digest }) };
+  return { put: outboxKey(objectKey, due), attributes };
 }
 
 /** Puts an object on the list whose place another one has taken. Until `due` some may still name it. */
@@ -24,6 +27,33 @@ export function rescue(objectKey: ObjectKey, due: number): Operation {
 
 /** What could not be deleted, an object or a whole shard of the list, and why. */
 type Failure = readonly [what: string, why: unknown];
+
+/** Deletes at once the objects on the list that have one of these digests, and answers which. Their entries stay until they are due:
+ *  a client that may write to the store itself could come once more. */
+export async function deleteWaiting(
+  { table, blobs }: Registry,
+  digests: ReadonlySet<Digest>,
+): Promise<readonly ObjectKey[]> {
+  const deleted: ObjectKey[] = [];
+  for (const shard of OUTBOX_SHARDS) {
+    let after: string | undefined;
+    do {
+      const range = { ...outbox(shard), limit: DRAIN_BATCH, ...(after !== undefined && { after }) };
+      const items = await table.query(range);
+      const meant = items.filter((item) => digestsIn(item).some((digest) => digests.has(digest)));
+      if (meant.length > 0) await blobs.delete(meant.map(objectKeyIn));
+      deleted.push(...meant.map(objectKeyIn));
+      after = items.length < DRAIN_BATCH ? undefined : items.at(-1)?.key.sort;
+    } while (after !== undefined);
+  }
+  return deleted;
+}
+
+/** Of what was linked, or what another object has replaced. */
+function digestsIn(item: Item): Digest[] {
+  const own = item.attributes['digest'] as Digest | undefined;
+  return [...(own === undefined ? [] : [own]), ...replacedIn(item).map(({ digest }) => digest)];
+}
 
 /** How many of them a message names; the next drain finds them all again. */
 const NAMED = 20;

@@ -1,21 +1,29 @@
 import { conflict } from '../oci/errors.ts';
+import { anyGlobOf } from '../oci/glob.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, absent, equals } from '../storage/table.ts';
 import { policiesKey, sharedUsageKey } from './keys.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+import type { Retention } from './retention-policy.ts';
+
+export type { Retention } from './retention-policy.ts';
 
 export const POLICY_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** What an operator wants of the repositories that a policy covers. All policies that cover a repository hold for it
  *  together: what one of them keeps, none deletes; what one of them refuses, is refused. In every pattern `*` stands
- *  for any characters. */
+ *  for any characters; those of tags may have sets. */
 export interface Policy {
   /** Its own; `POLICY_NAME`. */
   readonly name: string;
   /** Patterns of repository names: `team-a/*`. */
   readonly repositories: readonly string[];
+  /** Patterns of those that it does not cover all the same. */
+  readonly exceptRepositories?: readonly string[];
+  /** Whether admins of less than the registry have set it: of all that it can cover. @default false */
+  readonly isTeams?: boolean;
   /** @default nothing is ever deleted by itself */
   readonly retention?: Retention;
   /** @default every tag may be moved */
@@ -24,29 +32,12 @@ export interface Policy {
   readonly quota?: Quota;
   /** Whether an index may be pushed of which platforms are missing. @default no, unless another policy says so */
   readonly sparseIndexes?: true;
+  /** What policies of teams may say of what this one covers. @default everything */
+  readonly teams?: readonly (typeof TEAM_FIELDS)[number][];
 }
 
-/** What goes by itself. A tag that no rule matches stays; so does all that belongs to what stays. */
-export interface Retention {
-  /** Tags that are never deleted, whatever the rules say. */
-  readonly pins?: readonly string[];
-  readonly tags?: readonly TagRule[];
-  /** An untagged manifest that belongs to nothing goes this many days after it was pushed, or lost its last tag.
-   *  @default never */
-  readonly untaggedAfterDays?: number;
-}
-
-/** A tag that it matches stays while at least one of its clauses, or another rule that matches, keeps it. */
-export interface TagRule {
-  /** Patterns of tags: `v*`. */
-  readonly match: readonly string[];
-  /** The last so many of the tags that the rule matches, by the time they were put where they are. */
-  readonly keepLast?: number;
-  /** Those that were put where they are within so many days. */
-  readonly keepNewerThanDays?: number;
-  /** Those that were pulled within so many days. */
-  readonly keepPulledWithinDays?: number;
-}
+/** What a policy of a team may be allowed to say. */
+export const TEAM_FIELDS = ['retention', 'immutable', 'quota', 'sparseIndexes'] as const;
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
 interface ImmutableTags {
@@ -95,26 +86,44 @@ export async function listPolicies({ table }: Registry): Promise<readonly Policy
 }
 
 /** Sets a policy, in place of the one of that name. A request that is under way may end by what held when it began. */
-export async function putPolicy(registry: Registry, policy: Policy): Promise<void> {
-  await change(registry, policy.name, (others) => [...others, policy]);
+export async function putPolicy(registry: Registry, policy: Policy, permit?: Permit): Promise<void> {
+  await change(registry, policy.name, (others) => [...others, policy], permit);
 }
 
+/** Throws where what is there, if anything, may not be changed. */
+type Permit = (before: Policy | undefined) => Promise<void>;
+
 /** Answers whether it was there. */
-export async function deletePolicy(registry: Registry, name: string): Promise<boolean> {
-  return change(registry, name, (others) => others);
+export async function deletePolicy(registry: Registry, name: string, permit?: Permit): Promise<boolean> {
+  return change(registry, name, (others) => others, permit);
 }
 
 /** Ours, and a sixth of what DynamoDB takes: every push reads them. */
 const MAX_POLICIES_BYTES = 64 * 1024;
+
+/** Ours: so much of it admins of less than the registry may take together; the rest is for those of the registry. */
+const MAX_TEAMS_BYTES = 16 * 1024;
+
+function refuseMuchOfTeams(policies: readonly Policy[], changed: Policy | undefined): void {
+  if (!changed?.isTeams) return;
+  const theirs = JSON.stringify(policies.filter(({ isTeams }) => isTeams));
+  if (Buffer.byteLength(theirs) > MAX_TEAMS_BYTES)
+    throw conflict(
+      `policies that admins of the registry have not set would take more than ${MAX_TEAMS_BYTES / 1024} KiB together; ` +
+        'one of these can set it',
+    );
+}
 
 /** Of two changes at once the later one reads the earlier one's outcome. Answers whether there was such a policy. */
 async function change(
   registry: Registry,
   name: string,
   changed: (others: readonly Policy[]) => readonly Policy[],
+  permit: Permit = async () => undefined,
 ): Promise<boolean> {
   return untilWon(registry, async () => {
     const before = policiesIn(await registry.table.get(policiesKey));
+    await permit(before.policies.find((policy) => policy.name === name));
     const others = before.policies.filter((policy) => policy.name !== name);
     const policies = changed(others).toSorted((a, b) => (a.name < b.name ? -1 : 1));
     const isThere = others.length < before.policies.length;
@@ -122,6 +131,10 @@ async function change(
     const attributes = { policies: JSON.stringify(policies), ...nextOf(registry, before, policies) };
     if (Buffer.byteLength(attributes.policies) > MAX_POLICIES_BYTES)
       throw conflict(`all policies together would take more than ${MAX_POLICIES_BYTES / 1024} KiB`);
+    refuseMuchOfTeams(
+      policies,
+      policies.find((policy) => policy.name === name),
+    );
     const when = before.version === 0 ? absent : equals('version', before.version);
     const isShared = policies.some((policy) => policy.name === name && policy.quota?.together);
     const { committed } = await registry.table.write([
@@ -144,13 +157,35 @@ function nextOf({ now }: Registry, before: StoredPolicies, policies: readonly Po
 function metered(policies: readonly Policy[]): unknown {
   const kinds = (limits: QuotaLimits = {}) => [limits.bytes !== undefined, limits.tags !== undefined];
   return policies
-    .filter(({ quota }) => quota)
-    .map(({ name, repositories, quota }) => [name, repositories, kinds(quota?.each), kinds(quota?.together)]);
+    .filter(({ quota, teams }) => quota ?? teams)
+    .map(({ name, repositories, exceptRepositories, quota, teams, isTeams }) => [
+      ...[name, repositories, kinds(quota?.each), kinds(quota?.together)],
+      ...(exceptRepositories ? [exceptRepositories] : []),
+      ...(teams || isTeams ? [teams ?? 'all', isTeams ?? false] : []),
+    ]);
 }
 
-/** Those that cover the repository. */
+/** Those that cover the repository, of teams what they may say there. */
 export function policiesFor(policies: readonly Policy[], name: RepositoryName): readonly Policy[] {
-  return policies.filter(({ repositories }) => anyMatcherOf(repositories)(name));
+  const covering = policies.filter((policy) => coverageOf(policy)(name));
+  const limits = covering.flatMap(({ teams }) => (teams ? [teams] : []));
+  if (limits.length === 0) return covering;
+  const denied = TEAM_FIELDS.filter((field) => limits.some((teams) => !teams.includes(field)));
+  return covering.map((policy) => (policy.isTeams ? without(policy, denied) : policy));
+}
+
+function without(policy: Policy, fields: readonly (keyof Policy)[]): Policy {
+  const entries = Object.entries(policy).filter(([name]) => !fields.some((field) => field === name));
+  return Object.fromEntries(entries) as unknown as Policy;
+}
+
+/** Whether the policy covers a repository. */
+export function coverageOf({
+  repositories,
+  exceptRepositories = [],
+}: Pick<Policy, 'repositories' | 'exceptRepositories'>): (name: string) => boolean {
+  const [covers, excepts] = [anyMatcherOf(repositories), anyMatcherOf(exceptRepositories)];
+  return (name) => covers(name) && !excepts(name);
 }
 
 /** What holds for one repository. */
@@ -167,6 +202,9 @@ export function rulesIn(found: Attributes | undefined, name: RepositoryName): Ru
   return { policies: policiesFor(policies, name), quotasSince };
 }
 
+/** Of the attributes of the item of all policies, as in `Rules`. */
+export const quotasSinceIn = (found: Attributes | undefined) => policiesIn(found).quotasSince;
+
 /** Whether any of the policies limits the number of tags. */
 export function countsTags(policies: readonly Policy[]): boolean {
   return policies.some(({ quota }) =>
@@ -180,8 +218,7 @@ export const allowsSparse = ({ policies }: Rules) => policies.some(({ sparseInde
 /** The first of the policies that holds the tag where it is. */
 export function immutableBy(policies: readonly Policy[], tag: Tag): Policy | undefined {
   return policies.find(
-    ({ immutable }) =>
-      immutable && anyMatcherOf(immutable.tags)(tag) && !anyMatcherOf(immutable.except ?? [])(tag),
+    ({ immutable }) => immutable && anyGlobOf(immutable.tags)(tag) && !anyGlobOf(immutable.except ?? [])(tag),
   );
 }
 

@@ -1,6 +1,7 @@
 import { PULL_MEMORY_SECONDS, PULL_RECORD_SECONDS } from '../limits.ts';
 import type { Reference, RepositoryName } from '../oci/reference.ts';
 import { equals, type Key, type Table } from '../storage/table.ts';
+import { isIgnored } from './ignored-pulls.ts';
 import { pullKey } from './keys.ts';
 import type { Registry } from './registry.ts';
 import { lasting } from './until.ts';
@@ -11,7 +12,8 @@ const REMEMBERED = 10_000;
 /** When each process recorded what, by the key's sort and partition: a pull reads nothing more for it. */
 const recorded = new WeakMap<Table, Map<string, number>>();
 
-/** Remembers that a tag or a manifest was pulled: once a day for each process that serves it, by one small write. A table
+/** Remembers that a tag or a manifest was pulled, unless a policy ignores who pulled it: once a day for each process that serves
+ *  it, by one small write. A table
  *  that fails is no reason for a pull to fail. */
 export async function recordPull(
   registry: Registry,
@@ -69,16 +71,18 @@ function beginRecord(
   const id = `${key.partition} ${key.sort}`;
   const at = now();
   if (at - (memory.get(id) ?? 0) < PULL_RECORD_SECONDS * 1000) return undefined;
-  if (memory.size >= REMEMBERED) memory.clear();
-  memory.set(id, at);
   const forget = () => memory.delete(id);
-  const written = write(table, key, at).then(
-    () => true,
-    () => {
-      forget();
-      return false;
-    },
-  );
+  const record = async () => {
+    if (await isIgnored(registry, repository)) return false;
+    if (memory.size >= REMEMBERED) memory.clear();
+    memory.set(id, at);
+    await write(table, key, at);
+    return true;
+  };
+  const written = record().catch(() => {
+    forget();
+    return false;
+  });
   return {
     written,
     async takeBack() {

@@ -1,9 +1,9 @@
 import { quotaExceeded, quotasOverlap } from '../oci/quota-errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { absent, atMost, type Condition, equals, type Key, type Operation } from '../storage/table.ts';
-import { policiesKey } from './keys.ts';
+import { policiesKey, usageKey } from './keys.ts';
 import { type Meter, metersOf, type Usage, usageIn } from './meters.ts';
-import { type Rules, rulesIn } from './policies.ts';
+import { type Policy, quotasSinceIn, type Rules, rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { KINDS, type Totals, totalsOf } from './usage.ts';
@@ -54,6 +54,59 @@ export async function requireRoom(registry: Registry, { name, rules }: Ruled): P
     );
   });
   return Math.min(...(await Promise.all(rooms)));
+}
+
+/** How much of a limit is in use. */
+export interface QuotaUse {
+  readonly policy: string;
+  /** Of the repository by itself, or of all that the policy covers. */
+  readonly scope: 'each' | 'together';
+  readonly kind: 'bytes' | 'tags';
+  readonly limit: number;
+  /** At least what there is; absent where nothing was counted yet under the quotas of now. */
+  readonly used?: number;
+  /** Milliseconds since 1970: until then deletes have lowered it. */
+  readonly countedAt?: number;
+}
+
+/** What quotas have counted of a repository, the smallest limit of each kind; `fresh` counts the repository itself once more, where
+ *  that was not done within a minute. */
+export async function quotaUse(
+  registry: Registry,
+  name: RepositoryName,
+  { fresh = false }: { readonly fresh?: boolean } = {},
+): Promise<readonly QuotaUse[]> {
+  const ruled = await rulesFor(registry, name);
+  const known = await usagesOf(registry, ruled, metersOf(name, ruled.rules));
+  const uses = known.map(async (metering): Promise<QuotaUse[]> => {
+    const isOwn = metering.meter.key.sort === usageKey(name).sort;
+    const usage = fresh && isOwn ? await count(metering) : metering.known;
+    return usesOf(metering, usage, isOwn ? 'each' : 'together');
+  });
+  return (await Promise.all(uses)).flat();
+}
+
+/** What quotas have counted of all repositories of a policy together. */
+export async function sharedUse(registry: Registry, policy: Policy): Promise<readonly QuotaUse[]> {
+  const stored = await registry.table.get(policiesKey);
+  const meters = metersOf('' as RepositoryName, {
+    policies: [{ ...policy, quota: { together: policy.quota?.together ?? {} } }],
+    quotasSince: 0,
+  });
+  const since = quotasSinceIn(stored);
+  const found = await registry.table.getMany(meters.map(({ key }) => key));
+  return meters.flatMap((meter, index) => {
+    const known = usageIn(found[index]);
+    return usesOf({ registry, meter, since, known }, known, 'together');
+  });
+}
+
+function usesOf(metering: Metering, usage: Usage | undefined, scope: QuotaUse['scope']): QuotaUse[] {
+  const isKnown = isValid(metering, usage);
+  return metering.meter.limits.map(({ kind, most, policy }) => ({
+    ...{ policy, scope, kind, limit: most },
+    ...(isKnown && { used: usage.totals[kind], countedAt: usage.countedAt }),
+  }));
 }
 
 /** The policies that hold for a repository. */

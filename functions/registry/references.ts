@@ -3,7 +3,7 @@ import { manifestInvalid } from '../oci/errors.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, type Key, MAX_OPERATIONS, type Operation } from '../storage/table.ts';
-import { blobKey, edgesTo, lastPartOf, manifestKey, pushKey } from './keys.ts';
+import { blobKey, edgesTo, graveKey, lastPartOf, manifestKey, pushKey } from './keys.ts';
 import { allowsSparse } from './policies.ts';
 import { endPush } from './pushes-under-way.ts';
 import type { Registry } from './registry.ts';
@@ -72,6 +72,20 @@ export async function manifestsUsing(
   return [];
 }
 
+/** Manifests that use `target`, those that are deleted and can be brought back as well. */
+export async function* holdersOf(
+  registry: Registry,
+  name: RepositoryName,
+  target: Digest,
+): AsyncGenerator<Digest> {
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    // In this order: one that is deleted meanwhile is among the graves.
+    const there = await registry.table.getMany(users.map((digest) => manifestKey(name, digest)));
+    const buried = await registry.table.getMany(users.map((digest) => graveKey(name, digest)));
+    yield* users.filter((_, index) => there[index] ?? buried[index]);
+  }
+}
+
 /** Who uses what is marked as going: manifests, of which there are none where it may go; and pushes under way, each by
  *  the operation that ends it, which belong into the transaction that removes it. */
 export interface Users {
@@ -90,6 +104,31 @@ export async function usersOf(registry: Registry, name: RepositoryName, target: 
     pushes.push(...users.flatMap((digest, index) => endPush(pushKey(name, digest), underWay[index])));
   }
   return { manifests: [], pushes };
+}
+
+/** What is asked of a manifest that is to go. */
+interface Beside {
+  readonly name: RepositoryName;
+  readonly target: Digest;
+  /** What goes with it. */
+  readonly goes: (user: Digest) => boolean;
+  /** Pushes that were touched up to this epoch are as good as ended. @default none is */
+  readonly ended?: number | undefined;
+}
+
+/** Whether anything uses `target`, once it is marked, besides what goes with it: another manifest, or a push under way. */
+export async function isUsedBeside(
+  registry: Registry,
+  { name, target, goes, ended = -1 }: Beside,
+): Promise<boolean> {
+  for await (const users of pagesOfUsers(registry, name, target)) {
+    const pushes = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
+    const others = users.filter((digest) => !goes(digest)).map((digest) => manifestKey(name, digest));
+    const found = others.length > 0 ? await registry.table.getMany(others) : [];
+    const isUnderWay = pushes.some((push) => push && (push['touched'] as number) > ended);
+    if (isUnderWay || found.some((each) => each !== undefined)) return true;
+  }
+  return false;
 }
 
 async function* pagesOfUsers({ table }: Registry, name: RepositoryName, target: Digest) {

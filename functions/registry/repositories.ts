@@ -1,6 +1,14 @@
 import { MAX_LIST_ENTRIES, MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Attributes, absent, type Item, type Key, MAX_OPERATIONS, present } from '../storage/table.ts';
+import {
+  type Attributes,
+  absent,
+  equals,
+  type Item,
+  type Key,
+  MAX_OPERATIONS,
+  present,
+} from '../storage/table.ts';
 import { inTurns, type Steps } from './in-turns.ts';
 import {
   directoryKey,
@@ -33,6 +41,8 @@ export interface Repository {
   readonly isPublic: boolean;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Milliseconds since 1970: since when a sweep has found nothing in it, and will forget it; absent where it is in use. */
+  readonly endingSince?: number;
 }
 
 /** The repository, or `undefined` where nothing was ever pushed under this name. */
@@ -44,11 +54,12 @@ export async function findRepository(
   return attributes && repositoryOf(name, attributes);
 }
 
-/** The repository, made now where it does not exist. It joins the catalog with its first manifest. */
+/** The repository, made now where it does not exist, and in use from now on where a sweep was about to forget it. It joins the
+ *  catalog with its first manifest. */
 export async function openRepository(registry: Registry, name: RepositoryName): Promise<Repository> {
   return untilWon(registry, async () => {
     const found = await findRepository(registry, name);
-    if (found) return found;
+    if (found) return keepInUse(registry, found);
     const now = registry.now();
     const sweepDue = now + MIN_EPOCH_SECONDS * 1000;
     const attributes = { createdAt: now, epoch: 0, epochAt: now, sweepDue, listed: false, namesTags: true };
@@ -58,6 +69,19 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
     ]);
     return committed ? repositoryOf(name, attributes) : LOST;
   });
+}
+
+/** Loses where it was forgotten, or kept by others. */
+async function keepInUse(
+  { table }: Registry,
+  { endingSince, ...repository }: Repository,
+): Promise<Repository | typeof LOST> {
+  if (endingSince === undefined) return repository;
+  const when = [equals('ending', endingSince)];
+  const { committed } = await table.write([
+    { update: repositoryKey(repository.name), set: { ending: 0 }, when },
+  ]);
+  return committed ? repository : LOST;
 }
 
 /** A repository as a push finds it. */
@@ -76,7 +100,8 @@ export async function openForPush(
     policiesKey,
     ...keys,
   ]);
-  const repository = attributes ? repositoryOf(name, attributes) : await openRepository(registry, name);
+  const isInUse = attributes && !attributes['ending'];
+  const repository = isInUse ? repositoryOf(name, attributes) : await openRepository(registry, name);
   return { repository: { ...repository, rules: rulesIn(stored, name) }, found };
 }
 
@@ -183,5 +208,6 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     namesTags: attributes['namesTags'] === true,
     isPublic: attributes['public'] === true,
     createdAt: attributes['createdAt'] as number,
+    ...(attributes['ending'] ? { endingSince: attributes['ending'] as number } : {}),
   };
 }

@@ -1,15 +1,16 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { MAX_OPERATIONS } from '../storage/table.ts';
+import { companionTagsOf } from './companions.ts';
 import { buriedReferrersOf, graveKey, lastPartOf, tagKey } from './keys.ts';
 import type { Registry } from './registry.ts';
-import { tagHistory } from './tag-history.ts';
+import { lastPlaceOf } from './tag-history.ts';
 
 /** Something that came and went with a manifest. */
 export interface Belonging {
   readonly digest: Digest;
-  /** Where it hung on a tag, as cosign's signatures do. */
-  readonly tag?: Tag;
+  /** Where it hung on a tag, as cosign's signatures do; and when that was put there, milliseconds since 1970. */
+  readonly tag?: { readonly name: Tag; readonly taggedAt: number };
 }
 
 /** What belonged to a manifest and was deleted at `since` (milliseconds) or later: its referrers, and the tags that clients
@@ -47,25 +48,20 @@ async function referrersOf(
   }
 }
 
-/** Of cosign, and of the referrers tag schema of the specification. */
-const SUFFIXES = ['', '.sig', '.att', '.sbom'];
-
 async function tagsNamedAfter(
   registry: Registry,
   name: RepositoryName,
   digest: Digest,
   since: number,
 ): Promise<Belonging[]> {
-  const stem = digest.replace(':', '-');
-  const tags = SUFFIXES.map((suffix) => `${stem}${suffix}`).filter((tag) => tag.length <= 128) as Tag[];
+  const tags = companionTagsOf(digest);
   if (tags.length === 0) return [];
   const found = await registry.table.getMany(tags.map((tag) => tagKey(name, tag)));
   const belongings: Belonging[] = [];
   for (const tag of tags.filter((_, index) => !found[index])) {
-    const moves = await tagHistory(registry, name, tag);
-    const [last] = moves;
-    const wasOn = moves.find((move) => move.digest !== undefined)?.digest;
-    if (last && wasOn && Date.parse(last.at) >= since) belongings.push({ digest: wasOn, tag });
+    const last = await lastPlaceOf(registry, name, tag);
+    if (!last || (last.leftAt ?? 0) < since) continue;
+    belongings.push({ digest: last.digest, tag: { name: tag, taggedAt: last.taggedAt } });
   }
   return belongings;
 }

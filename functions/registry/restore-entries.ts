@@ -21,6 +21,8 @@ export interface Goal {
   readonly digest: Digest;
   /** Milliseconds since 1970: as of when. @default when the manifest was deleted */
   readonly at?: number;
+  /** Milliseconds since 1970: when the tag was put there, as its history says. @default never before */
+  readonly taggedAt?: number | undefined;
 }
 
 /** What a plan brings back besides the tag it is for. */
@@ -38,7 +40,7 @@ const manifestEntry = ({ digest, reason }: Piece): Restored => ({
 });
 
 const tagEntries = ({ digest, tags }: Piece): Restored[] =>
-  tags.map((tag) => ({
+  [...tags.keys()].map((tag) => ({
     kind: 'tag',
     tag,
     digest,

@@ -21,8 +21,8 @@ export interface Piece {
   readonly digest: Digest;
   /** Whether it is deleted; else only `tags` are to be put on it. */
   readonly isBuried: boolean;
-  /** Those that were deleted with what they belong to: cosign's. */
-  readonly tags: readonly Tag[];
+  /** Those that were deleted with what they belong to: cosign's; each with when it was put there, milliseconds since 1970. */
+  readonly tags: ReadonlyMap<Tag, number>;
   /** For people: when and why it was deleted. */
   readonly reason: string;
 }
@@ -44,7 +44,7 @@ export async function planRestore(
   root: Digest,
   since?: number,
 ): Promise<RestorePlan> {
-  return new Planner(registry, name).plan(root, since);
+  return new Planner(registry, name, root).plan(since);
 }
 
 /** What is known of a manifest: whether it is there, and of its grave. */
@@ -66,16 +66,19 @@ class Planner {
   readonly #name: RepositoryName;
   readonly #states = new Map<Digest, State>();
   readonly #order = new Set<Digest>();
-  readonly #tags = new Map<Digest, Tag[]>();
+  readonly #tags = new Map<Digest, Map<Tag, number>>();
   readonly #left: { digest: Digest; reason: string }[] = [];
   #isSparse = false;
+  readonly #root: Digest;
+  /** Those that cannot be pushed before it. */
+  readonly #needRoot = new Set<Digest>();
 
-  constructor(registry: Registry, name: RepositoryName) {
-    this.#registry = registry;
-    this.#name = name;
+  constructor(registry: Registry, name: RepositoryName, root: Digest) {
+    [this.#registry, this.#name, this.#root] = [registry, name, root];
   }
 
-  async plan(root: Digest, since: number | undefined): Promise<RestorePlan> {
+  async plan(since: number | undefined): Promise<RestorePlan> {
+    const root = this.#root;
     this.#isSparse = allowsSparse(rulesIn(await this.#registry.table.get(policiesKey), this.#name));
     const missing = await this.#include(root);
     if (missing.length > 0) return { pieces: [], missing, left: [] };
@@ -88,27 +91,39 @@ class Planner {
       const belongings = await belongingsOf(this.#registry, this.#name, digest, from);
       for (const belonging of belongings) await this.#includeBelonging(belonging);
     }
-    return { pieces: [...this.#order].flatMap((digest) => this.#pieceOf(digest)), missing, left: this.#left };
+    return { pieces: this.#inOrder().flatMap((digest) => this.#pieceOf(digest)), missing, left: this.#left };
+  }
+
+  /** As late as can be comes `root`: whoever dies before is asked for it again. */
+  #inOrder(): Digest[] {
+    const early = [...this.#order].filter((digest) => digest !== this.#root && !this.#needRoot.has(digest));
+    return [...early, this.#root, ...this.#needRoot];
   }
 
   async #includeBelonging({ digest, tag }: Belonging): Promise<void> {
     const missing = await this.#include(digest);
     if (missing.length > 0) this.#left.push({ digest, reason: missing.join('; ') });
-    else if (tag) this.#tags.set(digest, [...(this.#tags.get(digest) ?? []), tag]);
+    else if (tag)
+      this.#tags.set(digest, new Map([...(this.#tags.get(digest) ?? []), [tag.name, tag.taggedAt]]));
   }
 
   #pieceOf(digest: Digest): Piece[] {
-    const tags = this.#tags.get(digest) ?? [];
+    const tags = this.#tags.get(digest) ?? new Map<Tag, number>();
     const { isThere, reason } = this.#states.get(digest) ?? { isThere: true, reason: '' };
-    return isThere && tags.length === 0 ? [] : [{ digest, isBuried: !isThere, tags, reason }];
+    return isThere && tags.size === 0 ? [] : [{ digest, isBuried: !isThere, tags, reason }];
   }
 
   /** Adds the manifest and what it needs to the order, or answers what is missing for that. */
   async #include(digest: Digest): Promise<readonly string[]> {
     const walk: Walk = { seen: new Set(), order: [], missing: [] };
     await this.#climb([{ digest, kind: 'manifest' }], walk);
-    if (walk.missing.length === 0) for (const needed of walk.order) this.#order.add(needed);
-    return walk.missing;
+    if (walk.missing.length > 0) return walk.missing;
+    const needsRoot = digest !== this.#root && walk.seen.has(this.#root);
+    for (const needed of walk.order) {
+      if (needsRoot && !this.#order.has(needed)) this.#needRoot.add(needed);
+      this.#order.add(needed);
+    }
+    return [];
   }
 
   async #climb(references: readonly Pick<ManifestReference, 'digest' | 'kind'>[], walk: Walk): Promise<void> {

@@ -1,14 +1,16 @@
 import type { Digest } from '../oci/digest.ts';
 import { conflict, manifestUnknown, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
+import { MAX_OPERATIONS } from '../storage/table.ts';
 import { graveKey, manifestKey, tagKey } from './keys.ts';
 import { putManifest } from './manifest-push.ts';
 import { isImmutable, listPolicies, policiesFor } from './policies.ts';
+import { charge, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { entriesOf, type Goal, type Restored, rootEntries } from './restore-entries.ts';
 import { bytesOf, type Piece, planRestore } from './restore-plan.ts';
-import { moveBefore, tagHistory, tagsEver } from './tag-history.ts';
+import { lastPlaceOf, lastTaggedOn, placeAt, tagsEver } from './tag-history.ts';
 
 export type { Restored } from './restore-entries.ts';
 
@@ -52,11 +54,13 @@ async function goalOf(
   tag: Tag,
   { digest, at }: { readonly digest?: Digest; readonly at?: number },
 ): Promise<Goal | Restored> {
-  const time = at === undefined ? {} : { at };
-  if (digest) return { tag, digest, ...time };
+  if (digest) {
+    const taggedAt = await lastTaggedOn(registry, name, tag, digest);
+    return { tag, digest, taggedAt, ...(at !== undefined && { at }) };
+  }
   if (at !== undefined) {
-    const was = (await moveBefore(registry, name, tag, at))?.digest;
-    if (was) return { tag, digest: was, at };
+    const was = await placeAt(registry, name, tag, at);
+    if (was) return { tag, digest: was.digest, taggedAt: was.taggedAt, at };
     throw conflict(
       `there was no tag ${tag} on ${new Date(at).toISOString()}; its history says when there was`,
     );
@@ -66,9 +70,9 @@ async function goalOf(
     const reason = 'it is not deleted; name a time to move it back';
     return { kind: 'tag', tag, digest: found['digest'] as Digest, outcome: 'unchanged', reason };
   }
-  const was = (await tagHistory(registry, name, tag)).find((move) => move.digest !== undefined)?.digest;
+  const was = await lastPlaceOf(registry, name, tag);
   if (!was) throw manifestUnknown(name, tag);
-  return { tag, digest: was };
+  return { tag, digest: was.digest, taggedAt: was.taggedAt };
 }
 
 /** A page that a client need not wait for longer, nor hold more of. */
@@ -97,9 +101,10 @@ export async function restoreTags(
   for await (const tag of tagsEver(registry, name, last)) {
     const isOver = registry.now() >= options.until || entries.length >= MAX_ENTRIES;
     if (done !== undefined && isOver) return { entries, remaining: true, next: done };
-    const was = (await moveBefore(registry, name, tag, at))?.digest;
+    const was = await placeAt(registry, name, tag, at);
     if (was) {
-      const result = await reachOrTell(registry, name, { tag, digest: was, at }, options);
+      const goal = { tag, digest: was.digest, taggedAt: was.taggedAt, at };
+      const result = await reachOrTell(registry, name, goal, options);
       entries.push(...result.entries.filter(isNews));
       if (result.remaining) return { entries, remaining: true, ...(done !== undefined && { next: done }) };
     }
@@ -137,14 +142,49 @@ async function reach(
     const plan = await planRestore(registry, name, goal.digest, goal.at);
     if (plan.missing.length > 0) throw conflict(plan.missing.join('; '));
     await requireMovable(registry, name, goal, before);
-    const isDone = options.dryRun || (await pushAll(registry, name, plan.pieces, options));
+    const steps = stepsOf(plan.pieces, goal, before);
+    await requireTags(registry, name, steps);
+    const isDone = options.dryRun || (await pushAll(registry, name, steps, options));
     if (isDone === LOST) return LOST;
-    const moves = goal.tag !== undefined && before !== goal.digest && !options.dryRun;
-    if (isDone && moves && (await pushAgain(registry, name, goal.digest, [goal.tag])) === LOST) return LOST;
     return isDone
       ? { entries: [...entriesOf(plan), ...rootEntries(plan, goal, before)], remaining: false }
       : { entries: [], remaining: true };
   });
+}
+
+/** A manifest that is pushed again, and the tags that are put on it with it, each with the time that its history says. */
+interface RestoreStep {
+  readonly digest: Digest;
+  readonly tags: ReadonlyMap<Tag, number | undefined>;
+}
+
+/** The tag that was asked for comes in the transaction that brings its manifest: where it is refused, the manifest is not there
+ *  without it. */
+function stepsOf(
+  pieces: readonly Piece[],
+  { tag, digest, taggedAt }: Goal,
+  before: Digest | undefined,
+): readonly RestoreStep[] {
+  if (tag === undefined || before === digest) return pieces;
+  const moved = (tags: ReadonlyMap<Tag, number> = new Map()) => new Map([...tags, [tag, taggedAt] as const]);
+  if (!pieces.some((piece) => piece.digest === digest)) return [...pieces, { digest, tags: moved() }];
+  return pieces.map((piece) => (piece.digest === digest ? { digest, tags: moved(piece.tags) } : piece));
+}
+
+/** DENIED before anything is done where a quota has no room for the tags. */
+async function requireTags(
+  registry: Registry,
+  name: RepositoryName,
+  steps: readonly RestoreStep[],
+): Promise<void> {
+  const tags = [...new Set(steps.flatMap((step) => [...step.tags.keys()]))];
+  let absent = 0;
+  for (let start = 0; start < tags.length; start += MAX_OPERATIONS) {
+    const batch = tags.slice(start, start + MAX_OPERATIONS);
+    const found = await registry.table.getMany(batch.map((tag) => tagKey(name, tag)));
+    absent += found.filter((tag) => tag === undefined).length;
+  }
+  if (absent > 0) await charge(registry, await rulesFor(registry, name), { tags: absent });
 }
 
 async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | undefined) {
@@ -156,10 +196,10 @@ async function digestOn({ table }: Registry, name: RepositoryName, tag: Tag | un
 async function pushAll(
   registry: Registry,
   name: RepositoryName,
-  pieces: readonly Piece[],
+  steps: readonly RestoreStep[],
   { until }: RestoreOptions,
 ): Promise<boolean | typeof LOST> {
-  for (const [index, { digest, tags }] of pieces.entries()) {
+  for (const [index, { digest, tags }] of steps.entries()) {
     // One at least, so that whoever asks again and again comes to an end.
     if (index > 0 && registry.now() >= until) return false;
     if ((await pushAgain(registry, name, digest, tags)) === LOST) return LOST;
@@ -180,14 +220,21 @@ async function requireMovable(
 }
 
 /** Loses where something it needs was deleted, or its quarantine ended, since it was planned. */
-async function pushAgain(registry: Registry, name: RepositoryName, digest: Digest, tags: readonly Tag[]) {
+async function pushAgain(
+  registry: Registry,
+  name: RepositoryName,
+  digest: Digest,
+  datesFrom: ReadonlyMap<Tag, number | undefined>,
+) {
   const [manifest, grave] = await registry.table.getMany([manifestKey(name, digest), graveKey(name, digest)]);
   const found = manifest ?? grave;
   const bytes = await bytesOf(registry, name, digest, { manifest, grave });
   if (!found || !bytes) return LOST;
   const contentType = found['mediaType'] as string;
   try {
-    await putManifest(registry, { repository: name, bytes, contentType, digest, tags, isRestored: true });
+    const restores = { manifest: found, datesFrom };
+    const tags = [...datesFrom.keys()];
+    await putManifest(registry, { repository: name, bytes, contentType, digest, tags, restores });
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN') return LOST;
     throw error;

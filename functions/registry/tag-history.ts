@@ -20,16 +20,94 @@ export async function tagHistory({ table }: Registry, name: RepositoryName, tag:
   return (await table.query(range)).map(moveOf);
 }
 
-/** The last move of a tag until `at` (milliseconds, included); `undefined` where it was nowhere yet. */
-export async function moveBefore(
+/** Where a tag was. */
+export interface TagPlace {
+  readonly digest: Digest;
+  /** Milliseconds since 1970: when it was put there, the last time, or was first where it was restored. */
+  readonly taggedAt: number;
+  /** Milliseconds since 1970: when it moved on or was deleted; absent where it is there. */
+  readonly leftAt?: number;
+}
+
+/** Where a tag was at a moment (milliseconds); `undefined` where it was nowhere. */
+export async function placeAt(
   { table }: Registry,
   name: RepositoryName,
   tag: Tag,
   at: number,
-): Promise<TagMove | undefined> {
+): Promise<TagPlace | undefined> {
   const range = { ...historyOf(name, tag), after: afterMovesUntil(tag, at), limit: 1 };
-  const [found] = await table.query({ ...range, direction: 'descending' });
-  return found && moveOf(found);
+  const [came] = await table.query({ ...range, direction: 'descending' });
+  const [went] = await table.query(range);
+  return placeOf(came, went, at);
+}
+
+/** The last place of a tag that is deleted; `undefined` where it never was. */
+export async function lastPlaceOf(
+  { table }: Registry,
+  name: RepositoryName,
+  tag: Tag,
+): Promise<TagPlace | undefined> {
+  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
+  const moves = await table.query(range);
+  // What happens within a millisecond is in no order there.
+  const isPlace = ({ attributes }: Item) => attributes['digest'] !== undefined;
+  return placeOf(
+    moves.find(isPlace),
+    moves.find((move) => !isPlace(move)),
+  );
+}
+
+/** When the tag was last put on the manifest (milliseconds since 1970), as far as its last hundred moves tell. */
+export async function lastTaggedOn(
+  { table }: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  digest: Digest,
+): Promise<number | undefined> {
+  const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
+  const moves = await table.query(range);
+  const index = moves.findIndex(({ attributes }) => attributes['digest'] === digest);
+  return index < 0 ? undefined : placeOf(moves[index], moves[index - 1])?.taggedAt;
+}
+
+/** When the tag, which is not on the manifest, last left it (milliseconds since 1970); `undefined` where its history does not say
+ *  that it was there. */
+export async function leftAt(
+  { table }: Registry,
+  name: RepositoryName,
+  tag: Tag,
+  digest: Digest,
+): Promise<number | undefined> {
+  let went: Item | undefined;
+  let after: string | undefined;
+  for (;;) {
+    const range = { ...historyOf(name, tag), limit: MAX_MOVES, direction: 'descending' } as const;
+    const moves = await table.query({ ...range, ...(after !== undefined && { after }) });
+    for (const move of moves) {
+      if (move.attributes['digest'] === digest) return went && Date.parse(movedAtIn(went));
+      went = move;
+    }
+    if (moves.length < MAX_MOVES) return undefined;
+    after = moves.at(-1)?.key.sort;
+  }
+}
+
+/** `went` is the move that came next. A tag may have been put again where it was, which is no move, but is noted by that one. */
+function placeOf(
+  came: Item | undefined,
+  went?: Item,
+  until = Number.POSITIVE_INFINITY,
+): TagPlace | undefined {
+  const { digest, datesFrom } = came?.attributes ?? {};
+  if (!came || digest === undefined) return undefined;
+  const was = went?.attributes['was'] as number | undefined;
+  const first = (datesFrom as number | undefined) ?? Date.parse(movedAtIn(came));
+  return {
+    digest: digest as Digest,
+    taggedAt: was !== undefined && was <= until ? was : first,
+    ...(went && { leftAt: Date.parse(movedAtIn(went)) }),
+  };
 }
 
 const READ_AT_ONCE = 100;

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
-import { type Attributes, type Condition, equals, type Operation } from '../storage/table.ts';
+import { type Attributes, type Condition, equals, type Operation, present } from '../storage/table.ts';
 import { moveConditions, refuseImmutable } from './immutable-tags.ts';
 import { afterTag, historyKey, policiesKey, tagIn, tagIndexKey, tagKey, tagsOf } from './keys.ts';
 import { type Page, type PageRequest, pageOf } from './pages.ts';
@@ -11,55 +11,96 @@ import type { Registry } from './registry.ts';
 import { findRepository, type PushTarget } from './repositories.ts';
 import { readTagNames, renameOperations } from './tag-names.ts';
 
-/** The operations that put a tag on a manifest, beside `renameOperations`; `before` is what the tag was on. The last of
- *  several writers wins, as with any registry, unless a policy holds the tag where it is: then DENIED. Each move is kept in
- *  its history. */
+/** A tag that is put on a manifest. */
+export interface Move {
+  readonly tag: Tag;
+  /** What it was on, as its item says. */
+  readonly before: Attributes | undefined;
+  /** Milliseconds since 1970, of one that is restored: when it was put there first. @default now */
+  readonly datesFrom?: number | undefined;
+  /** Whether what it was on is to know since when. */
+  readonly leaves: boolean;
+}
+
+/** The operations that put a tag on a manifest, beside `renameOperations`: four at most. The last of several writers wins, as
+ *  with any registry, unless a policy holds the tag where it is: then DENIED. Each move is kept in its history. */
 export function moveTag(
   registry: Registry,
   { name, rules }: PushTarget,
-  { tag, before }: { readonly tag: Tag; readonly before: Attributes | undefined },
+  { tag, before, datesFrom, leaves }: Move,
   manifest: Attributes & { readonly digest: Digest },
 ): Operation[] {
   const { digest } = manifest;
   const when = moveConditions({ name, rules }, tag, { before, digest });
-  const attributes = { ...manifest, taggedAt: registry.now(), ...takenBy(registry) };
+  const first = datesFrom === undefined ? {} : { datesFrom: Math.min(datesFrom, registry.now()) };
+  const attributes = { ...manifest, taggedAt: registry.now(), ...first, ...takenBy(registry) };
   const moved = before?.['digest'] !== digest;
   return [
     { put: tagKey(name, tag), attributes, ...(when.length > 0 && { when }) },
     { put: tagIndexKey(name, digest, tag), attributes: {} },
-    ...(moved ? [history(registry, name, tag, { digest })] : []),
+    ...(moved ? [history(registry, name, tag, { digest, ...first, ...wasOf(before) })] : []),
+    // Where that manifest goes meanwhile, its entry is not to come back.
+    ...(moved && before && leaves ? [{ ...leave(name, tag, before, registry.now()), when: [present] }] : []),
   ];
 }
 
-/** The operations that take tags off a manifest, on condition that they are still on it: four for each at most. */
+/** When a tag was put where it is, as its item says. A restored one keeps the time of its history, and is told apart from the one
+ *  that was deleted by when it was restored. Milliseconds since 1970. */
+export function tagTimesOf({ taggedAt, datesFrom }: Attributes): {
+  readonly taggedAt: number;
+  readonly restoredAt?: number;
+} {
+  if (datesFrom === undefined) return { taggedAt: taggedAt as number };
+  return { taggedAt: datesFrom as number, restoredAt: taggedAt as number };
+}
+
+/** That the tag is the one that was read: one that was put there again, or restored, on the same manifest too, is a new one. */
+export const isSameTag = ({ digest, taggedAt }: Attributes): Condition[] => [
+  equals('digest', digest as string),
+  equals('taggedAt', taggedAt as number),
+];
+
+/** Its entry in the index of what it was on says since when it is not. */
+const leave = (name: RepositoryName, tag: Tag, { digest }: Attributes, left: number, retires = false) => ({
+  update: tagIndexKey(name, digest as Digest, tag),
+  set: { left, ...(retires && { retired: true }) },
+});
+
+/** What its history keeps of a tag that moves on: it may have been put there again since it came. */
+const wasOf = (before: Attributes | undefined) => (before ? { was: tagTimesOf(before).taggedAt } : {});
+
+/** A tag that is taken off what it is on. */
+export interface Removed {
+  readonly tag: Tag;
+  /** What was read of it. */
+  readonly found: Attributes;
+  /** Milliseconds since 1970: since when its manifest is without it, which its entry in the tag index keeps. @default the manifest
+   *  goes, and the entry */
+  readonly left?: number | undefined;
+  /** Whether the manifest is to go with its last tag. @default false */
+  readonly retires?: boolean | undefined;
+  /** Who takes it off. @default the registry's actor */
+  readonly by?: string | undefined;
+}
+
+/** The operations that take tags off, four for each at most; on condition that they are on the manifest that they were on, if no other is named. */
 export function removeTags(
   registry: Registry,
   name: RepositoryName,
-  tags: readonly Tag[],
-  digest: Digest,
+  tags: readonly Removed[],
+  whenOf: (found: Attributes) => readonly Condition[] = isOnSame,
 ): Operation[] {
-  const removals = tags.flatMap((tag) => [
-    { remove: tagKey(name, tag), when: [equals('digest', digest)] },
-    { remove: tagIndexKey(name, digest, tag) },
-    history(registry, name, tag, {}),
+  const removals = tags.flatMap(({ tag, found, left, retires, by = registry.actor }) => [
+    { remove: tagKey(name, tag), when: whenOf(found) },
+    left === undefined
+      ? { remove: tagIndexKey(name, found['digest'] as Digest, tag) }
+      : leave(name, tag, found, left, retires),
+    history({ ...registry, ...(by !== undefined && { actor: by }) }, name, tag, wasOf(found)),
   ]);
-  return [...removals, ...renameOperations(name, { removed: tags })];
+  return [...removals, ...renameOperations(name, { removed: tags.map(({ tag }) => tag) })];
 }
 
-/** As `removeTags`, where the manifest stays: its entry in the tag index does, too, and tells retention since when the
- *  manifest has had no tag. */
-export function untag(
-  registry: Registry,
-  name: RepositoryName,
-  tag: Tag,
-  when: readonly Condition[],
-): Operation[] {
-  return [
-    { remove: tagKey(name, tag), when },
-    history(registry, name, tag, {}),
-    ...renameOperations(name, { removed: [tag] }),
-  ];
-}
+const isOnSame = ({ digest }: Attributes) => [equals('digest', digest as string)];
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
@@ -68,7 +109,8 @@ export async function deleteTag(registry: Registry, name: RepositoryName, tag: T
     if (!found) throw manifestUnknown(name, tag);
     const digest = found['digest'] as Digest;
     refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
-    const { committed } = await registry.table.write(untag(registry, name, tag, [equals('digest', digest)]));
+    const removal = removeTags(registry, name, [{ tag, found, left: registry.now() }]);
+    const { committed } = await registry.table.write(removal);
     return committed ? undefined : LOST;
   });
 }
@@ -102,8 +144,10 @@ export interface TagDetails {
   readonly mediaType: string;
   /** Bytes of the manifest. */
   readonly size: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; of one that was restored, when it was put there first. */
   readonly taggedAt: number;
+  /** Milliseconds since 1970. */
+  readonly restoredAt?: number;
   readonly by?: string;
 }
 
@@ -124,7 +168,7 @@ export function detailsOf(name: Tag, found: Attributes): TagDetails {
     digest: found['digest'] as Digest,
     mediaType: found['mediaType'] as string,
     size: found['size'] as number,
-    taggedAt: found['taggedAt'] as number,
+    ...tagTimesOf(found),
     ...(by !== undefined && { by: by as string }),
   };
 }

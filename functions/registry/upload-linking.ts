@@ -61,7 +61,7 @@ async function tryLink(
   const { operations, keeps, replaces } = linking;
   const outcome = await registry.table.write([
     ...closeOperations(registry, session, digest, object),
-    ...(keeps ? [] : [discardLater(registry, session, object)]),
+    ...(keeps ? [] : [discardLater(registry, session, object, digest)]),
     ...operations,
     ...(passing ? [passing.operation(linking)] : []),
   ]);

@@ -83,15 +83,16 @@ export async function uploadsSince(
 export const bytesDue = (due: number) => due + OUTBOX_DELAY_SECONDS * 1000;
 
 /** A day later, when no token is alive by which the store takes bytes under this key: what is written there after the
- *  delete would stay for ever. */
+ *  delete would stay for ever. `digest` is that of its bytes, where they are whole. */
 export function discardLater(
   { now }: Registry,
   { due }: UploadSession,
   { objectKey }: Pick<StoredObject, 'objectKey'>,
+  digest?: Digest,
 ): Operation {
   const later = now() + OUTBOX_DELAY_SECONDS * 1000;
   // The same write takes the session's own entry off the list: it must not be the same item.
-  return discard(objectKey, later === bytesDue(due) ? later + 1 : later);
+  return discard(objectKey, later === bytesDue(due) ? later + 1 : later, digest);
 }
 
 export const entryKey = ({ repository, by, due, id }: UploadSession) =>

@@ -55,5 +55,10 @@ export function jobFailureLine(record: JobRecord, error: unknown): string {
   return lineOf(record, 'error', { error: describeError(error) });
 }
 
+/** What policies have done in a repository, or wait for; no metric: what is deleted on purpose is no fault. */
+export function upkeepLine(time: number, { is, ...fields }: { readonly is: string }): string {
+  return JSON.stringify({ time: new Date(time).toISOString(), level: 'info', told: is, ...fields });
+}
+
 const lineOf = ({ time, ...fields }: JobRecord, level: string, more: object): string =>
   JSON.stringify({ time: new Date(time).toISOString(), level, ...fields, ...more });

@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import { lastPartOf, targetOf } from '../registry/keys.ts';
 import { removeEach } from '../registry/pushes-under-way.ts';
 import { equals, type Item } from '../storage/table.ts';
-import type { ManifestSet } from './manifest-set.ts';
+import type { DigestSet } from './digest-set.ts';
 import type { Sweep } from './stage.ts';
 
 /** How many orphans are held until they are removed. */
@@ -13,13 +13,13 @@ const HELD = 10_000;
 export class Edges {
   readonly #sweep: Sweep;
   readonly #pages: AsyncIterator<readonly Item[]>;
-  readonly #manifests: ManifestSet;
+  readonly #manifests: DigestSet;
   #page: readonly Item[] = [];
   #next = 0;
   #orphans: Item[] = [];
   #isOver = false;
 
-  constructor(sweep: Sweep, pages: AsyncGenerator<readonly Item[]>, manifests: ManifestSet) {
+  constructor(sweep: Sweep, pages: AsyncGenerator<readonly Item[]>, manifests: DigestSet) {
     this.#sweep = sweep;
     this.#pages = pages;
     this.#manifests = manifests;

@@ -1,11 +1,20 @@
 import type { Digest } from '../oci/digest.ts';
 import { unlinkOperations } from '../registry/blobs.ts';
-import { afterBlob, afterEdgesTo, blobsOf, digestKey, edgesOf, lastPartOf } from '../registry/keys.ts';
+import {
+  afterBlob,
+  afterEdgesTo,
+  blobsOf,
+  digestKey,
+  edgesOf,
+  gravesOf,
+  lastPartOf,
+  manifestsOf,
+} from '../registry/keys.ts';
 import { equals, type Item, type Operation } from '../storage/table.ts';
+import { DigestSet } from './digest-set.ts';
 import { Edges } from './edges.ts';
-import { ManifestSet } from './manifest-set.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { mayGoFrom, type Position, type Sweep, untouchedSince } from './stage.ts';
+import { isOver, mayGoFrom, type Position, type Sweep, untouchedSince } from './stage.ts';
 
 /** Four operations a link, in 100 a transaction. */
 const LINKS_AT_ONCE = 25;
@@ -13,9 +22,9 @@ const LINKS_AT_ONCE = 25;
 /** Removes edges whose manifest is gone, and blob links that no edge points to. Both are read once, in the order of their
  *  digests, side by side: a sweep costs what it reads, not a question for each blob. `after` is a digest. */
 export async function sweepLinks(sweep: Sweep, after: Position) {
-  const { registry, name, until } = sweep;
+  const { registry, name } = sweep;
   const start = after as Digest | undefined;
-  const edges = new Edges(sweep, edgePages(sweep, start), await ManifestSet.load(sweep));
+  const edges = new Edges(sweep, edgePages(sweep, start), await thereOrBuried(sweep));
   const from = start === undefined ? {} : { after: afterBlob(start) };
   for await (const page of sortedPages(registry.table, { ...blobsOf(name), ...from })) {
     const unused: Item[] = [];
@@ -26,11 +35,15 @@ export async function sweepLinks(sweep: Sweep, after: Position) {
     await edges.flush();
     await removeLinks(sweep, unused);
     const last = page.at(-1);
-    if (last && registry.now() >= until) return { done: false, after: digestOf(last) };
+    if (last && isOver(sweep)) return { done: false, after: digestOf(last) };
   }
   await edges.end();
   return { done: true };
 }
+
+/** One that is deleted meanwhile is among the graves, which are read second; one that comes meanwhile has young edges. */
+const thereOrBuried = (sweep: Sweep) =>
+  DigestSet.load(sweep, [manifestsOf(sweep.name), gravesOf(sweep.name)]);
 
 function edgePages({ registry, name }: Sweep, start: Digest | undefined) {
   const from = start === undefined ? {} : { after: afterEdgesTo(start) };

@@ -4,37 +4,80 @@ import { isDue, isDueAfter, sweeps, sweptRepositoryIn } from '../registry/keys.t
 import type { Registry } from '../registry/registry.ts';
 import type { Item } from '../storage/table.ts';
 import type { SweepOptions } from './stage.ts';
-import { sweepRepository } from './sweep.ts';
+import { putOff, sweepRepository } from './sweep.ts';
 
 /** How many entries are read at once. */
 const BATCH = 100;
+
+/** Ours: how long one repository keeps others waiting. What it needs more, it gets once they had their turn. */
+const TURN_MS = 3 * 60_000;
+const TURN_CALLS = 50_000;
 
 /** Repositories that could not be swept; the others were. */
 class RoundFailed extends Error {
   override readonly name = 'RoundFailed';
 
-  constructor(failures: readonly (readonly [RepositoryName, unknown])[]) {
-    const names = failures.map(([name]) => name).join(', ');
-    super(`could not sweep ${names}`, { cause: failures[0]?.[1] });
+  constructor(failures: ReadonlyMap<RepositoryName, unknown>) {
+    const [first] = failures.values();
+    super(`could not sweep ${[...failures.keys()].join(', ')}`, { cause: first });
   }
 }
 
-/** Sweeps every repository that is due, the longest due first, until there is none or time is up; the next round goes on.
- *  Answers how many were swept to their end. One that fails keeps no other from being swept, and then fails the round. */
+/** Sweeps every repository that is due, the longest due first, each for one turn; then those that need more take another, until
+ *  none does or time is up. The next round goes on with those that waited longest. Answers how many were swept to their end. One
+ *  that fails keeps no other from being swept, and then fails the round. */
 export async function sweepDue(registry: Registry, options: SweepOptions): Promise<number> {
-  const failures: (readonly [RepositoryName, unknown])[] = [];
-  let swept = 0;
-  for await (const name of dueRepositories(registry, options)) {
-    try {
-      const outcome = await sweepRepository(registry, name, options);
-      if (outcome === 'done') swept += 1;
-    } catch (error) {
-      failures.push([name, error]);
-    }
-    if (registry.now() >= options.until) break;
+  const round = new Round(registry, options);
+  while ((await round.pass()) && !round.isUp);
+  return round.end();
+}
+
+class Round {
+  readonly #registry: Registry;
+  readonly #options: SweepOptions;
+  readonly #failures = new Map<RepositoryName, unknown>();
+  #swept = 0;
+
+  constructor(registry: Registry, options: SweepOptions) {
+    [this.#registry, this.#options] = [registry, options];
   }
-  if (failures.length > 0) throw new RoundFailed(failures);
-  return swept;
+
+  get isUp(): boolean {
+    return this.#registry.now() >= this.#options.until;
+  }
+
+  /** Tells whether any needs another turn. */
+  async pass(): Promise<boolean> {
+    let isLeft = false;
+    for await (const name of dueRepositories(this.#registry, this.#options)) {
+      if (this.#failures.has(name)) continue;
+      isLeft = (await this.#turn(name)) || isLeft;
+      if (this.isUp) break;
+    }
+    return isLeft;
+  }
+
+  /** Tells whether it needs another one; then it waits behind all that are due, and so does one that fails. */
+  async #turn(name: RepositoryName): Promise<boolean> {
+    const registry = this.#registry;
+    const until = Math.min(this.#options.until, registry.now() + TURN_MS);
+    try {
+      const options = { ...this.#options, until, mostCalls: TURN_CALLS };
+      const outcome = await sweepRepository(registry, name, options);
+      if (outcome === 'done') this.#swept += 1;
+      else await putOff(registry, name);
+      return outcome === 'remaining';
+    } catch (error) {
+      this.#failures.set(name, error);
+      await putOff(registry, name).catch(() => undefined);
+      return false;
+    }
+  }
+
+  end(): number {
+    if (this.#failures.size > 0) throw new RoundFailed(this.#failures);
+    return this.#swept;
+  }
 }
 
 /** Those that are due, and then those whose time is further off than a sweep puts it, and an hour: a clock was wrong. Entries

@@ -1,6 +1,19 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
+
+/** What a sweep has to say of one repository and its policies. `waits`: they have changed, and act by themselves from `until` on
+ *  (milliseconds since 1970) where nobody confirms them before. `fills`: four fifths of a quota are in use. */
+export type UpkeepLine = {
+  readonly repository: RepositoryName;
+  /** Names of those that have deleted it, wait, or have the quota. */
+  readonly policies: readonly string[];
+} & (
+  | { readonly is: 'deleted'; readonly tags: number; readonly manifests: number }
+  | { readonly is: 'waits'; readonly tags: number; readonly manifests: number; readonly until: number }
+  | { readonly is: 'fills'; readonly kind: 'bytes' | 'tags'; readonly used: number; readonly limit: number }
+);
 
 /** How a sweep goes about it. */
 export interface SweepOptions {
@@ -10,10 +23,18 @@ export interface SweepOptions {
   readonly quarantineMs: number;
   /** Milliseconds since 1970, after which it begins no further page; the next sweep goes on there. */
   readonly until: number;
+  /** Calls of the table, after which it begins no further page either. @default as many as it takes */
+  readonly mostCalls?: number;
   /** Only tells what would go. @default false */
   readonly dryRun?: boolean;
   /** Told of everything that goes, and of what stays although nothing uses it. @default nobody */
   readonly report?: (finding: Finding) => void;
+  /** Whether retention tells of what stays, too. @default false */
+  readonly tellsKept?: boolean;
+  /** What notes a deletion by retention in the audit trail, in the transaction that makes it. @default nobody learns of it */
+  readonly record?: (repository: RepositoryName, finding: Finding) => Operation;
+  /** Told in a line what policies have done in a repository, or wait for. @default nobody */
+  readonly tell?: (line: UpkeepLine) => void;
 }
 
 /** One sweep of one repository, as its stages see it. */
@@ -24,7 +45,13 @@ export interface Sweep extends SweepOptions {
   readonly horizon: number;
   /** Milliseconds since 1970, when the epoch of now began. */
   readonly epochAt: number;
+  /** Calls of the table so far. @default nobody counts */
+  readonly calls?: () => number;
 }
+
+/** Whether a sweep is to begin nothing more. */
+export const isOver = ({ registry, until, calls, mostCalls = Number.POSITIVE_INFINITY }: Sweep) =>
+  registry.now() >= until || (calls?.() ?? 0) >= mostCalls;
 
 /** The epochs of a repository, in time: what was touched in an epoch may go once the one after it has gone by. */
 export type Epochs = Pick<Sweep, 'horizon' | 'epochAt' | 'epochMs'>;
@@ -48,4 +75,9 @@ export type Position = string | undefined;
 export type Stage = (
   sweep: Sweep,
   after: Position,
-) => Promise<{ readonly done: boolean; readonly after?: string }>;
+) => Promise<{
+  readonly done: boolean;
+  readonly after?: string;
+  /** Milliseconds since 1970: when it could do more; the repository is swept again then. */
+  readonly again?: number;
+}>;

@@ -17,6 +17,8 @@ export type Rule =
   | 'pusher'
   | 'deleter'
   | 'repositoryAdmin'
+  /** Of anything, however little. */
+  | 'someAdmin'
   | 'registryAdmin'
   /** Who may see a repository learns of it; for others it does not exist. */
   | 'viewer';
@@ -56,6 +58,7 @@ function isAllowed(question: Question): boolean {
   if (rule === 'registryAdmin') {
     return effective(question).some(({ pattern, actions }) => pattern === '*' && actions.includes('admin'));
   }
+  if (rule === 'someAdmin') return effective(question).some(({ actions }) => actions.includes('admin'));
   if (rule === 'viewer') return sees(question);
   if (rule === 'puller' && question.state === 'public') return true;
   return has(question, SUFFICIENT[rule]);

@@ -1,7 +1,8 @@
 import { expect, it, vi } from 'vitest';
 import { createApp } from '../../functions/app.ts';
-import type { Tag } from '../../functions/oci/reference.ts';
-import { pullKey } from '../../functions/registry/keys.ts';
+import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
+import { policiesKey, pullKey } from '../../functions/registry/keys.ts';
+import { putPolicy } from '../../functions/registry/policies.ts';
 import { recordPull, recordPullOf } from '../../functions/registry/pulls.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import type { Table } from '../../functions/storage/table.ts';
@@ -88,4 +89,54 @@ it('a table that cannot take the record does not make the pull fail, nor is it a
   const nothing = () => Promise.reject(new Error('not found'));
   await expect(recordPullOf(down, REPOSITORY, LATEST, nothing)).rejects.toThrow('not found');
   expect(write).toHaveBeenCalledTimes(2);
+});
+
+it('a pull of whom a policy ignores leaves no record, and takes none away from the others', async () => {
+  const { registry } = await openFixture();
+  const retention = { ignorePullsBy: ['robot:scan-*'] };
+  await putPolicy(registry, {
+    name: 'p',
+    repositories: ['team/*'],
+    exceptRepositories: ['team/b*'],
+    retention,
+  });
+  const other = { ...LATEST, repository: 'team/b' as RepositoryName };
+  await recordPull({ ...registry, actor: 'robot:scan-1' }, REPOSITORY, LATEST);
+  await recordPull({ ...registry, actor: 'robot:scan-1' }, other.repository, LATEST);
+  expect(await recordIn(registry)).toBeUndefined();
+  expect(await registry.table.get(pullKey(other.repository, LATEST.tag))).toMatchObject({
+    at: registry.now(),
+  });
+  await Promise.all(
+    ['robot:scan-2', 'user:alice'].map((actor) => recordPull({ ...registry, actor }, REPOSITORY, LATEST)),
+  );
+  expect(await recordIn(registry)).toMatchObject({ at: registry.now() });
+});
+
+it('the policies are read for that once a minute at most, and not where there is nothing to write down', async () => {
+  const fixture = await openFixture();
+  let reads = 0;
+  const get: Table['get'] = async (key) => {
+    if (key.partition === policiesKey.partition) reads += 1;
+    return fixture.registry.table.get(key);
+  };
+  const registry = {
+    ...fixture.registry,
+    actor: 'user:alice',
+    table: through(fixture.registry.table, { get }),
+  };
+  const pull = (tag: string) => recordPull(registry, REPOSITORY, { kind: 'tag', tag: tag as Tag });
+  for (const tag of ['a', 'b', 'c']) await pull(tag);
+  expect(reads).toBe(1);
+  fixture.clock += 61_000;
+  await pull('a');
+  expect(reads).toBe(1);
+  await putPolicy(fixture.registry, {
+    name: 'p',
+    repositories: ['*'],
+    retention: { ignorePullsBy: ['user:*'] },
+  });
+  await pull('d');
+  expect(reads).toBe(2);
+  expect(await fixture.registry.table.get(pullKey(REPOSITORY, 'd' as Tag))).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { policiesKey } from '../../functions/registry/keys.ts';
+import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { type Choice, type Choices, RandomChoices, SameChoices } from './choices.ts';
 import { Client } from './client.ts';
 import { named } from './content.ts';
@@ -61,9 +62,11 @@ async function follow(
   return { plan, steps, violations: world.violations, timeline };
 }
 
-/** Before anything happens. */
-async function setPolicy({ table, policy }: World): Promise<void> {
-  const policies = JSON.stringify([{ name: 'few', repositories: ['*'], ...policy }]);
+/** Before anything happens; confirmed, so that it acts at once. */
+async function setPolicy({ table, policy, clock }: World): Promise<void> {
+  const few = { name: 'few', repositories: ['*'], ...policy };
+  const policies = JSON.stringify([few]);
+  await confirmPolicy({ table, now: () => clock }, few.name, few);
   await table.write([{ put: policiesKey, attributes: { policies, version: 1, quotasSince: 0 } }]);
 }
 
