@@ -1,6 +1,7 @@
 import { anyGlobOf, grouperOf } from '../oci/glob.ts';
+import type { Tag } from '../oci/reference.ts';
 import { parseVersion } from '../oci/version.ts';
-import type { Policy } from '../registry/policies.ts';
+import { isImmutable, type Policy } from '../registry/policies.ts';
 import {
   type Among,
   MAX_PLACES,
@@ -32,7 +33,9 @@ interface Compiled {
 export interface CompiledTagRule extends Compiled {
   readonly rule: TagRule;
   readonly matches: Matches;
+  /** What it is not about: what it says itself, and of a team's rule what an admin of the registry has made immutable. */
   readonly excepts: Matches;
+  readonly hasExcepts: boolean;
   readonly with: readonly Matches[];
   readonly byImage: boolean;
   /** `undefined` for a tag to which the rule does not apply. */
@@ -54,6 +57,7 @@ export interface CompiledRules {
 /** What the policies say, ready to be asked of each tag. */
 export function compile(policies: readonly Policy[]): CompiledRules {
   const places: number[] = [];
+  const guards = policies.filter(({ isTeams, immutable }) => !isTeams && immutable);
   const countings = (rule: TagRule): Counting[] => {
     const clauses = [
       ['time', rule.keepLast],
@@ -67,24 +71,24 @@ export function compile(policies: readonly Policy[]): CompiledRules {
   };
   const rulesOf = <R, C>(
     of: (policy: Policy) => readonly R[],
-    compiled: (rule: R, policy: string, index: number) => C,
-  ) => policies.flatMap((policy) => of(policy).map((rule, index) => compiled(rule, policy.name, index)));
+    compiled: (rule: R, policy: Policy, index: number) => C,
+  ) => policies.flatMap((policy) => of(policy).map((rule, index) => compiled(rule, policy, index)));
   return {
     pins: rulesOf(
       ({ retention }) => (retention?.pins ? [retention.pins] : []),
-      (pins, policy) => ({ policy, matches: anyGlobOf(pins) }),
+      (pins, { name }) => ({ policy: name, matches: anyGlobOf(pins) }),
     ),
     tags: rulesOf(
       ({ retention }) => retention?.tags ?? [],
-      (rule, policy, index) => ({
-        ...tagRuleOf(rule),
+      (rule, { name, isTeams }, index) => ({
+        ...tagRuleOf(rule, isTeams ? guards : []),
         ...commonOf(rule),
-        policy,
+        policy: name,
         index,
         counts: countings(rule),
       }),
     ),
-    untagged: rulesOf(untaggedRules, (rule, policy, index) => ({
+    untagged: rulesOf(untaggedRules, (rule, { name: policy }, index) => ({
       ...{ rule, policy, index, counts: countings({ ...rule, match: [] }) },
       ...commonOf(rule),
     })),
@@ -97,11 +101,13 @@ function untaggedRules({ retention }: Policy): readonly UntaggedRule[] {
   return days === undefined ? untagged : [...untagged, { keepNewerThanDays: days }];
 }
 
-function tagRuleOf(rule: TagRule) {
+function tagRuleOf(rule: TagRule, guards: readonly Policy[]) {
+  const excepts = anyGlobOf(rule.except ?? []);
   return {
     rule,
     matches: anyGlobOf(rule.match),
-    excepts: anyGlobOf(rule.except ?? []),
+    excepts: (tag: string) => excepts(tag) || isImmutable(guards, tag as Tag),
+    hasExcepts: rule.except !== undefined || guards.length > 0,
     with: (rule.with ?? []).map((pattern) => anyGlobOf([pattern])),
     byImage: rule.by === 'image',
     groupOf: groupsOf(rule),

@@ -130,7 +130,7 @@ export class RetentionRules {
     if (!rule.byImage || facts.siblings) return this.#verdictByNames(rule, facts);
     // Whoever asks for a tag that the rule is about looks at the others, too; of the tag alone only that it stays is certain.
     if (!rule.matches(facts.tag)) return undefined;
-    const isAlone = !rule.rule.except && rule.with.length === 0;
+    const isAlone = !rule.hasExcepts && rule.with.length === 0;
     const verdict = isAlone ? this.#verdictByNames(rule, facts) : undefined;
     return verdict && ('needs' in verdict || verdict.keeps) ? verdict : { needs: 'siblings' };
   }
@@ -264,7 +264,7 @@ function rankNeeds(rule: CompiledTagRule | CompiledUntaggedRule): Need[] {
   const needs: Need[] = rule.counts.some(({ by }) => by === 'pull') ? ['pulls'] : [];
   if (rule.among) return needs;
   if (rule.isImage) needs.push('image');
-  if (isTagRule(rule) && rule.byImage && (rule.rule.except || rule.with.length > 0)) needs.push('siblings');
+  if (isTagRule(rule) && rule.byImage && (rule.hasExcepts || rule.with.length > 0)) needs.push('siblings');
   return needs;
 }
 

@@ -8,6 +8,8 @@ const DAY = 24 * 60 * 60 * 1000;
 const NOW = 1000 * DAY;
 const digest = `sha256:${'0'.repeat(64)}` as Digest;
 
+const digestNumber = (n: number) => `sha256:${`${n}`.repeat(64)}` as Digest;
+
 const rulesOf = (retention: Retention, state?: string) =>
   new RetentionRules([{ name: 'p', repositories: ['*'], retention }], NOW, state);
 
@@ -41,6 +43,32 @@ describe('the rules of retention', () => {
     const kept = keptBy({ pins: ['v0'], tags: [{ match: ['*'], keepLast: 2 }] }, [...tags, ...others]);
     expect(kept).toEqual(['v1', 'v2', 'v0', 'held', 'back']);
   });
+
+  it.each([
+    ['of a team', true, ['v1', 'v2', 'v3']],
+    ['of an admin of the registry', false, ['v1']],
+  ])(
+    '%s leave of tags that an admin of the registry has made immutable: %s, %s',
+    (_whose, isTeams, expected) => {
+      for (const by of ['tag', 'image'] as const) {
+        const rules = new RetentionRules(
+          [
+            { name: 'strict', repositories: ['*'], immutable: { tags: ['v*'] } },
+            {
+              ...{ name: 'p', repositories: ['*'], ...(isTeams && { isTeams }) },
+              retention: { tags: [{ match: ['*'], by, keepLast: 1 }] },
+            },
+          ],
+          NOW,
+        );
+        const tags = [1, 2, 3].map((days) =>
+          tagAt(`v${days}`, days, { digest: digestNumber(days), siblings: [] }),
+        );
+        for (const facts of tags) rules.observe(facts);
+        expect(tags.filter((facts) => keeps(rules, facts)).map(({ tag }) => tag)).toEqual(expected);
+      }
+    },
+  );
 
   it('go on from a saved state as if there had been one run', () => {
     const retention = { tags: [{ match: ['*'], keepLast: 2 }] };
