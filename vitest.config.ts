@@ -16,7 +16,7 @@ const DEEP = [
   'test/cli/push-network.test.ts',
   'test/edge/njs.test.ts',
   'test/fuzz/requests.test.ts',
-  'test/upkeep/{estate,retention-oracle}.test.ts',
+  'test/upkeep/{estate,retention-oracle,retention-plants}.test.ts',
   'test/oci/go-decoder.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',

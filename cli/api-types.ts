@@ -277,6 +277,8 @@ export interface SweepResult {
   readonly remaining: boolean;
   readonly findings: readonly Finding[];
   readonly deleted: Readonly<Record<string, number>>;
+  /** Absent before there were any. */
+  readonly notes?: readonly string[];
   readonly bytes: number;
 }
 

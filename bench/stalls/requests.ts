@@ -33,6 +33,7 @@ const API = '/api/v1';
 const repository = (name: string) => `${API}/repositories/${name}`;
 const json = 'application/json';
 const list = (n: number) => `n=${n}`;
+const ABSENT = digestFor('none');
 
 const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digestFor('none'), size: 2 };
 const image = (more: object) =>
@@ -76,6 +77,9 @@ const manifests: readonly (readonly [string, string])[] = [
     image({ layers: Array.from({ length: 9000 }, (_, n) => ({ ...config, digest: digestFor(`${n}`) })) }),
   ],
 ];
+
+/** What takes long to match. */
+const STARS = { repositories: Array.from({ length: 100 }, () => `zz*${'a*'.repeat(120)}`) };
 
 /** Each operation at least once, the largest that can be asked of it. */
 export const ASKS: readonly Ask[] = [
@@ -241,10 +245,7 @@ export const ASKS: readonly Ask[] = [
     what: 'a policy of many stars',
     line: `PUT ${API}/policies/stars`,
     type: json,
-    body: JSON.stringify({
-      repositories: Array.from({ length: 100 }, () => `zz*${'a*'.repeat(120)}`),
-      immutable: { tags: ['*'] },
-    }),
+    body: JSON.stringify({ ...STARS, immutable: { tags: ['*'] } }),
   },
   { operation: 'policy.delete', what: 'a policy', line: `DELETE ${API}/policies/stars` },
   {
@@ -287,6 +288,51 @@ export const ASKS: readonly Ask[] = [
     operation: 'retention.plan',
     what: 'what retention would do',
     line: `GET ${repository(BIG)}/-/retention`,
+  },
+  {
+    operation: 'preview.begin',
+    what: 'policies of many stars',
+    line: `POST ${API}/previews`,
+    type: json,
+    body: JSON.stringify({ policies: [{ ...STARS, name: 'stars', retention: { pins: ['*'] } }] }),
+  },
+  { operation: 'hold.list', what: 'holds', line: `GET ${repository(BIG)}/-/holds` },
+  {
+    operation: 'hold.set',
+    what: 'a hold of what is not there',
+    line: `PUT ${repository(BIG)}/-/holds/${ABSENT}`,
+    type: json,
+    body: JSON.stringify({ reason: 'none' }),
+  },
+  { operation: 'hold.end', what: 'a hold that is none', line: `DELETE ${repository(BIG)}/-/holds/${ABSENT}` },
+  { operation: 'preview.get', what: 'one that is over', line: `GET ${API}/previews/none` },
+  { operation: 'policy.confirm', what: 'one that is none', line: `POST ${API}/policies/none/confirm` },
+  { operation: 'policy.waiting', what: 'what waits', line: `GET ${API}/waiting` },
+  {
+    operation: 'repository.quota',
+    what: 'counted afresh',
+    line: `GET ${repository(BIG)}/-/quota?fresh=true`,
+  },
+  { operation: 'quota.list', what: 'quotas', line: `GET ${API}/quotas` },
+  { operation: 'trash.list', what: 'the trash', line: `GET ${repository(RETAINED)}/-/trash?${list(100)}` },
+  {
+    operation: 'trash.list',
+    what: 'deleted tags',
+    line: `GET ${repository(RETAINED)}/-/trash?n=100&last=tag%20`,
+  },
+  {
+    operation: 'repository.purge',
+    what: 'a dry run, of a layer that many have',
+    line: `POST ${repository(BIG)}/-/purge`,
+    type: json,
+    body: JSON.stringify({ digest: digestFor('1-1'), dryRun: true }),
+  },
+  {
+    operation: 'registry.purge',
+    what: 'what nobody has',
+    line: `POST ${API}/purge`,
+    type: json,
+    body: JSON.stringify({ digest: `sha256:${'0'.repeat(64)}` }),
   },
   {
     operation: 'sweep.run',

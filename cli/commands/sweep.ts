@@ -30,6 +30,7 @@ async function sweep(
   for (const repository of names) {
     const result = await sweepToItsEnd(api, repository, dryRun);
     results.push({ repository, result });
+    for (const note of result.notes ?? []) output.say(note);
     if (result.remaining) output.say(`${repository}: time ran out; this is what was looked at until then`);
   }
   const entries = results.flatMap(({ repository, result }) =>
@@ -79,6 +80,7 @@ function added(sum: SweepResult, next: SweepResult): SweepResult {
     remaining: next.remaining,
     findings: [...sum.findings, ...next.findings],
     deleted,
+    notes: [...(sum.notes ?? []), ...(next.notes ?? [])],
     bytes: sum.bytes + next.bytes,
   };
 }

@@ -15,7 +15,7 @@ export function recordDeletion(registry: Registry, repository: RepositoryName, d
   const { kind, tag, digest, size, policy, rule, rank, of, ageMs, lastPulledAt, reason } = decided;
   const record = {
     time: registry.now(),
-    principal: retentionActor(policy ?? ''),
+    principal: retentionActor(policy),
     operation: 'retention.delete',
     outcome: 'allowed',
     status: 204,

@@ -3,6 +3,7 @@ import { repositoryOf } from '../handlers/call.ts';
 import { recordDeletion } from '../identity/retention-audit.ts';
 import type { Finding } from '../upkeep/finding.ts';
 import { sweepRepository } from '../upkeep/sweep.ts';
+import { upkeepText } from '../upkeep/upkeep-text.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { permitRepository } from './rights.ts';
 import { FindingOut, findingOut, named } from './schemas.ts';
@@ -24,6 +25,9 @@ const Sweep = named(
       .describe('Whether time ran out: send the request again, and it goes on. A dry run ends there.'),
     findings: z.array(FindingOut).describe(`The first ${MAX_FINDINGS}.`),
     deleted: z.record(z.string(), z.int()).describe('How many of each kind went, or would go.'),
+    notes: z
+      .array(z.string())
+      .describe('For people: what a policy waits for, and where a quota is nearly full.'),
     bytes: z.int().describe('Bytes of the blobs among them, which other repositories may still hold.'),
   }),
 );
@@ -37,6 +41,7 @@ export const endpoints = {
     async handle(call, { body: { dryRun = false } }) {
       const findings: Finding[] = [];
       const deleted: Record<string, number> = {};
+      const notes: string[] = [];
       let bytes = 0;
       if (dryRun) call.about('dry run');
       const outcome = await sweepRepository(call.registry, repositoryOf(call), {
@@ -50,8 +55,15 @@ export const endpoints = {
           deleted[finding.kind] = (deleted[finding.kind] ?? 0) + 1;
           bytes += finding.size ?? 0;
         },
+        tell: (line) => line.is !== 'deleted' && notes.push(upkeepText(line)),
       });
-      return { remaining: outcome === 'remaining', findings: findings.map(findingOut), deleted, bytes };
+      return {
+        remaining: outcome === 'remaining',
+        findings: findings.map(findingOut),
+        deleted,
+        notes,
+        bytes,
+      };
     },
   }),
 } satisfies Record<string, Endpoint>;

@@ -113,7 +113,10 @@ interface Beside {
 }
 
 /** Whether anything uses `target`, once it is marked, besides what goes with it: another manifest, or a push under way. */
-export async function isUsedBeside(registry: Registry, { name, target, goes, ended = -1 }: Beside): Promise<boolean> {
+export async function isUsedBeside(
+  registry: Registry,
+  { name, target, goes, ended = -1 }: Beside,
+): Promise<boolean> {
   for await (const users of pagesOfUsers(registry, name, target)) {
     const pushes = await registry.table.getMany(users.map((digest) => pushKey(name, digest)));
     const others = users.filter((digest) => !goes(digest)).map((digest) => manifestKey(name, digest));

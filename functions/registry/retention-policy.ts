@@ -63,8 +63,9 @@ export interface TagRule extends Places, Ages {
 /** Of manifests without a tag, the time is the latest of push, loss of the last tag, and last pull. */
 export interface UntaggedRule extends Places, Ages {}
 
-/** Who acts where a policy does. */
-export const retentionActor = (policy: string) => `retention:${policy}`;
+/** Who acts where a policy does; without one, the sweep. */
+export const retentionActor = (policy: string | undefined) =>
+  policy === undefined ? 'sweep' : `retention:${policy}`;
 
 /** All that is said must be so; of several patterns one must match. */
 export interface Where {

@@ -5,6 +5,7 @@ import { gravesOf, lastPartOf, manifestKey, referrersOf, tagKey } from '../regis
 import { removeEach } from '../registry/pushes-under-way.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Item, type Key, MAX_OPERATIONS, present } from '../storage/table.ts';
+import { Leftovers } from './leftovers.ts';
 import { listedBy } from './retention-facts.ts';
 import { sortedPages } from './sorted-pages.ts';
 import { isOver, type Position, type Sweep } from './stage.ts';
@@ -19,15 +20,17 @@ export async function expireGraves(sweep: Sweep, after: Position) {
   const range = { ...gravesOf(name), limit: GRAVES_AT_ONCE, ...(after !== undefined && { after }) };
   const graves = await registry.table.query(range);
   const over = (item: Item) => (item.attributes['deletedAt'] as number) + quarantineMs <= registry.now();
-  for (const grave of graves.filter(over)) {
-    await expire(sweep, grave);
+  const ending = graves.filter(over);
+  const leftovers = ending.length > 0 && !sweep.dryRun ? await Leftovers.of(sweep) : undefined;
+  for (const grave of ending) {
+    await expire(sweep, grave, leftovers);
     if (isOver(sweep)) return { done: false, after: grave.key.sort };
   }
   const last = graves.at(-1)?.key.sort;
   return { done: graves.length < GRAVES_AT_ONCE, ...(last !== undefined && { after: last }) };
 }
 
-async function expire(sweep: Sweep, grave: Item): Promise<void> {
+async function expire(sweep: Sweep, grave: Item, leftovers: Leftovers | undefined): Promise<void> {
   const { registry, name, dryRun, report } = sweep;
   const digest = lastPartOf(grave) as Digest;
   const deletedAt = new Date(grave.attributes['deletedAt'] as number).toISOString();
@@ -35,6 +38,8 @@ async function expire(sweep: Sweep, grave: Item): Promise<void> {
   report?.({ action: 'delete', kind: 'grave', digest, reason });
   if (dryRun) return;
   await noteLoss(sweep, grave);
+  // Before the grave ends: whoever dies here is followed by a sweep that finds it.
+  await leftovers?.take(digest);
   await registry.table.write(endGrave(registry, name, digest, grave.attributes));
 }
 

@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../oci/reference.ts';
+import { inTurns, type Steps } from '../registry/in-turns.ts';
 import { previewKey, repositories, repositoryIn } from '../registry/keys.ts';
-import { type Policy, policiesFor } from '../registry/policies.ts';
+import { coverageOf, type Policy, policiesFor } from '../registry/policies.ts';
 import type { Registry } from '../registry/registry.ts';
 import { findRepository } from '../registry/repositories.ts';
 import type { Attributes } from '../storage/table.ts';
@@ -120,6 +121,18 @@ async function save(registry: Registry, id: string, page: number, position: Posi
   ]);
 }
 
+/** A pattern of many stars takes its time. */
+function* firstCovered(
+  names: readonly RepositoryName[],
+  covers: readonly ((name: string) => boolean)[],
+): Steps<RepositoryName | undefined> {
+  for (const name of names) {
+    if (covers.some((covered) => covered(name))) return name;
+    yield;
+  }
+  return undefined;
+}
+
 class Slice {
   readonly #registry: Registry;
   readonly #lease: Lease;
@@ -157,11 +170,11 @@ class Slice {
   async #nextBehind(behind: RepositoryName | undefined): Promise<RepositoryName | undefined> {
     const { repository, asked } = this.#position.request;
     if (repository !== undefined) return behind === undefined ? repository : undefined;
-    const isMeant = (name: RepositoryName) => policiesFor(asked, name).length > 0;
+    const covers = asked.map(coverageOf);
     for (let after: string | undefined = behind; ; ) {
       const range = { ...repositories, limit: NAMES_AT_ONCE, keysOnly: true };
       const items = await this.#registry.table.query({ ...range, ...(after !== undefined && { after }) });
-      const found = items.map(repositoryIn).find(isMeant);
+      const found = await inTurns(this.#registry, firstCovered(items.map(repositoryIn), covers));
       if (found !== undefined || items.length < NAMES_AT_ONCE) return found;
       after = items.at(-1)?.key.sort;
     }

@@ -179,7 +179,7 @@ export class Burial {
     }: { readonly companions: readonly Companion[]; readonly marks: ReadonlyMap<Digest, Condition> },
   ): Promise<Operation[] | undefined> {
     const { name } = this.#sweep;
-    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy ?? '') };
+    const registry = { ...this.#sweep.registry, actor: retentionActor(finding.policy) };
     const going = new Set(loose.map(({ digest }) => digest));
     const operations: Operation[] = [];
     const absentees = new Map<string, Key>();

@@ -47,9 +47,11 @@ export class RetentionRun {
   /** Why a manifest stays, and no rule is asked. */
   whyStands(digest: Digest, { touched, restoredAt }: Attributes): string | undefined {
     const { horizon, registry } = this.sweep;
-    if ((touched as number) > horizon) return `somebody may be about to use it: it may go from ${mayGoFrom(this.sweep, touched as number)} on`;
+    if ((touched as number) > horizon)
+      return `somebody may be about to use it: it may go from ${mayGoFrom(this.sweep, touched as number)} on`;
     if (this.holds.isHeld(digest)) return 'it is held';
-    const heldUntil = ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
+    const heldUntil =
+      ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
     return registry.now() < heldUntil ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 

@@ -214,8 +214,8 @@ function removal({ registry, name, record }: Sweep, tags: readonly TagDecision[]
     })),
     ...[...owners].map((owner) => ({ check: manifestKey(name, owner), when: [absent] })),
   ];
-  const removed = tags.map(({ tag, found, finding, left = registry.now() }) => {
-    return { tag, found, left, by: retentionActor(finding.policy ?? '') };
+  const removed = tags.map(({ tag, found, finding, retires, left = registry.now() }) => {
+    return { tag, found, left, retires, by: retentionActor(finding.policy) };
   });
   const records = tags.flatMap(({ finding }) => record?.(name, finding) ?? []);
   return [...removeTags(registry, name, removed, isSameTag), ...checks, ...records];

@@ -185,7 +185,9 @@ it('sets policies from a file or standard input, shows what they say, and delete
   };
   const teamB = { name: 'team-b', repositories: ['team-b/*'], immutable: { tags: ['v*'] } };
   const set = await admin.run('policy set -', JSON.stringify([teamA, teamB]));
-  expect(set).toEqual({ code: 0, stdout: '', stderr: 'set policy team-a\nset policy team-b\n' });
+  const waits =
+    'where it would delete more than 100 images or a tenth, it waits a day, or for: stowage policy confirm team-a';
+  expect(set).toEqual({ code: 0, stdout: '', stderr: `set policy team-a\n${waits}\nset policy team-b\n` });
   const listed = await admin.json('policy list');
   expect(listed).toEqual({ policies: [teamA, teamB] });
   const file = join(await scratch(), 'policies.json');

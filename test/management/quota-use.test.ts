@@ -15,7 +15,11 @@ it('the use of quotas is told, of a repository and of all together, and in a lin
     quota: { each: { tags: 5, bytes: 1e6 }, together: { tags: 50 } },
   });
   const quotas = async (path: string) =>
-    ((await (await api.as('root'))(`GET ${path}`)).body as { quotas: { kind: string; scope: string; used?: number }[] }).quotas;
+    (
+      (await (await api.as('root'))(`GET ${path}`)).body as {
+        quotas: { kind: string; scope: string; used?: number }[];
+      }
+    ).quotas;
   const path = '/repositories/team/app/-/quota';
   api.clock += DAY / 24;
   for (const tag of ['a', 'b', 'c', 'd'])

@@ -56,6 +56,8 @@ function dice(seed: number): (below: number) => number {
 const keyOf = (repository: string, { kind, tag, digest }: { kind: string; tag?: string; digest: string }) =>
   `${repository} ${kind} ${tag ?? ''} ${digest}`;
 
+const sorted = (texts: readonly string[]) => texts.toSorted((a, b) => (a < b ? -1 : 1));
+
 class Client {
   readonly #fixture: Fixture;
   readonly #roll: (below: number) => number;
@@ -107,7 +109,9 @@ class Client {
   }
 
   async #some(name: RepositoryName): Promise<Tag | undefined> {
-    const { entries } = await listTags(this.#fixture.registry, name, { limit: 1000 }).catch(() => ({ entries: [] }));
+    const { entries } = await listTags(this.#fixture.registry, name, { limit: 1000 }).catch(() => ({
+      entries: [],
+    }));
     return entries[this.#roll(entries.length)] as Tag | undefined;
   }
 
@@ -117,12 +121,14 @@ class Client {
     if (!tag) return;
     await recordPull(registry, name, { kind: 'tag', tag });
     const found = await findManifest(registry, name, { kind: 'tag', tag });
-    if (found && this.#roll(2) === 0) await recordPull(registry, name, { kind: 'digest', digest: found.digest });
+    if (found && this.#roll(2) === 0)
+      await recordPull(registry, name, { kind: 'digest', digest: found.digest });
   }
 
   async #move(name: RepositoryName): Promise<void> {
     const tag = await this.#some(name);
-    if (tag && !tag.startsWith('sha256-')) await this.#put(name, imageOf(await pushBlob(this.#fixture.registry, name)), tag);
+    if (tag && !tag.startsWith('sha256-'))
+      await this.#put(name, imageOf(await pushBlob(this.#fixture.registry, name)), tag);
   }
 
   async #delete(name: RepositoryName): Promise<void> {
@@ -147,7 +153,7 @@ async function previewed(fixture: Fixture): Promise<string[]> {
     found.push(...(answer?.findings ?? []).map((finding) => keyOf(finding.repository, finding)));
     page = answer?.next;
   }
-  return found.sort();
+  return sorted(found);
 }
 
 async function run(fixture: Fixture): Promise<string[]> {
@@ -159,9 +165,14 @@ async function run(fixture: Fixture): Promise<string[]> {
     };
     const record = (repository: RepositoryName, finding: Finding) =>
       recordDeletion(fixture.registry, repository, finding);
-    await sweepRepository(fixture.registry, name, { ...LEASE, until: Number.POSITIVE_INFINITY, report, record });
+    await sweepRepository(fixture.registry, name, {
+      ...LEASE,
+      until: Number.POSITIVE_INFINITY,
+      report,
+      record,
+    });
   }
-  return found.sort();
+  return sorted(found);
 }
 
 /** What the trail has since a moment. */
@@ -171,7 +182,7 @@ async function audited({ registry, clock }: Fixture, since: number): Promise<str
     const page = await listAudit(registry, { since, until: clock + 1, limit: 500, after });
     for (const { repository, deletion } of page.records)
       if (repository && deletion) found.push(keyOf(repository, deletion));
-    if (page.next === undefined) return found.sort();
+    if (page.next === undefined) return sorted(found);
     after = page.next;
   }
 }
@@ -182,7 +193,9 @@ async function readAll({ registry }: Fixture): Promise<void> {
     const { entries } = await listTags(registry, name, { limit: 1000 }).catch(() => ({ entries: [] }));
     for (const tag of entries) {
       const found = await findManifest(registry, name, { kind: 'tag', tag: tag as Tag });
-      const { config, manifests = [] } = JSON.parse(new TextDecoder().decode(found?.content as Uint8Array)) as {
+      const { config, manifests = [] } = JSON.parse(
+        new TextDecoder().decode(found?.content as Uint8Array),
+      ) as {
         config?: { digest: Digest };
         manifests?: { digest: Digest }[];
       };
@@ -197,13 +210,17 @@ async function readAll({ registry }: Fixture): Promise<void> {
   }
 }
 
-it(`of ${DAYS} days and six clients: preview, run and trail agree each day`, { timeout: 600_000 }, async () => {
+it(`of ${DAYS} days and six clients: preview, run and trail agree each day`, {
+  timeout: 600_000,
+}, async () => {
   const fixture = await openFixture();
   for (const policy of POLICIES) {
     await putPolicy(fixture.registry, policy);
     await confirmPolicy(fixture.registry, policy.name, policy);
   }
-  const clients = ['a', 'b', 'c', 'd', 'e', 'f'].map((name, index) => new Client(fixture, name, 7919 * (index + 1)));
+  const clients = ['a', 'b', 'c', 'd', 'e', 'f'].map(
+    (name, index) => new Client(fixture, name, 7919 * (index + 1)),
+  );
   let deleted = 0;
   for (let day = 0; day < DAYS; day += 1) {
     for (let hour = 0; hour < 6; hour += 1) {

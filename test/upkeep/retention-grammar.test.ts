@@ -3,6 +3,7 @@ import type { Digest } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { type Policy, putPolicy, type Retention } from '../../functions/registry/policies.ts';
+import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { findTag } from '../../functions/registry/tags.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { planOf } from '../../functions/upkeep/retention.ts';
@@ -20,8 +21,12 @@ beforeEach(async () => {
   fixture = await openFixture();
 });
 
-const setPolicy = (retention: Retention, more: Partial<Policy> = {}) =>
-  putPolicy(fixture.registry, { name: 'p', repositories: ['team/*'], retention, ...more });
+/** Confirmed, so that it acts at once. */
+async function setPolicy(retention: Retention, more: Partial<Policy> = {}): Promise<void> {
+  const policy = { name: 'p', repositories: ['team/*'], retention, ...more };
+  await confirmPolicy(fixture.registry, policy.name, policy);
+  await putPolicy(fixture.registry, policy);
+}
 
 async function days(count: number): Promise<Finding[]> {
   const findings: Finding[] = [];

@@ -6,6 +6,7 @@ import { lastPartOf, manifestsOf, tagIn, tagsOf } from '../../functions/registry
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
+import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { recordPull } from '../../functions/registry/pulls.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import { restore } from '../../functions/registry/restore.ts';
@@ -26,6 +27,8 @@ const MINUTE = 60_000;
 export interface Plant {
   readonly write?: (operations: readonly Operation[]) => readonly Operation[];
   readonly read?: (table: Table) => Partial<Table>;
+  /** Changes the code until what it answers is called. */
+  readonly patch?: () => () => void;
 }
 
 /** Where the code and the page differ. */
@@ -89,7 +92,10 @@ class Lived {
   }
 
   async live(): Promise<Difference | undefined> {
-    for (const policy of this.#life.policies) await putPolicy(this.#registry, policy);
+    for (const policy of this.#life.policies) {
+      await putPolicy(this.#registry, policy);
+      await confirmPolicy(this.#registry, policy.name, policy);
+    }
     for (const [at, step] of this.#life.steps.entries()) {
       this.#now += MINUTE;
       const difference = step.do === 'run' ? await this.#run(at, step.days) : await this.#act(step);

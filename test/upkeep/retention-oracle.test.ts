@@ -19,5 +19,8 @@ it('keeps and deletes of repositories that live what a plain reading of the page
 
 /** The worlds themselves are pages long. */
 function tell({ failed, seed, errorInstance }: fc.RunDetails<[Life]>): void {
-  if (failed) throw new Error(`seed ${seed}: ${(errorInstance as Error | undefined)?.message}`, { cause: errorInstance });
+  if (failed)
+    throw new Error(`seed ${seed}: ${(errorInstance as Error | undefined)?.message}`, {
+      cause: errorInstance,
+    });
 }

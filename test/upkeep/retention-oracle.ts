@@ -116,7 +116,8 @@ export class Book {
     const going = new Set(roots.map(({ made }) => made.digest));
     for (let before = -1; before !== going.size; ) {
       before = going.size;
-      for (const manifest of this.#there()) if (this.#goesWith(manifest, going, now)) going.add(manifest.made.digest);
+      for (const manifest of this.#there())
+        if (this.#goesWith(manifest, going, now)) going.add(manifest.made.digest);
     }
     for (const [tag, on] of [...this.#tags]) {
       const owner = this.#ownerOf(tag, on.digest);
@@ -215,7 +216,9 @@ export class Book {
 
   /** What is there and what the manifest belongs to. */
   #owners({ made: { digest, subject } }: Manifest): Digest[] {
-    const named = [...this.#tags].flatMap(([tag, on]) => (on.digest === digest ? (this.#ownerOf(tag, digest) ?? []) : []));
+    const named = [...this.#tags].flatMap(([tag, on]) =>
+      on.digest === digest ? (this.#ownerOf(tag, digest) ?? []) : [],
+    );
     const indexes = this.#there().filter(({ made }) => made.children.includes(digest));
     const all = [...named, ...indexes.map(({ made }) => made.digest), ...(subject ? [subject] : [])];
     return all.filter((owner) => owner !== digest && this.#manifests.get(owner)?.isThere);

@@ -10,9 +10,9 @@ import { findTag, listTags } from '../../functions/registry/tags.ts';
 import { listTrash } from '../../functions/registry/trash.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { beginPreview, previewRequest, readPreview } from '../../functions/upkeep/preview.ts';
-import { upkeepText } from '../../functions/upkeep/upkeep-text.ts';
 import type { UpkeepLine } from '../../functions/upkeep/stage.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
+import { upkeepText } from '../../functions/upkeep/upkeep-text.ts';
 import {
   type Fixture,
   imageOf,
@@ -77,6 +77,8 @@ async function pushManyTags(count: number): Promise<void> {
   for (let index = 0; index < count; index += 20)
     await pushImage(...Array.from({ length: Math.min(20, count - index) }, (_, at) => `v${index + at}`));
 }
+
+const sorted = (texts: readonly string[]) => texts.toSorted((a, b) => (a < b ? -1 : 1));
 
 const tagCount = async () => (await listTags(fixture.registry, REPOSITORY, { limit: 10_000 })).entries.length;
 const waiting = () => listWaiting(fixture.registry, 'p', 100);
@@ -209,11 +211,11 @@ describe('what retention deletes', () => {
     const run = await sweep();
     const key = ({ kind, tag, digest }: { kind: string; tag?: string; digest: string }) =>
       `${kind} ${tag} ${digest}`;
-    expect(run.map(key).sort()).toEqual(planned.findings.map(key).sort());
+    expect(sorted(run.map(key))).toEqual(sorted(planned.findings.map(key)));
     expect(planned.counts).toMatchObject({ repositories: 1, tags: 10, manifests: 10, bytes: 1000 });
     const { records } = await listAudit(fixture.registry, { since: 0, until: fixture.clock + 1, limit: 100 });
     const deletions = records.flatMap(({ deletion }) => deletion ?? []);
-    expect(deletions.map(key).sort()).toEqual(run.map(key).sort());
+    expect(sorted(deletions.map(key))).toEqual(sorted(run.map(key)));
     expect(records[0]).toMatchObject({
       principal: 'retention:p',
       operation: 'retention.delete',

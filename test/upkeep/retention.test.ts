@@ -6,6 +6,7 @@ import { findManifest } from '../../functions/registry/manifests.ts';
 import { type Policy, putPolicy, type Retention } from '../../functions/registry/policies.ts';
 import { recordPull } from '../../functions/registry/pulls.ts';
 import { deleteTag, findTag } from '../../functions/registry/tags.ts';
+import { keyOf, type Operation } from '../../functions/storage/table.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { planOf } from '../../functions/upkeep/retention.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
@@ -18,6 +19,7 @@ import {
   pushBlob,
   REPOSITORY,
   refusal,
+  through,
 } from '../registry/fixture.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -32,11 +34,14 @@ const setPolicy = (retention: Retention) =>
   putPolicy(fixture.registry, { name: 'p', repositories: ['team/*'], retention } satisfies Policy);
 
 /** Days go by with a sweep on each; tells what went. */
-async function days(count: number, dryRun = false): Promise<Finding[]> {
+async function days(
+  count: number,
+  { dryRun = false, registry = fixture.registry } = {},
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (let day = 0; day < count; day += 1) {
     fixture.clock += DAY;
-    await sweepRepository(fixture.registry, REPOSITORY, {
+    await sweepRepository(registry, REPOSITORY, {
       epochMs: DAY,
       quarantineMs: 3 * DAY,
       until: Number.POSITIVE_INFINITY,
@@ -139,7 +144,7 @@ describe('retention', () => {
   it('tells in a dry run what would go, and deletes nothing', async () => {
     await setPolicy({ tags: [{ match: ['*'], keepNewerThanDays: 1 }], untaggedAfterDays: 1 });
     const { digest } = await pushImage('v1');
-    await days(3, true);
+    await days(3, { dryRun: true });
     const expected = {
       action: 'delete',
       kind: 'tag',
@@ -207,5 +212,43 @@ describe('between plan and removal', () => {
     fixture.justBefore('G#', () => push(fixture.registry, image.bytes, 'kept'));
     await days(1);
     expect(await exists(image.digest)).toBe(true);
+  });
+});
+
+/** An untagged image and its signature whose time is over; the image is pushed again just before the first of `sort` goes. `splits`
+ *  the transaction, as if tags went first. Tells what is there in the end. */
+async function pushedAgain(sort: string, { splits = false } = {}) {
+  await setPolicy({ untaggedAfterDays: 3 });
+  const image = await pushImage('v1');
+  const { digest: signature } = await pushImage(signatureTag(image.digest));
+  await deleteTag(fixture.registry, REPOSITORY, 'v1' as Tag);
+  await days(2);
+  const { table } = fixture.registry;
+  const write: typeof table.write = async (operations) => {
+    const isTag = (operation: Operation) => /^[THN]#/.test(keyOf(operation).sort);
+    const [tags, rest] = [operations.filter(isTag), operations.filter((each) => !isTag(each))];
+    const isBurial = splits && tags.length > 0 && rest.some((each) => keyOf(each).sort.startsWith('G#'));
+    if (!isBurial) return table.write(operations);
+    await table.write(tags);
+    return table.write(rest);
+  };
+  fixture.justBefore(sort, () => push(fixture.registry, image.bytes, 'v2'));
+  await days(1, { registry: { ...fixture.registry, table: through(table, { write }) } });
+  return {
+    image: await exists(image.digest),
+    signature: await exists(signature),
+    tag: await tagged(signatureTag(image.digest)),
+    digest: signature,
+  };
+}
+
+describe('an image that is pushed again just before it goes', () => {
+  it.each(['G#', 'T#sha256', 'M#'])('keeps its signature, and the tag of that (%s)', async (sort) => {
+    const { digest, ...there } = await pushedAgain(sort);
+    expect(there).toEqual({ image: true, signature: true, tag: digest });
+  });
+
+  it('would lose it if tags went before manifests', async () => {
+    expect(await pushedAgain('G#', { splits: true })).toMatchObject({ image: true, tag: undefined });
   });
 });
