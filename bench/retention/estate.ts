@@ -55,7 +55,11 @@ export function* itemsOf(estate: Estate, now: number): Generator<Put> {
   }
   for (const number of digests.inOrder()) {
     const by = { pushedAt: pushedAt(estate, Math.floor(number / EACH), now), pushedBy: 'robot:ci' };
-    yield put(manifestKey(name, digests.of(number)), { ...contentOf(digests, blobs, number), ...by, touched: 0 });
+    yield put(manifestKey(name, digests.of(number)), {
+      ...contentOf(digests, blobs, number),
+      ...by,
+      touched: 0,
+    });
   }
   for (let image = 0; image < images; image += 1) {
     const by = { taggedAt: pushedAt(estate, image, now), taggedBy: 'robot:ci' };

@@ -29,7 +29,11 @@ export function fillFile(path: string, estates: readonly Estate[], now: number):
 }
 
 /** Writes the repositories' contents into any table. */
-export async function fillTable({ table }: Registry, estates: readonly Estate[], now: number): Promise<void> {
+export async function fillTable(
+  { table }: Pick<Registry, 'table'>,
+  estates: readonly Estate[],
+  now: number,
+): Promise<void> {
   for (const estate of estates) {
     let batch: Operation[] = [];
     for (const operation of itemsOf(estate, now)) {

@@ -8,11 +8,15 @@ import type { Table } from '../../functions/storage/table.ts';
 import { sweepDue } from '../../functions/upkeep/round.ts';
 import { DISTANCES } from '../cloud/settings.ts';
 import { peakBytes, resetPeak } from '../process-usage.ts';
-import { MeteredTable, type Units } from '../sweep/metered-table.ts';
+import type { Units } from '../sweep/metered-table.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
+
+const { latencyMs: LATENCY_MS, bytesPerSecond: BYTES_PER_SECOND } = DISTANCES.dynamoDb;
+/** Of a read unit. */
+const READ_BYTES = 4096;
 
 /** What the sweep function has of Lambda's 15 minutes. */
 const RUN_MS = 14 * MINUTE_MS;
@@ -33,22 +37,34 @@ export interface Day extends Units {
   readonly gone: Readonly<Record<string, number>>;
 }
 
-/** A registry whose time goes on with the calls of its table alone, each as long as DynamoDB takes: how many runs something needs
- *  is then the same on every machine. */
+interface Stores {
+  readonly counted: Table;
+  readonly units: Units;
+  readonly table?: Table;
+  readonly blobs: BlobStore;
+}
+
+/** A registry whose time goes on with the calls of its table alone, each as long as DynamoDB takes in the bench's cloud part: how
+ *  many runs something needs is then the same on every machine. Calls at once count as one after the other. */
 export class MovedRegistry {
   readonly registry: Registry;
   /** Neither takes time nor counts. */
   readonly bare: Registry;
-  readonly meter: MeteredTable;
+  readonly #units: Units;
   #now: number;
+  #counted: Units = { calls: 0, reads: 0, writes: 0 };
 
-  constructor(table: Table, blobs: BlobStore, now: number) {
-    this.#now = now;
-    this.meter = new MeteredTable(table);
-    const time = () => this.#now;
+  /** `units` is what the calls of `counted` have used so far; those of `table` are not in it. */
+  constructor({ counted, units, table = counted, blobs }: Stores, now: number) {
+    [this.#now, this.#units] = [now, units];
+    const time = () => Math.floor(this.#now);
     const steps = { now: time, steady: time, newId: randomUUID, pause: async () => undefined };
-    this.registry = { table: this.#timed(this.meter), blobs, ...steps };
+    this.registry = { table: this.#timed(counted), blobs, ...steps };
     this.bare = { table, blobs, ...steps };
+  }
+
+  get units(): Units {
+    return { ...this.#units };
   }
 
   moveTo(time: number): void {
@@ -56,23 +72,36 @@ export class MovedRegistry {
   }
 
   #timed(table: Table): Table {
-    const call = <T>(made: () => T): T => {
-      this.#now += DISTANCES.dynamoDb.latencyMs;
-      return made();
+    const timed = async <T>(answer: Promise<T>): Promise<T> => {
+      await answer;
+      this.#goOn();
+      return answer;
     };
     return {
-      get: (key) => call(() => table.get(key)),
-      getMany: (keys) => call(() => table.getMany(keys)),
-      query: (query) => call(() => table.query(query)),
-      write: (operations) => call(() => table.write(operations)),
+      get: (key) => timed(table.get(key)),
+      getMany: (keys) => timed(table.getMany(keys)),
+      query: (query) => timed(table.query(query)),
+      write: (operations) => timed(table.write(operations)),
     };
+  }
+
+  /** By what was counted since it went on last. */
+  #goOn(): void {
+    const { calls, reads } = since(this.#counted, this.#units);
+    this.#now += calls * LATENCY_MS + (1000 * reads * READ_BYTES) / BYTES_PER_SECOND;
+    this.#counted = { ...this.#units };
   }
 }
 
+const since = (before: Units, { calls, reads, writes }: Units): Units => ({
+  calls: calls - before.calls,
+  reads: reads - before.reads,
+  writes: writes - before.writes,
+});
+
 /** Has the hourly job run for a day, and answers what that took. `others` are the small repositories beside the large one. */
 export async function liveDay(moved: MovedRegistry, { day, started, large, others }: Living): Promise<Day> {
-  const { registry, bare, meter } = moved;
-  Object.assign(meter.units, { calls: 0, reads: 0, writes: 0 });
+  const { registry, bare, units: before } = moved;
   resetPeak(process.pid);
   const begun = performance.now();
   const gone: Record<string, number> = {};
@@ -95,7 +124,8 @@ export async function liveDay(moved: MovedRegistry, { day, started, large, other
   }
   const isDone = (await bare.table.get(sweepProgressKey(large))) === undefined;
   const seconds = (performance.now() - begun) / 1000;
-  return { day, runs, othersAfterMs, isDone, gone, seconds, peak: peakBytes(process.pid), ...meter.units };
+  const peak = peakBytes(process.pid);
+  return { day, runs, othersAfterMs, isDone, gone, seconds, peak, ...since(before, moved.units) };
 }
 
 interface Living {

@@ -8,7 +8,7 @@ import { type Day, liveDay, type MovedRegistry } from './hours.ts';
 const MOST_DAYS = 14;
 
 /** Lets a tag go after 90 days, a manifest without a tag after one, and both can be restored for another day. */
-const POLICY: Policy = {
+export const POLICY: Policy = {
   name: 'all',
   repositories: ['*'],
   retention: { tags: [{ match: ['v*'], keepLast: 10, keepNewerThanDays: 90 }], untaggedAfterDays: 1 },
@@ -43,7 +43,6 @@ export async function live(moved: MovedRegistry, scale: RetentionScale): Promise
   const days: Day[] = [];
   for (let day = 0; day < MOST_DAYS && !isQuiet(days); day += 1) {
     days.push(await liveDay(moved, { day, started, large: LARGE, others }));
-    console.error(JSON.stringify(days.at(-1)));
   }
   return days;
 }
@@ -51,7 +50,7 @@ export async function live(moved: MovedRegistry, scale: RetentionScale): Promise
 /** Whether all that was to go went before the last day. */
 function isQuiet(days: readonly Day[]): boolean {
   const last = days.at(-1);
-  return last !== undefined && last.isDone && !hasGone(last) && days.some(hasGone);
+  return last?.isDone === true && !hasGone(last) && days.some(hasGone);
 }
 
 const hasGone = ({ gone }: Day) => Object.keys(gone).length > 0;
