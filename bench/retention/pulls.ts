@@ -1,9 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Policy, putPolicy } from '../../functions/registry/policies.ts';
+import { createFirstAdmin } from '../../functions/identity/first-admin.ts';
+import { putPolicy } from '../../functions/registry/policies.ts';
 import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { openEmbedded } from '../../local/embedded.ts';
+import { wholeBody } from '../http/body.ts';
 import { type Connection, withConnection, withConnections } from '../http/connection.ts';
 import { prepare, type Target } from '../http/request.ts';
 import { expectReply } from '../registry-calls.ts';
@@ -38,12 +40,12 @@ export async function pullsBeside(
   scale: RetentionScale,
   pulls: number,
 ): Promise<PullsBeside> {
-  const recipe = await stowage(root)(join(workspace, 'pulls'));
+  const recipe = await stowage(root, { STOWAGE_OPEN: '' })(join(workspace, 'pulls'));
   const data = recipe.settings['STOWAGE_DATA'] ?? '';
   mkdirSync(data);
-  await fillFolder(data, scale);
+  const password = await fillFolder(data, scale);
   const server = await group.start(recipe);
-  const { target } = server;
+  const target = { ...server.target, authorization: await logIn(server.target, password) };
   await pull(target, pulls / 10); // what runs often is compiled then
   const idle = await pull(target, pulls);
   const ended = new AbortController();
@@ -55,21 +57,35 @@ export async function pullsBeside(
   return { idle, beside, sweeps };
 }
 
-/** Of a confirmed policy: the first sweep deletes. */
-async function fillFolder(data: string, scale: RetentionScale): Promise<void> {
+/** With a confirmed policy: the first sweep deletes. Answers the password of its admin. */
+async function fillFolder(data: string, scale: RetentionScale): Promise<string> {
   const { registry, close } = await openEmbedded({ data });
+  const password = await createFirstAdmin(registry, 'admin');
   const estates = estatesOf(scale);
   await fillTable(registry, estates, registry.now());
   await open(registry, estates);
   await putPolicy(registry, POLICY);
-  await confirmPolicy(registry, POLICY.name, POLICY as Policy);
+  await confirmPolicy(registry, POLICY.name, POLICY);
   await close();
+  return password ?? '';
+}
+
+/** The value of an `Authorization` header. */
+async function logIn({ host, port }: Target, password: string): Promise<string> {
+  const scopes = ['repository:small/n000:pull', 'registry:api:*'];
+  const query = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]));
+  const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;
+  const response = await fetch(`http://${host}:${port}/token?${query}`, { headers: { authorization } });
+  return `Bearer ${((await response.json()) as { token: string }).token}`;
 }
 
 /** Sweeps the large repository again and again; answers how often. */
 async function sweepUntil(target: Target, signal: AbortSignal): Promise<number> {
   const path = '/api/v1/repositories/large/app/-/sweep';
-  const sweep = prepare(target, { method: 'POST', path });
+  const sweep = prepare(target, {
+    ...{ method: 'POST', path, body: wholeBody(Buffer.from('{}')) },
+    headers: ['Content-Type: application/json'],
+  });
   let sweeps = 0;
   await withConnection(target, async (connection) => {
     for (; !signal.aborted; sweeps += 1) await expectReply(connection, sweep, 200);
