@@ -39,11 +39,11 @@ export function stowage(root: string, moreSettings: Readonly<Record<string, stri
       command: [process.execPath, join(root, 'local', 'start.mjs')],
       port,
       settings: {
+        ...moreSettings,
         STOWAGE_PORT: String(port),
         STOWAGE_DATA: join(directory, 'data'),
         // Like the registry it is compared with, it asks for no login.
         STOWAGE_OPEN: '1',
-        ...moreSettings,
       },
       root,
       log: join(directory, 'log'),

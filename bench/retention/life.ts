@@ -21,7 +21,7 @@ export interface RetentionScale {
   readonly others: number;
 }
 
-const LARGE = 'large/app' as RepositoryName;
+export const LARGE = 'large/app' as RepositoryName;
 const OTHER_IMAGES = 20;
 
 /** The repositories of a registry, the large one first. */

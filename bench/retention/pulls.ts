@@ -1,12 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFirstAdmin } from '../../functions/identity/first-admin.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
 import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
+import { putOff } from '../../functions/upkeep/sweep.ts';
 import { openEmbedded } from '../../local/embedded.ts';
-import { wholeBody } from '../http/body.ts';
-import { type Connection, withConnection, withConnections } from '../http/connection.ts';
+import { type Connection, withConnections } from '../http/connection.ts';
 import { prepare, type Target } from '../http/request.ts';
 import { expectReply } from '../registry-calls.ts';
 import type { ServerGroup } from '../server-group.ts';
@@ -14,17 +13,16 @@ import { stowage } from '../servers.ts';
 import { quantile } from '../statistics.ts';
 import { tagOf } from './estate.ts';
 import { fillTable, open } from './fill.ts';
-import { estatesOf, POLICY, type RetentionScale } from './life.ts';
+import { estatesOf, LARGE, POLICY, type RetentionScale } from './life.ts';
 
 /** Clients that pull, and how long each waits before it does so again: far less than a server can do. */
 const CLIENTS = 4;
 const PAUSE_MS = 5;
 
 interface PullsBeside {
-  /** Milliseconds; the second while a sweep of the large repository runs. */
+  /** Milliseconds; the second while a large repository is swept. */
   readonly idle: readonly number[];
   readonly beside: readonly number[];
-  readonly sweeps: number;
 }
 
 interface Place {
@@ -33,64 +31,45 @@ interface Place {
   readonly group: ServerGroup;
 }
 
-/** How long the embedded registry takes to answer with a manifest of another repository, at rest, and while retention deletes in a
- *  large one. `pulls` each. */
+/** How long the embedded registry takes to answer with a manifest of another repository, at rest, and while the hourly job
+ *  deletes in a large one. `pulls` each. */
 export async function pullsBeside(
   { root, workspace, group }: Place,
   scale: RetentionScale,
   pulls: number,
 ): Promise<PullsBeside> {
-  const recipe = await stowage(root, { STOWAGE_OPEN: '' })(join(workspace, 'pulls'));
+  const recipe = await stowage(root)(join(workspace, 'pulls'));
   const data = recipe.settings['STOWAGE_DATA'] ?? '';
   mkdirSync(data);
-  const password = await fillFolder(data, scale);
-  const server = await group.start(recipe);
-  const target = { ...server.target, authorization: await logIn(server.target, password) };
-  await pull(target, pulls / 10); // what runs often is compiled then
-  const idle = await pull(target, pulls);
-  const ended = new AbortController();
-  const sweeping = sweepUntil(target, ended.signal);
-  const beside = await pull(target, pulls);
-  ended.abort();
-  const sweeps = await sweeping;
-  await server.stop();
-  return { idle, beside, sweeps };
+  await fillFolder(data, scale);
+  const pullAll = async () => {
+    const server = await group.start(recipe);
+    await pull(server.target, pulls / 10); // what runs often is compiled then
+    const samples = await pull(server.target, pulls);
+    await server.stop();
+    return samples;
+  };
+  const idle = await pullAll();
+  await haveSwept(data);
+  return { idle, beside: await pullAll() };
 }
 
-/** With a confirmed policy: the first sweep deletes. Answers the password of its admin. */
-async function fillFolder(data: string, scale: RetentionScale): Promise<string> {
+/** With a confirmed policy: the first sweep deletes. It is due in an hour. */
+async function fillFolder(data: string, scale: RetentionScale): Promise<void> {
   const { registry, close } = await openEmbedded({ data });
-  const password = await createFirstAdmin(registry, 'admin');
   const estates = estatesOf(scale);
   await fillTable(registry, estates, registry.now());
   await open(registry, estates);
   await putPolicy(registry, POLICY);
   await confirmPolicy(registry, POLICY.name, POLICY);
   await close();
-  return password ?? '';
 }
 
-/** The value of an `Authorization` header. */
-async function logIn({ host, port }: Target, password: string): Promise<string> {
-  const scopes = ['repository:small/n000:pull', 'registry:api:*'];
-  const query = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]));
-  const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;
-  const response = await fetch(`http://${host}:${port}/token?${query}`, { headers: { authorization } });
-  return `Bearer ${((await response.json()) as { token: string }).token}`;
-}
-
-/** Sweeps the large repository again and again; answers how often. */
-async function sweepUntil(target: Target, signal: AbortSignal): Promise<number> {
-  const path = '/api/v1/repositories/large/app/-/sweep';
-  const sweep = prepare(target, {
-    ...{ method: 'POST', path, body: wholeBody(Buffer.from('{}')) },
-    headers: ['Content-Type: application/json'],
-  });
-  let sweeps = 0;
-  await withConnection(target, async (connection) => {
-    for (; !signal.aborted; sweeps += 1) await expectReply(connection, sweep, 200);
-  });
-  return sweeps;
+/** By the next start: it begins with what is due. */
+async function haveSwept(data: string): Promise<void> {
+  const { registry, close } = await openEmbedded({ data });
+  await putOff(registry, LARGE);
+  await close();
 }
 
 /** Milliseconds of each. */

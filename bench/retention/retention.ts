@@ -122,12 +122,12 @@ function priceOf({ reads, writes }: Units): number {
 }
 
 function pullsReport(
-  { idle, beside, sweeps }: Awaited<ReturnType<typeof pullsBeside>>,
+  { idle, beside }: Awaited<ReturnType<typeof pullsBeside>>,
   { embedded }: Scales,
 ): string {
   const [rest, run] = [p99(idle), p99(beside)];
   return (
-    `Pulls of a manifest, embedded, four clients: p99 of ${digits(rest)} ms at rest, ${digits(run)} ms while retention runs in a ` +
-    `repository of ${embedded.images} images (${sweeps} sweeps), ${digits(run / rest)} of it; the goal is 2.`
+    `Pulls of a manifest, embedded, four clients: p99 of ${digits(rest)} ms at rest, ${digits(run)} ms while the hourly job sweeps a ` +
+    `repository of ${embedded.images} images, ${digits(run / rest)} of it; the goal is 2.`
   );
 }
