@@ -18,6 +18,7 @@ const DEEP = [
   'test/fuzz/requests.test.ts',
   'test/upkeep/{estate,retention-oracle,retention-plants}.test.ts',
   'test/oci/go-decoder.test.ts',
+  'test/stack/cfn-lint.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/front/doctor.test.ts',
   'test/aws/front/memory.test.ts',

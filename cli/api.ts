@@ -85,7 +85,8 @@ export class Api {
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     if (answer.status === 401) {
-      throw new Failure(`${refusalOf(answer).message}; log in: stowage login ${this.url}`);
+      const why = this.#credential ? refusalOf(answer).message : `you are not logged in to ${this.url}`;
+      throw new Failure(`${why}; log in: stowage login ${this.url}`);
     }
     if (isUnknownEndpoint(answer))
       throw new Failure(`${this.url} has no management API: it is open, or too old`);

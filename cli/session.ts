@@ -41,7 +41,9 @@ async function open(options: GlobalOptions): Promise<Session> {
 export async function registryOf({ registry }: GlobalOptions): Promise<string> {
   const url = registry ?? environmentRegistry() ?? (await readLogins()).current;
   if (url !== undefined) return registryUrl(url);
-  throw misuse('which registry? stowage login URL, or --registry URL, or STOWAGE_REGISTRY');
+  throw misuse(
+    'which registry? you are logged in to none: stowage login URL, or name one by --registry URL or STOWAGE_REGISTRY',
+  );
 }
 
 /** How to log in to a registry: as the environment says, which never goes to another one than it names, or as saved. */

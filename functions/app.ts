@@ -13,6 +13,7 @@ import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 
 export type { Reading, Readings } from './http/body.ts';
+export { isUnrequested, withMethod } from './http/unrequested.ts';
 export type { Names };
 
 export type App = (request: Request, sender?: Sender) => Promise<Response>;

@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** A permission that a deployment has just given holds everywhere only some seconds later. */
-const DENIED_PAUSE_MS = 5000;
+/** What a deployment has just given or made is there for everybody only some seconds later. */
+const PAUSE_MS = 5000;
 const MAX_ATTEMPTS = 12;
 
-/** As SSM and CloudFront, and as S3 says it. */
-const DENIED = ['AccessDeniedException', 'AccessDenied'];
+/** As SSM and CloudFront, and as S3 says it; and what a KeyValueStore says that a deployment has just made. */
+const PASSING = ['AccessDeniedException', 'AccessDenied', 'ResourceNotFoundException', 'ConflictException'];
 
-/** Calls that are repeated, for up to a minute in all, while AWS says that they are not allowed. Once `signal` has fired none
+/** Calls that are repeated, for up to a minute in all, while AWS says that they are not allowed, or not possible yet. Once `signal` has fired none
  *  begins. */
 export class UntilAllowed {
   readonly #signal: AbortSignal;
@@ -24,10 +24,10 @@ export class UntilAllowed {
       try {
         return await action();
       } catch (error) {
-        const isDenied = error instanceof Error && DENIED.includes(error.name);
-        if (!isDenied || this.#attempts >= MAX_ATTEMPTS) throw error;
+        const isPassing = error instanceof Error && PASSING.includes(error.name);
+        if (!isPassing || this.#attempts >= MAX_ATTEMPTS) throw error;
       }
-      await setTimeout(DENIED_PAUSE_MS);
+      await setTimeout(PAUSE_MS);
     }
   }
 }

@@ -7,6 +7,7 @@ import { ssmKeys, ssmSecret } from './aws-keys.ts';
 import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 import { FrontDoor } from './front-door.ts';
+import { OpenUploads } from './registry/open-uploads.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
@@ -47,6 +48,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn, partBytes });
     }),
     ...(secret && { direct: true }),
+    openUploads: new OpenUploads(),
     ...chance,
   };
   const keys = keySource(environment, calls);

@@ -5,7 +5,7 @@ import { MAX_INLINE_BYTES } from './limits.ts';
 import { commitDirectUpload } from './registry/direct-uploads.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { JOBS, METRICS } from './telemetry/names.ts';
+import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 
 /** What S3 tells by EventBridge of an object that was written.
  *  https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
@@ -31,7 +31,7 @@ const BLOBS = 'blobs/';
  *  late, twice and in any order, also of objects that the API wrote, and then change nothing. The front door sends no
  *  body to S3 that the API could take: of a small object nothing is asked. */
 export const handler = middy<ObjectCreated, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
-  .use(jobTelemetry({ job: JOBS.commitUploads, result: METRICS.jobs.uploadsCommitted, callsMade }))
+  .use(jobTelemetry({ job: JOBS.commitUploads, result: JOB_RESULTS.commitUploads, callsMade }))
   .handler(async ({ detail: { object } }, _, { signal }) => {
     if (!object.key.startsWith(BLOBS) || object.size <= MAX_INLINE_BYTES) return 0;
     return (await commitDirectUpload(registryUntil(registry, signal), object.key.slice(BLOBS.length)))

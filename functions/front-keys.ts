@@ -6,7 +6,7 @@ import { ssmSecret } from './aws-keys.ts';
 import { UntilAllowed } from './aws-permissions.ts';
 import { ANSWER_MS, answerRequest, type ResourceRequest } from './custom-resource.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { JOBS, METRICS } from './telemetry/names.ts';
+import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 
 /** Kept back from Lambda's timeout, to tell CloudFormation that it has failed, and the log. */
 const TIMEOUT_RESERVE_MS = ANSWER_MS + 1000;
@@ -28,7 +28,7 @@ const answering: MiddlewareObj<ResourceRequest, number> = {
  *  how many it made. Another `Rotation` is another secret. Deletes nothing: a stack that is deployed again, or whose
  *  resource gets another name, goes on with what there is. */
 export const handler = middy<ResourceRequest, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
-  .use(jobTelemetry({ job: JOBS.frontKeys, result: METRICS.jobs.frontKeysMade, callsMade: () => calls.made }))
+  .use(jobTelemetry({ job: JOBS.frontKeys, result: JOB_RESULTS.frontKeys, callsMade: () => calls.made }))
   .use(answering)
   .handler(async (request, _, { signal }) => {
     const made =

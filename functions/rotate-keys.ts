@@ -4,7 +4,7 @@ import type { Rotation } from './auth/secret-keys.ts';
 import { createAwsKeys } from './aws-key-rotation.ts';
 import { UntilAllowed } from './aws-permissions.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { JOBS, METRICS } from './telemetry/names.ts';
+import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 
 /** What a person asks for by hand. The schedule asks for nothing, and a deployment sends no event at all. */
 type Order = { readonly rotate?: unknown } | null;
@@ -18,7 +18,7 @@ const { keys, publications, callsMade } = createAwsKeys(process.env);
  *  the copies of the keys up to date, and fails where one is not. May run at any time, several at once too.
  *  `{"rotate":"now"}` and `{"rotate":"all"}` do not wait for the month: docs/runbook.md. */
 export const handler = middy<Order, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
-  .use(jobTelemetry({ job: JOBS.rotateKeys, result: METRICS.jobs.keysRotated, callsMade }))
+  .use(jobTelemetry({ job: JOBS.rotateKeys, result: JOB_RESULTS.rotateKeys, callsMade }))
   .handler(async (order, _, { signal }) => {
     const rotation = rotationOf(order);
     const allowed = new UntilAllowed(signal);

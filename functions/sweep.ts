@@ -6,7 +6,7 @@ import type { RepositoryName } from './oci/reference.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { upkeepLine } from './telemetry/lines.ts';
-import { JOBS, METRICS } from './telemetry/names.ts';
+import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 import type { Finding } from './upkeep/finding.ts';
 import { sweepDue } from './upkeep/round.ts';
 import type { UpkeepLine } from './upkeep/stage.ts';
@@ -23,7 +23,7 @@ const lease = leaseOf(process.env);
 /** Sweeps the repositories that are due, and answers how many. May be cut off at any step, and does nothing past that: the next
  *  run goes on. */
 export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
-  .use(jobTelemetry({ job: JOBS.sweep, result: METRICS.jobs.repositoriesSwept, callsMade }))
+  .use(jobTelemetry({ job: JOBS.sweep, result: JOB_RESULTS.sweep, callsMade }))
   .handler(async (_, context, { signal }) => {
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
     const record = (repository: RepositoryName, finding: Finding) =>

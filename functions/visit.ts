@@ -75,7 +75,7 @@ export class Visit {
     refusePages(request, this.#host, { names, isOpen: !authentication, isProbe });
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
-    if (found.is === 'wrongMethod') throw methodUnsupported(found.allow);
+    if (found.is === 'wrongMethod') throw methodUnsupported(request.method, found.allow);
     const { endpoint, params } = found;
     this.#route = endpoint;
     this.operation = endpoint.operation;

@@ -5,6 +5,9 @@ import { RegistryError } from '../functions/oci/errors.ts';
 
 // What never becomes a request, and Node would answer with a status alone.
 
+/** How long the rest of what is no request is read for. */
+const LINGER_MS = 1000;
+
 const CLOSE = { headers: { Connection: 'close' } };
 
 const unreadable = () =>
@@ -16,7 +19,7 @@ const unreadable = () =>
 /** By Node's name of what went wrong. */
 const REFUSALS: Readonly<Record<string, () => RegistryError>> = {
   HPE_HEADER_OVERFLOW: () =>
-    new RegistryError('UNSUPPORTED', 'the headers of the request are larger than 16 KiB; send fewer', {
+    new RegistryError('UNSUPPORTED', 'the headers of the request are larger than 64 KiB; send fewer', {
       status: 431,
       ...CLOSE,
     }),
@@ -38,9 +41,17 @@ export function answerBadRequests(server: Server, underWay: WeakMap<Socket, Serv
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const refusal = REFUSALS[error.code ?? ''] ?? unreadable;
     if (socket.writable && !underWay.get(socket)?.headersSent)
-      void textOf(refusal()).then((text) => socket.end(text, () => socket.destroy()));
+      void textOf(refusal()).then((text) => end(socket, text));
     else socket.destroy();
   });
+}
+
+/** A connection that is closed over what the client still sends loses it the answer: that is read, and lost. */
+function end(socket: Socket, text: string): void {
+  socket.removeAllListeners('data').on('data', () => undefined);
+  socket.end(text);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** Why an HTTP request is none that the app can be asked; `undefined` where it is one. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { recordDeletion } from '../functions/identity/retention-audit.ts';
 import { clockKey } from '../functions/registry/keys.ts';
+import { OpenUploads } from '../functions/registry/open-uploads.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import type { Room } from '../functions/registry/room.ts';
@@ -85,6 +86,7 @@ export async function openEmbedded({
       newId: randomUUID,
       pause: fullJitter(Math.random, setTimeout),
       turns: new Turns(),
+      openUploads: new OpenUploads(),
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };

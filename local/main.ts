@@ -54,7 +54,9 @@ async function main(): Promise<void> {
     },
   );
   const isAdminMissing = stores.makesAdmin && !settings.open;
-  const password = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin') : undefined;
+  const { adminPassword } = settings;
+  const made = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin', adminPassword) : undefined;
+  const password = adminPassword === undefined ? made : undefined;
   const url = settings.publicUrl ?? server.url;
   stopOnSignal(server, stores, tidyRegularly(stores, settings), renewing(server, settings));
   process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));

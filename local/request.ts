@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { UnderlyingSource } from 'node:stream/web';
+import { isUnrequested, withMethod } from '../functions/app.ts';
 import { bodyIncomplete, bodyTooSlow } from '../functions/oci/errors.ts';
 import type { Paced } from './pace.ts';
 
@@ -11,13 +12,13 @@ export function requestOf(
   signal: AbortSignal,
 ): Request | undefined {
   const { method = 'GET', url = '/' } = incoming;
-  const takesBody = method !== 'GET' && method !== 'HEAD';
+  const takesBody = method !== 'GET' && method !== 'HEAD' && !isUnrequested(method);
   try {
-    const request = new Request(urlOf(url), {
-      method,
+    const rest = {
       headers: headersOf(incoming.rawHeaders),
-      ...(takesBody && body && { body: body.stream, duplex: 'half' }),
-    });
+      ...(takesBody && body && { body: body.stream, duplex: 'half' as const }),
+    };
+    const request = withMethod(method, (method) => new Request(urlOf(url), { method, ...rest }));
     // Not among the settings: then a Request makes a signal of its own that follows it, which takes twice as long as all the rest.
     Object.defineProperty(request, 'signal', { value: signal });
     return request;

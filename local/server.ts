@@ -42,9 +42,9 @@ interface ServeOptions {
   readonly port: number;
   /** @default plain HTTP */
   readonly tls?: Tls;
-  /** Whether a proxy says who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
-   *  @default false - whoever sends a request could say so */
-  readonly behindProxy?: boolean;
+  /** How many proxies in a row say who sent a request, and how, in the last entries of X-Forwarded-For and -Proto.
+   *  @default 0 - whoever sends a request could say so */
+  readonly proxies?: number;
   /** Whether `GET /` is answered with 200 by the server itself, for a watchdog beside it that knows no secret. It says
    *  that the process lives, not that AWS does: another machine would not help there. @default false */
   readonly answersWatchdog?: boolean;
@@ -98,12 +98,12 @@ class Host implements RunningServer {
   url = '';
 
   constructor(app: App, options: ServeOptions) {
-    const { tls, behindProxy = false, behindFront = false, bounds = boundsFrom({}) } = options;
+    const { tls, proxies = 0, behindFront = false, bounds = boundsFrom({}) } = options;
     [this.#app, this.#options, this.#bounds] = [app, options, bounds];
     this.#server = create(tls, bounds, (incoming, outgoing) => this.#take(incoming, outgoing));
     answerBadRequests(this.#server, this.#answers);
     const { connections: all, connectionsPerAddress } = bounds;
-    const perAddress = behindProxy || behindFront ? undefined : connectionsPerAddress;
+    const perAddress = proxies > 0 || behindFront ? undefined : connectionsPerAddress;
     this.#connections = new Connections(this.#server, { all, perAddress });
     const { requests, requestsPerAddress, waitMs, paceMs } = bounds;
     this.#gate = new Gate({
@@ -171,7 +171,7 @@ class Host implements RunningServer {
     outgoing: ServerResponse,
     { connection, closed }: { readonly connection: Connection; readonly closed: Promise<void> },
   ): Promise<void> {
-    const { tls, behindProxy = false, behindFront = false } = this.#options;
+    const { tls, proxies = 0, behindFront = false } = this.#options;
     if (!(await hasTurn(incoming, outgoing))) return;
     this.#answers.set(incoming.socket, outgoing);
     const gone = untilGone(outgoing);
@@ -181,7 +181,7 @@ class Host implements RunningServer {
     const refusal = refusalOf(incoming);
     const request = refusal ? undefined : requestOf(incoming, body, gone);
     if (!request) return respond(incoming, outgoing, badRequest(refusal), this.#buffers);
-    const sender = senderOf(incoming, tls ? 'https' : 'http', behindProxy);
+    const sender = senderOf(incoming, tls ? 'https' : 'http', proxies);
     // Who asks whether the process lives is told so, however many others wait.
     const entry: Entry =
       incoming.url === '/healthz'
@@ -261,17 +261,16 @@ async function hasTurn(incoming: IncomingMessage, outgoing: ServerResponse): Pro
   return Boolean(outgoing.socket);
 }
 
-/** A proxy appends what it saw; whatever stands before that is what its client claims. */
-function senderOf(
-  { socket, headers }: IncomingMessage,
-  scheme: Sender['scheme'],
-  behindProxy: boolean,
-): Sender {
-  const last = (name: string) =>
-    behindProxy ? `${headers[name] ?? ''}`.split(',').at(-1)?.trim() : undefined;
+/** Each proxy appends what it saw; whatever stands before the first one's word is what the client claims. */
+function senderOf({ socket, headers }: IncomingMessage, scheme: Sender['scheme'], proxies: number): Sender {
+  const told = (name: string) => {
+    const entries = proxies > 0 ? `${headers[name] ?? ''}`.split(',') : [];
+    // Some proxies put their word in the place of the one before.
+    return entries.at(-Math.min(proxies, entries.length))?.trim();
+  };
   return {
-    address: last('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
-    scheme: last('x-forwarded-proto') === 'https' ? 'https' : scheme,
+    address: told('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
+    scheme: told('x-forwarded-proto') === 'https' ? 'https' : scheme,
   };
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Names } from '../functions/app.ts';
 import { ENV } from '../functions/environment.ts';
@@ -14,8 +15,10 @@ export interface Settings {
   readonly tls?: Certificate;
   /** How clients reach it, where that is not what they name as host. */
   readonly publicUrl?: string;
-  /** Whether the last entry of X-Forwarded-For and X-Forwarded-Proto are the truth. */
-  readonly behindProxy: boolean;
+  /** How many of the last entries of X-Forwarded-For and X-Forwarded-Proto are the truth: one for each proxy. */
+  readonly proxies: number;
+  /** Of the first admin, where there is to be one and nobody has to read it from a log. */
+  readonly adminPassword?: string;
   /** Whether everybody may do everything. */
   readonly open: boolean;
   /** What clients may name as host, and web pages as their origin. */
@@ -36,10 +39,11 @@ export function settingsFrom(environment: Environment): Settings {
   const tls = tlsFrom(environment);
   const publicUrl = publicUrlFrom(environment[ENV.publicUrl] || undefined);
   const open = flagFrom(environment, ENV.open);
+  const adminPassword = passwordFrom(environment['STOWAGE_ADMIN_PASSWORD_FILE'] || undefined);
   const settings = {
     host,
     port: portFrom(environment['STOWAGE_PORT'] || DEFAULT_PORT),
-    behindProxy: flagFrom(environment, 'STOWAGE_BEHIND_PROXY'),
+    proxies: proxiesFrom(environment['STOWAGE_BEHIND_PROXY'] || '0'),
     open,
     names: namesFrom(environment, open, publicUrl),
     behindFront: behindFrontFrom(environment),
@@ -47,20 +51,21 @@ export function settingsFrom(environment: Environment): Settings {
     bounds: boundsFrom(environment),
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl }),
+    ...(adminPassword !== undefined && { adminPassword }),
   };
   refuseDanger(settings);
   return settings;
 }
 
 function refuseDanger(settings: Omit<Settings, 'port' | 'names'>): void {
-  const { host, tls, open, behindProxy, behindFront, publicUrl } = settings;
+  const { host, tls, open, proxies, behindFront, publicUrl } = settings;
   if (isLoopback(host)) return;
   if (open) throw new Error(`${ENV.open}=1 is for this machine only, and STOWAGE_HOST is ${host}`);
   // TLS ends at CloudFront. From there to a VPC origin the way is AWS's own, which AWS encrypts between its sites, into a
   // subnet that nobody else reaches; and who does without the front door's secret is let no further. Passwords are never
   // sent this way: the front door takes them to the API.
   if (behindFront) return;
-  if (tls || (behindProxy && publicUrl?.startsWith('https:'))) return;
+  if (tls || (proxies > 0 && publicUrl?.startsWith('https:'))) return;
   throw new Error(
     `passwords must not cross a network in the clear: to listen on ${host}, set STOWAGE_TLS_CERT and STOWAGE_TLS_KEY, ` +
       `or have a proxy do TLS and set STOWAGE_BEHIND_PROXY=1 and ${ENV.publicUrl}=https://…`,
@@ -84,6 +89,24 @@ function portFrom(given: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port > 0 && port < 65_536) return port;
   throw new Error(`STOWAGE_PORT is not a port number: ${JSON.stringify(text)}`);
+}
+
+/** Ours: more than a CDN, a load balancer and two of one's own. */
+const MAX_PROXIES = 9;
+
+function proxiesFrom(text: string): number {
+  const count = Number(text);
+  if (/^\d$/.test(text) && count <= MAX_PROXIES) return count;
+  throw new Error(
+    `STOWAGE_BEHIND_PROXY is not a number of proxies, 0 to ${MAX_PROXIES}: ${JSON.stringify(text)}`,
+  );
+}
+
+function passwordFrom(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  if (text.length >= 12 && text.length <= 256 && !text.includes('\n')) return text;
+  throw new Error(`STOWAGE_ADMIN_PASSWORD_FILE: ${file} has no password of 12 to 256 characters on one line`);
 }
 
 function flagFrom(environment: Environment, name: string): boolean {

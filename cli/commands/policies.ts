@@ -3,7 +3,7 @@ import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { pathOf } from '../api.ts';
 import type { Policy, QuotaLimits, Waiting } from '../api-types.ts';
 import { Failure } from '../failure.ts';
-import { readJson } from '../json-file.ts';
+import { nameOf, readJson } from '../json-file.ts';
 import { retentionFacts } from '../retention-text.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, sizeText, timeText } from '../text.ts';
@@ -140,13 +140,13 @@ type Named = { readonly name: string } & Readonly<Record<string, unknown>>;
 
 /** The registry checks what they say; only their names are of interest here. */
 function policiesIn(file: string): readonly Named[] {
-  const content = readJson(file);
+  const content = readJson(file, { holds: 'policies', advice: ADVICE });
   const { policies = content } = (content ?? {}) as { readonly policies?: unknown };
   const list: readonly unknown[] = Array.isArray(policies) ? policies : [policies];
-  if (list.length === 0) throw new Failure(`${file} has no policies`);
+  if (list.length === 0) throw new Failure(`${nameOf(file)} has no policies; ${ADVICE}`);
   return list.map((policy) => {
     if (isNamed(policy)) return withoutOrigin(policy);
-    throw new Failure(`${file}: a policy needs a "name"; stowage policy set --help shows one`);
+    throw new Failure(`${nameOf(file)}: a policy needs a "name"; ${ADVICE}`);
   });
 }
 
@@ -155,6 +155,8 @@ const withoutOrigin = ({ isTeams: _, ...policy }: Named): Named => policy as Nam
 
 const isNamed = (policy: unknown): policy is Named =>
   typeof policy === 'object' && policy !== null && 'name' in policy && typeof policy.name === 'string';
+
+const ADVICE = 'stowage policy set --help shows one';
 
 async function deletePolicy({ api, output }: Session, name: string, { atOnce }: AtOnce): Promise<void> {
   await api.delete(pathOf`/policies/${name}`, atOnce ? { atOnce: 'true' } : {});

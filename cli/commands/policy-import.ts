@@ -43,7 +43,10 @@ interface Options {
 function printImported(file: string, { from, name, repositories }: Options): void {
   const source = SOURCES[from];
   if (!source) throw misuse(`nothing is known of ${from}`);
-  const { policies, notes } = source(readJson(file), { name, repositories });
+  const { policies, notes } = source(
+    readJson(file, { holds: 'policies of theirs', advice: 'stowage policy import --help says which' }),
+    { name, repositories },
+  );
   const output = new Output({ json: true });
   for (const note of notes) output.say(note);
   output.result({ policies }, () => '');

@@ -50,7 +50,10 @@ async function listRobots({ api, output }: Session): Promise<void> {
   });
 }
 
-const stateOf = ({ disabled }: Robot) => (disabled ? 'disabled' : 'enabled');
+function stateOf({ disabled, validUntil: end }: Robot): string {
+  if (disabled) return 'disabled';
+  return end !== undefined && Date.parse(end) <= Date.now() ? 'ended' : 'enabled';
+}
 
 interface CreateOptions extends Validity {
   readonly description?: string;

@@ -1,44 +1,46 @@
-import type { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
 
 const PROGRAM = new URL('../../local/main.ts', import.meta.url);
 
-export function addServeCommand(program: Command): void {
-  program
-    .command('serve')
-    .description('run a registry on this machine')
-    .option('--port <number>', 'the port (default: 5000)')
-    .option('--data <directory>', 'where everything is kept (default: ./data)')
-    .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
-    .option('--tls-cert <file>', 'certificate chain, PEM')
-    .option('--tls-key <file>', 'its key, PEM')
-    .option('--public-url <url>', 'how clients reach it, where that is not what they name as host')
-    .option('--behind-proxy', 'believe the last entry of X-Forwarded-For and X-Forwarded-Proto')
-    .option('--hosts <names>', 'what else clients may name as host, with commas between')
-    .option('--open', 'no users: whoever can connect may do everything; on this machine only')
-    .addHelpText('after', '\nWithout an option, its variable counts: STOWAGE_PORT, STOWAGE_DATA and so on.')
-    .action(serve);
+/** What the registry can be told: the program's own list. */
+const SETTINGS: readonly Setting[] = JSON.parse(
+  readFileSync(new URL('../../local/options.json', import.meta.url), 'utf8'),
+);
+
+interface Setting {
+  readonly variable: string;
+  readonly option?: string;
+  readonly value?: string;
+  readonly default: string;
+  readonly what: string;
 }
 
-type ServeOptions = Readonly<Record<string, string | true | undefined>>;
+const variablesOnly = SETTINGS.filter(({ option }) => option === undefined)
+  .map(({ variable, what, default: usual }) => `${variable} (${what}; default: ${usual})`)
+  .join(', ');
 
-const VARIABLES: Readonly<Record<string, string>> = {
-  port: 'STOWAGE_PORT',
-  data: 'STOWAGE_DATA',
-  host: 'STOWAGE_HOST',
-  tlsCert: 'STOWAGE_TLS_CERT',
-  tlsKey: 'STOWAGE_TLS_KEY',
-  publicUrl: 'STOWAGE_PUBLIC_URL',
-  behindProxy: 'STOWAGE_BEHIND_PROXY',
-  hosts: 'STOWAGE_HOSTS',
-  open: 'STOWAGE_OPEN',
-};
+const EXPLANATION = `
+Without an option its variable counts. Only as variables: ${variablesOnly}.
+"npm start" in the checkout is the same program: npm start -- --port 6000`;
+
+export function addServeCommand(program: Command): void {
+  const serve = program.command('serve').description('run a registry on this machine');
+  for (const setting of SETTINGS) if (setting.option !== undefined) serve.addOption(optionOf(setting));
+  serve.addHelpText('after', EXPLANATION).action(run);
+}
+
+function optionOf({ option, value, variable, what, default: usual }: Setting): Option {
+  const flags = value === undefined ? `--${option}` : `--${option} <${value}>`;
+  return new Option(flags, `${what} (${variable}; default: ${usual})`);
+}
 
 /** The host is a program of its own, configured by its environment; in this process, so that it gets each signal
  *  exactly once. */
-async function serve(options: ServeOptions): Promise<void> {
-  for (const [option, variable] of Object.entries(VARIABLES)) {
-    const value = options[option];
-    if (value !== undefined) process.env[variable] = value === true ? '1' : value;
+async function run(options: Readonly<Record<string, string | true | undefined>>): Promise<void> {
+  for (const setting of SETTINGS) {
+    const value = setting.option === undefined ? undefined : options[optionOf(setting).attributeName()];
+    if (value !== undefined) process.env[setting.variable] = value === true ? '1' : value;
   }
   await import(PROGRAM.href);
 }

@@ -39,6 +39,9 @@ const GATEWAY_MB = 0.5;
 const HOURS = 730;
 const VOLUME_GB = 8;
 
+/** lib/alarms.ts: without and with a stream host. */
+export const ALARMS = { none: 9, instance: 12 } as const;
+
 const NOTHING = Object.fromEntries(ITEM_NAMES.map((name) => [name, 0])) as Record<ItemName, number>;
 
 /** What the workload needs, without what ECR would bill for it. */
@@ -67,6 +70,7 @@ function resting({ storedGb, tableGb, streamHost }: Workload) {
     backup: tableGb,
     instance: hosts * HOURS,
     volume: hosts * VOLUME_GB,
+    alarms: ALARMS[streamHost],
   };
 }
 

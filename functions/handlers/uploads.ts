@@ -72,7 +72,7 @@ const SESSION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function idOf({ params }: Call): string {
   const id = params['session'] ?? '';
-  if (!SESSION_ID.test(id)) throw uploadUnknown();
+  if (!SESSION_ID.test(id)) throw uploadUnknown(params['name'] ?? '');
   return id;
 }
 

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { isUnrequested, withMethod } from './unrequested.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -16,14 +17,10 @@ export const MAX_BODY_BYTES = ((MAX_RESULT_BYTES - ENVELOPE_BYTES) / 4) * 3;
  *  follows the one given; `undefined` where it is none (a method or header that the standard refuses). */
 export function requestOf(event: APIGatewayProxyEventV2, signal?: AbortSignal): Request | undefined {
   const { method } = event.requestContext.http;
-  const body = method === 'GET' || method === 'HEAD' ? undefined : bodyOf(event);
+  const body = method === 'GET' || method === 'HEAD' || isUnrequested(method) ? undefined : bodyOf(event);
   try {
-    return new Request(urlOf(event), {
-      method,
-      headers: headersOf(event),
-      ...(body && { body }),
-      ...(signal && { signal }),
-    });
+    const rest = { headers: headersOf(event), ...(body && { body }), ...(signal && { signal }) };
+    return withMethod(method, (method) => new Request(urlOf(event), { method, ...rest }));
   } catch {
     return undefined;
   }

@@ -27,10 +27,13 @@ export function createRouter<E extends Endpoint>(endpoints: readonly E[]) {
   };
 }
 
+/** In paths of the API `/-/` ends the name of a repository, of which no part is a hyphen alone. */
+const NAME_UP_TO_HYPHEN = '(?<name>(?:(?!/-/).)+)';
+
 function patternOf(path: string): RegExp {
   const source = path
     .replace(/\/$/, '/?')
-    .replace('<name>', '(?<name>.+)')
+    .replace('<name>', path.startsWith('/api/') ? NAME_UP_TO_HYPHEN : '(?<name>.+)')
     .replaceAll(/(?<!\?)<([a-z]+)>/g, '(?<$1>[^/]+)');
   return new RegExp(`^${source}$`, 's');
 }

@@ -1,4 +1,4 @@
-import { foreignHost, foreignPage } from '../oci/errors.ts';
+import { foreignHost, foreignPage } from '../oci/host-errors.ts';
 
 /** What a registry is called, besides `localhost` and its kin. */
 export interface Names {

@@ -128,10 +128,11 @@ function readDay({ table }: Registry, day: number, next: string): Promise<readon
   return table.query({ ...auditOf(day), after: next, limit: BATCH, direction: 'descending' });
 }
 
+export const AUDIT_POSITION = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:#[0-9a-f-]{1,36})?$/;
+
 /** Whether a text can be the `next` of a page. */
 export const isAuditPosition = (text: string) =>
-  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:#[0-9a-f-]{1,36})?$/.test(text) &&
-  !Number.isNaN(Date.parse(text.slice(0, ISO_LENGTH)));
+  AUDIT_POSITION.test(text) && !Number.isNaN(Date.parse(text.slice(0, ISO_LENGTH)));
 
 /** Of a time, as it stands in a sort key. */
 const ISO_LENGTH = '2026-01-01T00:00:00.000Z'.length;

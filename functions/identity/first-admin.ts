@@ -11,10 +11,13 @@ export const newPassword = () => randomBytes(18).toString('base64url').replaceAl
 
 /** Makes an admin of everything where the registry has no user yet, and answers the password, which is kept nowhere;
  *  `undefined` where there are users. */
-export async function createFirstAdmin(registry: Registry, name: string): Promise<string | undefined> {
+export async function createFirstAdmin(
+  registry: Registry,
+  name: string,
+  password = newPassword(),
+): Promise<string | undefined> {
   const { entries } = await listSubjects(registry, 'user', { limit: 1 });
   if (entries.length > 0) return undefined;
-  const password = newPassword();
   const isNew = await createUser(registry, {
     name,
     password,

@@ -15,9 +15,9 @@ import type { PasswordMemory } from './password-memory.ts';
 import { verifyPassword } from './passwords.ts';
 import { loginOf, parseLogin, SUBJECT_NAME } from './principal.ts';
 import { findRefreshToken, isRefreshToken } from './refresh-tokens.ts';
-import { findRobot } from './robots.ts';
+import { findRobot, type Robot } from './robots.ts';
 import { idOfSecret, isSecret } from './secrets.ts';
-import { findToken } from './tokens.ts';
+import { findToken, isValid } from './tokens.ts';
 import { findUser } from './users.ts';
 import type { WorkloadVerifier } from './workload.ts';
 
@@ -99,6 +99,8 @@ async function byToken(registry: Registry, name: string | undefined, id: string,
   const [user, token] = await Promise.all([findUser(registry, name), findToken(registry, name, id)]);
   if (!isSecret(password, token?.hash) || !user || !token) return known(undefined);
   const identity = await identityOfToken(registry, user, token);
+  if (!identity && hasEnded(registry, token))
+    return refused(`the access token ${id} ended on ${dayOf(token.validUntil)}; make another one`);
   if (identity) await noteUse(registry, { user: user.name, token });
   return known(identity);
 }
@@ -107,9 +109,25 @@ async function bySecret(registry: Registry, name: string | undefined, password: 
   const robot = name === undefined ? undefined : await findRobot(registry, name);
   if (!isSecret(password, robot?.hash) || !robot) return known(undefined);
   const identity = identityOfRobot(registry, robot);
-  if (identity) await noteUse(registry, { robot });
+  if (!identity) return refused(whyNot(registry, robot));
+  await noteUse(registry, { robot });
   return known(identity);
 }
+
+/** Told to nobody but who has its secret. */
+function whyNot(registry: Registry, robot: Robot): string {
+  const { name, validUntil, disabled } = robot;
+  if (hasEnded(registry, robot) && !disabled)
+    return `robot ${name} ended on ${dayOf(validUntil)}; stowage robot renew ${name} --days N`;
+  return `robot ${name} is disabled; stowage robot enable ${name}`;
+}
+
+const refused = (why: string): LoginOutcome => ({ is: 'refused', why });
+
+const hasEnded = ({ now }: Registry, credential: { readonly validUntil?: number }) =>
+  !isValid(credential, now());
+
+const dayOf = (milliseconds = 0) => new Date(milliseconds).toISOString().slice(0, 10);
 
 async function byIdToken({ registry, workloads }: LoginContext, idToken: string): Promise<LoginOutcome> {
   const outcome = await workloads.verify(registry, idToken);

@@ -1,19 +1,32 @@
 import * as z from 'zod';
-import { type AuditRecord, type Deletion, isAuditPosition, listAudit } from '../identity/audit.ts';
+import {
+  AUDIT_POSITION,
+  type AuditRecord,
+  type Deletion,
+  isAuditPosition,
+  listAudit,
+} from '../identity/audit.ts';
 import { AUDIT_RETENTION_SECONDS } from '../limits.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, requireAdmin } from './rights.ts';
-import { Next, named, Principal, pageOf, Time, Why, whyOut } from './schemas.ts';
+import { Next, named, Principal, pageOf, RepositoryText, Time, Why, whyOut } from './schemas.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
 /** Ours: a record may hold 2 KB that a client sent, and an answer of Lambda 6 MB. */
 const MAX_RECORDS = 500;
 
-const Operation = z.string().regex(/^[a-z]{1,30}(?:\.[a-z]{1,30})?$/);
+const Operation = z
+  .string()
+  .regex(
+    /^[a-z]{1,30}(?:\.[a-z]{1,30})?$/,
+    'must be an operation such as manifest.put, or a kind such as manifest',
+  );
+
+const NO_POSITION = 'is not where a page ended';
 
 const Outcome = z.enum(['allowed', 'refused', 'failed']);
 
@@ -57,17 +70,13 @@ const query = z.strictObject({
   since: Time.optional().describe('The default is a week ago; the trail goes back a year.'),
   until: Time.optional().describe('Not included. The default is now.'),
   principal: z.string().optional(),
-  repository: z
-    .string()
-    .refine((name) => parseRepositoryName(name) !== undefined, 'is not the name of a repository')
-    .optional()
-    .describe('Whoever is admin of it may ask.'),
+  repository: RepositoryText.optional().describe('Whoever is admin of it may ask.'),
   outcome: Outcome.optional(),
   operation: Operation.optional().describe('`manifest.put`, or `manifest` for all of its kind.'),
   without: Operation.optional().describe(
     'Leaves out what was allowed of this operation, such as `token.issue`.',
   ),
-  ...pageOf(z.string().refine(isAuditPosition, 'is not where a page ended')),
+  ...pageOf(z.string().regex(AUDIT_POSITION, NO_POSITION).refine(isAuditPosition, NO_POSITION)),
 });
 
 export const endpoints = {

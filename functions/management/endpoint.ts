@@ -91,7 +91,12 @@ export function answered(body: unknown, status: number, headers: Readonly<Record
 function checked<S extends z.ZodType>(what: 'body' | 'query', schema: S, input: unknown): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  throw inputInvalid(what, result.error.issues.flatMap(violationsOf));
+  const violations = result.error.issues.flatMap(violationsOf);
+  // One is enough to mend a place.
+  throw inputInvalid(
+    what,
+    [...Map.groupBy(violations, ({ path }) => path).values()].flatMap(([first]) => first ?? []),
+  );
 }
 
 /** A field that is not known is named, like any other that is wrong. */

@@ -13,7 +13,10 @@ import { GrantActions, GrantPattern, Next, named, pageOf } from './schemas.ts';
 
 const SubjectId = z
   .string()
-  .regex(/^(user|robot|group):[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/)
+  .regex(
+    /^(user|robot|group):[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/,
+    'must be user:, robot: or group: and a name, such as user:alice',
+  )
   .describe('`user:alice`, `robot:ci` or `group:team-a`.');
 
 const SubjectGrant = named(

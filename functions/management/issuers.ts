@@ -24,11 +24,13 @@ const Claims = z
   .record(z.string().min(1).max(200), z.string().min(1).max(500))
   .refine((claims) => Object.keys(claims).length > 0, 'a rule without claims would fit everybody')
   .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `more than ${MAX_CLAIMS} claims`)
+  .meta({ minProperties: 1, maxProperties: MAX_CLAIMS })
   .describe('Values that claims of the ID token must have; `*` stands for any characters. At least one.');
 
 const IssuerUrl = z
   .string()
   .max(500)
+  .regex(/^https?:\/\/[^\s?#]+$/, 'must be an https URL without query')
   .refine(isIssuerUrl, 'must be an https URL without query, or one on a loopback address')
   .describe('The `iss` of its tokens: `https://token.actions.githubusercontent.com`.');
 

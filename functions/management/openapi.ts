@@ -123,7 +123,10 @@ function operationOf({ method, path, operation, need }: Row, served: Endpoint): 
     ...(need === 'nothing' && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(served.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(served.body) } } },
+      requestBody: {
+        required: !served.body.safeParse({}).success,
+        content: { 'application/json': { schema: schemaOf(served.body) } },
+      },
     }),
     responses: { ...answersOf(served), ...problemsOf({ method, path, need }, served) },
   };

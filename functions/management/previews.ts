@@ -16,13 +16,9 @@ import { type Endpoint, endpoint } from './endpoint.ts';
 import { NamedPolicy } from './policies.ts';
 import { mayGovern, requireSomeAdmin } from './policy-rights.ts';
 import { authorityOf, permitRepository, requireAdminOf } from './rights.ts';
-import { FindingOut, findingOut, Next, named } from './schemas.ts';
+import { FindingOut, findingOut, Next, named, RepositoryText } from './schemas.ts';
 
 const MAX_POLICIES = 50;
-
-const repositoryField = z
-  .string()
-  .refine((name) => parseRepositoryName(name) !== undefined, 'is not the name of a repository');
 
 const NewPreview = named(
   'NewPreview',
@@ -32,7 +28,7 @@ const NewPreview = named(
       .min(1)
       .max(MAX_POLICIES)
       .describe('As they would be set, beside all that are there or in their place.'),
-    repository: repositoryField.optional().describe('Only this one. The default is all that they cover.'),
+    repository: RepositoryText.optional().describe('Only this one. The default is all that they cover.'),
     all: z.boolean().optional().describe('Also tell what stays. The default is false.'),
   }),
 );
@@ -126,6 +122,7 @@ export const endpoints = {
   'retention.plan': endpoint({
     summary: 'What the policies would keep and delete of a repository at this moment; nothing is deleted',
     query: z.strictObject({
+      n: z.string().optional().describe('Means nothing: a page is as long as it is.'),
       last: z
         .string()
         .regex(/^[0-9a-f-]{36}:\d{1,6}$/)

@@ -21,7 +21,7 @@ const Visibility = z
   .describe('Anybody may pull from a public repository, without a login.');
 
 /** The beginning of a name. */
-const NameText = z.string().regex(/^[a-z0-9._/-]{0,255}$/);
+const NameText = z.string().regex(/^[a-z0-9._/-]{0,255}$/, 'must be the beginning of a repository name');
 
 const Repository = named(
   'Repository',

@@ -1,36 +1,29 @@
 import * as z from 'zod';
 import type { Call } from '../handlers/call.ts';
 import { repositoryOf } from '../handlers/call.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import { nameUnknown } from '../oci/errors.ts';
-import { parseTag, type Tag } from '../oci/reference.ts';
+import type { Tag } from '../oci/reference.ts';
 import { findRepository } from '../registry/repositories.ts';
 import { type Restored as Entry, restore, restoreTags, type Wanted } from '../registry/restore.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { iso } from './output.ts';
 import { permitRepository } from './rights.ts';
-import { named, Time } from './schemas.ts';
+import { DigestText, Moment, named, TagName } from './schemas.ts';
 
 /** Ours: what one request takes at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const MAX_MS = 10_000;
-
-const isTag = (text: string) => parseTag(text) !== undefined;
-const isDigest = (text: string) => parseDigest(text) !== undefined;
 
 const RestoreRequest = named(
   'RestoreRequest',
   z
     .strictObject({
-      tag: z.string().refine(isTag, 'is no tag').optional().describe('Absent: all tags, which needs `at`.'),
-      digest: z
-        .string()
-        .refine(isDigest, 'is no digest')
-        .optional()
-        .describe('A manifest; with `tag`, which is put on it.'),
-      at: Time.optional().describe(
+      tag: TagName.optional().describe('Absent: all tags, which needs `at`.'),
+      digest: DigestText.optional().describe('A manifest; with `tag`, which is put on it.'),
+      at: Moment.optional().describe(
         'As it was then. The default is before it was deleted; a tag that exists then stays where it is.',
       ),
-      last: z.string().refine(isTag, 'is no tag').optional().describe('The `next` of the answer before.'),
+      last: TagName.optional().describe('The `next` of the answer before.'),
       dryRun: z.boolean().optional().describe('Only say what would come back. The default is false.'),
     })
     .refine(({ tag, digest, at }) => tag ?? digest ?? at, {
@@ -40,6 +33,10 @@ const RestoreRequest = named(
     .refine(({ tag, digest, last }) => last === undefined || (tag ?? digest) === undefined, {
       path: ['last'],
       message: 'goes on with all tags: name neither a tag nor a digest',
+    })
+    .meta({
+      anyOf: [{ required: ['tag'] }, { required: ['digest'] }, { required: ['at'] }],
+      not: { required: ['last'], anyOf: [{ required: ['tag'] }, { required: ['digest'] }] },
     }),
 );
 

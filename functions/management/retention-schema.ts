@@ -19,7 +19,8 @@ export function oneOf<S extends z.ZodRawShape>(shape: S, keys: readonly (string 
   const text = `needs at least one of ${keys.join(', ')}`;
   return z
     .strictObject(shape)
-    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text);
+    .refine((value) => keys.some((key) => value[key as keyof typeof value] !== undefined), text)
+    .meta({ anyOf: keys.map((key) => ({ required: [key] })) });
 }
 
 function patternOf(characters: RegExp, problem: (pattern: string) => string | undefined) {
@@ -39,7 +40,8 @@ const TagPattern = patternOf(/^[a-zA-Z0-9._*?![\]^-]+$/, tagProblem).describe(
 
 /** A tag begins with a letter, a digit or `_`. */
 function tagProblem(pattern: string): string | undefined {
-  return /^[.-]/.test(pattern) ? 'can match no tag: none begins so' : globProblem(pattern);
+  if (/^[.-]/.test(pattern)) return 'must be a tag, in which * stands for any characters; none begins so';
+  return globProblem(pattern);
 }
 
 export const TagPatterns = z.array(TagPattern).min(1).max(MAX_PATTERNS);

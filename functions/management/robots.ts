@@ -10,7 +10,7 @@ import {
   renewSecret,
   robotOf,
 } from '../identity/robots.ts';
-import { conflict } from '../oci/errors.ts';
+import { conflict, inputInvalid } from '../oci/errors.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { future, nameOf, present } from './input.ts';
 import { iso, subjectPage, usesOf } from './output.ts';
@@ -145,11 +145,20 @@ export const endpoints = {
     async handle(call, { body }) {
       const name = nameOf(call, 'robot');
       const validUntil = future(call, body.validUntil);
+      if (validUntil === undefined) await requireOpenEnd(call, name);
       const secret = present(await renewSecret(call.registry, name, validUntil), 'robot', name);
       return { robot: robotOut(await requireRobot(call, name)), secret: secret.text };
     },
   }),
 } satisfies Record<string, Endpoint>;
+
+/** A secret that has ended when it is made is of use to nobody. */
+async function requireOpenEnd(call: Call, name: string): Promise<void> {
+  const { validUntil = Number.POSITIVE_INFINITY } = await requireRobot(call, name);
+  if (validUntil > call.registry.now()) return;
+  const message = `is needed: robot ${name} ended on ${iso(validUntil).slice(0, 10)}`;
+  throw inputInvalid('body', [{ path: 'validUntil', message }]);
+}
 
 async function requireRobot({ registry }: Call, name: string): Promise<RobotItem> {
   return present(await findRobot(registry, name), 'robot', name);

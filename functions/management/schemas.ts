@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { GRANT_ACTIONS, GRANT_PATTERN } from '../identity/grants.ts';
 import { SUBJECT_NAME } from '../identity/principal.ts';
 import { MAX_GRANTS } from '../identity/subject-grants.ts';
+import { MAX_NAME_LENGTH, REPOSITORY_NAME, TAG } from '../oci/reference.ts';
 import { POLICY_NAME } from '../registry/policies.ts';
 import type { Finding } from '../upkeep/finding.ts';
 
@@ -14,15 +15,29 @@ export function named<S extends z.ZodType>(id: string, schema: S): S {
   return schema;
 }
 
+const NAME_RULE = 'lower-case letters and digits, with . _ and - between, 1 to 64 characters';
+
 export const SubjectName = z
   .string()
-  .regex(SUBJECT_NAME)
-  .describe('Lower case letters, digits, `.`, `_` and `-`; 1 to 64 characters.');
+  .regex(SUBJECT_NAME, `must be ${NAME_RULE}`)
+  .describe(`${NAME_RULE[0]?.toUpperCase()}${NAME_RULE.slice(1)}.`);
 
 export const PolicyName = z
   .string()
-  .regex(POLICY_NAME)
+  .regex(
+    POLICY_NAME,
+    'must be lower-case letters, digits, . _ and -, the first a letter or digit, 1 to 64 characters',
+  )
   .describe('Lower case letters, digits, `.`, `_` and `-`, the first a letter or digit; 1 to 64 characters.');
+
+export const TagName = z.string().regex(TAG, 'is no tag');
+
+export const DigestText = z.string().regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/, 'is no digest');
+
+export const RepositoryText = z
+  .string()
+  .max(MAX_NAME_LENGTH)
+  .regex(REPOSITORY_NAME, 'is not the name of a repository');
 
 export const Principal = z
   .string()
@@ -36,14 +51,19 @@ export const Password = z.string().min(12).max(256);
 /** As the API answers it. */
 export const Time = z.iso.datetime({ offset: true }).describe('ISO 8601');
 
-/** As the API takes it. */
-export const FutureTime = z.iso
+/** As the API takes it: what lies further away is a mistake, and would not sort in a key. */
+export const Moment = z.iso
   .datetime({ offset: true })
-  .describe('ISO 8601 with an offset or Z; must lie in the future.');
+  .regex(/^(?:19[7-9]\d|[2-8]\d{3})-/, 'must lie in the years from 1970 to 8999')
+  .describe('ISO 8601 with an offset or Z, from 1970 to 8999.');
+
+export const FutureTime = Moment.describe(
+  'ISO 8601 with an offset or Z; must lie in the future, in the year 8999 at the latest.',
+);
 
 export const GrantPattern = z
   .string()
-  .regex(GRANT_PATTERN)
+  .regex(GRANT_PATTERN, 'must be a repository name, in which * stands for any characters: team-a/*')
   .describe(
     'A repository name in which `*` stands for any characters, slashes included. `*` alone is every repository, and ' +
       '`admin` of it is admin of the registry.',
@@ -148,11 +168,17 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   group: SubjectName,
   issuer: SubjectName,
   policy: PolicyName,
-  token: z.string().describe('The id of an access token.'),
-  preview: z.string().describe('The id of a preview.'),
-  tag: z.string(),
-  digest: z.string(),
-  name: z.string().max(255).describe('A repository, with its slashes as they are: `team-a/app`.'),
+  preview: z
+    .string()
+    .regex(/^[0-9a-f-]{36}$/)
+    .describe('The id of a preview.'),
+  digest: DigestText,
+  token: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .describe('The id of an access token.'),
+  tag: TagName,
+  name: RepositoryText.describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
 
 /** The same, as upkeep has it. */

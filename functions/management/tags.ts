@@ -43,7 +43,7 @@ const Referrer = named(
   z.strictObject({ digest: z.string(), artifactType: z.string().optional(), size: z.int() }),
 );
 /** The beginning of a tag. */
-const TagText = z.string().regex(/^[a-zA-Z0-9._-]{0,128}$/);
+const TagText = z.string().regex(/^[a-zA-Z0-9._-]{0,128}$/, 'must be the beginning of a tag');
 const Tag = named('Tag', z.strictObject(fields));
 const TagList = named('TagList', z.strictObject({ tags: z.array(Tag), next: Next }));
 const TagMove = named(
@@ -100,7 +100,7 @@ export const endpoints = {
         findTagDetails(call.registry, name, tag),
         tagHistory(call.registry, name, tag),
       ]);
-      if (!found) throw manifestUnknown(tag);
+      if (!found) throw manifestUnknown(name, tag);
       return { ...tagOut(found), referrers: [...found.referrers], history };
     },
   }),
@@ -109,9 +109,9 @@ export const endpoints = {
     answer: TagHistory,
     allow: visibleRepository,
     async handle(call) {
-      const tag = tagOf(call);
-      const history = await tagHistory(call.registry, repositoryOf(call), tag);
-      if (history.length === 0) throw manifestUnknown(tag);
+      const [name, tag] = [repositoryOf(call), tagOf(call)];
+      const history = await tagHistory(call.registry, name, tag);
+      if (history.length === 0) throw manifestUnknown(name, tag);
       return { history };
     },
   }),
@@ -127,6 +127,6 @@ export const endpoints = {
 function tagOf({ params }: Call): TagName {
   const text = params['tag'] ?? '';
   const tag = parseTag(text);
-  if (!tag) throw manifestUnknown(text.slice(0, 200));
+  if (!tag) throw manifestUnknown(params['name'] ?? '', text.slice(0, 200));
   return tag;
 }

@@ -1,17 +1,17 @@
 import * as z from 'zod';
 import { type Call, repositoryOf } from '../handlers/call.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import { nameUnknown } from '../oci/errors.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import { refuseImmutableOn } from '../registry/immutable-tags.ts';
 import { type Purged, purgeEverywhere, purgeIn } from '../registry/purge.ts';
 import { findRepository } from '../registry/repositories.ts';
-import { isTrashPosition, listTrash, type Trashed } from '../registry/trash.ts';
+import { listTrash, TRASH_POSITION, type Trashed } from '../registry/trash.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
 import { authorityOf, permitRepository, requireAdmin } from './rights.ts';
-import { Next, named, Principal, pageOf, Time } from './schemas.ts';
+import { DigestText, Next, named, Principal, pageOf, RepositoryText, Time } from './schemas.ts';
 
 /** Ours: what one request does at most, well inside Lambda's 29 s; whoever asks again goes on. */
 const PURGE_MS = 10_000;
@@ -40,15 +40,8 @@ const Trash = named('Trash', z.strictObject({ entries: z.array(TrashEntry), next
 const PurgeRequest = named(
   'PurgeRequest',
   z.strictObject({
-    digest: z
-      .string()
-      .refine((text) => parseDigest(text) !== undefined, 'is no digest')
-      .describe('Of a blob, with which all images go that use it; or of an image.'),
-    last: z
-      .string()
-      .refine((text) => parseRepositoryName(text) !== undefined, 'is no repository')
-      .optional()
-      .describe('The `next` of the answer before.'),
+    digest: DigestText.describe('Of a blob, with which all images go that use it; or of an image.'),
+    last: RepositoryText.optional().describe('The `next` of the answer before.'),
     dryRun: z.boolean().optional().describe('Only say what would go. The default is false.'),
   }),
 );
@@ -89,9 +82,7 @@ const PurgeResult = named(
 export const endpoints = {
   'trash.list': endpoint({
     summary: 'What was deleted in a repository and can come back, and until when',
-    query: z.strictObject(
-      pageOf(z.string().refine(isTrashPosition, 'is not where a page ended'), MAX_ENTRIES),
-    ),
+    query: z.strictObject(pageOf(z.string().regex(TRASH_POSITION, 'is not where a page ended'), MAX_ENTRIES)),
     answer: Trash,
     allow: (call) => permitRepository(call, 'admin'),
     async handle(call, { query: { n, last } }) {

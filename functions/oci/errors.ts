@@ -68,8 +68,10 @@ export class RegistryError extends Error {
   }
 }
 
-export const blobUnknown = (digest: Digest) =>
-  new RegistryError('BLOB_UNKNOWN', 'blob unknown to repository', { detail: { digest } });
+export const blobUnknown = (repository: string, digest: Digest) =>
+  new RegistryError('BLOB_UNKNOWN', `blob ${digest} unknown to repository ${repository}`, {
+    detail: { digest },
+  });
 
 export const blobInUse = (digest: Digest, manifests: readonly Digest[]) =>
   new RegistryError(
@@ -81,8 +83,11 @@ export const blobInUse = (digest: Digest, manifests: readonly Digest[]) =>
     },
   );
 
-export const uploadUnknown = () =>
-  new RegistryError('BLOB_UPLOAD_UNKNOWN', 'upload session unknown to repository, expired or finished');
+export const uploadUnknown = (repository: string) =>
+  new RegistryError(
+    'BLOB_UPLOAD_UNKNOWN',
+    `upload session unknown to repository ${repository}, expired or finished; start a new one`,
+  );
 
 export const uploadLost = () =>
   new RegistryError('BLOB_UPLOAD_UNKNOWN', 'what this upload had received is lost; start a new one');
@@ -99,17 +104,25 @@ export const digestMissing = () =>
   new RegistryError('DIGEST_INVALID', 'the query parameter digest is missing: it closes an upload');
 
 export const digestMalformed = (text: string) =>
-  new RegistryError('DIGEST_INVALID', 'digest is malformed, or its algorithm is not sha256 or sha512', {
-    detail: { digest: text.slice(0, 200) },
-  });
+  new RegistryError(
+    'DIGEST_INVALID',
+    `digest ${quoted(text)} is malformed, or its algorithm is not sha256 or sha512`,
+    {
+      detail: { digest: text.slice(0, 200) },
+    },
+  );
 
 export const algorithmUnsupported = (text: string) =>
-  new RegistryError('DIGEST_INVALID', 'digest algorithm is not supported; use sha256 or sha512', {
-    detail: { algorithm: text.slice(0, 40) },
-  });
+  new RegistryError(
+    'DIGEST_INVALID',
+    `digest algorithm ${quoted(text)} is not supported; use sha256 or sha512`,
+    {
+      detail: { algorithm: text.slice(0, 40) },
+    },
+  );
 
 export const digestMismatch = (digest: Digest) =>
-  new RegistryError('DIGEST_INVALID', 'content does not match the digest', { detail: { digest } });
+  new RegistryError('DIGEST_INVALID', `content does not match the digest ${digest}`, { detail: { digest } });
 
 export const sizeInvalid = (why: string) => new RegistryError('SIZE_INVALID', why);
 
@@ -130,8 +143,10 @@ export const bodyTooSlow = () =>
 export const clientGone = () =>
   new RegistryError('UNSUPPORTED', 'the client has gone before it had its answer', { status: 499 });
 
-export const manifestUnknown = (reference: string) =>
-  new RegistryError('MANIFEST_UNKNOWN', 'manifest unknown to repository', { detail: { reference } });
+export const manifestUnknown = (repository: string, reference: string) =>
+  new RegistryError('MANIFEST_UNKNOWN', `manifest ${reference} unknown to repository ${repository}`, {
+    detail: { reference },
+  });
 
 export const manifestInvalid = (why: string) =>
   new RegistryError('MANIFEST_INVALID', `manifest invalid: ${why}`);
@@ -140,8 +155,8 @@ export const manifestTooLarge = (limit: number) =>
   new RegistryError('SIZE_INVALID', `manifest is larger than ${limit} bytes`, { status: 413 });
 
 /** One entry per digest that `manifest` refers to and the repository lacks, as the specification asks. */
-export const manifestBlobsUnknown = (digests: readonly Digest[]) => {
-  const message = 'manifest refers to content unknown to repository';
+export const manifestBlobsUnknown = (repository: string, digests: readonly Digest[]) => {
+  const message = `manifest refers to content unknown to repository ${repository}`;
   const entries = digests.map((digest) => ({
     code: 'MANIFEST_BLOB_UNKNOWN' as const,
     message: `${message}: ${digest}`,
@@ -169,59 +184,31 @@ export const tagImmutable = (
   );
 };
 
-/** `used` may be more than there is, by what was deleted of late; `scope` says where. */
-export const quotaExceeded = (
-  detail: {
-    readonly policy: string;
-    readonly kind: 'bytes' | 'tags';
-    readonly limit: number;
-    readonly used: number;
-    readonly more: number;
-  },
-  scope: string,
-) => {
-  const { policy, kind, limit, used, more } = detail;
-  const amount = (n: number) => (kind === 'bytes' ? sizeText(n) : `${n}`);
-  const allowed = kind === 'bytes' ? `${amount(limit)} of blobs` : `${limit} ${limit === 1 ? 'tag' : 'tags'}`;
-  return new RegistryError(
-    'DENIED',
-    `the quota of the policy "${policy}" allows ${allowed} ${scope}; ` +
-      `with ${amount(used)} in use there is no room for ${amount(more)} more`,
-    { detail },
-  );
-};
-
-/** Beyond some two million; a push over it can only go elsewhere. */
-export const repositoryFull = (repository: string) =>
-  new RegistryError(
-    'DENIED',
-    `${repository} has no room for another tag; delete tags that nobody needs, or push to another repository`,
-  );
-
-/** More than a push can count in one transaction. */
-export const quotasOverlap = (repository: string, limit: number) =>
-  new RegistryError(
-    'DENIED',
-    `more than ${limit} policies have a quota together that covers ${repository}; an admin must make them fewer`,
-  );
-
 export const referenceInvalid = (text: string) =>
   text.includes(':')
     ? digestMalformed(text)
-    : new RegistryError('MANIFEST_INVALID', 'tag does not match [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}', {
-        detail: { tag: text.slice(0, 200) },
-      });
+    : new RegistryError(
+        'MANIFEST_INVALID',
+        `tag ${quoted(text)} does not match [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`,
+        {
+          detail: { tag: text.slice(0, 200) },
+        },
+      );
 
 export const tooManyTags = (limit: number) =>
   new RegistryError('UNSUPPORTED', `more than ${limit} tags in one request`, { status: 414 });
 
 export const nameInvalid = (text: string) =>
-  new RegistryError('NAME_INVALID', 'repository name breaks the grammar or is over 255 characters', {
-    detail: { name: text.slice(0, 300) },
-  });
+  new RegistryError(
+    'NAME_INVALID',
+    `repository name ${quoted(text)} breaks the grammar or is over 255 characters: lower-case letters and digits, with . _ - and / between`,
+    {
+      detail: { name: text.slice(0, 300) },
+    },
+  );
 
 export const nameUnknown = (name: string) =>
-  new RegistryError('NAME_UNKNOWN', 'repository name not known to registry', { detail: { name } });
+  new RegistryError('NAME_UNKNOWN', `repository ${name} is not known to registry`, { detail: { name } });
 
 /** Lazy pulls know this status: they ask for less at once. */
 export const severalRanges = () =>
@@ -237,10 +224,17 @@ export const unauthorized = (why: string, challenge: string) =>
   new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': challenge } });
 
 /** What the management API was sent does not fit its schema. */
-export const inputInvalid = (what: 'body' | 'query' | 'path', violations: readonly Violation[]) =>
-  new RegistryError('UNSUPPORTED', `the ${what} of the request is not what this endpoint takes`, {
-    violations,
-  });
+export const inputInvalid = (what: 'body' | 'query' | 'path', violations: readonly Violation[]) => {
+  const paths = violations.flatMap(({ path }) => path || []);
+  const where = paths.length > 0 ? `: ${[...new Set(paths)].slice(0, 5).join(', ')}` : '';
+  return new RegistryError(
+    'UNSUPPORTED',
+    `the ${what} of the request is not what this endpoint takes${where}`,
+    {
+      violations,
+    },
+  );
+};
 
 export const bodyMalformed = () => new RegistryError('UNSUPPORTED', 'the body is not JSON');
 
@@ -259,19 +253,6 @@ export const conflict = (why: string) => new RegistryError('DENIED', why, { stat
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
 
-/** `host` is what the client named, where it can be shown. */
-export const foreignHost = (host = 'what was named as host') =>
-  denied(
-    `this registry answers as localhost and by names it was given, so that no web page reaches it by another; ${host} is ` +
-      'none: use the address that it printed at its start, or add the name to STOWAGE_HOSTS',
-  );
-
-export const foreignPage = () =>
-  denied(
-    "a web page that is not this registry's own has sent this, and may not: use a client of registries, or add the page's " +
-      'host to STOWAGE_HOSTS',
-  );
-
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
 
@@ -282,11 +263,15 @@ export const loginRefused = (why: string, cause?: unknown) =>
 
 export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
 
-export const methodUnsupported = (allow: readonly string[]) =>
-  new RegistryError('UNSUPPORTED', 'method is not supported on this endpoint', {
-    status: 405,
-    headers: { Allow: allow.join(', ') },
-  });
+export const methodUnsupported = (method: string, allow: readonly string[]) =>
+  new RegistryError(
+    'UNSUPPORTED',
+    `${method} is not supported on this endpoint; it takes ${allow.join(', ')}`,
+    {
+      status: 405,
+      headers: { Allow: allow.join(', ') },
+    },
+  );
 
 /** `cause` tells the log which object it is. */
 export const bytesLost = (
@@ -301,16 +286,11 @@ export const bytesLost = (
 
 export const isBytesLost = (error: unknown) => error instanceof RegistryError && error.code === 'UNKNOWN';
 
+/** What a client has sent, as far as it can be shown. */
+const quoted = (text: string) => JSON.stringify(text.slice(0, 100));
+
 /** A message stays readable when hundreds of manifests share a layer; `detail` has them all. */
 function list(digests: readonly Digest[]): string {
   const more = digests.length - 1;
   return more > 0 ? `${digests[0]} and ${more} more` : `${digests[0]}`;
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
-
-export function sizeText(bytes: number): string {
-  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;
 }

@@ -1,4 +1,4 @@
-import { RegistryError } from './errors.ts';
+import { denied, RegistryError } from './errors.ts';
 
 // Refusals that are about the registry, its room and its other clients, and not about what was asked for.
 
@@ -73,4 +73,17 @@ export const tooManyUploads = (most: number) =>
     'TOOMANYREQUESTS',
     `you have ${most} uploads open, as many as anybody may: finish or cancel some, or let them expire`,
     { headers: { 'Retry-After': '60' } },
+  );
+
+/** `host` is what the client named, where it can be shown. */
+export const foreignHost = (host = 'what was named as host') =>
+  denied(
+    `this registry answers as localhost and by names it was given, so that no web page reaches it by another; ${host} is ` +
+      'none: use the address that it printed at its start, or add the name to STOWAGE_HOSTS',
+  );
+
+export const foreignPage = () =>
+  denied(
+    "a web page that is not this registry's own has sent this, and may not: use a client of registries, or add the page's " +
+      'host to STOWAGE_HOSTS',
   );

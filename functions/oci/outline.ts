@@ -19,7 +19,7 @@ interface Piece {
 }
 
 /** An image of an index. */
-export interface Listed {
+interface Listed {
   readonly digest: Digest;
   /** `linux/arm64/v8`; absent where it is not said, and of what BuildKit attests. */
   readonly platform?: string;
@@ -49,7 +49,7 @@ export const isImageConfig = ({ mediaType }: Piece) => IMAGE_CONFIGS.includes(me
 
 /** The platform that a config, or a `platform` of an index, names; `undefined` where it names none.
  *  https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md */
-export function platformIn(json: unknown): string | undefined {
+function platformIn(json: unknown): string | undefined {
   const { os, architecture, variant } = objectIn(json);
   const parts = [os, architecture, variant].filter((part) => typeof part === 'string' && part !== '');
   const text = parts.join('/').slice(0, MAX_PLATFORM);

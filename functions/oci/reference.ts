@@ -12,16 +12,17 @@ export type Reference =
   | { readonly kind: 'digest'; readonly digest: Digest };
 
 /** Clients refuse longer names together with the registry's host; storage keys are sized for this. */
-const MAX_NAME_LENGTH = 255;
+export const MAX_NAME_LENGTH = 255;
 
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
-const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+/** Longer ones are none, too. */
+export const REPOSITORY_NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+export const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /** The repository name `text` spells, or `undefined` when it breaks the grammar or is over 255 characters. */
 export function parseRepositoryName(text: string): RepositoryName | undefined {
-  return text.length <= MAX_NAME_LENGTH && NAME.test(text) ? (text as RepositoryName) : undefined;
+  return text.length <= MAX_NAME_LENGTH && REPOSITORY_NAME.test(text) ? (text as RepositoryName) : undefined;
 }
 
 export function parseTag(text: string): Tag | undefined {

@@ -35,7 +35,7 @@ export async function requireBlob(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<Blob> {
-  return blobOf(digest, await table.get(blobKey(repository, digest)));
+  return blobOf(repository, digest, await table.get(blobKey(repository, digest)));
 }
 
 /** As `requireBlob`, for a caller who may push: being told that a blob exists, it has one whole epoch to send the manifest
@@ -47,10 +47,10 @@ export async function requireBlobForPush(
 ): Promise<Blob> {
   const keys = [blobKey(repository, digest), digestKey(digest)] as const;
   const [linked, stored] = await touchOne(registry, repository, keys[0], [keys[1]]);
-  if (!linked || !stored) return blobOf(digest, linked);
-  if (await isUnsound(registry, digest, stored, 'glance')) throw blobUnknown(digest);
+  if (!linked || !stored) return blobOf(repository, digest, linked);
+  if (await isUnsound(registry, digest, stored, 'glance')) throw blobUnknown(repository, digest);
   await followReplaced(registry, digest, linked, stored);
-  return blobOf(digest, stored);
+  return blobOf(repository, digest, stored);
 }
 
 /** The bytes of a blob that was looked up for this, or a range of them; BLOB_UNKNOWN where it was deleted since, UNKNOWN where
@@ -63,7 +63,7 @@ export async function readBlob(
 ): Promise<Body> {
   const [item, holder] = [blobKey(repository, digest), digestKey(digest)];
   const body = await readObject(registry, { is: 'blob', repository, digest, item, holder }, object, range);
-  if (!body) throw blobUnknown(digest);
+  if (!body) throw blobUnknown(repository, digest);
   return body;
 }
 
@@ -113,7 +113,7 @@ export async function deleteBlob(registry: Registry, name: RepositoryName, diges
   };
   await inTurn(registry, [digest], async (registry) => {
     const [linked, stored] = await registry.table.getMany([key, digestKey(digest)]);
-    if (!linked) throw blobUnknown(digest);
+    if (!linked) throw blobUnknown(name, digest);
     // What is in use, and stays, is not even marked.
     refuse(await manifestsUsing(registry, name, digest));
     const mark = stored && (await markAsGoing(registry, key, linked));
@@ -150,7 +150,7 @@ export function unlinkOperations(
       ];
 }
 
-function blobOf(digest: Digest, linked: Attributes | undefined): Blob {
-  if (!linked) throw blobUnknown(digest);
+function blobOf(repository: RepositoryName, digest: Digest, linked: Attributes | undefined): Blob {
+  if (!linked) throw blobUnknown(repository, digest);
   return { digest, ...storedObjectOf(linked) };
 }

@@ -34,7 +34,7 @@ export async function stepBack(registry: Registry, session: UploadSession, chang
 }
 
 function without(found: Hold, { writers = 0, unused = 0, leaves, ends }: Change): Hold {
-  const hold = { ...found, bytes: found.bytes - Math.min(unused, found.bytes - found.left) };
+  const hold = { ...found, bytes: found.bytes - Math.min(unused, Math.max(found.bytes - found.left, 0)) };
   const ended = ends ?? found.ended;
   return {
     ...hold,

@@ -153,7 +153,7 @@ async function raise(registry: Registry, session: RuledSession, bytes: number): 
       ...charges,
     ]);
     if (outcome.committed) return bytes;
-    if (outcome.failed.includes(0)) throw uploadUnknown();
+    if (outcome.failed.includes(0)) throw uploadUnknown(name);
     return LOST;
   });
 }

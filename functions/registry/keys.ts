@@ -244,7 +244,6 @@ export const buriedReferrersOf = (name: RepositoryName, subject: Digest) => ({
   prefix: `J#${subject}#`,
 });
 export const gravesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'G#' });
-export const pullsOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'P#' });
 export const edgesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'E#' });
 /** Pushes under way. */
 export const pushesOf = (name: RepositoryName) => ({ partition: repositoryPartition(name), prefix: 'Y#' });

@@ -25,7 +25,7 @@ export async function deleteManifest(
   digest: Digest,
 ): Promise<void> {
   const permit = () => refuseImmutableOn(registry, name, digest);
-  if (!(await buryManifest(registry, name, digest, permit))) throw manifestUnknown(digest);
+  if (!(await buryManifest(registry, name, digest, permit))) throw manifestUnknown(name, digest);
 }
 
 /** As `deleteManifest`, where `permit` does not throw, which is asked once the manifest is marked; answers whether it was

@@ -102,7 +102,7 @@ async function holdAll(registry: Registry, holding: Holding): Promise<void> {
     await commitArrived(registry, holding.repository.name, missing);
     missing = await holdReferences(registry, holding);
   }
-  if (missing.length > 0) throw manifestBlobsUnknown(missing);
+  if (missing.length > 0) throw manifestBlobsUnknown(holding.repository.name, missing);
 }
 
 /** With five operations a tag that moves, of 100 in a transaction; of what more tags at once leave, their history tells. */

@@ -41,7 +41,7 @@ export async function requireManifest(
   reference: Reference,
 ): Promise<StoredManifest> {
   const found = await findManifest(registry, repository, reference);
-  if (!found) throw manifestUnknown(reference.kind === 'tag' ? reference.tag : reference.digest);
+  if (!found) throw manifestUnknown(repository, reference.kind === 'tag' ? reference.tag : reference.digest);
   return found;
 }
 
@@ -76,7 +76,7 @@ async function requireSound(
 ): Promise<StoredManifest> {
   const isObject = found?.['objectKey'] !== undefined;
   if (!found || (isObject && (await isUnsound(registry, digest, found, 'glance'))))
-    throw manifestUnknown(digest);
+    throw manifestUnknown(repository, digest);
   return storedManifestOf(repository, digest, found);
 }
 
@@ -104,7 +104,7 @@ export async function readManifest(
   if (typeof content !== 'string') return content;
   const held = { is: 'manifest', repository, digest, item: manifestKey(repository, digest) } as const;
   const body = await readObject(registry, held, { objectKey: content, size });
-  if (!body) throw manifestUnknown(digest);
+  if (!body) throw manifestUnknown(repository, digest);
   return body;
 }
 
@@ -113,6 +113,6 @@ export async function readManifestForPush(...args: Parameters<typeof readManifes
   try {
     return await readManifest(...args);
   } catch (error) {
-    throw isBytesLost(error) ? manifestUnknown(args[1].digest) : error;
+    throw isBytesLost(error) ? manifestUnknown(args[1].repository, args[1].digest) : error;
   }
 }

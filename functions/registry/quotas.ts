@@ -1,4 +1,4 @@
-import { quotaExceeded, quotasOverlap } from '../oci/errors.ts';
+import { quotaExceeded, quotasOverlap } from '../oci/quota-errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { absent, atMost, type Condition, equals, type Key, type Operation } from '../storage/table.ts';
 import { policiesKey, usageKey } from './keys.ts';

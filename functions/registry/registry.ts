@@ -1,6 +1,7 @@
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
+import type { OpenUploads } from './open-uploads.ts';
 import type { Turns } from './turns.ts';
 
 /** Everything the registry's rules stand on; hosts choose the parts, simulations replace them. */
@@ -13,6 +14,8 @@ export interface Registry {
   readonly direct?: boolean;
   /** How many uploads one caller may have open. @default MAX_OPEN_UPLOADS */
   readonly maxUploads?: number;
+  /** What this process knows of how many they have open. @default they are counted for each */
+  readonly openUploads?: OpenUploads;
   /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */
   readonly actor?: string;
   /** Milliseconds since 1970. */

@@ -71,7 +71,7 @@ async function goalOf(
     return { kind: 'tag', tag, digest: found['digest'] as Digest, outcome: 'unchanged', reason };
   }
   const was = await lastPlaceOf(registry, name, tag);
-  if (!was) throw manifestUnknown(tag);
+  if (!was) throw manifestUnknown(name, tag);
   return { tag, digest: was.digest, taggedAt: was.taggedAt };
 }
 

@@ -29,7 +29,7 @@ export async function holdManifest(
   const key = manifestKey(name, digest);
   await untilWon(registry, async () => {
     const [repository, found] = await registry.table.getMany([repositoryKey(name), key]);
-    if (!found) throw manifestUnknown(digest);
+    if (!found) throw manifestUnknown(name, digest);
     const by = registry.actor === undefined ? {} : { by: registry.actor };
     const attributes = { reason, at: registry.now(), ...by, ...(until !== undefined && { until }) };
     const touched = found['touched'] as number;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { repositoryFull } from '../oci/errors.ts';
+import { repositoryFull } from '../oci/quota-errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Item, ItemTooLarge, type Operation, type Outcome } from '../storage/table.ts';
 import { inTurns, type Steps, sortedInSteps } from './in-turns.ts';

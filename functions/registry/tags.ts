@@ -106,7 +106,7 @@ const isOnSame = ({ digest }: Attributes) => [equals('digest', digest as string)
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
   await inTurn(registry, [tagTopic(name, tag)], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
-    if (!found) throw manifestUnknown(tag);
+    if (!found) throw manifestUnknown(name, tag);
     const digest = found['digest'] as Digest;
     refuseImmutable({ name, rules: rulesIn(stored, name) }, tag, digest);
     const removal = removeTags(registry, name, [{ tag, found, left: registry.now() }]);

@@ -63,8 +63,8 @@ export async function listTrash(
 const TAG = 'tag ';
 const MANIFEST = 'manifest ';
 
-/** Whether a text can be the `next` of a page. */
-export const isTrashPosition = (text: string) => /^(?:tag [\w.-]{0,128}|manifest [\w:]{1,200})$/.test(text);
+/** What can be the `next` of a page. */
+export const TRASH_POSITION = /^(?:tag [\w.-]{0,128}|manifest [\w:]{1,200})$/;
 
 /** Graves hold manifests of up to 16 KiB. */
 const GRAVES_AT_ONCE = 100;

@@ -51,7 +51,7 @@ export async function keepReceived(registry: Registry, session: UploadSession): 
 /** Ends a session (end-14) and frees its bytes at once, and what a client may still send the store a day later;
  *  BLOB_UPLOAD_UNKNOWN where it ended in the meantime, or its bytes are a blob already. */
 export async function cancelUpload(registry: Registry, session: RuledSession): Promise<void> {
-  if (await keepReceived(registry, session)) throw uploadUnknown();
+  if (await keepReceived(registry, session)) throw uploadUnknown(session.repository);
   let current = session;
   await untilWon(registry, async () => {
     if (await endUpload(registry, current, unchanged(current))) return true;

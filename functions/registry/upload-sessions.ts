@@ -124,7 +124,7 @@ export function sessionOf(
   rules: Rules,
 ): RuledSession {
   const session = openSession(registry, repository, id, found);
-  if (!session) throw uploadUnknown();
+  if (!session) throw uploadUnknown(repository);
   // One that was opened when nothing counted its bytes has promised the store nothing that is counted.
   const direct = session.direct ?? (countsBytes(rules) ? NO_ROOM : undefined);
   return { ...session, rules, ...(direct && { direct }) };

@@ -1,19 +1,18 @@
 import {
   MAX_DIRECT_BYTES,
   MAX_INLINE_BYTES,
-  MAX_OPEN_UPLOADS,
   UPLOAD_EXPIRY_SECONDS,
   UPLOAD_TOKEN_SECONDS,
 } from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
 import { isDenied } from '../oci/errors.ts';
-import { tooManyUploads } from '../oci/host-errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
 import { openHold, withHold } from './holds.ts';
 import { withRoom } from './idle-uploads.ts';
-import { uploadDueIn, uploadKey, uploadsBy } from './keys.ts';
+import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
+import { OpenUploads } from './open-uploads.ts';
 import { discard } from './outbox.ts';
 import { charge, requireRoom, rulesFor } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
@@ -40,21 +39,24 @@ export type ChunkOutcome = { readonly is: 'accepted' | 'outOfOrder'; readonly se
 export type Start = number | undefined;
 
 /** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet.
- *  DENIED where a quota has no room for any blob, TOOMANYREQUESTS where the caller has too many open. */
+ *  TOOMANYREQUESTS where the caller has too many open. Where a quota has no room, what comes is refused: nothing need, of a
+ *  blob that is there. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
   algorithm: Algorithm = CANONICAL,
 ): Promise<RuledSession> {
-  const [ruled] = await Promise.all([rulesFor(registry, repository), requireFewUploads(registry)]);
+  const [ruled] = await Promise.all([
+    rulesFor(registry, repository),
+    (registry.openUploads ?? new OpenUploads()).require(registry),
+  ]);
   const { rules } = ruled;
   const id = registry.newId();
   const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
   const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
   const by = registry.actor;
   const opened = { id, repository, upload, due, rules, ...(by !== undefined && { by }) };
-  const open = async () => {
-    const direct = await directRoom(registry, opened);
+  const open = async (direct: DirectRoom | undefined) => {
     const session = { ...opened, ...(direct && { direct, held: true }) };
     const most = direct?.most ?? 0;
     const hold = most > 0 ? [openHold(registry, session, { direct: most })] : [];
@@ -67,7 +69,13 @@ export async function startUpload(
     ]);
     return committed ? session : LOST;
   };
-  return withRoom(registry, { repository, rules }, () => untilWon(registry, open));
+  const openWithRoom = async () => open(await directRoom(registry, opened));
+  try {
+    return await withRoom(registry, { repository, rules }, () => untilWon(registry, openWithRoom));
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    return await untilWon(registry, () => open(NO_ROOM));
+  }
 }
 
 /** Ours: of what a quota has left, one upload may take this part past the registry. Nobody says how large it will be. */
@@ -84,24 +92,6 @@ async function directRoom(
   // Smaller bodies come through the registry in any case.
   if (!registry.direct || most <= MAX_INLINE_BYTES) return NO_ROOM;
   return { most, until: registry.now() + UPLOAD_TOKEN_SECONDS * 1000 };
-}
-
-/** TOOMANYREQUESTS where the caller has as many open as anybody may. */
-async function requireFewUploads({
-  table,
-  actor,
-  now,
-  maxUploads = MAX_OPEN_UPLOADS,
-}: Registry): Promise<void> {
-  let open = 0;
-  for (let after: string | undefined; ; ) {
-    const range = { ...uploadsBy(actor), limit: maxUploads, keysOnly: true };
-    const entries = await table.query({ ...range, ...(after !== undefined && { after }) });
-    open += entries.filter((entry) => uploadDueIn(entry) > now()).length;
-    if (open >= maxUploads) throw tooManyUploads(maxUploads);
-    if (entries.length < maxUploads) return;
-    after = entries.at(-1)?.key.sort;
-  }
 }
 
 /** Appends a chunk whole or not at all (end-5). Two clients may append to one session at once: only the one

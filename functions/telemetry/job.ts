@@ -5,7 +5,7 @@ import { type Measured, startMeter } from './meter.ts';
 
 interface JobOptions {
   readonly job: string;
-  /** The metric that a run's answer is a value of. */
+  /** What the log calls a run's answer. */
   readonly result: string;
   readonly callsMade: () => number;
 }

@@ -1,7 +1,5 @@
 import { describeError } from './describe-error.ts';
-import { type Metric, metricLine } from './embedded-metrics.ts';
 import type { Measured } from './meter.ts';
-import { METRICS } from './names.ts';
 
 /** What a log may know of a request: nothing of its query, its headers and its body, user agent aside. */
 interface RequestRecord extends Measured {
@@ -27,39 +25,34 @@ interface JobRecord extends Measured {
   readonly job: string;
 }
 
-const count = (name: string, value: number): Metric => ({ name, unit: 'Count', value });
-
-/** The line of one request, log and metrics in one. */
-export function requestLine(record: RequestRecord): string {
-  const { time, milliseconds, operation, repository, userAgent, error, ...fields } = record;
-  const { latency, clientErrors, serverErrors } = METRICS.api;
-  const metrics: Metric[] = [{ name: latency, unit: 'Milliseconds', value: milliseconds }];
-  if (record.status >= 400) metrics.push(count(record.status < 500 ? clientErrors : serverErrors, 1));
-  return metricLine({
-    time,
-    // Without one for each operation: CloudWatch bills every combination as a metric of its own.
-    dimensions: [[]],
-    metrics,
-    fields: {
-      time: new Date(time).toISOString(),
-      level: record.status < 500 ? 'info' : 'error',
-      ...fields,
-      operation: operation ?? 'none',
-      repository: repository?.slice(0, 256),
-      userAgent: userAgent.slice(0, 256),
-      error: error === undefined ? undefined : describeError(error),
-    },
+/** The line of one request. No metric is made of it: CloudWatch bills each by the month, and has those of its own that alarms need. */
+export function requestLine({
+  time,
+  operation,
+  repository,
+  userAgent,
+  error,
+  ...fields
+}: RequestRecord): string {
+  return JSON.stringify({
+    time: new Date(time).toISOString(),
+    level: fields.status < 500 ? 'info' : 'error',
+    ...fields,
+    operation: operation ?? 'none',
+    repository: repository?.slice(0, 256),
+    userAgent: userAgent.slice(0, 256),
+    error: error === undefined ? undefined : describeError(error),
   });
 }
 
-/** The line of a run of a job that went well; `result` is the name of a metric of jobs. */
+/** The line of a run of a job that went well; `result` is what its answer is called. */
 export function jobLine(record: JobRecord, result: string, value: number): string {
-  return lineOf(record, 'info', [count(METRICS.jobs.failures, 0), count(result, value)]);
+  return lineOf(record, 'info', { [result]: value });
 }
 
 /** The line of a run that failed, which may have done a part of its work. */
 export function jobFailureLine(record: JobRecord, error: unknown): string {
-  return lineOf(record, 'error', [count(METRICS.jobs.failures, 1)], { error: describeError(error) });
+  return lineOf(record, 'error', { error: describeError(error) });
 }
 
 /** What policies have done in a repository, or wait for; no metric: what is deleted on purpose is no fault. */
@@ -67,8 +60,5 @@ export function upkeepLine(time: number, { is, ...fields }: { readonly is: strin
   return JSON.stringify({ time: new Date(time).toISOString(), level: 'info', told: is, ...fields });
 }
 
-function lineOf(record: JobRecord, level: string, metrics: readonly Metric[], more: object = {}): string {
-  const { time } = record;
-  const fields = { ...record, time: new Date(time).toISOString(), level, ...more };
-  return metricLine({ time, dimensions: [['job']], metrics, fields });
-}
+const lineOf = ({ time, ...fields }: JobRecord, level: string, more: object): string =>
+  JSON.stringify({ time: new Date(time).toISOString(), level, ...fields, ...more });

@@ -98,7 +98,7 @@ export async function tagsOn({ table }: Registry, name: RepositoryName, digest: 
 }
 
 /** The manifests that an index lists, and what these list. */
-export async function manifestsUnder(
+async function manifestsUnder(
   registry: Registry,
   name: RepositoryName,
   subject: Subject,

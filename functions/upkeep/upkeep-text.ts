@@ -1,4 +1,4 @@
-import { sizeText } from '../oci/errors.ts';
+import { sizeText } from '../oci/quota-errors.ts';
 import type { UpkeepLine } from './stage.ts';
 
 /** A line for people. */

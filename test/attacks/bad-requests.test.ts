@@ -28,7 +28,7 @@ const BAD: Readonly<Record<string, readonly [text: string, status: number, why: 
     400,
     'no HTTP request',
   ],
-  'too large a head': [`GET / HTTP/1.1\r\n${HOST}X-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431, '16 KiB'],
+  'too large a head': [`GET / HTTP/1.1\r\n${HOST}X-A: ${'a'.repeat(100_000)}\r\n\r\n`, 431, '64 KiB'],
   'chunk extensions that are too large': [
     `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\na\r\n0\r\n\r\n`,
     413,

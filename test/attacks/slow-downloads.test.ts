@@ -34,7 +34,7 @@ const app: App = async (request, sender) => {
 /** Two addresses are enough for all places. */
 async function start(waitMs: number): Promise<void> {
   const bounds = { ...boundsFrom({}), requests: 4, requestsPerAddress: 2, waitMs, paceMs: STALL_MS };
-  server = await serve(app, { host: '127.0.0.1', port: 0, behindProxy: true, bounds });
+  server = await serve(app, { host: '127.0.0.1', port: 0, proxies: 1, bounds });
 }
 
 beforeEach(() => {

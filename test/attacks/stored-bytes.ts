@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 
 /** Where the stores of a target keep bytes: the embedded registry's blobs, or what the stand-in for S3 has of objects and parts. */
 const foldersIn = (directory: string) => [
@@ -8,24 +8,26 @@ const foldersIn = (directory: string) => [
   join(directory, 'registry', 's3', 'files'),
 ];
 
-/** Looks at what the stores hold as often as it can, and keeps the most that it has seen at one moment. */
+/** As long as a look takes where nothing else happens. */
+const PAUSE_MS = 1;
+
+/** Looks at what the stores hold again and again, and keeps the most that it has seen at one moment. */
 export class StoredBytes {
   readonly #folders: readonly string[];
-  readonly #base: number;
   #stopped = false;
   #done: Promise<void> | undefined;
   most = 0;
   looks = 0;
 
-  private constructor(folders: readonly string[], base: number) {
-    [this.#folders, this.#base] = [folders, base];
+  private constructor(folders: readonly string[]) {
+    this.#folders = folders;
   }
 
   /** What is there now does not count. */
   static async watch(directory: string): Promise<StoredBytes> {
-    const folders = foldersIn(directory);
-    const watched = new StoredBytes(folders, await bytesIn(folders));
-    watched.#done = watched.#look();
+    const watched = new StoredBytes(foldersIn(directory));
+    const before = await filesIn(watched.#folders);
+    watched.#done = watched.#look(before);
     return watched;
   }
 
@@ -35,20 +37,21 @@ export class StoredBytes {
     return this;
   }
 
-  now = async () => (await bytesIn(this.#folders)) - this.#base;
-
-  async #look(): Promise<void> {
+  /** Files come and go while one looks: what two looks have found was there at the moment between them. */
+  async #look(first: Map<number, number>): Promise<void> {
+    let before = first;
+    const base = bytesInBoth(first, first);
     while (!this.#stopped) {
-      this.most = Math.max(this.most, (await bytesIn(this.#folders)) - this.#base);
+      const after = await filesIn(this.#folders);
+      this.most = Math.max(this.most, bytesInBoth(before, after) - base);
       this.looks += 1;
-      await setImmediate();
+      before = after;
+      await setTimeout(PAUSE_MS); // what is watched needs the processor, too
     }
   }
 }
 
-/** Files come and go while one looks: what was there before and after was there at the moment between. */
-async function bytesIn(folders: readonly string[]): Promise<number> {
-  const [before, after] = [await filesIn(folders), await filesIn(folders)];
+function bytesInBoth(before: Map<number, number>, after: Map<number, number>): number {
   let bytes = 0;
   for (const [file, size] of before) bytes += Math.min(size, after.get(file) ?? 0);
   return bytes;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRobot } from '../../functions/identity/robots.ts';
+import { changeRobot, createRobot } from '../../functions/identity/robots.ts';
 import { createToken, revokeToken } from '../../functions/identity/tokens.ts';
 import { changeUser, createUser, setPassword } from '../../functions/identity/users.ts';
 import { basic, type Login, openWorld, PASSWORD, type World } from './world.ts';
@@ -84,14 +84,10 @@ describe('a refused login', () => {
       },
       0,
     ],
-    'robot that has expired': [
+    'wrong secret of a robot that has ended': [
       async () => {
-        const secret = await createRobot(world.registry, {
-          ...given,
-          name: 'ci',
-          validUntil: world.fixture.clock,
-        });
-        return { username: 'robot/ci', password: secret?.text ?? '' };
+        await createRobot(world.registry, { ...given, name: 'ci', validUntil: world.fixture.clock });
+        return wrong('robot/ci');
       },
       0,
     ],
@@ -320,6 +316,39 @@ describe('wrong passwords from one address', () => {
     await exhaust(first);
     expect(await statusOf(stranger(100), same)).toBe(429);
     expect(await statusOf(stranger(100), other)).toBe(401);
+  });
+});
+
+describe('a login by the right secret that is good no more', () => {
+  const ended = () => world.fixture.clock;
+  const day = () => new Date(world.fixture.clock).toISOString().slice(0, 10);
+
+  it('says when a robot has ended, and what to do', async () => {
+    const secret = await createRobot(world.registry, { ...given, name: 'ci', validUntil: ended() });
+    const { status, body } = await logIn({ username: 'robot/ci', password: secret?.text ?? '' });
+    expect([status, JSON.parse(body).errors[0].message]).toEqual([
+      401,
+      `robot ci ended on ${day()}; stowage robot renew ci --days N`,
+    ]);
+  });
+
+  it('says that a robot is disabled', async () => {
+    const secret = await createRobot(world.registry, { ...given, name: 'ci' });
+    await changeRobot(world.registry, 'ci', { disabled: true });
+    const { status, body } = await logIn({ username: 'robot/ci', password: secret?.text ?? '' });
+    expect([status, JSON.parse(body).errors[0].message]).toEqual([
+      401,
+      'robot ci is disabled; stowage robot enable ci',
+    ]);
+  });
+
+  it('says when an access token has ended', async () => {
+    const made = await createToken(world.registry, 'alice', { description: '', validUntil: ended() });
+    const { status, body } = await logIn({ username: 'alice', password: made?.secret.text ?? '' });
+    expect([status, JSON.parse(body).errors[0].message]).toEqual([
+      401,
+      `the access token ${made?.token.id} ended on ${day()}; make another one`,
+    ]);
   });
 });
 

@@ -88,7 +88,7 @@ describe.runIf(stores)('commit-uploads', () => {
     const { location } = await openUpload(app, 'direct');
     await putDirectly(keyOf(location), bytes);
     expect(await commit(keyOf(location), LARGE - 1)).toBe(0);
-    expect(lastLine()).toMatchObject({ calls: 0, failures: 0, uploadsCommitted: 0 });
+    expect(lastLine()).toMatchObject({ calls: 0, uploadsCommitted: 0 });
     await send(app, `GET ${blobPath(bytes)}`, 404);
   });
 
@@ -96,9 +96,9 @@ describe.runIf(stores)('commit-uploads', () => {
     const { location } = await openUpload(app, 'direct');
     await putDirectly(keyOf(location), randomBytes(1000));
     await commit(keyOf(location));
-    expect(lastLine()).toMatchObject({ job: 'commit-uploads', failures: 0, uploadsCommitted: 1 });
+    expect(lastLine()).toMatchObject({ job: 'commit-uploads', uploadsCommitted: 1 });
     await commit(keyOf(location));
-    expect(lastLine()).toMatchObject({ job: 'commit-uploads', failures: 0, uploadsCommitted: 0 });
+    expect(lastLine()).toMatchObject({ job: 'commit-uploads', uploadsCommitted: 0 });
   });
 
   it.each(['blobs/unknown', 'uploads/tail', 'x', ''])('does nothing for the key %j', async (key) => {

@@ -45,7 +45,6 @@ describe.skipIf(!stores)('sweep', () => {
     expect(JSON.parse(`${line}`)).toMatchObject({
       job: 'sweep',
       level: 'info',
-      failures: 0,
       repositoriesSwept: 1,
     });
   });

@@ -81,9 +81,9 @@ describe('the price of a workload', () => {
 
   it('takes downloads from S3, free in the region, or all of them through CloudFront', () => {
     const downloads = { internetGb: 1500, regionGb: 1000 };
-    expect(linesOf(downloads)).toEqual({ egress: 126 });
-    expect(linesOf({ ...downloads, downloads: 'cdn' })).toEqual({ cdn: 125.46 }); // 1,476 of 2,500 GB
-    expect(linesOf({ ...downloads, downloads: 'cdn' }, false)).toEqual({ cdn: 212.5 });
+    expect(linesOf(downloads)).toEqual({ egress: 126, alarms: 0 });
+    expect(linesOf({ ...downloads, downloads: 'cdn' })).toEqual({ cdn: 125.46, alarms: 0 }); // 1,476 of 2,500 GB
+    expect(linesOf({ ...downloads, downloads: 'cdn' }, false)).toEqual({ cdn: 212.5, alarms: 0.9 });
     const throughCdn = quantitiesOf({ ...EMPTY, pulls: 1, downloads: 'cdn' });
     expect(throughCdn).toMatchObject({ edgeRequests: 25, edgeRuns: 29 + 10, gets: 11 });
   });
@@ -93,7 +93,8 @@ describe('the price of a workload', () => {
     const total = (workload: Workload) => billFor(quantitiesOf(idle(workload)), LIST_PRICES, true).total;
     expect(total(busy)).toBeCloseTo(2.3, 6);
     expect(total({ ...busy, tableGb: 2 })).toBeCloseTo(2.3 + 2 * 0.45, 6);
-    expect(total({ ...busy, streamHost: 'instance' })).toBeCloseTo(2.3 + 3.066 + 0.64, 6);
+    expect(total({ ...busy, streamHost: 'instance' })).toBeCloseTo(2.3 + 3.066 + 0.64 + 0.2, 6); // two alarms beyond ten
+    expect(billFor(quantitiesOf(idle(busy)), LIST_PRICES, false).total).toBeCloseTo(2.3 + 0.9, 6);
   });
 
   it('is storage and egress in ECR', () => {
@@ -188,16 +189,16 @@ describe('stowage cost', () => {
   it('is quoted in docs/cost.md and docs/deploy.md as it is', async () => {
     const [stowage, page] = [await start(), join(DOCS, 'cost.md')];
     const text = await readFile(page, 'utf8');
-    const [block = '', command = '', quoted] = /^```\n\$ npx stowage (.*)\n([\s\S]*?)```$/m.exec(text) ?? [];
+    const [block = '', command = '', quoted] = /^```\n\$ stowage (.*)\n([\s\S]*?)```$/m.exec(text) ?? [];
     const printed = await stowage.print(command);
     if (process.env['STOWAGE_WRITE_CALLS'])
       await writeFile(
         page,
-        text.replace(block, () => `\`\`\`\n$ npx stowage ${command}\n${printed}\`\`\``),
+        text.replace(block, () => `\`\`\`\n$ stowage ${command}\n${printed}\`\`\``),
       );
     else expect(quoted).toBe(printed);
     const deploy = await readFile(join(DOCS, 'deploy.md'), 'utf8');
-    const [, ...commands] = deploy.split('npx stowage cost ').map((part) => part.split('\n')[0]);
+    const [, ...commands] = deploy.split('\nstowage cost ').map((part) => part.split('\n')[0]);
     const bills = commands.filter((words) => words?.startsWith('--'));
     expect(bills).toHaveLength(2);
     for (const words of bills) {

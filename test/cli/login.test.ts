@@ -68,7 +68,7 @@ it('says who must log in where, and that a password was wrong', async () => {
   expect(await stowage.run('user list')).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringContaining(`log in: stowage login ${url}`),
+    stderr: `stowage: you are not logged in to ${url}; log in: stowage login ${url}\n`,
   });
   expect(await stowage.run(`login ${url} -u admin --password-stdin`, 'wrong')).toEqual({
     code: 1,

@@ -93,6 +93,19 @@ it('makes a robot that pushes where it may and nowhere else, renews and deletes 
   );
 });
 
+it('shows a robot that has ended as ended', async () => {
+  const { admin } = host;
+  const until = new Date(Date.now() + 5000).toISOString();
+  await admin.print(`robot create brief --grant brief/*:pull --until ${until}`);
+  const row = async () =>
+    lines(await admin.print('robot list')).find((line) => line.startsWith('robot/brief'));
+  await expect.poll(row, { timeout: 25_000 }).toMatch(/^robot\/brief +ended /);
+  expect(await admin.run('robot renew brief')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('validUntil: is needed: robot brief ended on 20'),
+  });
+});
+
 it('gives the members of a group its grants, until they are no members', async () => {
   const { admin, registry } = host;
   const password = (await admin.print('user create grace')).trim();
@@ -299,8 +312,8 @@ it('shows the audit trail, filtered, and says where there is more', async () => 
     };
     return new Set(records.map(({ operation }) => operation));
   };
-  expect(await operations('--since 1d')).not.toContain('token.issue');
-  expect(await operations('--all')).toContain('token.issue');
+  expect(await operations('--outcome allowed')).not.toContain('token.issue');
+  expect(await operations('--all --outcome allowed')).toContain('token.issue');
   expect(await operations('--operation token')).toEqual(new Set(['token.issue']));
   expect(await operations('--operation robot.create')).toEqual(new Set(['robot.create']));
   const hint = 'without the tokens that were issued; see them with --all, or --operation token\n';

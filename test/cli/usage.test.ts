@@ -48,6 +48,30 @@ it.each([
   expect(outcome).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
 });
 
+it.each([
+  [
+    'an empty file',
+    '/dev/null',
+    'it is empty, and should hold policies; stowage policy set --help shows one',
+  ],
+  ['a file that is no JSON', 'README.md', 'README.md: it is not JSON ('],
+  ['a file that is not there', 'nowhere.json', 'nowhere.json: ENOENT: no such file or directory'],
+  ['empty standard input', '-', 'standard input: it is empty, and should hold policies'],
+])('ends with 1 and says what is wrong with policies in %s', async (_, file, message) => {
+  const outcome = await (await start()).run(`policy set ${file} --registry 127.0.0.1:1`);
+  expect(outcome).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(message) });
+});
+
+it('says whom it is not logged in to, and how to', async () => {
+  const stowage = await start();
+  expect(await stowage.run('whoami')).toEqual({
+    code: 2,
+    stdout: '',
+    stderr:
+      'stowage: which registry? you are logged in to none: stowage login URL, or name one by --registry URL or STOWAGE_REGISTRY\n',
+  });
+});
+
 describe('completion', () => {
   it('is a script that bash can read, and finds commands, options and choices by', async () => {
     const script = join(await scratch(), 'completion.bash');

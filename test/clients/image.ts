@@ -24,9 +24,9 @@ const MEBIBYTE = 1024 * 1024;
 
 /** How large what is sent is. */
 interface Sizes {
-  /** The first layer of the image: Debian, which is some 40 MB, or a shell and no more. */
+  /** The last layer of the image: Debian, which is some 40 MB, or a shell and no more. */
   readonly base: 'debian' | 'shell';
-  /** Layers between the small ones and the big one. */
+  /** Layers between the small ones and the two large ones. */
   readonly middleMegabytes: readonly number[];
   readonly bigLayerMegabytes: number;
   /** Of a blob that is sent in chunks, the last one shorter. */
@@ -91,7 +91,7 @@ export interface Layout {
 
 export interface TestImages {
   readonly sizes: Sizes;
-  /** Layers: Debian or a shell, a script, next to nothing, and random bytes of several sizes. */
+  /** Layers: a script, next to nothing, random bytes of several sizes, and Debian or a shell. */
   readonly image: Layout;
   /** An index of three platforms; the first is this machine's. */
   readonly index: Layout;
@@ -108,7 +108,8 @@ interface ImagesOptions {
   readonly sizes: Sizes;
 }
 
-/** Makes the images of one run in `directory`; all but the first layer is new each time. */
+/** Makes the images of one run in `directory`; all but Debian is new each time. Debian's thousands of files come last: many clients
+ *  keep a copy of all that is below a layer. */
 export async function makeTestImages({ directory, cache, sizes }: ImagesOptions): Promise<TestImages> {
   const maker = new LayerMaker(directory);
   const base =
@@ -123,12 +124,12 @@ export async function makeTestImages({ directory, cache, sizes }: ImagesOptions)
   for (const size of sizes.middleMegabytes) {
     middle.push((await maker.random(`middle-${size}`, size * MEGABYTE)).layer);
   }
-  const layers = [base, script, nothing, ...middle, big.layer];
+  const layers = [script, nothing, ...middle, big.layer, base];
   return {
     sizes,
     image: await imageLayout(join(directory, 'image'), layers),
     index: await indexLayout(join(directory, 'index'), [
-      [HOST, [base, script]],
+      [HOST, [script, base]],
       [FOREIGN, [foreign.layer, script]],
       [VARIANT, [variant.layer]],
     ]),

@@ -133,7 +133,12 @@ describe('a request body', () => {
   });
 });
 
-it.each(['TRACE', 'CONNECT', ''])('a request of method "%s" is none', (method) => {
+it('a request of method TRACE is one, for the app to refuse', () => {
+  const method = 'TRACE';
+  expect(requestOf(event({ method, body: 'abc' }))).toMatchObject({ method, body: null });
+});
+
+it.each(['CONNECT', ''])('a request of method "%s" is none', (method) => {
   expect(requestOf(event({ method }))).toBeUndefined();
 });
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import type { App } from '../../functions/app.ts';
 import { serve } from '../../local/server.ts';
@@ -74,7 +75,16 @@ it('stops reading a body, and tells nobody, when the client has gone', async () 
   expect(errors).toEqual([]);
 });
 
-it.each([['GET * HTTP/1.1'], ['TRACE / HTTP/1.1'], ['GET http://[bad HTTP/1.1']])(
+it('hands on a request of method TRACE, which fetch knows no request for', async () => {
+  const { url } = await serving(async (request) => new Response(request.method, { status: 405 }));
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write(`TRACE /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 405 /);
+  expect(answer).toContain('TRACE');
+});
+
+it.each([['GET * HTTP/1.1'], ['TRACE * HTTP/1.1'], ['GET http://[bad HTTP/1.1']])(
   'answers %s with a 4xx',
   async (line) => {
     const { url } = await serving(async () => new Response('reached'));

@@ -12,7 +12,7 @@ const TLS = {
 describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
     const names = { hosts: [], any: true };
-    const defaults = { names, behindProxy: false, open: false, behindFront: false, lease: DEFAULT_LEASE };
+    const defaults = { names, proxies: 0, open: false, behindFront: false, lease: DEFAULT_LEASE };
     const bounds = boundsFrom({});
     expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, bounds, ...defaults });
   });
@@ -30,7 +30,7 @@ describe('on an address that others can reach', () => {
   it('it takes a proxy that does TLS, at a public URL', () => {
     const proxy = { STOWAGE_BEHIND_PROXY: '1', STOWAGE_PUBLIC_URL: 'https://registry.example.com/' };
     expect(settingsFrom({ STOWAGE_HOST, ...proxy })).toMatchObject({
-      behindProxy: true,
+      proxies: 1,
       publicUrl: 'https://registry.example.com',
     });
   });
@@ -64,6 +64,8 @@ it.each([
   ['STOWAGE_HOST', 'registry.example.com'],
   ['STOWAGE_OPEN', 'yes'],
   ['STOWAGE_BEHIND_PROXY', 'true'],
+  ['STOWAGE_BEHIND_PROXY', '-1'],
+  ['STOWAGE_BEHIND_PROXY', '10'],
   ['STOWAGE_PUBLIC_URL', 'registry.example.com'],
   ['STOWAGE_PUBLIC_URL', 'https://example.com/registry'],
 ])('%s=%s is refused, and the message names the variable', (name, value) => {

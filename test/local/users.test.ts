@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -69,11 +70,13 @@ it('speaks TLS, and says https in its challenge', async () => {
 });
 
 it.each([
-  { behindProxy: true, seen: '192.0.2.7', scheme: 'https' },
-  { behindProxy: false, seen: '127.0.0.1', scheme: 'http' },
+  { proxies: 0, seen: '127.0.0.1', scheme: 'http' },
+  { proxies: 1, seen: '192.0.2.9', scheme: 'http' },
+  { proxies: 2, seen: '192.0.2.7', scheme: 'https' },
+  { proxies: 9, seen: '198.51.100.1', scheme: 'https' },
 ])(
-  'takes the word of a proxy for who sends a request: $behindProxy',
-  async ({ behindProxy, seen, scheme }) => {
+  'takes the word of $proxies proxies in a row for who sends a request',
+  async ({ proxies, seen, scheme }) => {
     const { registry } = await openFixture();
     const senders: unknown[] = [];
     const app = createApp({ registry });
@@ -82,11 +85,36 @@ it.each([
         senders.push(sender);
         return app(incoming, sender);
       },
-      { host: '127.0.0.1', port: 0, behindProxy },
+      { host: '127.0.0.1', port: 0, proxies },
     );
     onTestFinished(() => server.close());
-    const headers = { 'X-Forwarded-For': '198.51.100.1, 192.0.2.7', 'X-Forwarded-Proto': 'https' };
+    const headers = {
+      'X-Forwarded-For': '198.51.100.1, 192.0.2.7, 192.0.2.9',
+      'X-Forwarded-Proto': 'https, http',
+    };
     await (await fetch(`${server.url}/v2/`, { headers })).arrayBuffer();
     expect(senders).toEqual([{ address: seen, scheme }]);
   },
 );
+
+it('takes the password of its first admin from a file, and shows it nowhere', async () => {
+  const folder = await scratch();
+  const file = join(folder, 'password');
+  const password = 'correct horse battery';
+  await writeFile(file, `${password}\n`);
+  const { url, banner, log } = await start(join(folder, 'data'), { STOWAGE_ADMIN_PASSWORD_FILE: file });
+  expect(await statusOfLogin(url, password)).toBe(200);
+  expect(`${banner}${log}`).not.toContain(password);
+  expect(banner).not.toContain('shown once');
+});
+
+it.each([
+  ['short', 'STOWAGE_ADMIN_PASSWORD_FILE: .* has no password of 12 to 256 characters'],
+  ['two lines of\npasswords', 'has no password'],
+])('does not start with %j for the password of its first admin', async (text, why) => {
+  const folder = await scratch();
+  const file = join(folder, 'password');
+  await writeFile(file, text);
+  const environment = { STOWAGE_ADMIN_PASSWORD_FILE: file };
+  await expect(start(join(folder, 'data'), environment)).rejects.toThrow(new RegExp(why));
+});

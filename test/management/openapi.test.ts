@@ -38,6 +38,35 @@ it('every parameter of a path is described, and every reference leads somewhere'
   }
 });
 
+it('says by a pattern what each parameter of a path can be', async () => {
+  const { document } = await openApi();
+  for (const operations of Object.values(document.paths))
+    for (const operation of Object.values(operations)) {
+      const { parameters = [] } = operation as {
+        parameters?: { name: string; in: string; schema: { pattern?: string } }[];
+      };
+      for (const { name, schema } of parameters.filter((one) => one.in === 'path'))
+        expect([name, schema.pattern]).toEqual([name, expect.any(String)]);
+    }
+});
+
+it('says that a body is required where none is refused, and only there', async () => {
+  const api = await openApi();
+  const root = await api.as('root');
+  await root('POST /users', { name: 'x' });
+  await root('POST /robots', { name: 'x', grants: [] });
+  await root('PUT /repositories/x', { visibility: 'private' });
+  for (const [path, operations] of Object.entries(api.document.paths))
+    for (const [method, operation] of Object.entries(operations)) {
+      const { requestBody } = operation as { requestBody?: { required: boolean } };
+      if (!requestBody) continue;
+      const place = path.replace('/api/v1', '').replaceAll(/\{\w+\}/g, 'x');
+      const { status, body } = await root(`${method.toUpperCase()} ${place}`);
+      const isMissed = status === 400 && `${body['detail']}`.startsWith('the body of the request');
+      expect([method, path, isMissed]).toEqual([method, path, requestBody.required]);
+    }
+});
+
 it('every schema is one, by JSON Schema 2020-12', async () => {
   const { document } = await openApi();
   const ajv = new Ajv2020({ strict: false });

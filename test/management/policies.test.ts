@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../functions/oci/digest.ts';
 import { policiesKey } from '../../functions/registry/keys.ts';
 import { imageOf, push, pushBlob } from '../registry/fixture.ts';
 import { openApi, PASSWORD, tokenFor } from './fixture.ts';
@@ -116,7 +117,7 @@ describe('what a policy refuses', () => {
     await send('PUT', 'manifests/v1', Buffer.from(second));
     await send('DELETE', 'manifests/v1');
     await send('PUT', 'manifests/latest', Buffer.from(first));
-    await send('POST', 'blobs/uploads/');
+    await send('POST', `blobs/uploads/?digest=${digestOf('sha256', second)}`, Buffer.from(second));
     expect(refusals).toEqual([
       expect.stringMatching(/^403 DENIED tag v1 of team\/app is immutable by the policy "strict"/),
       expect.stringMatching(/^403 DENIED tag v1 of team\/app .* it cannot be deleted$/),

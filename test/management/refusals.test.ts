@@ -92,6 +92,44 @@ describe('what does not fit the document', () => {
     ]);
   });
 
+  it('says in words which field is wrong, and by which rule', async () => {
+    const root = await (await openApi()).as('root');
+    const rules: readonly (readonly [string, object, string, string])[] = [
+      [
+        'POST /users',
+        { name: 'Bad Name' },
+        'name',
+        'must be lower-case letters and digits, with . _ and - between',
+      ],
+      ['POST /robots', { name: 'Bad Name', grants: [] }, 'name', 'must be lower-case letters and digits'],
+      ['POST /groups', { name: '-' }, 'name', 'must be lower-case letters and digits'],
+      ['PUT /grants', { subject: 'alice', pattern: 'a', actions: ['pull'] }, 'subject', 'such as user:alice'],
+      [
+        'PUT /grants',
+        { subject: 'user:a', pattern: 'A b', actions: ['pull'] },
+        'pattern',
+        'a repository name, in which *',
+      ],
+      [
+        'PUT /policies/p',
+        { repositories: ['a'], immutable: { tags: ['-x'] } },
+        'immutable.tags.0',
+        'must be a tag, in which',
+      ],
+      ['POST /repositories/a/-/restore', { tag: '-x' }, 'tag', 'is no tag'],
+      ['POST /repositories/a/-/restore', { digest: 'sha256:x' }, 'digest', 'is no digest'],
+    ];
+    for (const [line, sent, path, rule] of rules) {
+      const { status, body } = await root(line, sent);
+      expect([line, status, body['detail']]).toEqual([
+        line,
+        400,
+        `the body of the request is not what this endpoint takes: ${path}`,
+      ]);
+      expect(body['errors']).toEqual([{ path, message: expect.stringContaining(rule) }]);
+    }
+  });
+
   it.each(['[]', '"x"', '1', 'null', '{}'])('as a body %s is a 400', async (text) => {
     const root = await (await openApi()).as('root');
     expect((await root('POST /users', text)).body).toMatchObject({ status: 400, errors: [{}] });
@@ -136,6 +174,8 @@ describe('what does not fit the document', () => {
     const wrong = await root('PUT /users', {});
     expect(wrong).toMatchObject({ status: 405, body: { title: 'Method Not Allowed' } });
     expect(wrong.headers.get('allow')).toBe('GET, POST');
+    const tags = await root('PUT /repositories/team/app/-/tags', {});
+    expect([tags.status, tags.headers.get('allow')]).toEqual([405, 'GET']);
     const broken = await api.send(new Request('http://registry.test/api/v1/users/%ff'));
     expect(broken.status).toBe(400);
     expect(broken.headers.get('content-type')).toBe('application/problem+json');

@@ -120,6 +120,20 @@ describe('robots', () => {
     expect((await root('GET /robots/ci')).status).toBe(404);
   });
 
+  it('that have ended are renewed with a new end, and not without', async () => {
+    const api = await openApi();
+    const validUntil = '2026-01-02T00:00:00.000Z';
+    await (await api.as('root'))('POST /robots', { name: 'ci', grants: [], validUntil });
+    api.clock += DAY;
+    const root = await api.as('root');
+    expect(await root('POST /robots/ci/secret', {})).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: 'validUntil', message: 'is needed: robot ci ended on 2026-01-02' }] },
+    });
+    const { body } = await root('POST /robots/ci/secret', { validUntil: '2026-02-01T00:00:00Z' });
+    expect(await login(api.send, 'robot/ci', `${body['secret']}`)).toBe(200);
+  });
+
   it('have names that are free among robots', async () => {
     const root = await (await openApi()).as('root');
     const make = (name: string) => root('POST /robots', { name, grants: [] });

@@ -7,7 +7,7 @@ import { sharedUsageKey, usageKey } from '../../functions/registry/keys.ts';
 import { deletePolicy, putPolicy } from '../../functions/registry/policies.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { requireUpload } from '../../functions/registry/upload-sessions.ts';
-import { startUpload } from '../../functions/registry/uploads.ts';
+import { appendChunk, startUpload } from '../../functions/registry/uploads.ts';
 import { repositoriesLike, totalsOf } from '../../functions/registry/usage.ts';
 import { bodyOf, type Fixture, isStored, OTHER, pushBlob, REPOSITORY, refusal } from './fixture.ts';
 import { quotaFixture } from './quota-fixture.ts';
@@ -74,11 +74,35 @@ describe('a quota of bytes of each repository', () => {
     expect(await messageOf(upload(REPOSITORY, 1))).toContain('policy "b"');
   });
 
-  it('refuses an upload before a byte is sent, where there is no room for any', async () => {
+  it('refuses an upload before a byte is taken, where there is no room for any', async () => {
+    const { registry } = fixture;
     await setQuota({ each: { bytes: 100 } });
     await upload();
-    expect(await refusal(startUpload(fixture.registry, REPOSITORY))).toBe('DENIED');
-    await startUpload(fixture.registry, OTHER);
+    for (const length of [1, 0]) {
+      let taken = 0;
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+        taken += 1;
+        controller.enqueue(randomBytes(1));
+      };
+      const body = new ReadableStream({ pull }, { highWaterMark: 0 });
+      const session = await startUpload(registry, REPOSITORY);
+      expect(await refusal(appendChunk(registry, session, body, undefined, length))).toBe('DENIED');
+      expect(taken).toBe(length === 0 ? 1 : 0); // whose length is not told is refused with the first of them
+      expect(await isStored(registry, session.upload.objectKey)).toBe(false);
+      expect(await refusal(requireUpload(registry, REPOSITORY, session.id))).toBe('BLOB_UPLOAD_UNKNOWN');
+    }
+    await startUpload(registry, OTHER);
+  });
+
+  it('takes a blob that is there once more, where it leaves no room', async () => {
+    const { registry } = fixture;
+    await setQuota({ each: { bytes: 100 } });
+    const bytes = randomBytes(100);
+    const { digest } = await pushBlob(registry, REPOSITORY, bytes);
+    const { id } = await startUpload(registry, REPOSITORY);
+    const put = { repository: REPOSITORY, id, body: bodyOf(bytes), start: undefined, digest };
+    await finishUpload(registry, put);
+    expect(await bytesIn(REPOSITORY)).toBe(100);
   });
 
   it('leaves nothing of an upload that it refuses', async () => {
@@ -100,7 +124,7 @@ describe('a quota of bytes of each repository', () => {
     await upload();
     expect(await fixture.table.get(usageKey(REPOSITORY))).toMatchObject({ counts: 1 });
     await setQuota({ each: { bytes: 50 } });
-    expect(await refusal(startUpload(fixture.registry, REPOSITORY))).toBe('DENIED');
+    expect(await refusal(upload(REPOSITORY, 1))).toBe('DENIED');
     expect(await bytesIn(REPOSITORY)).toBe(200);
   });
 });

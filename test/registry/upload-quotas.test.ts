@@ -36,7 +36,7 @@ describe('an upload under way', () => {
     expect(await refusal(append(await open(), 1, 101))).toBe('DENIED');
     await append(await open(), 100);
     expect(await bytesIn(REPOSITORY)).toBe(1000);
-    expect(await refusal(open())).toBe('DENIED');
+    expect(await refusal(append(await open(), 1))).toBe('DENIED');
   });
 
   it('counts what came of a request that was cut, and not what it said would come', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ALARMS } from '../../cli/cost/quantities.ts';
 import { EVERYTHING, onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
 // What stands between a user and a bill: a closed list of types, each with the reason why it costs nothing while nobody
@@ -65,6 +66,13 @@ const withEverything = synthesize(EVERYTHING);
 const typesOf = (of: typeof template) => new Set([...resourcesOf(of).values()].map(({ Type }) => Type));
 
 describe('what is billed', () => {
+  it('watches nothing but metrics that AWS makes by itself, which are free', () => {
+    const alarms = [...resourcesOf(withEverything, 'AWS::CloudWatch::Alarm').values()];
+    const namespaces = alarms.map(({ Properties }) => `${Properties.Namespace}`);
+    expect(new Set(namespaces)).toEqual(new Set(['AWS/ApiGateway', 'AWS/Lambda', 'AWS/EC2']));
+    expect(resourcesOf(withEverything, 'AWS::Logs::MetricFilter').size).toBe(0);
+  });
+
   it('has no resource that costs money while nobody uses it', () => {
     expect(typesOf(template)).toEqual(new Set(Object.keys(FREE_WHILE_IDLE)));
   });
@@ -87,9 +95,9 @@ describe('what is billed', () => {
     expect(Ebs).toMatchObject({ VolumeSize: 8, VolumeType: 'gp3', DeleteOnTermination: true });
   });
 
-  it('has no more alarms than are free, two more with a stream host, and they can be left out', () => {
-    template.resourceCountIs('AWS::CloudWatch::Alarm', 9);
-    withEverything.resourceCountIs('AWS::CloudWatch::Alarm', 12);
+  it('has as many alarms as "stowage cost" reckons with, and they can be left out', () => {
+    template.resourceCountIs('AWS::CloudWatch::Alarm', ALARMS.none);
+    withEverything.resourceCountIs('AWS::CloudWatch::Alarm', ALARMS.instance);
     synthesize({ ...EVERYTHING, alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
   });
 

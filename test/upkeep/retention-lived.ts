@@ -17,7 +17,7 @@ import type { Operation, Table } from '../../functions/storage/table.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { sweepRepository } from '../../functions/upkeep/sweep.ts';
 import { MemoryTable } from '../contract/memory-table.ts';
-import { DAY, INDEX, type Life, type Step } from './retention-life.ts';
+import { DAY, INDEX, type Life, type Made, type Step } from './retention-life.ts';
 import { Book } from './retention-oracle.ts';
 
 const NAME = 'team/app' as RepositoryName;
@@ -117,39 +117,52 @@ class Lived {
   /** First the real code, which may refuse, then the book. */
   async #doOrRefuse(step: Exclude<Step, { readonly do: 'run' }>): Promise<void> {
     const [registry, book, now] = [this.#registry, this.#book, this.#now];
-    const made = 'manifest' in step ? this.#life.manifests[step.manifest ?? 0] : undefined;
-    const digest = made?.digest as Digest;
-    const tag = this.#life.tags[('tag' in step ? step.tag : 0) ?? 0] as Tag;
-    const isOn = book.tags.has(tag);
-    switch (step.do) {
-      case 'push': {
-        const tags = step.tags.map((each) => this.#life.tags[each] as Tag);
-        const bytes = made?.bytes ?? new Uint8Array();
-        await putManifest(registry, { repository: NAME, bytes, contentType: INDEX, digest: undefined, tags });
-        this.#isMade = true;
-        return book.push(digest, tags, now);
-      }
-      case 'delete':
-        await deleteManifest(registry, NAME, digest);
-        return book.remove(digest, now);
-      case 'untag':
-        await deleteTag(registry, NAME, tag);
-        return book.untag(tag, now);
-      case 'restore':
-        return this.#restore(made ? { digest } : { tag });
-      case 'pull': {
-        const isThere = made ? book.manifests.includes(digest) : isOn;
-        if (!isThere) return;
-        await recordPull(registry, NAME, made ? { kind: 'digest', digest } : { kind: 'tag', tag });
-        return book.pull(made ? digest : tag, now);
-      }
-      case 'hold':
-        await holdManifest(registry, NAME, { digest, reason: 'an audit', until: now + step.days * DAY });
-        return book.hold(digest, now + step.days * DAY);
-      case 'release':
-        await endHoldOn(registry, NAME, digest);
-        return book.release(digest);
+    if (step.do === 'push') return this.#push(step.manifest, step.tags);
+    if (step.do === 'untag') {
+      const tag = this.#tagAt(step.tag);
+      await deleteTag(registry, NAME, tag);
+      return book.untag(tag, now);
     }
+    if (step.do === 'restore' || step.do === 'pull') return this.#restoreOrPull(step);
+    const { digest } = this.#madeAt(step.manifest);
+    if (step.do === 'delete') {
+      await deleteManifest(registry, NAME, digest);
+      return book.remove(digest, now);
+    }
+    if (step.do === 'release') {
+      await endHoldOn(registry, NAME, digest);
+      return book.release(digest);
+    }
+    const until = now + step.days * DAY;
+    await holdManifest(registry, NAME, { digest, reason: 'an audit', until });
+    return book.hold(digest, until);
+  }
+
+  async #push(manifest: number, on: readonly number[]): Promise<void> {
+    const { digest, bytes } = this.#madeAt(manifest);
+    const tags = on.map((tag) => this.#tagAt(tag));
+    const push = { repository: NAME, bytes, contentType: INDEX, digest: undefined, tags };
+    await putManifest(this.#registry, push);
+    this.#isMade = true;
+    this.#book.push(digest, tags, this.#now);
+  }
+
+  async #restoreOrPull(step: Extract<Step, { readonly do: 'restore' | 'pull' }>): Promise<void> {
+    const digest = step.manifest === undefined ? undefined : this.#madeAt(step.manifest).digest;
+    const tag = this.#tagAt(step.tag ?? 0);
+    if (step.do === 'restore') return this.#restore(digest ? { digest } : { tag });
+    if (!(digest ? this.#book.manifests.includes(digest) : this.#book.tags.has(tag))) return;
+    const reference = digest ? ({ kind: 'digest', digest } as const) : ({ kind: 'tag', tag } as const);
+    await recordPull(this.#registry, NAME, reference);
+    this.#book.pull(digest ?? tag, this.#now);
+  }
+
+  #madeAt(index: number): Made {
+    return this.#life.manifests[index] as Made;
+  }
+
+  #tagAt(index: number): Tag {
+    return this.#life.tags[index] as Tag;
   }
 
   /** What comes back the restore says; when it was what, the book knows. */
@@ -170,7 +183,7 @@ class Lived {
     await this.#sweep(false);
     this.#book.epoch += 1;
     const { tags, manifests } = this.#book.retain(this.#now);
-    const expected = [...tags, ...manifests].sort();
+    const expected = [...tags, ...manifests].toSorted(inOrder);
     if (expected.join() !== told.join()) return { at, what: 'dry run', expected, found: told };
     const [kept, found] = [this.#kept(), await this.#stored()];
     return kept.join() === found.join() ? undefined : { at, what: 'run', expected: kept, found };
@@ -187,12 +200,12 @@ class Lived {
     const mostCalls = dryRun ? {} : { mostCalls: 1 };
     for (let outcome = ''; outcome !== 'done'; )
       outcome = await sweepRepository(this.#registry, NAME, { ...options, ...mostCalls });
-    return gone.sort();
+    return gone.toSorted(inOrder);
   }
 
   #kept(): string[] {
     const tags = [...this.#book.tags].map(([tag, digest]) => `${tag} on ${digest}`);
-    return [...tags, ...this.#book.manifests].sort();
+    return [...tags, ...this.#book.manifests].toSorted(inOrder);
   }
 
   async #stored(): Promise<string[]> {
@@ -200,6 +213,8 @@ class Lived {
       [tagsOf(NAME), manifestsOf(NAME)].map((range) => this.#table.query({ ...range, limit: 1000 })),
     );
     const on = (tags ?? []).map((item) => `${tagIn(item)} on ${item.attributes['digest']}`);
-    return [...on, ...(manifests ?? []).map(lastPartOf)].sort();
+    return [...on, ...(manifests ?? []).map(lastPartOf)].toSorted(inOrder);
   }
 }
+
+const inOrder = (a: string, b: string) => (a < b ? -1 : Number(a > b));

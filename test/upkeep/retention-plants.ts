@@ -1,4 +1,10 @@
-import { type Attributes, type Item, keyOf, type Operation, type Table } from '../../functions/storage/table.ts';
+import {
+  type Attributes,
+  type Item,
+  keyOf,
+  type Operation,
+  type Table,
+} from '../../functions/storage/table.ts';
 import { RetentionRules } from '../../functions/upkeep/retention-rules.ts';
 import type { TagFacts } from '../../functions/upkeep/rule-facts.ts';
 import type { Plant } from './retention-lived.ts';
@@ -59,15 +65,15 @@ const isCompanion = ({ tag }: Pick<TagFacts, 'tag'>) => tag.startsWith('sha256-'
 
 export const PLANTS: Readonly<Record<string, () => Plant>> = {
   'a restored tag is as old as its restore (G1)': () => writes('T#', without('datesFrom')),
-  'a restored tag is not held (G1)': () =>
-    rules('stands', ({ restoredAt: _, ...facts }) => facts),
+  'a restored tag is not held (G1)': () => rules('stands', ({ restoredAt: _, ...facts }) => facts),
   'a restored manifest is not held (G1)': () => writes('M#', without('restoredAt')),
   'what was never pulled is as old as can be (G3)': () =>
     rules('judge', (facts) => (facts.pulledAt === 'never' ? { ...facts, taggedAt: 0 } : facts)),
   'pulls by digest do not count (G4)': () => reads('P#sha256:', () => undefined),
   'pins do not pin what is named after a digest (G9)': () =>
     rules('stands', (facts) => (isCompanion(facts) ? { ...facts, tag: '-' as TagFacts['tag'] } : facts)),
-  'the loss of a tag has no time (G11)': () => writes('I#', (set) => ('left' in set ? { ...set, left: 0 } : set)),
+  'the loss of a tag has no time (G11)': () =>
+    writes('I#', (set) => ('left' in set ? { ...set, left: 0 } : set)),
   'a push by digest renews nothing (G11)': () => writes('M#', without('pushedLastAt')),
   'the loss of an owner is not looked up (G11)': () => reads('G#', (grave) => ({ ...grave, deletedAt: 0 })),
   'pins and held tags take places (G14)': () =>

@@ -34,10 +34,7 @@ const setPolicy = (retention: Retention) =>
   putPolicy(fixture.registry, { name: 'p', repositories: ['team/*'], retention } satisfies Policy);
 
 /** Days go by with a sweep on each; tells what went. */
-async function days(
-  count: number,
-  { dryRun = false, registry = fixture.registry } = {},
-): Promise<Finding[]> {
+async function days(count: number, { dryRun = false, registry = fixture.registry } = {}): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (let day = 0; day < count; day += 1) {
     fixture.clock += DAY;

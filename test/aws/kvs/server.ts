@@ -7,7 +7,13 @@ import { type Credentials, isSigned } from './signature.ts';
 /** What becomes of one call: it waits, fails without effect, or takes effect and its answer is lost. */
 export type KvsFault =
   | { readonly delayMs: number }
-  | { readonly code: 'InternalServerException' | 'AccessDeniedException' | 'ConflictException' }
+  | {
+      readonly code:
+        | 'InternalServerException'
+        | 'AccessDeniedException'
+        | 'ConflictException'
+        | 'ResourceNotFoundException';
+    }
   | 'answer lost';
 
 export interface KvsServer {
