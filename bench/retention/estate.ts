@@ -34,7 +34,7 @@ const MOST_BLOBS = 1000;
 const STRIDE = 1_000_003;
 
 /** How long ago images that go were pushed. */
-export const OLD_DAYS = 100;
+const OLD_DAYS = 100;
 
 /** The items of a repository as pushes leave them, without a byte of any blob, in the order of their keys but for those of other
  *  partitions. Digests are made up: one by one they would take longer than all the rest. */

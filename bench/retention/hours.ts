@@ -12,7 +12,7 @@ import type { Units } from '../sweep/metered-table.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-export const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 const { latencyMs: LATENCY_MS, bytesPerSecond: BYTES_PER_SECOND } = DISTANCES.dynamoDb;
 /** Of a read unit. */
