@@ -26,7 +26,8 @@ export interface Day extends Units {
   readonly day: number;
   /** Of those that had anything to do. */
   readonly runs: number;
-  /** How long another repository that was due waited for its sweep after a run began; infinite where one did in vain. */
+  /** How long another repository that was due waited for its sweep after a run began; 0 where no sweep began an epoch, which would
+   *  tell; infinite where one waited in vain. */
   readonly othersAfterMs: number;
   /** Whether the large one was swept to its end. */
   readonly isDone: boolean;

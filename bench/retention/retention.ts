@@ -87,7 +87,7 @@ function livesReport(on: string, { images, old, others }: RetentionScale, days: 
       `${day.day + 1}`,
       gone.join(', ') || 'nothing',
       ...counts,
-      (day.othersAfterMs / 1000).toFixed(0),
+      day.othersAfterMs > 0 ? (day.othersAfterMs / 1000).toFixed(0) : '–',
       ...peak,
     ];
   });
