@@ -34,7 +34,7 @@ const QUICK: Scales = {
   pulls: 200,
 };
 
-/** Repositories of 20 images, on their own. */
+/** Repositories on their own, of 20 images, the large one too; they have 15 when nothing more goes. */
 const IDLE: RetentionScale = { images: 20, old: 5, others: 9 };
 const IDLE_MANY = 10_000;
 const DAYS = 30;
@@ -111,7 +111,7 @@ function idleReport(days: readonly Day[]): string {
   const each = 1 + IDLE.others;
   const [calls, reads, writes] = [last.calls, last.reads, last.writes].map((sum) => digits(sum / each));
   return (
-    `A repository of ${IDLE.images} images in which nothing changed: ${calls} calls, ${reads} read units and ${writes} write units ` +
+    `A repository of ${IDLE.images - IDLE.old} images in which nothing changed: ${calls} calls, ${reads} read units and ${writes} write units ` +
     `a day. ${IDLE_MANY} of them: $${((priceOf(last) / each) * IDLE_MANY * DAYS).toFixed(2)} a month (${LIST_PRICES.region}, ${LIST_PRICES.asOf}).`
   );
 }
