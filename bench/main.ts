@@ -13,6 +13,7 @@ import { underAttack } from './memory-attacks.ts';
 import { type Options, readOptions } from './options.ts';
 import { profileWorkloads } from './profile.ts';
 import { type Result, ratio, report } from './report.ts';
+import { retention } from './retention/retention.ts';
 import { ServerGroup } from './server-group.ts';
 import { dockerRegistry, type RecipeMaker, type Server, stowage } from './servers.ts';
 import { stalls } from './stalls/stalls.ts';
@@ -23,6 +24,9 @@ import { zb } from './zb.ts';
 const BENCH = import.meta.dirname;
 const ROOT = dirname(BENCH);
 const PAGE = join(ROOT, 'docs/benchmarks.md');
+
+/** Parts with a place of their own on the page. */
+const APART = ['contention', 'retention'];
 
 const options = readOptions(process.argv.slice(2), process.env);
 const workspace = mkdtempSync(join(tmpdir(), 'stowage-bench-'));
@@ -37,10 +41,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-  const isEmbedded = options.workloads.length > 0 || [...options.parts].some((part) => part !== 'contention');
+  const isEmbedded = options.workloads.length > 0 || [...options.parts].some((each) => !APART.includes(each));
   const part = options.beside === undefined ? 'embedded' : 'beside';
   if (isEmbedded) publish(part, await compare(options), options.write);
   if (options.parts.has('contention')) publish('contention', await crowded(options), options.write);
+  if (options.parts.has('retention')) publish('retention', await retained(options), options.write);
   if (options.cloudRows.length > 0) publish('cloud', await compareOnS3(options), options.write);
 } finally {
   await group.stop();
@@ -74,6 +79,11 @@ async function crowded({ scale }: Options): Promise<string> {
   const machine = describeMachine(workspace, ROOT);
   const place = { root: ROOT, workspace: join(workspace, 'contention'), group };
   return `${machine}\n\n${await contention({ ...place, clients: scale.crowds, changes: scale.changes })}`;
+}
+
+async function retained({ isQuick }: Options): Promise<string> {
+  const place = { root: ROOT, workspace: join(workspace, 'retention'), group, isQuick };
+  return `${describeMachine(workspace, ROOT)}\n\n${await retention(place)}`;
 }
 
 async function compareOnS3({ isQuick, cloudRows: names }: Options): Promise<string> {
@@ -116,7 +126,7 @@ function namesOf({ ours, other }: Pair<Server>): Pair<string> {
 }
 
 /** What of the page a run writes. */
-type PagePart = 'embedded' | 'beside' | 'contention' | 'cloud';
+type PagePart = 'embedded' | 'beside' | 'contention' | 'retention' | 'cloud';
 
 /** Prints it; `write` puts it between its marks in the page. */
 function publish(part: PagePart, text: string, write: boolean): void {

@@ -7,7 +7,7 @@ import type { Server } from './servers.ts';
 import { WORKLOADS } from './workloads/all.ts';
 
 /** What else can be measured, beside the workloads. */
-const PARTS = ['bounds', 'start-up', 'memory', 'contention', 'stalls', 'zb'] as const;
+const PARTS = ['bounds', 'start-up', 'memory', 'contention', 'retention', 'stalls', 'zb'] as const;
 type Part = (typeof PARTS)[number];
 
 /** All rows of the comparison on S3. */

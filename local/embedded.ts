@@ -146,7 +146,7 @@ interface Parts {
  *  forward at any step; what was not due before is left. */
 async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
   // Before the clock is asked for: it may change between the two.
-  const registry = unhurried(visit(hurried));
+  const registry = unhurried(visit(hurried, { isJob: true }));
   const doubt = clock.doubt();
   if (doubt !== undefined) tell(doubt);
   const deletions = {

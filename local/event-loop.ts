@@ -3,6 +3,10 @@
 const VISIT_MS = 5;
 const TURN_MS = 10;
 
+/** Ours: the same of a job, where nobody waits. Who comes meanwhile waits as long, and several times for one answer, while a pull takes
+ *  a few milliseconds. */
+const JOB_MS = 1;
+
 /** Has whoever takes long take turns: computations, and rows of calls of a table that answers within the turn it is asked in.
  *  Brief visits go first; of the long ones one goes on at a time, and together they have a third of the time at least. */
 export class EventLoop {
@@ -19,8 +23,13 @@ export class EventLoop {
   }
 
   /** Of one request, or one job. */
-  visit(): Visit {
-    return new Visit(this, this.#clock);
+  visit(isJob = false): Visit {
+    return new Visit(this, this.#clock, isJob);
+  }
+
+  /** Whether brief visits wait for others. */
+  get isCrowded(): boolean {
+    return this.#brief.length > 0;
   }
 
   /** Whether whoever has come in this turn has had all of it. */
@@ -58,17 +67,19 @@ export class EventLoop {
 export class Visit {
   readonly #loop: EventLoop;
   readonly #clock: () => number;
+  readonly #isJob: boolean;
   #spentMs = 0;
   #resumedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(loop: EventLoop, clock: () => number) {
-    [this.#loop, this.#clock] = [loop, clock];
+  constructor(loop: EventLoop, clock: () => number, isJob: boolean) {
+    [this.#loop, this.#clock, this.#isJob] = [loop, clock, isJob];
   }
 
   /** Waits for its turn where it has had enough of this one, or others have. */
   async giveWay(): Promise<void> {
     const isLong = this.#spentMs >= VISIT_MS;
-    const hasHadEnough = isLong && this.#clock() - this.#resumedAt >= VISIT_MS;
+    const most = this.#isJob && !this.#loop.isCrowded ? JOB_MS : VISIT_MS;
+    const hasHadEnough = isLong && this.#clock() - this.#resumedAt >= most;
     if (!this.#loop.isOver() && !hasHadEnough) return;
     await this.#loop.wait(isLong);
     this.#resumedAt = this.#clock();

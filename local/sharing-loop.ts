@@ -11,8 +11,8 @@ export function sharingLoop(
   const loop = new EventLoop(registry.steady);
   return {
     ...registry,
-    visit(table) {
-      const visit = loop.visit();
+    visit(table, isJob) {
+      const visit = loop.visit(isJob);
       return { table: tableOf(table, visit), giveWay: () => visit.giveWay() };
     },
   };

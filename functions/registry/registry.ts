@@ -37,7 +37,7 @@ export interface Registry {
   readonly racesUntil?: number;
   /** What one request or one job has in the place of the table, to let others have their turn. Absent where a process serves one
    *  at a time. */
-  readonly visit?: (table: Table) => Pick<Registry, 'table' | 'giveWay'>;
+  readonly visit?: (table: Table, isJob?: boolean) => Pick<Registry, 'table' | 'giveWay'>;
   /** To be awaited now and then in a computation over much: lets others have their turn. Absent where there are none. */
   readonly giveWay?: () => Promise<void>;
   /** The same registry past the end that this one has by `registryUntil`. */

@@ -22,10 +22,10 @@ export function registryUntil(
   };
 }
 
-/** The registry for one request or one job, which lets others have their turn. */
-export const visit = (registry: Registry): Registry => ({
+/** The registry for one request or one job, which lets others have their turn; a job, that nobody waits for, sooner. */
+export const visit = (registry: Registry, { isJob = false } = {}): Registry => ({
   ...registry,
-  ...registry.visit?.(registry.table),
+  ...registry.visit?.(registry.table, isJob),
   lasting: lasting(registry),
 });
 

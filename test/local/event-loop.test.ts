@@ -46,6 +46,21 @@ it('lets the event loop turn in a long row of calls, however quick each is', asy
   expect(made()).toBeGreaterThan(50);
 });
 
+it('has a job give way after each millisecond, where nobody waits', async () => {
+  const { loop, call } = openLoop();
+  const job = loop.visit(true);
+  await call(job, 100);
+  const ended = new AbortController();
+  const made = keepCalling(() => call(job, 0.25), ended.signal);
+  for (let turn = 1; turn <= 20; turn += 1) {
+    const before = made();
+    await setImmediate();
+    expect(made() - before).toBeLessThanOrEqual(4);
+  }
+  ended.abort();
+  expect(made()).toBeGreaterThan(40);
+});
+
 it('has one of many long visits go on at a time', async () => {
   const { loop, call } = openLoop();
   const ended = new AbortController();
