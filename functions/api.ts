@@ -1,6 +1,6 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { type Answered, completeHeaders, createApp } from './app.ts';
+import { type Answered, completeHeaders, createApp, refuse } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry, leaseOf } from './aws.ts';
@@ -8,6 +8,7 @@ import { CHALLENGE_HEADER, ENV } from './environment.ts';
 import { errorResponse } from './http/error-response.ts';
 import { requestOf, resultOf } from './http/lambda.ts';
 import { createRouter } from './http/router.ts';
+import { requestUnreadable } from './oci/host-errors.ts';
 import { ALL_ROUTES } from './routes.ts';
 import { requestLine } from './telemetry/lines.ts';
 import { type Measured, startMeter } from './telemetry/meter.ts';
@@ -49,7 +50,7 @@ function authenticationFrom(environment: NodeJS.ProcessEnv): Authentication | un
  *  when the next request wakes this process. */
 async function answer(event: Event, _: Context, { signal }: { signal: AbortSignal }): Promise<Result> {
   const request = requestOf(event, signal);
-  if (!request) return unreadable();
+  if (!request) return resultOf(refuse(requestUnreadable()));
   const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
   const challenge = response.headers.get('www-authenticate');
   if (challenge !== null) response.headers.set(CHALLENGE_HEADER, challenge);
@@ -57,14 +58,6 @@ async function answer(event: Event, _: Context, { signal }: { signal: AbortSigna
   const answered = known.get(request);
   if (answered) known.set(result, answered);
   return result;
-}
-
-/** What the standard knows no request for. */
-const unreadable = () => completeResultOf(new Response(null, { status: 400 }));
-
-async function completeResultOf(response: Response): Promise<Result> {
-  completeHeaders(response);
-  return resultOf(response);
 }
 
 /** One line for each request. What fails outside the app, a timeout too, is answered as the app answers. */
@@ -77,7 +70,9 @@ const telemetry: MiddlewareObj<Event, Result, Error, Context, { meter?: () => Me
   },
   async onError(request) {
     const { event, context, internal, error } = request;
-    request.response = await completeResultOf(errorResponse(error, event.rawPath));
+    const response = errorResponse(error, event.rawPath);
+    completeHeaders(response);
+    request.response = await resultOf(response);
     log(event, context, request.response, internal.meter, undefined, error);
   },
 };

@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Socket } from 'node:net';
 import { refuse } from '../functions/app.ts';
 import { RegistryError } from '../functions/oci/errors.ts';
+import { requestUnreadable } from '../functions/oci/host-errors.ts';
 
 // What never becomes a request, and Node would answer with a status alone.
 
@@ -10,11 +11,7 @@ const LINGER_MS = 1000;
 
 const CLOSE = { headers: { Connection: 'close' } };
 
-const unreadable = () =>
-  new RegistryError('UNSUPPORTED', 'this is no HTTP request that the registry can read', {
-    status: 400,
-    ...CLOSE,
-  });
+const unreadable = () => requestUnreadable(CLOSE);
 
 /** By Node's name of what went wrong. */
 const REFUSALS: Readonly<Record<string, () => RegistryError>> = {

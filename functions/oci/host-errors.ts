@@ -87,3 +87,10 @@ export const foreignPage = () =>
     "a web page that is not this registry's own has sent this, and may not: use a client of registries, or add the page's " +
       'host to STOWAGE_HOSTS',
   );
+
+/** What the standard knows no request for. */
+export const requestUnreadable = (options: { readonly headers?: Readonly<Record<string, string>> } = {}) =>
+  new RegistryError('UNSUPPORTED', 'this is no HTTP request that the registry can read', {
+    status: 400,
+    ...options,
+  });

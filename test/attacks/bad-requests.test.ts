@@ -37,7 +37,7 @@ const BAD: Readonly<Record<string, readonly [text: string, status: number, why: 
   'half a head': [`GET / HTTP/1.1\r\n${HOST}`, 408, 'too slowly'],
   'no host': ['GET / HTTP/1.1\r\n\r\n', 400, 'no Host header'],
   'another expectation': [`GET / HTTP/1.1\r\n${HOST}Expect: the-unexpected\r\n\r\n`, 417, '100-continue'],
-  'a method that fetch knows no request for': [`TRACE / HTTP/1.1\r\n${HOST}\r\n`, 400, 'no HTTP request'],
+  'a target that fetch knows no request for': [`OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, 400, 'no HTTP request'],
 };
 
 describe('is refused with a reason and the headers of every answer:', () => {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { type Answered, createApp } from '../../functions/app.ts';
+import { type Answered, createApp, refuse } from '../../functions/app.ts';
 import { requestOf, resultOf } from '../../functions/http/lambda.ts';
 import { digestOf } from '../../functions/oci/digest.ts';
+import { requestUnreadable } from '../../functions/oci/host-errors.ts';
 import type { RepositoryName, Tag } from '../../functions/oci/reference.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { serve } from '../../local/server.ts';
@@ -53,7 +54,7 @@ async function openLambda(opened: World): Promise<Host> {
     challenge: 'kept',
     async handler(event) {
       const request = requestOf(event);
-      return request ? resultOf(await app(request)) : { statusCode: 400 };
+      return resultOf(request ? await app(request) : refuse(requestUnreadable()));
     },
   });
   onTestFinished(() => gateway.close());

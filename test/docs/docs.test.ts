@@ -58,7 +58,10 @@ describe('the docs', () => {
     const unknown = commandsIn(text).filter((line) => {
       const { command, rest } = commandOf(wordsOf(line).slice(1));
       const isCommand =
-        command.commands.length === 0 || rest.length === 0 || /^[<-]|^help$/.test(rest[0] ?? '');
+        command.commands.length === 0 ||
+        command.registeredArguments.length > 0 ||
+        rest.length === 0 ||
+        /^[<-]|^help$/.test(rest[0] ?? '');
       const known = [...command.options, ...createProgram().options].flatMap(({ long, short }) => [
         long,
         short,
