@@ -188,7 +188,9 @@ describe.each(['GET', 'PUT', 'DELETE', 'POST'])('%s of', (method) => {
       const answers = await answersOf(host, method, path, mine);
       expectSound(path, answers);
       const { stranger, asked, named, limited, all } = answers;
-      told.push([named, stranger.status, asked, stranger.body, limited.status, all.status]);
+      // What never becomes a request, the gateway answers in words of its own.
+      const body = host.last ? stranger.body : '';
+      told.push([named, stranger.status, asked, body, limited.status, all.status]);
     }
     if (!DECODED.test(path)) expect(told[0]).toEqual(told[1]);
   });
