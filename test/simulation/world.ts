@@ -1,5 +1,6 @@
+import type { Digest } from '../../functions/oci/digest.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import { repositoryKey } from '../../functions/registry/keys.ts';
+import { manifestKey, repositoryKey } from '../../functions/registry/keys.ts';
 import type { Policy } from '../../functions/registry/policies.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
@@ -251,9 +252,16 @@ export class World {
     return kind === 'M#' && (touched as number) <= epoch - 2;
   }
 
+  /** What belonged to a manifest that is deleted, and whose quarantine is over: without a policy, too, a sweep takes it. */
+  #isLeftOver({ partition }: Key, { subject }: Attributes): boolean {
+    const name = partition.slice('R#'.length) as RepositoryName;
+    return subject !== undefined && this.table.peek(manifestKey(name, subject as Digest)) === undefined;
+  }
+
   #noteRemoval({ task }: Process, key: Key, before: Attributes): void {
     const kind = key.partition.startsWith('R#') ? key.sort.slice(0, 2) : '';
-    const isRetired = task.is === 'sweep' && this.policy?.retention !== undefined;
+    const isRetired =
+      task.is === 'sweep' && (this.policy?.retention !== undefined || this.#isLeftOver(key, before));
     if (task.is === 'delete') this.#removed.set(idOf(key), this.steps);
     else if (isRetired && (kind === 'T#' || this.#isOld(key, kind, before))) {
       this.#retired.set(idOf(key), this.steps);
