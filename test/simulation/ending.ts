@@ -19,8 +19,10 @@ const DAY = 24 * 60 * 60 * 1000;
 export async function windUp(world: World, registry: Registry, quarantineMs: number): Promise<void> {
   await readAll(world, registry);
   await sweepAll(world, registry, quarantineMs);
-  // Where a policy deletes in these sweeps, that is in quarantine again.
-  if (world.table.peek(policiesKey)) await sweepAll(world, registry, quarantineMs);
+  // Where a policy deletes in these sweeps, or a sweep takes what belonged to a deleted manifest, that is in quarantine again.
+  const inventory = new Inventory(world);
+  const isBuried = REPOSITORIES.some((name) => inventory.of(name, 'G#').size > 0);
+  if (isBuried || world.table.peek(policiesKey)) await sweepAll(world, registry, quarantineMs);
   world.clock += DAY + 2;
   await drainOutbox(registry);
   world.clock += 9 * DAY;
