@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { attemptsKey, familiarKey } from '../registry/keys.ts';
 import { LOST, untilWon } from '../registry/races.ts';
 import type { Registry } from '../registry/registry.ts';
+import { lasting } from '../registry/until.ts';
 import { type Attributes, absent, atMost, type Key, type Operation } from '../storage/table.ts';
 import { networkOf } from './network.ts';
 
@@ -57,13 +58,14 @@ interface Whom {
 
 /** Tries a password, where not too many were tried. Generated secrets, which nobody guesses, are not counted. Failures count,
  *  and so does what is being tried: many guesses at once are not more than one by one. Who finds no place among these waits
- *  for one, and need not fail where all of them are right; TOOMANYREQUESTS where that takes too long. */
+ *  for one, and need not fail where all of them are right; TOOMANYREQUESTS where that takes too long. What has begun is counted to
+ *  its end, also where the client has gone: else its place would stay taken, and a guess be no failure. */
 export async function tryPassword(
   registry: Registry,
   whom: Whom,
   isRight: () => Promise<boolean>,
 ): Promise<PasswordOutcome> {
-  const attempt = await beginAttempt(registry, whom);
+  const attempt = await beginAttempt({ ...registry, table: lasting(registry).table }, whom);
   if (attempt.is === 'refused') return { is: 'limited', retryAfterSeconds: attempt.retryAfterSeconds };
   const succeeded = await isRight().catch(async (error: unknown) => {
     await attempt.settle('unknown');

@@ -50,7 +50,7 @@ export async function withHold<T>(
     return await use({ ...session, held: true, writes: true }, bytes, onLeft);
   } finally {
     // Where this fails, the bytes are held until the hold expires.
-    const unused = await unusedOf(registry, session, tally);
+    const unused = await unusedOf(lasting(registry), session, tally);
     await stepBack(lasting(registry), session, { writers: 1, unused, ...(leaves && { leaves }) }).catch(
       () => undefined,
     );

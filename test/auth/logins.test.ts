@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { listAudit } from '../../functions/identity/audit.ts';
 import { changeRobot, createRobot } from '../../functions/identity/robots.ts';
 import { createToken, revokeToken } from '../../functions/identity/tokens.ts';
 import { changeUser, createUser, setPassword } from '../../functions/identity/users.ts';
@@ -177,6 +178,45 @@ describe('guessing passwords', () => {
     for (let n = 0; n < 15; n += 1) expect(await statusOf(alice)).toBe(200);
     for (let n = 0; n < 9; n += 1) expect(await statusOf(wrong('alice', n))).toBe(401);
     expect(await statusOf(alice)).toBe(200);
+  });
+});
+
+describe('a login whose client has gone before the answer', () => {
+  /** The client hangs up while the password is derived. */
+  async function hangUp(login: Login): Promise<void> {
+    const client = new AbortController();
+    const cheap = scrypt.getMockImplementation() ?? (() => undefined);
+    scrypt.mockImplementationOnce((...args: unknown[]) => {
+      client.abort(new Error('the client has gone'));
+      cheap(...args);
+    });
+    const headers = { Authorization: basic(login) };
+    const request = new Request('http://registry.test/token', { headers, signal: client.signal });
+    await world.app(request, { address: HERE, scheme: 'https' }).catch(() => undefined);
+    expect(client.signal.aborted).toBe(true);
+  }
+
+  it('takes no place from those that come after it', async () => {
+    for (let n = 0; n < 12; n += 1) {
+      await setPassword(world.registry, 'alice', PASSWORD); // else it is known
+      await hangUp(alice);
+    }
+    expect(await statusOf(alice)).toBe(200);
+  });
+
+  it('counts as what it was', async () => {
+    for (let n = 0; n < 10; n += 1) await hangUp(wrong('alice', n));
+    expect(await statusOf(alice)).toBe(429);
+  });
+
+  it('is in the trail', async () => {
+    for (let n = 0; n < 3; n += 1) await hangUp(wrong('alice', n));
+    const { records } = await listAudit(world.registry, {
+      since: 0,
+      until: world.fixture.clock + 1,
+      limit: 10,
+    });
+    expect(records).toMatchObject([{ principal: '?alice', outcome: 'refused', count: 3 }]);
   });
 });
 

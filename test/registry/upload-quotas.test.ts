@@ -4,6 +4,7 @@ import { digestOf } from '../../functions/oci/digest.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { putManifest } from '../../functions/registry/manifest-push.ts';
 import { drainOutbox } from '../../functions/registry/outbox.ts';
+import { registryUntil } from '../../functions/registry/until.ts';
 import { finishUpload } from '../../functions/registry/upload-closing.ts';
 import { cancelUpload } from '../../functions/registry/upload-ending.ts';
 import { type RuledSession, requireUpload } from '../../functions/registry/upload-sessions.ts';
@@ -56,6 +57,22 @@ describe('an upload under way', () => {
     expect(await refusal(append(300, 0))).toContain('cut');
     expect(await bytesIn(REPOSITORY)).toBe(300);
     await upload(REPOSITORY, 700);
+  });
+
+  it('counts the same where the client has gone, and the host calls no store any more for its request', async () => {
+    await setQuota({ each: { bytes: 1000 } });
+    const session = await open();
+    const client = new AbortController();
+    const cut = async function* () {
+      yield randomBytes(100);
+      client.abort(new Error('the client has gone'));
+      client.signal.throwIfAborted();
+    };
+    const registry = registryUntil(fixture.registry, client.signal);
+    const appended = appendChunk(registry, session, ReadableStream.from(cut()), undefined, 900);
+    expect(await refusal(appended)).toContain('gone');
+    expect(await bytesIn(REPOSITORY)).toBe(100);
+    await upload(REPOSITORY, 900);
   });
 
   it('makes room at once where it is cancelled, refused for its digest, or becomes a blob of fewer bytes', async () => {
