@@ -6,8 +6,14 @@ import type { Policy } from './policies.ts';
 import type { Registry } from './registry.ts';
 
 /** What a policy says of retention, and since when, in short: as long as it is the same, so is what it deletes. */
-export const retentionHash = ({ retention, retainsSince }: Pick<Policy, 'retention' | 'retainsSince'>) =>
-  hashOf(retainsSince === undefined ? (retention ?? null) : [retention, retainsSince]);
+export function retentionHash(
+  { retention, retainsSince, isTeams, immutable }: Policy,
+  isGuarded: boolean,
+): string {
+  const guards = isGuarded && !isTeams && immutable;
+  if (retainsSince === undefined && !guards) return hashOf(retention ?? null);
+  return hashOf([retention ?? null, retainsSince ?? null, ...(guards ? [guards] : [])]);
+}
 
 const hashOf = (content: unknown) =>
   createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 16);
@@ -16,8 +22,12 @@ const hashOf = (content: unknown) =>
 const GONE = 'gone';
 
 /** What is confirmed of a policy; `undefined` is one that is deleted. */
-export const confirmedVersion = (policy: Policy | undefined) =>
-  policy ? hashOf([policy.repositories, policy.exceptRepositories ?? null, policy.retention ?? null]) : GONE;
+export const confirmedVersion = (policy: Policy | undefined) => (policy ? hashOf(contentOf(policy)) : GONE);
+
+const contentOf = ({ repositories, exceptRepositories, retention, immutable }: Policy) => [
+  ...[repositories, exceptRepositories ?? null, retention ?? null],
+  ...(immutable ? [immutable] : []),
+];
 
 /** Says that a policy may act as it is, however much it deletes; `undefined` is one that is deleted. Void once it changes. */
 export async function confirmPolicy(

@@ -45,10 +45,9 @@ export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
   const { registry, name, dryRun } = sweep;
   // Those that say nothing of retention may still hold tags against the rules of teams.
   const policies = policiesFor(await listPolicies(registry), name);
-  const retaining = policies.filter(({ retention }) => retention);
-  if (retaining.length === 0) return { done: true };
+  if (!policies.some(({ retention }) => retention)) return { done: true };
   const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
-  const consent = dryRun ? 'given' : await mayRetain(sweep, retaining, dryRunFrom);
+  const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
   if (consent === 'given') return retainBy(sweep, policies, after);
   return { done: consent === 'waits' };
 }

@@ -306,6 +306,22 @@ describe('policies of teams', () => {
   });
 });
 
+it('where tags are immutable no more, what rules of teams would then delete waits', async () => {
+  const strict = { name: 'strict', repositories: ['*'], immutable: { tags: ['v*'] } };
+  await pushTags(20);
+  await setAtOnce(strict);
+  await setAtOnce({ ...keepLast(1), isTeams: true });
+  await nextDay();
+  await nextDay();
+  await putPolicy(fixture.registry, { ...strict, immutable: { tags: ['w*'] } });
+  await nextDay();
+  expect(await tagCount()).toBe(20);
+  expect(lines).toMatchObject([{ is: 'waits', policies: ['strict'] }]);
+  await setAtOnce({ ...strict, immutable: { tags: ['w*'] } });
+  await nextDay();
+  expect(await tagCount()).toBe(1);
+});
+
 describe('what was let go on before', () => {
   const rules = keepLast(1);
 
