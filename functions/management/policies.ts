@@ -9,7 +9,6 @@ import {
   putPolicy,
   TEAM_FIELDS,
 } from '../registry/policies.ts';
-import { confirmPolicy } from '../registry/policy-confirmations.ts';
 import type { Retention as Retained } from '../registry/retention-policy.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { present } from './input.ts';
@@ -96,7 +95,7 @@ const AtOnce = z.strictObject({
 });
 
 /** What came as JSON has no field that is `undefined`, whatever the schema's type says. */
-const asOut = (policy: Policy) => policy as unknown as z.infer<typeof PolicyOut>;
+const asOut = ({ retainsSince: _, ...policy }: Policy) => policy as unknown as z.infer<typeof PolicyOut>;
 
 const policyOf = async (registry: Call['registry'], name: string) =>
   (await listPolicies(registry)).find((policy) => policy.name === name);
@@ -141,9 +140,7 @@ export const endpoints = {
       await requirePolicy(call, { ...policy, isTeams: true });
       const permit = async (before: Policy | undefined) => before && requirePolicy(call, before);
       await permit(await policyOf(call.registry, name));
-      // Before it holds: no sweep is to find it unconfirmed.
-      if (atOnce === 'true') await confirmPolicy(call.registry, name, policy);
-      await putPolicy(call.registry, policy, permit);
+      await putPolicy(call.registry, policy, { permit, confirms: atOnce === 'true' });
       return asOut(policy);
     },
   }),
@@ -154,8 +151,7 @@ export const endpoints = {
     async handle(call, { query: { atOnce } }) {
       const name = policyNameIn(call);
       const permit = async (before: Policy | undefined) => before && requirePolicy(call, before);
-      const isThere = await deletePolicy(call.registry, name, permit);
-      if (isThere && atOnce === 'true') await confirmPolicy(call.registry, name, undefined);
+      const isThere = await deletePolicy(call.registry, name, { permit, confirms: atOnce === 'true' });
       present(isThere || undefined, 'policy', name);
     },
   }),

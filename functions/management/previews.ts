@@ -14,8 +14,8 @@ import {
 } from '../upkeep/preview.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { NamedPolicy } from './policies.ts';
-import { mayGovern, requireSomeAdmin } from './policy-rights.ts';
-import { authorityOf, permitRepository, requireAdminOf } from './rights.ts';
+import { mayGovern, requirePolicy, requireSomeAdmin } from './policy-rights.ts';
+import { authorityOf, permitRepository } from './rights.ts';
 import { FindingOut, findingOut, Next, named, RepositoryText } from './schemas.ts';
 
 const MAX_POLICIES = 50;
@@ -90,13 +90,18 @@ export const endpoints = {
     answer: Preview,
     allow: requireSomeAdmin,
     async handle(call, { body }) {
-      const policies = body.policies as unknown as Policy[];
-      for (const pattern of policies.flatMap(({ repositories }) => repositories))
-        await requireAdminOf(call, pattern);
+      const isTeams = !(await authorityOf(call)).administers('*');
+      const policies = body.policies.map((policy) => ({ ...policy, ...(isTeams && { isTeams }) }) as Policy);
       requireOnce(policies);
+      const present = await listPolicies(call.registry);
+      for (const policy of policies) {
+        await requirePolicy(call, { ...policy, isTeams: true });
+        const before = present.find(({ name }) => name === policy.name);
+        if (before) await requirePolicy(call, before);
+      }
       const name = body.repository === undefined ? undefined : parseRepositoryName(body.repository);
       if (name !== undefined && !(await authorityOf(call)).may('admin', name)) throw nameUnknown(name);
-      const request = previewRequest(await listPolicies(call.registry), policies, {
+      const request = previewRequest(present, policies, {
         repository: name,
         tellsKept: body.all ?? false,
       });

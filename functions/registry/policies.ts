@@ -3,7 +3,8 @@ import { anyGlobOf } from '../oci/glob.ts';
 import { anyMatcherOf } from '../oci/pattern.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, absent, equals } from '../storage/table.ts';
-import { policiesKey, sharedUsageKey } from './keys.ts';
+import { confirmationKey, policiesKey, sharedUsageKey } from './keys.ts';
+import { confirmation, confirmedVersion } from './policy-confirmations.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import type { Retention } from './retention-policy.ts';
@@ -26,6 +27,8 @@ export interface Policy {
   readonly isTeams?: boolean;
   /** @default nothing is ever deleted by itself */
   readonly retention?: Retention;
+  /** Milliseconds since 1970, but no two alike: since when it has said this of these repositories; set where it is stored. */
+  readonly retainsSince?: number;
   /** @default every tag may be moved */
   readonly immutable?: ImmutableTags;
   /** @default no limit */
@@ -86,16 +89,26 @@ export async function listPolicies({ table }: Registry): Promise<readonly Policy
 }
 
 /** Sets a policy, in place of the one of that name. A request that is under way may end by what held when it began. */
-export async function putPolicy(registry: Registry, policy: Policy, permit?: Permit): Promise<void> {
-  await change(registry, policy.name, (others) => [...others, policy], permit);
+export async function putPolicy(registry: Registry, policy: Policy, options?: ChangeOptions): Promise<void> {
+  await change(registry, policy.name, policy, options);
+}
+
+interface ChangeOptions {
+  readonly permit?: Permit;
+  /** Whether it may act however much it deletes; else what was confirmed before is void once it changes. @default false */
+  readonly confirms?: boolean;
 }
 
 /** Throws where what is there, if anything, may not be changed. */
 type Permit = (before: Policy | undefined) => Promise<void>;
 
 /** Answers whether it was there. */
-export async function deletePolicy(registry: Registry, name: string, permit?: Permit): Promise<boolean> {
-  return change(registry, name, (others) => others, permit);
+export async function deletePolicy(
+  registry: Registry,
+  name: string,
+  options?: ChangeOptions,
+): Promise<boolean> {
+  return change(registry, name, undefined, options);
 }
 
 /** Ours, and a sixth of what DynamoDB takes: every push reads them. */
@@ -103,6 +116,11 @@ const MAX_POLICIES_BYTES = 64 * 1024;
 
 /** Ours: so much of it admins of less than the registry may take together; the rest is for those of the registry. */
 const MAX_TEAMS_BYTES = 16 * 1024;
+
+function refuseMuch(policies: string): void {
+  if (Buffer.byteLength(policies) > MAX_POLICIES_BYTES)
+    throw conflict(`all policies together would take more than ${MAX_POLICIES_BYTES / 1024} KiB`);
+}
 
 function refuseMuchOfTeams(policies: readonly Policy[], changed: Policy | undefined): void {
   if (!changed?.isTeams) return;
@@ -118,31 +136,47 @@ function refuseMuchOfTeams(policies: readonly Policy[], changed: Policy | undefi
 async function change(
   registry: Registry,
   name: string,
-  changed: (others: readonly Policy[]) => readonly Policy[],
-  permit: Permit = async () => undefined,
+  changed: Policy | undefined,
+  { permit, confirms = false }: ChangeOptions = {},
 ): Promise<boolean> {
   return untilWon(registry, async () => {
     const before = policiesIn(await registry.table.get(policiesKey));
-    await permit(before.policies.find((policy) => policy.name === name));
+    const was = before.policies.find((policy) => policy.name === name);
+    await permit?.(was);
+    if (!was && !changed) return false;
     const others = before.policies.filter((policy) => policy.name !== name);
-    const policies = changed(others).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    const isThere = others.length < before.policies.length;
-    if (!isThere && policies.length === others.length) return false;
+    const stored = changed && { ...changed, ...sinceOf(registry, was, changed) };
+    const policies = sortedByName(stored ? [...others, stored] : others);
     const attributes = { policies: JSON.stringify(policies), ...nextOf(registry, before, policies) };
-    if (Buffer.byteLength(attributes.policies) > MAX_POLICIES_BYTES)
-      throw conflict(`all policies together would take more than ${MAX_POLICIES_BYTES / 1024} KiB`);
-    refuseMuchOfTeams(
-      policies,
-      policies.find((policy) => policy.name === name),
-    );
+    refuseMuch(attributes.policies);
+    refuseMuchOfTeams(policies, stored);
     const when = before.version === 0 ? absent : equals('version', before.version);
-    const isShared = policies.some((policy) => policy.name === name && policy.quota?.together);
     const { committed } = await registry.table.write([
       { put: policiesKey, attributes, when: [when] },
-      ...(isShared ? [] : [{ remove: sharedUsageKey(name) }]),
+      ...unsharedOf(name, stored),
+      ...(confirms ? [confirmation(registry, name, stored)] : voidOf(name, was, stored)),
     ]);
-    return committed ? isThere : LOST;
+    return committed ? was !== undefined : LOST;
   });
+}
+
+const sortedByName = (policies: readonly Policy[]) => policies.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+
+/** What was confirmed was of what it said before. */
+const voidOf = (name: string, was: Policy | undefined, stored: Policy | undefined) =>
+  confirmedVersion(was) === confirmedVersion(stored) ? [] : [{ remove: confirmationKey(name) }];
+
+/** What was counted of all repositories together is of no use any more. */
+const unsharedOf = (name: string, policy: Policy | undefined) =>
+  policy?.quota?.together ? [] : [{ remove: sharedUsageKey(name) }];
+
+/** What was the same before, and was something else meanwhile, is a change. */
+function sinceOf({ now }: Registry, was: Policy | undefined, policy: Policy): Pick<Policy, 'retainsSince'> {
+  if (!policy.retention) return {};
+  const since = was?.retainsSince;
+  if (was && confirmedVersion(was) === confirmedVersion(policy))
+    return since === undefined ? {} : { retainsSince: since };
+  return { retainsSince: Math.max(now(), (since ?? 0) + 1) };
 }
 
 function nextOf({ now }: Registry, before: StoredPolicies, policies: readonly Policy[]) {

@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { RepositoryName } from '../oci/reference.ts';
-import { MAX_OPERATIONS } from '../storage/table.ts';
+import { MAX_OPERATIONS, type Operation } from '../storage/table.ts';
 import { confirmationKey, waitingFor, waitingIn } from './keys.ts';
 import type { Policy } from './policies.ts';
 import type { Registry } from './registry.ts';
 
-/** What a policy says of retention, in short: as long as it is the same, so is what it deletes. */
-export const retentionHash = ({ retention }: Pick<Policy, 'retention'>) => hashOf(retention ?? null);
+/** What a policy says of retention, and since when, in short: as long as it is the same, so is what it deletes. */
+export function retentionHash(
+  { retention, retainsSince, isTeams, immutable }: Policy,
+  isGuarded: boolean,
+): string {
+  const guards = isGuarded && !isTeams && immutable;
+  if (retainsSince === undefined && !guards) return hashOf(retention ?? null);
+  return hashOf([retention ?? null, retainsSince ?? null, ...(guards ? [guards] : [])]);
+}
 
 const hashOf = (content: unknown) =>
   createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 16);
@@ -14,18 +21,32 @@ const hashOf = (content: unknown) =>
 /** Of one that is deleted. */
 const GONE = 'gone';
 
-const versionOf = (policy: Policy | undefined) =>
-  policy ? hashOf([policy.repositories, policy.exceptRepositories ?? null, policy.retention ?? null]) : GONE;
+/** What is confirmed of a policy; `undefined` is one that is deleted. */
+export const confirmedVersion = (policy: Policy | undefined) => (policy ? hashOf(contentOf(policy)) : GONE);
+
+const contentOf = ({ repositories, exceptRepositories, retention, immutable }: Policy) => [
+  ...[repositories, exceptRepositories ?? null, retention ?? null],
+  ...(immutable ? [immutable] : []),
+];
 
 /** Says that a policy may act as it is, however much it deletes; `undefined` is one that is deleted. Void once it changes. */
 export async function confirmPolicy(
-  { table, now, actor }: Pick<Registry, 'table' | 'now' | 'actor'>,
+  registry: Pick<Registry, 'table' | 'now' | 'actor'>,
   name: string,
   policy: Policy | undefined,
 ): Promise<void> {
+  await registry.table.write([confirmation(registry, name, policy)]);
+}
+
+/** The same, in a transaction with others. */
+export function confirmation(
+  { now, actor }: Pick<Registry, 'now' | 'actor'>,
+  name: string,
+  policy: Policy | undefined,
+): Operation {
   const by = actor === undefined ? {} : { by: actor };
-  const attributes = { version: versionOf(policy), at: now(), ...by };
-  await table.write([{ put: confirmationKey(name), attributes }]);
+  const attributes = { version: confirmedVersion(policy), at: now(), ...by };
+  return { put: confirmationKey(name), attributes };
 }
 
 /** Whether each of these policies was confirmed as it is; one that is not among `policies` is deleted, or covers less. */
@@ -38,7 +59,7 @@ export async function areConfirmed(
     const batch = names.slice(start, start + MAX_OPERATIONS);
     const found = await table.getMany(batch.map(confirmationKey));
     const isConfirmed = (name: string, index: number) =>
-      found[index]?.['version'] === versionOf(policies.find((policy) => policy.name === name));
+      found[index]?.['version'] === confirmedVersion(policies.find((policy) => policy.name === name));
     if (!batch.every(isConfirmed)) return false;
   }
   return true;

@@ -29,7 +29,7 @@ export function previewRequest(
   options: Pick<PreviewRequest, 'repository' | 'tellsKept'>,
 ): PreviewRequest {
   const names = new Set(asked.map(({ name }) => name));
-  const others = policies.filter(({ name, retention }) => retention && !names.has(name));
+  const others = policies.filter(({ name }) => !names.has(name));
   return { policies: [...others, ...asked], asked, ...options };
 }
 
@@ -184,8 +184,8 @@ class Slice {
     const registry = this.#registry;
     const repository = await findRepository(registry, name);
     const { policies, tellsKept } = this.#position.request;
-    const covering = policiesFor(policies, name).filter(({ retention }) => retention);
-    if (!repository || covering.length === 0) return { done: true, after: undefined };
+    const covering = policiesFor(policies, name);
+    if (!repository || !covering.some(({ retention }) => retention)) return { done: true, after: undefined };
     const { epoch, epochAt } = epochToSweep(repository, registry.now(), this.#lease.epochMs);
     const isOver = () => this.#isOver();
     const sweep = {

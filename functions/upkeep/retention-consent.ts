@@ -46,7 +46,7 @@ interface State {
  *  tags or images, or more than a tenth, they wait for whoever confirms them, for a day at most. */
 export async function mayRetain(sweep: Sweep, policies: readonly Policy[], dryRun: DryRun): Promise<Consent> {
   const { registry, name } = sweep;
-  const rules = Object.fromEntries(policies.map((policy) => [policy.name, retentionHash(policy)]));
+  const rules = rulesOf(policies);
   const version = JSON.stringify(rules);
   const found = stateIn(await registry.table.get(consentKey(name)));
   const changed = changedIn(found.settled ?? {}, rules);
@@ -56,6 +56,15 @@ export async function mayRetain(sweep: Sweep, policies: readonly Policy[], dryRu
   if (await areConfirmed(registry, changed, policies)) return consent.settle();
   if (state.since !== undefined) return consent.wait(state.since);
   return consent.count(dryRun);
+}
+
+/** Of each policy that says what goes, or holds tags against the rules of teams. */
+function rulesOf(policies: readonly Policy[]): Readonly<Record<string, string>> {
+  const isGuarded = policies.some(({ isTeams, retention }) => isTeams && retention);
+  const saying = policies.filter(
+    ({ isTeams, retention, immutable }) => retention ?? (isGuarded && !isTeams && immutable),
+  );
+  return Object.fromEntries(saying.map((policy) => [policy.name, retentionHash(policy, isGuarded)]));
 }
 
 const stateIn = (found: Attributes | undefined): State =>

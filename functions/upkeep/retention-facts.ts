@@ -10,6 +10,7 @@ import { bytesOf } from '../registry/restore-plan.ts';
 import { tagTimesOf } from '../registry/tags.ts';
 import { type Attributes, type Key, MAX_OPERATIONS } from '../storage/table.ts';
 import type { ImageFacts } from './retention-rules.ts';
+import { sortedPages } from './sorted-pages.ts';
 import type { Sweep } from './stage.ts';
 
 /** A manifest, and the tag by which it was met, as their items say: either holds the bytes. */
@@ -49,7 +50,14 @@ export async function pullsOf(
   { registry, name }: Sweep,
   subjects: readonly Subject[],
 ): Promise<readonly (number | 'never')[]> {
-  const wanted = await Promise.all(subjects.map((subject) => pulledWith(registry, name, subject)));
+  // Each manifest is asked once, however many of the tags are on it.
+  const asked = new Map<Digest, ReturnType<typeof tagsOn>>();
+  const tagsOnce = (digest: Digest) => {
+    const tags = asked.get(digest) ?? tagsOn(registry, name, digest);
+    asked.set(digest, tags);
+    return tags;
+  };
+  const wanted = await Promise.all(subjects.map((subject) => pulledWith(registry, name, subject, tagsOnce)));
   const find = await getEach(
     registry,
     wanted.flatMap((each) => each.map(({ key }) => key)),
@@ -69,10 +77,15 @@ interface PullOf {
   readonly since: number;
 }
 
-async function pulledWith(registry: Registry, name: RepositoryName, subject: Subject): Promise<PullOf[]> {
+async function pulledWith(
+  registry: Registry,
+  name: RepositoryName,
+  subject: Subject,
+  tagsOnce: (digest: Digest) => ReturnType<typeof tagsOn>,
+): Promise<PullOf[]> {
   const { digest, found } = subject;
   const digests = [digest, ...(await manifestsUnder(registry, name, subject))];
-  const tags = found['taggedAt'] === undefined ? [] : await tagsOn(registry, name, digest);
+  const tags = found['taggedAt'] === undefined ? [] : await tagsOnce(digest);
   return [
     ...digests.map((each) => ({ key: pullKey(name, each), since: 0 })),
     // What is written down may be a day older than the last pull.
@@ -83,18 +96,31 @@ async function pulledWith(registry: Registry, name: RepositoryName, subject: Sub
   ];
 }
 
-/** The tags that are on a manifest, of the first hundred that are or were; an entry of the index is a hint. */
-export async function tagsOn({ table }: Registry, name: RepositoryName, digest: Digest) {
-  const entries = await table.query({ ...tagIndexOf(name, digest), limit: MAX_OPERATIONS });
-  const tags = entries
-    .filter(({ attributes }) => attributes['left'] === undefined)
-    .map((entry) => lastPartOf(entry) as Tag);
-  if (tags.length === 0) return [];
-  const items = await table.getMany(tags.map((tag) => tagKey(name, tag)));
-  return tags.flatMap((tag, index) => {
-    const found = items[index];
-    return found?.['digest'] === digest ? [{ tag, found }] : [];
-  });
+/** Ours: whoever has put more tags on one manifest than that, or has taken them off, has them stay. */
+const MOST_TAGS = 2000;
+
+/** The tags that are on a manifest, of the first `MOST_TAGS` that are or were; an entry of the index is a hint. */
+export async function tagsOn(registry: Registry, name: RepositoryName, digest: Digest) {
+  return (await allTagsOn(registry, name, digest)).tags;
+}
+
+/** The same, and whether there may be more. */
+export async function allTagsOn({ table }: Registry, name: RepositoryName, digest: Digest) {
+  const on: { readonly tag: Tag; readonly found: Attributes }[] = [];
+  let passed = 0;
+  for await (const page of sortedPages(table, tagIndexOf(name, digest), MAX_OPERATIONS)) {
+    const tags = page
+      .filter(({ attributes }) => attributes['left'] === undefined)
+      .map((entry) => lastPartOf(entry) as Tag);
+    const items = tags.length === 0 ? [] : await table.getMany(tags.map((tag) => tagKey(name, tag)));
+    for (const [index, tag] of tags.entries()) {
+      const found = items[index];
+      if (found?.['digest'] === digest) on.push({ tag, found });
+    }
+    passed += page.length;
+    if (passed >= MOST_TAGS) return { tags: on, isCut: true };
+  }
+  return { tags: on, isCut: false };
 }
 
 /** The manifests that an index lists, and what these list. */

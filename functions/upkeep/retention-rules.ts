@@ -141,6 +141,7 @@ export class RetentionRules {
     const isImage = isImageOf(rule, facts);
     if (isImage !== true) return isImage === 'unknown' ? { needs: 'image' } : undefined;
     const pinned = rule.byImage ? facts.siblings?.find((sibling) => this.stands(sibling)) : undefined;
+    if (rule.byImage && facts.hasMore) return keep('its image has more tags than are looked at');
     if (pinned) return keep(`tag ${pinned.tag} of its image stays: ${this.stands(pinned)}`);
     return verdictBy(rule, this.#whyStays(rule, facts, names));
   }

@@ -7,7 +7,7 @@ import { retentionActor } from '../registry/retention-policy.ts';
 import { isSameTag, removeTags, tagTimesOf } from '../registry/tags.ts';
 import { type Attributes, absent, type Item, type Operation } from '../storage/table.ts';
 import type { Finding } from './finding.ts';
-import { getEach, imageFacts, pullsOf, tagsOn } from './retention-facts.ts';
+import { allTagsOn, getEach, imageFacts, pullsOf, tagsOn } from './retention-facts.ts';
 import type { Holds } from './retention-holds.ts';
 import type { RetentionRules } from './retention-rules.ts';
 import type { RetentionRun } from './retention-run.ts';
@@ -147,7 +147,7 @@ export class TagJudge {
     if (need === 'image') {
       return Promise.all(subjects.map(async (each) => ({ image: await imageFacts(this.#sweep, each) })));
     }
-    return Promise.all(subjects.map(async ({ tag, digest }) => siblingsOf(registry, name, tag, digest)));
+    return siblingsOf(registry, name, subjects);
   }
 
   #decisionOf(
@@ -177,10 +177,23 @@ export class TagJudge {
   }
 }
 
-async function siblingsOf(registry: Registry, name: RepositoryName, tag: Tag, digest: Digest) {
-  const tags = await tagsOn(registry, name, digest);
-  const others = tags.filter((each) => each.tag !== tag);
-  return { siblings: others.map((each) => ({ tag: each.tag, ...tagTimesOf(each.found) })) };
+/** Each manifest is asked once, however many of the tags are on it. */
+async function siblingsOf(
+  registry: Registry,
+  name: RepositoryName,
+  subjects: readonly { readonly tag: Tag; readonly digest: Digest }[],
+): Promise<readonly Partial<TagFacts>[]> {
+  const digests = [...new Set(subjects.map(({ digest }) => digest))];
+  const asked = digests.map(async (digest) => {
+    const { tags, isCut } = await allTagsOn(registry, name, digest);
+    const all = tags.map(({ tag, found }) => ({ tag, ...tagTimesOf(found) }));
+    return [digest, { all, isCut }] as const;
+  });
+  const found = new Map(await Promise.all(asked));
+  return subjects.map(({ tag, digest }) => {
+    const { all = [], isCut = false } = found.get(digest) ?? {};
+    return { siblings: all.filter((each) => each.tag !== tag), ...(isCut && { hasMore: true }) };
+  });
 }
 
 const isGoing = ({ finding }: TagDecision) => finding.action === 'delete';

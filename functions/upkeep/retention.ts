@@ -43,8 +43,9 @@ interface Progress {
  *  touches meanwhile wins. Manifests stay restorable. */
 export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
   const { registry, name, dryRun } = sweep;
-  const policies = policiesFor(await listPolicies(registry), name).filter(({ retention }) => retention);
-  if (policies.length === 0) return { done: true };
+  // Those that say nothing of retention may still hold tags against the rules of teams.
+  const policies = policiesFor(await listPolicies(registry), name);
+  if (!policies.some(({ retention }) => retention)) return { done: true };
   const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
   const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
   if (consent === 'given') return retainBy(sweep, policies, after);

@@ -14,6 +14,8 @@ export interface TagFacts {
   readonly image?: ImageFacts;
   /** All other tags on the same manifest; those of them that go are deleted with this one, at once. */
   readonly siblings?: readonly Sibling[];
+  /** Whether there are more of them than were looked at. */
+  readonly hasMore?: boolean;
 }
 
 export type Sibling = Pick<TagFacts, 'tag' | 'taggedAt' | 'restoredAt'>;

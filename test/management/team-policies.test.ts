@@ -103,6 +103,19 @@ describe('who is admin of some repositories', () => {
     await expect(push(api.registry, image, 'b')).rejects.toThrow(/policy "ours" allows 1 tag/);
   });
 
+  it('try them as they would hold: as policies of a team', async () => {
+    await root('PUT /policies/strict', { repositories: ['*'], immutable: { tags: ['v*'] } });
+    for (const tag of ['v1', 'v2']) await push(api.registry, imageOf(await pushBlob(api.registry)), tag);
+    api.clock += 3 * DAY;
+    lead = await api.as('lead');
+    const retention = { tags: [{ match: ['*'], keepNewerThanDays: 1 }] };
+    const policies = [{ name: 'ours', repositories: ['team/*'], retention }];
+    const { id } = (await lead('POST /previews', { policies })).body as { id: string };
+    expect((await lead(`GET /previews/${id}`)).body['findings']).toEqual([]);
+    const others = [{ name: 'strict', repositories: ['team/*'], retention }];
+    expect(await statusOf(lead, 'POST /previews', { policies: others })).toBe(403);
+  });
+
   it('changes nothing any more once they are not, nor do those who push or administer elsewhere', async () => {
     await lead('PUT /policies/ours', OURS);
     const { id } = (await lead('POST /previews', { policies: [{ name: 'ours', ...OURS }] })).body as {

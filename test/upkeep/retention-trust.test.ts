@@ -137,8 +137,7 @@ describe('a policy that has changed', () => {
     await putPolicy(fixture.registry, keepLast(5));
     await sweep();
     expect(await tagCount()).toBe(15);
-    await confirmPolicy(fixture.registry, 'p', keepLast(7));
-    await putPolicy(fixture.registry, keepLast(7));
+    await putPolicy(fixture.registry, keepLast(7), { confirms: true });
     await sweep();
     expect(await tagCount()).toBe(7);
   });
@@ -285,4 +284,75 @@ describe('a preview', () => {
     expect(new Set(findings.map(({ tag }) => tag)).size).toBe(1299);
     expect(counts.tags).toBe(1299);
   });
+});
+
+/** Sets a policy that may act at once. */
+const setAtOnce = (one: Policy) => putPolicy(fixture.registry, one, { confirms: true });
+
+describe('policies of teams', () => {
+  const ofTeam = { ...policy([{ match: ['*'], keepLast: 1 }]), isTeams: true };
+
+  it.each([
+    ['what a policy of the registry without rules has made immutable', { immutable: { tags: ['v*'] } }],
+    ['anything where a policy of the registry leaves them nothing', { teams: [] }],
+  ])('do not delete %s, nor does a preview say so', async (_what, strict) => {
+    await pushTags(3);
+    await setAtOnce({ name: 'strict', repositories: ['*'], ...strict });
+    await setAtOnce(ofTeam);
+    fixture.clock += 2 * DAY;
+    expect((await preview([ofTeam])).findings).toEqual([]);
+    await nextDay();
+    expect(await tagCount()).toBe(3);
+  });
+});
+
+it('where tags are immutable no more, what rules of teams would then delete waits', async () => {
+  const strict = { name: 'strict', repositories: ['*'], immutable: { tags: ['v*'] } };
+  await pushTags(20);
+  await setAtOnce(strict);
+  await setAtOnce({ ...keepLast(1), isTeams: true });
+  await nextDay();
+  await nextDay();
+  await putPolicy(fixture.registry, { ...strict, immutable: { tags: ['w*'] } });
+  await nextDay();
+  expect(await tagCount()).toBe(20);
+  expect(lines).toMatchObject([{ is: 'waits', policies: ['strict'] }]);
+  await setAtOnce({ ...strict, immutable: { tags: ['w*'] } });
+  await nextDay();
+  expect(await tagCount()).toBe(1);
+});
+
+describe('what was let go on before', () => {
+  const rules = keepLast(1);
+
+  it.each([
+    ['was deleted', () => deletePolicy(fixture.registry, 'p')],
+    ['said something else', () => putPolicy(fixture.registry, policy(undefined, { pins: ['*'] }))],
+    ['covered others', () => putPolicy(fixture.registry, { ...rules, repositories: ['others/*'] })],
+  ])('asks again where the policy %s meanwhile', async (_what, change) => {
+    await pushTags(1);
+    await setAtOnce(rules);
+    await nextDay();
+    await change();
+    await nextDay();
+    await pushTags(20);
+    await nextDay();
+    await putPolicy(fixture.registry, rules);
+    await nextDay();
+    expect(await tagCount()).toBe(20);
+    expect(await waiting()).toMatchObject([{ policy: 'p', repository: REPOSITORY }]);
+  });
+});
+
+it('a pin keeps an image by which a hundred other tags come first', async () => {
+  const image = imageOf(await pushBlob(fixture.registry));
+  for (let index = 0; index < 120; index += 20) {
+    const tags = Array.from({ length: 20 }, (_, at) => `ci-${100 + index + at}`);
+    await push(fixture.registry, image, ...tags);
+  }
+  await push(fixture.registry, image, 'stable');
+  await setAtOnce(policy([{ match: ['ci-*'], by: 'image', keepNewerThanDays: 3 }], { pins: ['stable'] }));
+  fixture.clock += 40 * DAY;
+  await nextDay();
+  expect(await tagCount()).toBe(121);
 });
