@@ -3,7 +3,6 @@ import type { Digest } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import { findManifest } from '../../functions/registry/manifests.ts';
 import { type Policy, putPolicy, type Retention } from '../../functions/registry/policies.ts';
-import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { findTag } from '../../functions/registry/tags.ts';
 import type { Finding } from '../../functions/upkeep/finding.ts';
 import { planOf } from '../../functions/upkeep/retention.ts';
@@ -24,8 +23,7 @@ beforeEach(async () => {
 /** Confirmed, so that it acts at once. */
 async function setPolicy(retention: Retention, more: Partial<Policy> = {}): Promise<void> {
   const policy = { name: 'p', repositories: ['team/*'], retention, ...more };
-  await confirmPolicy(fixture.registry, policy.name, policy);
-  await putPolicy(fixture.registry, policy);
+  await putPolicy(fixture.registry, policy, { confirms: true });
 }
 
 async function days(count: number): Promise<Finding[]> {

@@ -1,4 +1,4 @@
-import type { Digest } from '../../functions/oci/digest.ts';
+import { type Digest, digestOf } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import type { Policy } from '../../functions/registry/policies.ts';
 import {
@@ -92,8 +92,7 @@ const byText = (a: string, b: string) => (a < b ? -1 : 1);
 
 const goes = (verdict: Verdict) => 'keeps' in verdict && !verdict.keeps;
 
-export const digestNamed = (name: string) =>
-  `sha256:${Buffer.from(name).toString('hex').slice(0, 64).padEnd(64, '0')}` as Digest;
+export const digestNamed = (name: string): Digest => digestOf('sha256', Buffer.from(name));
 
 function tagOf(made: MadeImage, on: readonly string[], tag: string, needs: Iterable<string>): TagFacts {
   const known = new Set(needs);
