@@ -102,9 +102,19 @@ function proxiesFrom(text: string): number {
   );
 }
 
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`STOWAGE_ADMIN_PASSWORD_FILE cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
 function passwordFrom(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  const text = contentOf(file).replace(/\r?\n$/, '');
   if (text.length >= 12 && text.length <= 256 && !text.includes('\n')) return text;
   throw new Error(`STOWAGE_ADMIN_PASSWORD_FILE: ${file} has no password of 12 to 256 characters on one line`);
 }

@@ -80,7 +80,7 @@ async function identify(
 }
 
 /** It asks for a token once, for what its first request needs, and for no other when it hears that this one is too small: it has one
- *  for all that it may do in a repository. docs/decisions/0018-what-clients-need.md */
+ *  for all that it may do in a repository. docs/decisions/0020-what-clients-need.md */
 const ASKS_ONCE = /^oras-py\b/;
 
 function scopesOf({ headers }: Request, { scopes }: TokenRequest): readonly Scope[] {

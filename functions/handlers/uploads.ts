@@ -99,12 +99,15 @@ function chunkOf({ request }: Call) {
   const length = lengthOf(request);
   if (header === null) {
     const offset = request.body && sentQuery(request).get('offset');
-    return { body: bodyOf(request), start: offset ? Number(offset) : undefined, length };
+    return { body: bodyOf(request), start: offset ? offsetIn(offset) : undefined, length };
   }
   const range = parseContentRange(header);
   if (!range) throw uploadInvalid('Content-Range is not <first>-<last>');
   return { body: bodyOf(request, range.length), start: range.first, length };
 }
+
+/** Of a Location that is none of ours, no upload is so far. */
+const offsetIn = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
 
 /** Some clients put `?digest=` behind a Location that has a query already. */
 const sentQuery = ({ url }: Request) => new URLSearchParams(url.split('?').slice(1).join('&'));

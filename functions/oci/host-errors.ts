@@ -59,7 +59,7 @@ export const memoryShort = () =>
     headers: { 'Retry-After': '30', Connection: 'close' },
   });
 
-const TOO_BUSY = 'too many concurrent changes to this repository; try again';
+const TOO_BUSY = 'too many concurrent changes to the same thing; try again';
 
 /** Too many writers at once on one item; whoever waits and sends the request again will get through. */
 export const tooBusy = () =>

@@ -77,6 +77,15 @@ async function unusedOf({ blobs }: Registry, { upload }: RuledSession, tally: Ta
   return Math.max(bytes - Math.max(await blobs.footprint(upload, received), before), 0);
 }
 
+/** Ours: a process that has died in the midst of a request leaves it counted as one that writes. */
+const WRITES_MS = 60_000;
+
+/** Whether a request writes to the upload at this moment, as far as its hold tells. */
+export async function isWritten({ table, now }: Registry, session: Holder): Promise<boolean> {
+  const hold = holdIn(await table.get(keyOfHold(session)));
+  return hold !== undefined && hold.writers > 0 && now() - hold.at < WRITES_MS;
+}
+
 const enter = (registry: Registry, session: RuledSession, length: number) =>
   withRoom(registry, session, () => tryEnter(registry, session, length));
 

@@ -61,6 +61,7 @@ export class PurgeRun {
 
   /** Takes the manifest of this digest and its blob, whichever there is. False where its time is over before all is done. */
   async take(digest: Digest): Promise<boolean> {
+    await this.#permitAll(digest);
     await this.#manifest(digest, 'it is what was asked for');
     // As a blob, it goes with all that uses it.
     const linked = await this.#registry.table.get(blobKey(this.#name, digest));
@@ -88,6 +89,16 @@ export class PurgeRun {
       });
     }
     return [...this.#going];
+  }
+
+  /** Whoever may not delete one of those that would go deletes none. */
+  async #permitAll(digest: Digest, seen = new Set<Digest>()): Promise<void> {
+    const { permit } = this.#options;
+    if (!permit || seen.has(digest)) return;
+    seen.add(digest);
+    if ((await this.#find(digest)).manifest) await permit(this.#name, digest);
+    for await (const holder of holdersOf(this.#registry, this.#name, digest))
+      await this.#permitAll(holder, seen);
   }
 
   #isOver(): boolean {

@@ -8,7 +8,7 @@ import { type Algorithm, CANONICAL } from '../oci/digest.ts';
 import { isDenied } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
-import { openHold, withHold } from './holds.ts';
+import { isWritten, openHold, withHold } from './holds.ts';
 import { withRoom } from './idle-uploads.ts';
 import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
@@ -119,8 +119,12 @@ export async function appendChunk(
     if (outcome.is === 'appended') return { is: 'accepted', session: { ...session, upload: outcome.upload } };
     if (outcome.is === 'gone') await giveUp(registry, session, outcome);
   } catch (error) {
-    if (isDenied(error)) await endUpload(registry, session, unchanged(session)); // its bytes would lie there for a week
-    throw error;
+    if (!isDenied(error)) throw error;
+    // Sent twice, and the first is under way: what has no room is the second, and the upload goes on.
+    if (!(await isWritten(registry, session))) {
+      await endUpload(registry, session, unchanged(session)); // its bytes would lie there for a week
+      throw error;
+    }
   }
   return { is: 'outOfOrder', session: await requireUpload(registry, session.repository, session.id) };
 }

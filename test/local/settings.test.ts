@@ -66,6 +66,7 @@ it.each([
   ['STOWAGE_BEHIND_PROXY', 'true'],
   ['STOWAGE_BEHIND_PROXY', '-1'],
   ['STOWAGE_BEHIND_PROXY', '10'],
+  ['STOWAGE_ADMIN_PASSWORD_FILE', '/there/is/none'],
   ['STOWAGE_PUBLIC_URL', 'registry.example.com'],
   ['STOWAGE_PUBLIC_URL', 'https://example.com/registry'],
 ])('%s=%s is refused, and the message names the variable', (name, value) => {

@@ -171,6 +171,26 @@ describe('a purge', () => {
     expect(await hasManifest(REPOSITORY, index as Digest)).toBe(false);
   });
 
+  it('takes nothing where one of the images that use a layer may not be deleted', async () => {
+    const { registry } = fixture;
+    const secret = await pushBlob(registry);
+    const made = [
+      await image(REPOSITORY, secret),
+      await image(REPOSITORY, secret),
+      await image(REPOSITORY, secret),
+    ];
+    const digests: Digest[] = [];
+    for (const [n, bytes] of made.entries()) digests.push(await pushTo(REPOSITORY, bytes, `v${n}`));
+    for (const forbidden of digests) {
+      const permit = async (_: RepositoryName, digest: Digest) => {
+        if (digest === forbidden) throw new Error('immutable');
+      };
+      const purge = purgeIn(registry, REPOSITORY, secret.digest, { ...FOREVER, permit });
+      expect(await refusal(purge)).toContain('immutable');
+      for (const digest of digests) expect(await hasManifest(REPOSITORY, digest)).toBe(true);
+    }
+  });
+
   it('that dies at any step is finished by the next', async () => {
     for (let dies = 1; dies < 12; dies += 1) {
       fixture = await openFixture();

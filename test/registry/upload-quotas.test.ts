@@ -75,6 +75,25 @@ describe('an upload under way', () => {
     await upload(REPOSITORY, 900);
   });
 
+  it('is not ended by a chunk that is sent again while it is under way, for which there is no room', async () => {
+    await setQuota({ each: { bytes: 1000 } });
+    const session = await open();
+    const rest = Promise.withResolvers<Uint8Array>();
+    const slow = async function* () {
+      yield randomBytes(1);
+      yield await rest.promise;
+    };
+    const first = appendChunk(fixture.registry, session, ReadableStream.from(slow()), 0, 600);
+    await expect.poll(() => bytesIn(REPOSITORY)).toBe(600);
+    const again = appendChunk(fixture.registry, session, bodyOf(randomBytes(600)), 0, 600);
+    expect(await again).toMatchObject({ is: 'outOfOrder' });
+    rest.resolve(randomBytes(599));
+    expect(await first).toMatchObject({ is: 'accepted', session: { upload: { offset: 600 } } });
+    expect(
+      await refusal(append(await requireUpload(fixture.registry, REPOSITORY, session.id), 401, 401)),
+    ).toBe('DENIED');
+  });
+
   it('makes room at once where it is cancelled, refused for its digest, or becomes a blob of fewer bytes', async () => {
     const { registry } = fixture;
     await setQuota({ each: { bytes: 2_000_000 } });
