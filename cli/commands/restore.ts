@@ -4,7 +4,7 @@ import { Failure, misuse } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { type Restorable, restorableValue, timeValue } from '../values.ts';
 
-export const EXAMPLES = `
+const EXAMPLES = `
 Examples:
   stowage restore team-a/app:v1                        # a deleted tag, as it was last
   stowage restore team-a/app:v1 --at 2026-01-31T12:00Z # a tag as it was then
@@ -12,9 +12,14 @@ Examples:
   stowage restore team-a/app --at 24h --dry-run        # all tags as they were a day ago`;
 
 export function addRestoreCommand(program: Command): void {
-  program
+  addRestoreTo(program, 'bring back what was deleted or moved');
+}
+
+/** The command below another one, by the same name. */
+export function addRestoreTo(parent: Command, description: string): void {
+  parent
     .command('restore')
-    .description('bring back what was deleted or moved')
+    .description(description)
     .argument('<what>', 'REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST', restorableValue)
     .option('--at <time>', "as it was then: '24h' ago, '7d' ago, or a date or time", timeValue)
     .option('--dry-run', 'only say what would come back')
@@ -22,7 +27,7 @@ export function addRestoreCommand(program: Command): void {
     .action(onRegistry(restore));
 }
 
-export async function restore(
+async function restore(
   session: Session,
   { repository, ...what }: Restorable,
   { at, dryRun = false }: { readonly at?: Date; readonly dryRun?: boolean },

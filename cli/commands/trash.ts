@@ -5,8 +5,8 @@ import { Failure } from '../failure.ts';
 import { ask } from '../prompt.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { byText, sizeText, timeText } from '../text.ts';
-import { type Purgeable, purgeableValue, repositoryValue, restorableValue, timeValue } from '../values.ts';
-import { EXAMPLES as RESTORE_EXAMPLES, restore } from './restore.ts';
+import { type Purgeable, purgeableValue, repositoryValue } from '../values.ts';
+import { addRestoreTo } from './restore.ts';
 
 const PURGE_EXAMPLES = `
 Examples:
@@ -23,14 +23,7 @@ export function addTrashCommands(program: Command): void {
     .description('list what can come back of a repository, and until when')
     .argument('<repository>', '', repositoryValue)
     .action(onRegistry(listTrash));
-  trash
-    .command('restore')
-    .description('the same as stowage restore')
-    .argument('<what>', 'REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST', restorableValue)
-    .option('--at <time>', "as it was then: '24h' ago, '7d' ago, or a date or time", timeValue)
-    .option('--dry-run', 'only say what would come back')
-    .addHelpText('after', RESTORE_EXAMPLES)
-    .action(onRegistry(restore));
+  addRestoreTo(trash, 'the same as stowage restore');
   trash
     .command('purge')
     .description('delete a secret that was pushed: for good, at once, also what is in use or in quarantine')
