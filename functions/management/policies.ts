@@ -136,7 +136,7 @@ export const endpoints = {
       if (!POLICY_NAME.test(name))
         throw inputInvalid('path', [{ path: 'policy', message: 'cannot be the name of a policy' }]);
       const isTeams = !(await authorityOf(call)).administers('*');
-      const policy = { name, ...(isTeams && { isTeams }), ...body } as Policy;
+      const policy = { name, ...(isTeams && { isTeams }), ...body } as unknown as Policy;
       await requirePolicy(call, { ...policy, isTeams: true });
       const permit = async (before: Policy | undefined) => before && requirePolicy(call, before);
       await permit(await policyOf(call.registry, name));

@@ -145,7 +145,8 @@ export const Retention = oneOf(
       {
         maxDeletions: z.int().min(1).max(MAX_COUNT).optional().describe('Of tags and manifests, in one run.'),
         hours: z
-          .tuple([Hour, Hour])
+          .array(Hour)
+          .length(2)
           .optional()
           .describe('UTC; from the first hour to the second, which may be that of the next day.'),
       },
