@@ -91,7 +91,9 @@ export const endpoints = {
     allow: requireSomeAdmin,
     async handle(call, { body }) {
       const isTeams = !(await authorityOf(call)).administers('*');
-      const policies = body.policies.map((policy) => ({ ...policy, ...(isTeams && { isTeams }) }) as unknown as Policy);
+      const policies = body.policies.map(
+        (policy) => ({ ...policy, ...(isTeams && { isTeams }) }) as unknown as Policy,
+      );
       requireOnce(policies);
       const present = await listPolicies(call.registry);
       for (const policy of policies) {
