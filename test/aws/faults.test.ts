@@ -143,6 +143,8 @@ describe.runIf(stores)('with a fault of AWS', () => {
   }, async () => {
     const patient = openPatient();
     await pushImage(patient.app, newRepository(), ownImage());
+    patient.trace.length = 0; // what a process asks for once is not asked for again
+    await pushImage(patient.app, newRepository(), ownImage());
     for (const position of chosen([...patient.trace])) {
       const [repository, own] = [newRepository(), ownImage()];
       patient.arm(position, 'request lost', true);
