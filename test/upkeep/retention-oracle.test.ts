@@ -4,6 +4,8 @@ import { type Life, lives } from './retention-life.ts';
 import { live, storyOf } from './retention-lived.ts';
 
 const RUNS = Number(process.env['RETENTION_RUNS'] ?? 3000);
+/** RETENTION_SEED=7 begins elsewhere. */
+const SEED = Number(process.env['RETENTION_SEED'] ?? 1);
 
 it('keeps and deletes of repositories that live what a plain reading of the page does, and a dry run says so', {
   timeout: 3_600_000,
@@ -13,7 +15,7 @@ it('keeps and deletes of repositories that live what a plain reading of the page
       const difference = await live(life);
       expect(difference && { ...difference, story: storyOf(life) }).toBeUndefined();
     }),
-    { numRuns: RUNS, reporter: tell },
+    { numRuns: RUNS, seed: SEED, reporter: tell },
   );
 });
 
