@@ -6,9 +6,9 @@ import { moveEntry } from '../registry/rest.ts';
 import { absent, type Condition, equals, type Operation } from '../storage/table.ts';
 import type { Sweep } from './stage.ts';
 
-/** Ours: a repository in which nothing changes is swept once in so many epochs, but after 30 days at the latest. */
-const MOST_EPOCHS = 30;
-const MOST_MS = 30 * 24 * 60 * 60_000;
+/** Ours: a repository in which nothing changes is swept once in so many epochs, but after 45 days at the latest. */
+const MOST_EPOCHS = 45;
+const MOST_MS = 45 * 24 * 60 * 60_000;
 
 /** How long a repository rests at most, in milliseconds. */
 export const longestRest = (epochMs: number) => Math.max(epochMs, Math.min(MOST_EPOCHS * epochMs, MOST_MS));

@@ -104,6 +104,6 @@ export const PLANTS: Readonly<Record<string, () => Plant>> = {
     write: (operations) => (operations.some(disturbs) ? [] : operations),
   }),
   'a repository rests whatever its things say': () =>
-    writes('#', (set) => (isRest(set) ? { ...set, sweepDue: (set['rests'] as number) + 30 * DAY } : set)),
+    writes('#', (set) => (isRest(set) ? { ...set, sweepDue: (set['rests'] as number) + 45 * DAY } : set)),
   'nobody looks when something was touched': () => reads('M#', (found) => ({ ...found, touched: -9 })),
 };
