@@ -60,7 +60,7 @@ describe.skipIf(!isThere && !isWanted)(`the runtime client and emulator of Lambd
       const reads = seen.filter(({ requestContext: { http } }) => ['GET', 'HEAD'].includes(http.method));
       expect(reads.length).toBeGreaterThan(50);
       for (const event of reads) {
-        const expected = await handler(event, lambdaContext() as never, () => undefined);
+        const expected = await handler(event, lambdaContext() as never);
         const { http } = event.requestContext;
         expect(same(await runtime?.invoke(event)), `${http.method} ${event.rawPath}`).toEqual(same(expected));
       }
