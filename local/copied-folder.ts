@@ -19,14 +19,14 @@ const SQLITE_BUSY = 5;
  *  copied. It then gets the copy of the table that lies among its blobs, which names none of those; its own stays beside it. Does
  *  nothing to a folder where a registry has run, nor to a database that is older than that copy. */
 export async function mendCopiedFolder(
-  { folder, database }: FolderContents,
+  { folder, database, mark }: FolderContents,
   tell: (what: string) => void,
 ): Promise<void> {
   const path = join(folder, TABLE_COPY);
   if (!existsSync(path)) return;
   const copy = await within(path, stateOf).catch(() => undefined);
-  if (copy?.file === undefined || copy.file === fileOf(database)) return;
-  const fault = await faultOf(folder, database, copy.seen);
+  if (copy?.file === undefined || copy.file === fileOf(database) || copy.id !== mark) return;
+  const fault = await faultOf(folder, database, copy);
   if (fault === undefined) return;
   for (const end of ['-wal', '-shm', '']) await moveAside(`${database}${end}`);
   await copyFile(path, `${database}.new`);
@@ -40,6 +40,8 @@ export async function mendCopiedFolder(
 }
 
 interface State {
+  /** Of the registry. */
+  readonly id: string | undefined;
   /** Which file it is, or was copied from. */
   readonly file: string | undefined;
   /** Milliseconds since 1970: when its registry last looked at the clock. */
@@ -49,6 +51,7 @@ interface State {
 async function stateOf(table: Table): Promise<State> {
   const [registry, clock] = await table.getMany([registryIdKey, clockKey]);
   return {
+    id: registry?.['id'] as string | undefined,
     file: registry?.['file'] as string | undefined,
     seen: (clock?.['seen'] as number | undefined) ?? 0,
   };
@@ -63,17 +66,17 @@ async function within<T>(path: string, look: (table: Table) => Promise<T>): Prom
   }
 }
 
-/** What is wrong with a database that is no older than the copy of the table; nothing where another process has it open. */
-async function faultOf(folder: string, database: string, since: number): Promise<string | undefined> {
+/** What is wrong with a database of the same registry that is no older than the copy of the table; nothing where another process has it open. */
+async function faultOf(folder: string, database: string, copy: State): Promise<string | undefined> {
   try {
     if (readLog(`${database}-wal`) === 'damaged' || inspectWithLog(database) !== undefined) return 'is torn';
   } catch (error) {
     return isBusy(error) ? undefined : 'is torn';
   }
   return within(database, async (table) => {
-    const { seen } = await stateOf(table);
-    const lacksBlobs = seen >= since && (await lacks(table, folder));
-    return lacksBlobs ? 'names blobs that came after the others were copied' : undefined;
+    const { id, seen } = await stateOf(table);
+    const isLater = id === copy.id && seen >= copy.seen;
+    return isLater && (await lacks(table, folder)) ? 'names blobs that came after the others were copied' : undefined;
   });
 }
 
