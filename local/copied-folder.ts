@@ -76,7 +76,9 @@ async function faultOf(folder: string, database: string, copy: State): Promise<s
   return within(database, async (table) => {
     const { id, seen } = await stateOf(table);
     const isLater = id === copy.id && seen >= copy.seen;
-    return isLater && (await lacks(table, folder)) ? 'names blobs that came after the others were copied' : undefined;
+    return isLater && (await lacks(table, folder))
+      ? 'names blobs that came after the others were copied'
+      : undefined;
   });
 }
 

@@ -6,6 +6,7 @@ import { createFirstAdmin } from '../functions/identity/first-admin.ts';
 import { banner } from './banner.ts';
 import { watchCertificate } from './certificate.ts';
 import { createLog } from './log.ts';
+import { portTaken } from './port-taken.ts';
 import { type RunningServer, serve } from './server.ts';
 import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
@@ -91,7 +92,7 @@ async function authenticationOf(
 
 function explain(error: unknown, port: number): unknown {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return error;
-  return new Error(`port ${port} is taken; choose another with STOWAGE_PORT`, { cause: error });
+  return new Error(portTaken(port), { cause: error });
 }
 
 interface Tidying {
