@@ -51,8 +51,11 @@ export async function findRobot({ table }: Registry, name: string): Promise<Robo
 }
 
 /** Makes a robot; its secret is not kept, so it can be shown only now. `undefined` where the name is taken. */
-export async function createRobot(registry: Registry, robot: NewRobot): Promise<NewSecret | undefined> {
-  const secret = newSecret('robot');
+export async function createRobot(
+  registry: Registry,
+  robot: NewRobot,
+  secret = newSecret('robot'),
+): Promise<NewSecret | undefined> {
   const attributes: Attributes = {
     description: robot.description,
     grants: grantsAttribute(robot.grants),
@@ -80,8 +83,8 @@ export async function renewSecret(
   registry: Registry,
   name: string,
   { validUntil, formerUntil = 0 }: Renewal = {},
+  secret = newSecret('robot'),
 ): Promise<NewSecret | undefined> {
-  const secret = newSecret('robot');
   const isThere = await changeSubject(registry, robotSubject(name), (found) => {
     const { stamp, hash, validUntil: end = Number.POSITIVE_INFINITY } = robotOf(name, found);
     const until = Math.min(formerUntil, end, validUntil ?? end);
