@@ -33,6 +33,7 @@ export interface Robot {
   readonly createdAt: string;
   readonly createdBy: string;
   readonly validUntil?: string;
+  readonly formerValidUntil?: string;
   readonly lastUsedAt?: string;
 }
 

@@ -1,6 +1,7 @@
 import { Command, Help } from 'commander';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommand } from './commands/audit.ts';
+import { addBackupCommand } from './commands/backup.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addCostCommand } from './commands/cost.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -63,6 +64,7 @@ export function createProgram(): Command {
   addRepositoryCommands(program);
   addTagCommands(program);
   addSweepCommand(program);
+  addBackupCommand(program);
   addScanCommand(program);
   addRestoreCommand(program);
   addTrashCommands(program);
