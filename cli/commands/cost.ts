@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { billFor } from '../cost/bill.ts';
+import { showComparison } from '../cost/comparison.ts';
 import { costSoFar } from '../cost/live.ts';
 import { LIST_PRICES, type Prices, readPrices } from '../cost/prices.ts';
 import { ecrQuantities, idle, quantitiesOf, type Workload } from '../cost/quantities.ts';
@@ -16,6 +17,7 @@ const HELP = `
 stowage cost --stored-gb 50 --pushes 2000 --pulls 50000 --internet-gb 500
 stowage cost team/app --tags 'v1.*'
 stowage cost --live
+stowage cost --compare
 How it is computed, and what it does not know: docs/cost.md. A GB is 2^30 bytes.`;
 
 /** S3's, for one PUT. */
@@ -31,6 +33,7 @@ export function addCostCommand(program: Command): void {
     .argument('[repository]', 'ask the registry about this one', repositoryValue)
     .option('--repositories', 'ask the registry about all that you may pull')
     .option('--live', 'ask the registry what was downloaded in this month so far')
+    .option('--compare', 'what four published workloads cost here and elsewhere')
     .option('--tags <pattern>', "only these tags of the repository: 'v1.*'", patternValue)
     .option('--days <number>', 'price the use of so many days (default: 30)', daysValue)
     .option('--stored-gb <gb>', 'GB of images', amountValue, 0)
@@ -58,15 +61,20 @@ interface CostOptions extends Workload, GlobalOptions {
   readonly days?: number;
   readonly repositories?: boolean;
   readonly live?: boolean;
+  readonly compare?: boolean;
   readonly freeTier: boolean;
   readonly prices?: string;
 }
 
 async function cost(name: RepositoryName | undefined, _: unknown, command: Command): Promise<void> {
-  const { repositories, live, prices: file, ...options } = command.optsWithGlobals<CostOptions>();
-  if (Number(name !== undefined) + Number(repositories ?? false) + Number(live ?? false) > 1)
-    throw misuse('name a repository, or say --repositories or --live');
+  const { repositories, live, compare, prices: file, ...options } = command.optsWithGlobals<CostOptions>();
+  if ([name !== undefined, repositories, live, compare].filter(Boolean).length > 1)
+    throw misuse('name a repository, or say one of --repositories, --live and --compare');
   const prices = file === undefined ? LIST_PRICES : readPrices(file);
+  if (compare) {
+    refuseGiven(command, NOT_COMPARED, 'is not for --compare, whose workloads are published');
+    return showComparison(new Output(options), prices, options.freeTier);
+  }
   if (name === undefined && !repositories && !live) {
     refuseGiven(command, ['tags', 'days'], 'is for a repository: name one, or say --repositories');
     return showWorkload(new Output(options), options, prices);
@@ -86,6 +94,13 @@ async function cost(name: RepositoryName | undefined, _: unknown, command: Comma
 const OF_A_WORKLOAD = [
   ...['storedGb', 'pushes', 'pulls', 'layers', 'newLayers', 'layerMb', 'index', 'internetGb', 'regionGb'],
   ...['tableGb', 'streamHost', 'freeTier'],
+];
+
+const NOT_COMPARED = [
+  ...OF_A_WORKLOAD.filter((option) => option !== 'freeTier'),
+  'tags',
+  'days',
+  'downloads',
 ];
 
 function refuseGiven(command: Command, names: readonly string[], why: string): void {
