@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { recordDeletion } from '../functions/identity/retention-audit.ts';
+import { Downloads } from '../functions/registry/downloads.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { OpenUploads } from '../functions/registry/open-uploads.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
@@ -14,7 +15,7 @@ import { visit } from '../functions/registry/until.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
-import { upkeepText } from '../functions/upkeep/upkeep-text.ts';
+import { downloadsText, upkeepText } from '../functions/upkeep/upkeep-text.ts';
 import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
 import { mendCopiedFolder } from './copied-folder.ts';
@@ -81,6 +82,7 @@ export async function openEmbedded({
     });
     const clock = await openClock(table, { trustClock, clocks, tell });
     const watch = new FolderWatch(data, contents.database, tell);
+    const downloads = new Downloads((line) => tell(downloadsText(line)));
     const stores: Registry = {
       table: watch.guard(table),
       blobs,
@@ -92,6 +94,7 @@ export async function openEmbedded({
       pause: fullJitter(Math.random, setTimeout),
       turns: new Turns(),
       openUploads: new OpenUploads(),
+      downloads,
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
@@ -121,6 +124,7 @@ export async function openEmbedded({
       },
       async close() {
         copies.close();
+        await downloads.flush(stores).catch(() => undefined);
         await remember(table, clock.look()).catch(() => undefined);
         await reserve.close();
         watch.close();

@@ -17,6 +17,7 @@ import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
+import { endpoints as traffic } from './traffic.ts';
 import { endpoints as trash } from './trash.ts';
 import { endpoints as usage } from './usage.ts';
 import { endpoints as users } from './users.ts';
@@ -51,6 +52,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...restore,
   ...trash,
   ...quotas,
+  ...traffic,
   ...audit,
 };
 
