@@ -9,6 +9,7 @@ import { addGroupCommands } from './commands/groups.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addPolicyCommands } from './commands/policies.ts';
+import { addProxyCommand } from './commands/proxy.ts';
 import { addPushCommand } from './commands/push.ts';
 import { addQuotaCommand } from './commands/quotas.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
@@ -54,6 +55,7 @@ export function createProgram(): Command {
   addServeCommand(program);
   addLoginCommands(program);
   addPushCommand(program);
+  addProxyCommand(program);
   addUserCommands(program);
   addTokenCommands(program);
   addRobotCommands(program);
