@@ -158,6 +158,10 @@ const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
     async ({ app }) =>
     () =>
       send(app, `HEAD /v2/calls/front/blobs/${sha256(bytesOf(9))}`, 404),
+  'POST upload of a blob that is announced': reading(
+    `POST /v2/calls/image/blobs/uploads/?mount=sha256:${'0'.repeat(64)}&size=20000000`,
+    202,
+  ),
   'HEAD blob that S3 has not told of': async ({ app }) => {
     const bytes = bytesOf(9);
     await sendToS3(app, bytes);
