@@ -9,7 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import { BLOBS, denyOverwrites, type FrontDoorAccess, letFrontDoorIn } from './blob-policy.ts';
+import { BLOBS, denyOverwrites, letFrontDoorIn } from './blob-policy.ts';
 import type { DataDuty, Duty, Worker } from './registry-function.ts';
 
 interface BlobBucketProps {
@@ -130,9 +130,9 @@ export class BlobBucket extends Construct {
     worker.tell(ENV.keysObject, KEYS);
   }
 
-  /** Lets the front door write blobs, and read them where it is told to. */
-  letIn(frontDoor: FrontDoorAccess): void {
-    for (const statement of letFrontDoorIn(this.#bucket.bucketArn, frontDoor)) {
+  /** Lets the front door write blobs, and read them. */
+  letIn(distributionArn: string): void {
+    for (const statement of letFrontDoorIn(this.#bucket.bucketArn, distributionArn)) {
       this.#bucket.addToResourcePolicy(PolicyStatement.fromJson(statement));
     }
   }

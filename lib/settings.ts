@@ -39,6 +39,7 @@ const OPTIONS = {
   streamHost: oneOf('none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
   frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),
+  downloadKeyRotation: matching(/^[a-zA-Z0-9]{1,16}$/, 'a short name of letters and digits'),
   epochHours: { read: wholeFrom(1, 168), is: 'a number of hours, 1 to 168' },
   quarantineDays: { read: wholeFrom(0, 365), is: 'a number of days, 0 to 365' },
   monthlyBudgetUsd: { read: amountFrom, is: 'an amount above 0' },
@@ -115,6 +116,10 @@ function refuseContradictions(settings: Settings, region: string | undefined): v
       'make one there and name it with certificateArn',
   );
   refuse(streamHostZone && streamHost !== 'instance', 'streamHostZone belongs to streamHost=instance');
+  refuse(
+    region && streamHostZone && !streamHostZone.startsWith(region),
+    `${streamHostZone} is no zone of ${region}, where this stack goes`,
+  );
   const { monthlyBudgetUsd, budgetEmail } = settings;
   refuse(budgetEmail && !monthlyBudgetUsd, 'budgetEmail belongs to a monthlyBudgetUsd');
   refuse(

@@ -58,6 +58,8 @@ export interface StowageStackProps extends StackProps {
   readonly streamHostGeneration?: string;
   /** Another name is another secret between the front door and what is behind it. @default - the first one */
   readonly frontRotation?: string;
+  /** Another name is another key pair of the downloads; set while `downloads` is `s3`. @default - the first pair */
+  readonly downloadKeyRotation?: string;
   /** How long an epoch lasts: who was told that a blob exists has one whole epoch to use it. @default 24 */
   readonly epochHours?: number;
   /** How long a deleted manifest can be brought back. @default 7 */
@@ -111,13 +113,16 @@ export class StowageStack extends Stack {
     };
     const keys = {
       signing: new SigningKeys(this, 'SigningKeys'),
-      front: new FrontKeys(this, 'FrontKeys', props.frontRotation ? { rotation: props.frontRotation } : {}),
+      front: new FrontKeys(this, 'FrontKeys', {
+        ...(props.frontRotation && { rotation: props.frontRotation }),
+        ...(props.downloadKeyRotation && { downloadRotation: props.downloadKeyRotation }),
+      }),
     };
     const functions = registryFunctions(this);
     bind(functions, stores, keys);
     tellLease(functions, props);
     const domain = this.#domain(props);
-    const stream = this.#stream(props, stores, keys, domain);
+    const stream = this.#stream(props, stores, keys);
     const http = new RegistryApi(this, 'Http', { api: functions.api, accessLogs: props.accessLogs ?? false });
     const front = this.#front(props, { stores, keys, functions, domain, stream, http });
     this.#runJobs(functions, stores.bucket, [http, front]);
@@ -134,21 +139,20 @@ export class StowageStack extends Stack {
 
   #front(props: StowageStackProps, { stores, keys, functions, domain, stream, http }: Behind): FrontDoor {
     const { api, rotateKeys } = functions;
-    if (domain) api.tell(ENV.publicUrl, domain.url);
     if (stream) stores.bucket.bindKeys(rotateKeys);
     const known = new FrontStore(this, 'FrontStore');
-    known.bind(rotateKeys, { stream: stream !== undefined, ...(domain && { url: domain.url }) });
-    const downloads =
-      props.downloads === 'cdn' ? new CdnDownloads(this, 'Downloads', { keys: keys.front }) : undefined;
-    downloads?.bind(api);
+    known.bind(rotateKeys);
+    const downloads = new CdnDownloads(this, 'Downloads', { keys: keys.front });
+    downloads.bind(api, props.downloads ?? 's3');
     return new FrontDoor(this, 'Front', {
       api: http,
+      behind: [http, api],
+      downloads,
       bucket: stores.bucket,
       store: known.store,
       secret: keys.front.secret,
       priceClass: props.priceClass ?? '100',
       ...(stream && { stream }),
-      ...(downloads && { downloads }),
       ...(domain && { domain }),
       ...(props.webAclArn && { webAclArn: props.webAclArn }),
     });
@@ -167,14 +171,12 @@ export class StowageStack extends Stack {
     { streamHost, streamHostZone: zone, streamHostGeneration, frontRotation }: StowageStackProps,
     stores: Stores,
     keys: Keys,
-    domain: CustomDomain | undefined,
   ): StreamHost | undefined {
     if (streamHost !== 'instance') return undefined;
     const role = new StreamRole(this, 'StreamRole');
     for (const store of [stores.table, stores.bucket]) store.bind(role);
     stores.bucket.bindKeys(role);
     keys.front.bind(role);
-    if (domain) role.tell(ENV.publicUrl, domain.url);
     return new StreamHost(this, 'Stream', {
       role,
       ...stores,
