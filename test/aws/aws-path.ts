@@ -21,7 +21,7 @@ import type { ObjectCreated } from './s3/server.ts';
 import { type AwsStores, BUCKET_ARN, type StoresOptions, startAwsStores } from './stores.ts';
 
 /** What functions/api.ts exports. */
-export type ApiHandler = Parameters<typeof startGateway>[0]['handler'];
+type ApiHandler = Parameters<typeof startGateway>[0]['handler'];
 
 export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'transactionMs'> {
   /** @default - any free one */

@@ -11,7 +11,7 @@ export interface Step {
  *  dependencies. */
 export type Choice = (ready: readonly string[]) => string;
 
-export const asWritten: Choice = ([first = '']) => first;
+const asWritten: Choice = ([first = '']) => first;
 
 /** As soon as it may be, or when nothing else is left. */
 export const early =

@@ -118,7 +118,9 @@ describe('refused is', () => {
 
   it('a zone of another region than the stack goes to', () => {
     const given = { streamHost: 'instance', streamHostZone: 'us-east-1b' };
-    expect(() => settings(given, 'eu-central-1')).toThrow('us-east-1b is no zone of eu-central-1, where this stack goes');
+    expect(() => settings(given, 'eu-central-1')).toThrow(
+      'us-east-1b is no zone of eu-central-1, where this stack goes',
+    );
     expect(settings(given, 'us-east-1')).toEqual(given);
   });
 
