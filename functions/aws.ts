@@ -37,7 +37,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const tableName = required(environment, ENV.table);
   const bucket = required(environment, ENV.bucket);
   const calls = new Calls(options);
-  const secret = environment[ENV.frontSecret];
+  const hashes = environment[ENV.frontSecretHash];
   const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
   const partBytes = partBytesFrom(environment[ENV.partMemory]);
   const registry: Registry = {
@@ -49,7 +49,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       const cdn = await openCdn?.();
       return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn, partBytes });
     }),
-    ...(secret && { direct: true }),
+    ...(hashes && { direct: true }),
     openUploads: new OpenUploads(),
     downloads: new Downloads((line) => void process.stdout.write(`${toldLine(Date.now(), line)}\n`)),
     ...chance,
@@ -59,7 +59,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   return {
     registry,
     ...(keys && { keys }),
-    ...(secret && { front: new FrontDoor({ secret, uploads }) }),
+    ...(hashes && { front: new FrontDoor({ hashes, uploads }) }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };

@@ -267,7 +267,7 @@ async function measureAll(): Promise<Record<string, Billed>> {
   const onClient = (client: AwsClient) => meter.follow(client);
   const { registry } = createAwsRegistry(process.env, { onClient });
   const app = createApp({ registry });
-  const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET: 'secret' }, { onClient });
+  const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET_SHA256: 'secret' }, { onClient });
   const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
   const image = newImage(1, 100_000);
   await pushImage(app, 'calls/image', image);
