@@ -7,6 +7,7 @@ import {
 } from '../../functions/storage/table.ts';
 import { RetentionRules } from '../../functions/upkeep/retention-rules.ts';
 import type { TagFacts } from '../../functions/upkeep/rule-facts.ts';
+import { DAY } from './retention-life.ts';
 import type { Plant } from './retention-lived.ts';
 
 // Mistakes that somebody could make in retention, each as if the code had made it.
@@ -61,14 +62,34 @@ function rules<M extends Method>(method: M, see: (facts: TagFacts, own: Retentio
   };
 }
 
+/** What a rule keeps since it was put there of late, is asked for its pulls alone. */
+const neverPulledGoes: Plant = {
+  patch: () => {
+    const right = RetentionRules.prototype.judge;
+    RetentionRules.prototype.judge = function (this: RetentionRules, facts) {
+      const verdict = right.call(this, facts);
+      const isYoung = 'keeps' in verdict && verdict.reason.startsWith('put there within');
+      return isYoung ? right.call(this, { ...facts, taggedAt: 0 }) : verdict;
+    };
+    return () => {
+      RetentionRules.prototype.judge = right;
+    };
+  },
+};
+
+const isRest = ({ rests, sweepDue }: Attributes) => Number(rests) > 0 && Number(sweepDue) > Number(rests);
+
+/** As the disturbance of a repository does, and no sweep. */
+const disturbs = (operation: Operation) =>
+  'update' in operation && operation.set?.['rests'] === 0 && operation.when?.length === 2;
+
 const isCompanion = ({ tag }: Pick<TagFacts, 'tag'>) => tag.startsWith('sha256-');
 
 export const PLANTS: Readonly<Record<string, () => Plant>> = {
   'a restored tag is as old as its restore (G1)': () => writes('T#', without('datesFrom')),
   'a restored tag is not held (G1)': () => rules('stands', ({ restoredAt: _, ...facts }) => facts),
   'a restored manifest is not held (G1)': () => writes('M#', without('restoredAt')),
-  'what was never pulled is as old as can be (G3)': () =>
-    rules('judge', (facts) => (facts.pulledAt === 'never' ? { ...facts, taggedAt: 0 } : facts)),
+  'what was never pulled is as old as can be (G3)': () => neverPulledGoes,
   'pulls by digest do not count (G4)': () => reads('P#sha256:', () => undefined),
   'pins do not pin what is named after a digest (G9)': () =>
     rules('stands', (facts) => (isCompanion(facts) ? { ...facts, tag: '-' as TagFacts['tag'] } : facts)),
@@ -79,5 +100,10 @@ export const PLANTS: Readonly<Record<string, () => Plant>> = {
   'pins and held tags take places (G14)': () =>
     rules('observe', ({ isHeld: _, restoredAt: __, ...facts }) => facts),
   'holds are not read': () => reads('O#', () => undefined),
+  'who changes something disturbs nobody': () => ({
+    write: (operations) => (operations.some(disturbs) ? [] : operations),
+  }),
+  'a repository rests whatever its things say': () =>
+    writes('#', (set) => (isRest(set) ? { ...set, sweepDue: (set['rests'] as number) + 45 * DAY } : set)),
   'nobody looks when something was touched': () => reads('M#', (found) => ({ ...found, touched: -9 })),
 };
