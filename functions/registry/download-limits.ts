@@ -55,7 +55,7 @@ interface Lease {
 }
 
 /** The day of a moment (milliseconds since 1970), in UTC, as the number of days since 1970. */
-export const dayOf = (moment: number) => Math.floor(moment / DAY_MS);
+const dayOf = (moment: number) => Math.floor(moment / DAY_MS);
 
 /** Milliseconds since 1970: when the limits begin anew. */
 export const nextDay = (moment: number) => (dayOf(moment) + 1) * DAY_MS;
