@@ -1,7 +1,7 @@
 import { KeyPublication, type PublishedText } from './auth/key-publication.ts';
 import type { SecretKeys } from './auth/secret-keys.ts';
 import { encodeKeyRing, type KeyRing } from './auth/signing-keys.ts';
-import { Calls, type ClientOptions, type Environment, required } from './aws-clients.ts';
+import { Calls, type ClientOptions, connections, type Environment, required } from './aws-clients.ts';
 import { ssmKeys } from './aws-keys.ts';
 import { type Aws, lazyText, objectText, QUICK } from './aws-published-keys.ts';
 import { ENV, FRONT_STORE_KEY } from './environment.ts';
@@ -44,7 +44,7 @@ function frontText({ environment, calls }: Aws, arn: string): PublishedText {
     const { keyValueStoreClient } = await import('./storage/cloudfront/key-value-store-client.ts');
     const { KeyValueText } = await import('./storage/cloudfront/key-value-text.ts');
     const endpoint = environment[ENV.frontStoreEndpoint];
-    const client = keyValueStoreClient({ endpoint, requestHandler: QUICK });
+    const client = keyValueStoreClient({ endpoint, requestHandler: connections(environment, QUICK) });
     return new KeyValueText({ client: calls.of(client), arn, key: FRONT_STORE_KEY });
   });
 }
