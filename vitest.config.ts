@@ -22,7 +22,7 @@ const DEEP = [
   'test/aws/faults.test.ts',
   'test/aws/lambda-runtime.test.ts',
   'test/aws/front/doctor.test.ts',
-  'test/aws/front/memory.test.ts',
+  'test/aws/front/{heads,memory}.test.ts',
   'test/cli/doctor.test.ts',
   'test/cli/doctor-embedded.test.ts',
   'test/local/memory.test.ts',

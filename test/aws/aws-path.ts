@@ -28,6 +28,10 @@ export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'trans
   readonly streamHost?: 'none' | 'instance';
   /** @default s3 */
   readonly downloads?: 's3' | 'cdn';
+  /** As the stack's option. @default answered */
+  readonly heads?: 'answered' | 'redirected';
+  /** What the gateway does with the Content-Length of HEAD. @default kept */
+  readonly contentLengthOnHead?: 'kept' | 'recomputed';
   /** How long events of S3 are on their way. @default 500 */
   readonly eventDelayMs?: number;
 }
@@ -71,8 +75,10 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const parts = await deployFront(stores, { stream: host === 'instance', url }, downloads);
   const { data } = options;
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
+  if (options.heads) process.env[ENV.heads] = options.heads;
   const { api, events } = await loadFunctions(stores, options, state);
   const gateway = await startGateway({
+    contentLengthOnHead: options.contentLengthOnHead ?? 'kept',
     trouble: (incoming) => gatewayTrouble(faults, incoming),
     handler: (event, context) =>
       api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
