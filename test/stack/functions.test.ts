@@ -116,6 +116,7 @@ describe('with every option', () => {
     expect(variablesOf(/answers every request/)).toMatchObject({
       [ENV.publicUrl]: 'https://registry.example.com',
       [ENV.downloads]: 'cdn',
+      [ENV.heads]: 'redirected',
       [ENV.downloadKey]: '/stowage/Stowage/download-key',
       [ENV.downloadKeyId]: { Ref: publicKey },
     });
