@@ -42,7 +42,7 @@ async function complaintsOf(templates: Readonly<Record<string, object>>): Promis
 }
 
 describe.skipIf(!isThere && !isWanted)(`cfn-lint${isThere ? '' : ', which is not installed,'}`, () => {
-  it('finds nothing wrong with the template for any set of options', { timeout: 300_000 }, async () => {
+  it('finds nothing wrong with the template for any set of options', { timeout: 600_000 }, async () => {
     const sets = Object.entries(OPTION_SETS);
     const templates = sets.map(([name, options]) => [name, synthesize(options).toJSON()] as const);
     expect(await complaintsOf(Object.fromEntries(templates))).toBe('');
