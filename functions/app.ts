@@ -9,6 +9,7 @@ import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
+import type { StreamGate } from './stream/gate.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 
@@ -45,6 +46,8 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** Wakes the stream host. @default there is none that sleeps */
+  readonly stream?: StreamGate | undefined;
   /** What it is called. @default with users whatever clients name as host; without, localhost */
   readonly names?: Names | undefined;
   /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
@@ -65,6 +68,7 @@ export function createApp({
   room,
   authentication,
   front,
+  stream,
   names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
   racesMs,
@@ -81,6 +85,7 @@ export function createApp({
       room,
       authentication,
       front,
+      stream,
       names,
       lease,
       racesMs,

@@ -47,7 +47,18 @@ export const ENV = {
   downloadKey: 'STOWAGE_DOWNLOAD_KEY',
   /** The id of its public key at CloudFront. */
   downloadKeyId: 'STOWAGE_DOWNLOAD_KEY_ID',
+  /** The id of the instance that the stream host runs on, where it sleeps while nobody needs it. Set where it is woken and watched, and
+   *  on the host itself. @default there is none, or one that is always on */
+  streamInstance: 'STOWAGE_STREAM_INSTANCE',
+  /** Where EC2 is, for tests on one machine. @default AWS's own of the region */
+  ec2Endpoint: 'STOWAGE_EC2_ENDPOINT',
 } as const;
+
+/** What the stream host exits with when its machine is to be switched off. */
+export const SLEEP_EXIT_CODE = 86;
+
+/** The input of the job that looks after the stream host. */
+export const STREAM_HOST_TASK = { task: 'stream-host' } as const;
 
 /** What the front door tells the registry with each request. Only of worth beside the right secret; the front door
  *  overwrites whatever a client sends under these names. */
@@ -65,8 +76,9 @@ export const FRONT_STORE_KEY = 'front';
 
 /** How a front door is laid out. */
 export interface FrontSettings {
-  /** Whether there is a stream host to send bodies of unknown or great length to. */
-  readonly stream: boolean;
+  /** Whether there is a stream host to send bodies of unknown or great length to; `wake` where it may sleep, and who sends small chunks
+   *  is not to depend on it. */
+  readonly stream: boolean | 'wake';
   /** How clients reach the registry, without a slash at the end. @default https and the host they name */
   readonly url?: string;
 }

@@ -18,7 +18,8 @@ export function encodeFrontValue(ring: KeyRing, settings: FrontSettings): string
 /** Reads what a stack tells of a front door; throws for anything else. */
 export function parseFrontSettings(text: string): FrontSettings {
   const { stream, url } = settingsIn(text);
-  if (typeof stream !== 'boolean' || (url !== undefined && typeof url !== 'string')) {
+  const isStream = typeof stream === 'boolean' || stream === 'wake';
+  if (!isStream || (url !== undefined && typeof url !== 'string')) {
     throw new Error(`these are no settings of a front door: ${text}`);
   }
   return { stream, ...(url !== undefined && { url }) };
