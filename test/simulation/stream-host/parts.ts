@@ -1,5 +1,5 @@
-import type { Machine, MachineState, Started } from '../../../functions/stream/machine.ts';
 import type { Key, Operation, Table } from '../../../functions/storage/table.ts';
+import type { Machine, MachineState, Started } from '../../../functions/stream/machine.ts';
 import { MemoryTable } from '../../contract/memory-table.ts';
 import type { Random } from '../random.ts';
 import type { VirtualTime } from './virtual-time.ts';

@@ -39,6 +39,13 @@ export async function simulate(seed: number, alter: Alter = (_, operation) => op
   return evening.run();
 }
 
+/** Whether a client gives up; throws what is none of the answers that it may get. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof Crash) return false;
+  if (error instanceof RegistryError) return error.status === 403;
+  throw error;
+}
+
 class Evening {
   readonly #time = new VirtualTime();
   readonly #random: Random;
@@ -82,7 +89,9 @@ class Evening {
     const since = Math.max(this.#uploadsUntil, this.#lastCrash, this.#askedAt);
     await this.#time.run(Math.max(0, since + SILENCE_MINUTES * MINUTE_MS - this.#time.now));
     if (this.#machines.state !== 'stopped')
-      this.#violations.push(`the instance is ${this.#machines.state} after ${SILENCE_MINUTES} minutes of silence`);
+      this.#violations.push(
+        `the instance is ${this.#machines.state} after ${SILENCE_MINUTES} minutes of silence`,
+      );
     return {
       violations: this.#violations,
       admitted: this.#admitted.length,
@@ -110,14 +119,14 @@ class Evening {
       const process = this.#process('gate');
       const parts = { table: this.#items.of(process), machine: this.#machines.of(process) };
       const gate = new StreamGate({ ...parts, instance: INSTANCE, now, wait });
+      const isAnnounced = attempt === 0 && this.#random.chance(0.5);
       try {
-        if (attempt === 0 && this.#random.chance(0.5)) await gate.announce(agent);
+        if (isAnnounced) await gate.announce(agent);
         await gate.enter(agent);
         return this.#admit();
       } catch (error) {
         this.#askedAt = now();
-        if (error instanceof RegistryError && error.status === 403) return;
-        if (!(error instanceof Crash || error instanceof RegistryError)) throw error;
+        if (isFinal(error)) return;
       }
       await wait(1000);
     }

@@ -9,7 +9,9 @@ import { simulate } from './simulate.ts';
 const { SEED } = process.env;
 const SEEDS = SEED ? [Number(SEED)] : Array.from({ length: 400 }, (_, at) => at + 1);
 
-it('keeps its lease, and is not left running, whatever crashes at any write', { timeout: 120_000 }, async () => {
+it('keeps its lease, and is not left running, whatever crashes at any write', {
+  timeout: 120_000,
+}, async () => {
   let [admitted, boots, crashes] = [0, 0, 0];
   for (const seed of SEEDS) {
     const outcome = await simulate(seed);
@@ -35,9 +37,12 @@ const heedless = (operation: Operation, attribute: string): Operation => ({
 
 const PLANTED: Readonly<Record<string, Alter>> = {
   'the host goes when it is idle, whatever its lease says': (process, operation) =>
-    process.name === 'host' && setsOf(operation)['state'] === 'stopping' ? heedless(operation, 'until') : operation,
+    process.name === 'host' && setsOf(operation)['state'] === 'stopping'
+      ? heedless(operation, 'until')
+      : operation,
   'the gate lets in without a lease': (process, operation) => {
-    if (process.name !== 'gate' || !('update' in operation) || !('until' in setsOf(operation))) return operation;
+    if (process.name !== 'gate' || !('update' in operation) || !('until' in setsOf(operation)))
+      return operation;
     const { until: _, ...set } = setsOf(operation);
     return { ...operation, set: { ...set, told: true } };
   },
