@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
+import type { Grant } from '../api/types.ts';
 import { type Digest, parseDigest } from '../functions/oci/digest.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../functions/oci/reference.ts';
-import type { Grant } from './api-types.ts';
 import { misuse } from './failure.ts';
 
 export const ACTIONS = ['pull', 'push', 'delete', 'admin'] as const;
@@ -85,6 +85,13 @@ export function restorableValue(text: string): Restorable {
   if (digestText === undefined)
     return /:[^/]*$/.test(text) ? imageValue(text) : { repository: repositoryValue(text) };
   return { repository: repositoryValue(name), digest: digestValue(digestText) };
+}
+
+/** `team-a/app:v1` or `team-a/app@sha256:…` */
+export function referenceValue(text: string): Restorable {
+  const { repository, ...reference } = restorableValue(text);
+  if (reference.tag ?? reference.digest) return { repository, ...reference };
+  throw new InvalidArgumentError("It looks like 'team-a/app:v1', or 'team-a/app@sha256:…'.");
 }
 
 export interface Purgeable {

@@ -13,6 +13,7 @@ Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const region = process.env['CDK_DEFAULT_REGION'];
 const settings = settingsFrom(app.node, region);
 const { streamHost, remark } = usualStreamHost(region);
-const stack = new StowageStack(app, 'Stowage', { streamHost, ...settings, streamHostGeneration: month });
+const props = { streamHost, ...settings, streamHostGeneration: month };
+const stack = new StowageStack(app, settings.stackName ?? 'Stowage', props);
 if (!settings.streamHost && remark) Annotations.of(stack).addInfoV2('stowage:no-stream-host', remark);
 app.synth();

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { Policy, QuotaLimits, Waiting } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { pathOf } from '../api.ts';
-import type { Policy, QuotaLimits, Waiting } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { nameOf, readJson } from '../json-file.ts';
 import { retentionFacts } from '../retention-text.ts';
@@ -14,7 +14,7 @@ import { previewPolicies } from './previews.ts';
 export function addPolicyCommands(program: Command): void {
   const policy = program
     .command('policy')
-    .description('policies: retention, immutable tags, quotas, limits of downloads, sparse indexes');
+    .description('retention, immutable tags, quotas, limits of downloads, sparse indexes');
   policy.command('list').description('list all policies').action(onRegistry(listPolicies));
   policy.command('show <name>').description('show what a policy says').action(onRegistry(showPolicy));
   policy

@@ -1,4 +1,4 @@
-import type { Traffic } from '../api-types.ts';
+import type { Traffic } from '../../api/types.ts';
 import type { Session } from '../session.ts';
 import { sizeText, table } from '../text.ts';
 import { type Priced, priceOf } from './repositories.ts';

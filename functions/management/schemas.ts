@@ -32,7 +32,20 @@ export const PolicyName = z
 
 export const TagName = z.string().regex(TAG, 'is no tag');
 
-export const DigestText = z.string().regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/, 'is no digest');
+/** As many as are read at once. */
+export const TagNames = z.array(TagName).min(1).max(100);
+
+/** What a manifest is. */
+export const Kind = z
+  .enum(['image', 'index', 'artifact'])
+  .describe('An `artifact` has a config that is none of an image.');
+
+/** Annotations, labels. */
+export const Texts = z.record(z.string(), z.string());
+
+const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+export const DigestText = z.string().regex(DIGEST, 'is no digest');
 
 export const RepositoryText = z
   .string()
@@ -87,6 +100,8 @@ export const Problem = named(
       title: z.string(),
       status: z.int(),
       detail: z.string().describe('What is wrong, for people.'),
+      code: z.string().describe('The same for programs: `tag-immutable`, `grant-missing`, `conflict`.'),
+      params: z.record(z.string(), z.string()).optional().describe('What the text names, by name.'),
       errors: z
         .array(z.strictObject({ path: z.string(), message: z.string() }))
         .optional()
@@ -178,6 +193,10 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
     .regex(/^[0-9a-f]{16}$/)
     .describe('The id of an access token.'),
   tag: TagName,
+  reference: z
+    .string()
+    .regex(new RegExp(`${TAG.source}|${DIGEST.source}`))
+    .describe('A tag, or a digest.'),
   name: RepositoryText.describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
 

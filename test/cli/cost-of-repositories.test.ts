@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Traffic } from '../../cli/api-types.ts';
+import type { Traffic } from '../../api/types.ts';
 import { LIST_PRICES } from '../../cli/cost/prices.ts';
 import { scratch } from '../scratch.ts';
 import { blob } from '../wire/content.ts';

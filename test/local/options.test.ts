@@ -12,10 +12,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const LOCAL = join(ROOT, 'local');
 
 /** Read where keys are rotated or the stream host is woken, which no Node host does. */
-const OF_LAMBDA: readonly string[] = [
-  ...[ENV.frontStore, ENV.frontSettings, ENV.frontStoreEndpoint],
-  ENV.ec2Endpoint,
-];
+const OF_LAMBDA: readonly string[] = [ENV.frontStore, ENV.frontStoreEndpoint, ENV.ec2Endpoint];
 
 const listed = SETTINGS.map(({ variable }) => variable);
 const textsIn = (folder: string) =>

@@ -75,10 +75,22 @@ it('every schema is one, by JSON Schema 2020-12', async () => {
   }
 });
 
-it('every endpoint but the document itself asks for a token, and every change is told to the audit trail', () => {
+/** What is told of public repositories to those who have not logged in. */
+const PUBLIC = [
+  ...['repository.list', 'repository.get', 'search.find', 'image.get'],
+  ...['tag.details', 'tag.names', 'tag.query', 'tag.get', 'tag.history'],
+  ...['manifest.list', 'manifest.tags', 'manifest.referrers'],
+];
+
+it('every endpoint but the document and what is public asks for a token, and every change is told to the audit trail', () => {
+  const needOf = (operation: string) => (PUBLIC.includes(operation) ? 'view' : 'api');
   for (const route of MANAGEMENT_ROUTES) {
-    expect(route.need).toBe(route.operation === 'openapi.get' ? 'nothing' : 'api');
-    expect('audited' in route).toBe(route.method !== 'GET');
+    const { operation, method, need } = route;
+    expect([operation, need]).toEqual([
+      operation,
+      operation === 'openapi.get' ? 'nothing' : needOf(operation),
+    ]);
+    expect('audited' in route).toBe(method !== 'GET' && operation !== 'tag.query');
   }
 });
 

@@ -35,7 +35,9 @@ describe('the front door', () => {
       Compress: false,
     });
     expect(new Set(DefaultCacheBehavior.AllowedMethods)).toEqual(new Set(ALL_METHODS));
-    expect(config).not.toHaveProperty('CacheBehaviors');
+    expect(config.CacheBehaviors.map(({ PathPattern }: Resource['Properties']) => PathPattern)).toEqual([
+      '/blobs/*',
+    ]);
   });
 
   it('has every answer tell browsers to load, run and show nothing of it, downloads too', () => {
@@ -128,7 +130,7 @@ describe('the origins', () => {
     expect(onlyResource(rotated, 'Custom::FrontKeys').Properties.Rotation).toBe('2');
     const accepted = attribute(rotated, 'Custom::FrontKeys', 'Accepted');
     rotated.hasResourceProperties('AWS::Lambda::Function', {
-      Environment: { Variables: { [ENV.frontSecret]: accepted } },
+      Environment: { Variables: { [ENV.frontSecretHash]: accepted } },
     });
   });
 
@@ -198,10 +200,30 @@ describe('downloads through the front door', () => {
     expect(types).toEqual(['viewer-response']);
   });
 
-  it('are not there unless they are asked for', () => {
+  it('have their way and their key whether clients are sent along it or not, the same one', () => {
+    expect(configOf(template).CacheBehaviors).toEqual(
+      configOf(synthesize({ downloads: 'cdn' })).CacheBehaviors,
+    );
     for (const type of ['KeyGroup', 'PublicKey', 'CachePolicy']) {
-      template.resourceCountIs(`AWS::CloudFront::${type}`, 0);
+      const resources = resourcesOf(template, `AWS::CloudFront::${type}`);
+      expect(resources.size).toBe(1);
+      expect(resources).toEqual(resourcesOf(withEverything, `AWS::CloudFront::${type}`));
     }
+  });
+
+  it('have a key that no other region and no other rotation has a name or reference in common with', () => {
+    const keyOf = (of: typeof template) =>
+      onlyResource(of, 'AWS::CloudFront::PublicKey').Properties.PublicKeyConfig;
+    const rotated = synthesize({ downloadKeyRotation: '2' });
+    for (const name of ['Name', 'CallerReference']) {
+      expect(keyOf(template)[name]['Fn::Join'][1].at(-1)).toEqual({ Ref: 'AWS::Region' });
+      expect(keyOf(rotated)[name]).not.toEqual(keyOf(template)[name]);
+    }
+    const idOf = (of: typeof template) => [...resourcesOf(of, 'AWS::CloudFront::PublicKey').keys()][0];
+    expect(idOf(rotated)).not.toBe(idOf(template)); // CloudFront changes no key
+    expect(onlyResource(rotated, 'Custom::FrontKeys').Properties.DownloadKeyParameter).toBe(
+      '/stowage/Stowage/download-key-2',
+    );
   });
 });
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { ENV, SLEEP_EXIT_CODE, STREAM_HOST_TASK } from '../../functions/environment.ts';
 import { RECONCILE_MINUTES } from '../../functions/stream/reconcile.ts';
+import { edgeCode } from '../../lib/edge-code.ts';
 import { usualStreamHost } from '../../lib/usual-stream-host.ts';
 import { actionsOn, functionThat, list, statementsOn } from './permissions.ts';
 import { onlyResource, resourcesOf, synthesize } from './synthesize.ts';
@@ -79,8 +80,10 @@ describe('a stream host that sleeps', () => {
   });
 
   it('is no reason for the front door to send small chunks there', () => {
-    const { properties } = functionThat(/access tokens are signed/, template);
-    expect(JSON.parse(properties.Environment.Variables[ENV.frontSettings])).toEqual({ stream: 'wake' });
+    const codes = [...resourcesOf(template, 'AWS::CloudFront::Function').values()].map(
+      ({ Properties }) => Properties.FunctionCode,
+    );
+    expect(codes).toContain(edgeCode('viewer-request', { streamHost: 'wake' }));
   });
 
   it('alarms nobody by being off, and costs no alarm of its own', () => {
