@@ -21,7 +21,7 @@ const DEEP = [
   'test/stack/cfn-lint.test.ts',
   'test/aws/faults.test.ts',
   'test/aws/lambda-runtime.test.ts',
-  'test/aws/front/doctor.test.ts',
+  'test/aws/front/doctor{,-wake}.test.ts',
   'test/aws/front/{flips,heads,memory}.test.ts',
   'test/cli/doctor.test.ts',
   'test/cli/doctor-embedded.test.ts',

@@ -77,14 +77,16 @@ function isDirect(request, length) {
 
 /** A body that neither Lambda nor one PUT to S3 can carry. */
 function large(request, length) {
-  if (STREAM_HOST) {
+  const agent = textOf(request.headers['user-agent']);
+  const isSmall = !(length > 0) && CHUNKS.test(agent); // and nobody wakes a stream host for it
+  if (STREAM_HOST && !(STREAM_HOST === 'wake' && isSmall)) {
     cf.selectRequestOriginById('stream');
     return request;
   }
+  if (isSmall) return request;
   const cure = `${length > MAX_DIRECT_BYTES ? '' : CLIENTS}deploy the registry with streamHost=instance`;
   if (length > 0) return refusal(413, 'DENIED', `this registry does not take ${length} bytes like this: ${cure}`);
-  const agent = textOf(request.headers['user-agent']);
-  if (request.method === 'PATCH' && !CHUNKS.test(agent))
+  if (request.method === 'PATCH')
     return refusal(413, 'DENIED', `this registry takes no layer of unknown length: ${cure}`);
   return request; // small chunks get through
 }
@@ -134,7 +136,7 @@ function notDirect(token, call, caller, front, request) {
   const bounds = parts[1].split('-');
   if (bounds[0] <= Date.now() / 1000) return late;
   if (!(lengthOf(request.headers) > bounds[1])) return undefined;
-  return STREAM_HOST ? large(request) : refusal(403, 'DENIED', 'a quota has no room for this layer');
+  return STREAM_HOST === true ? large(request) : refusal(403, 'DENIED', 'a quota has no room for this layer');
 }
 
 /** Who has a good access token; or why it is refused. One of an unknown key is Lambda's to judge. */

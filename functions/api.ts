@@ -22,7 +22,7 @@ const TIMEOUT_RESERVE_MS = 500;
 /** So long after its request has begun a writer tries again; its last attempt has the rest of Lambda's 29 s. */
 const RACES_MS = 18_000;
 
-const { registry, keys, front, callsMade } = createAwsRegistry(process.env);
+const { registry, keys, front, stream, callsMade } = createAwsRegistry(process.env);
 
 const match = createRouter(ALL_ROUTES);
 
@@ -33,6 +33,7 @@ const app = createApp({
   registry,
   authentication: authenticationFrom(process.env),
   front,
+  stream: stream?.gate,
   lease: leaseOf(process.env),
   racesMs: RACES_MS,
   onAnswer: (answered) => known.set(answered.request, answered),

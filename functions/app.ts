@@ -9,6 +9,7 @@ import type { Names } from './http/web-pages.ts';
 import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
+import type { StreamGate } from './stream/gate.ts';
 import { ALL_ROUTES, OPEN_ROUTES, type Route } from './routes.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
@@ -48,6 +49,8 @@ interface AppOptions {
   readonly authentication?: Authentication | undefined;
   /** The only way in. @default none: whoever reaches the host is let in */
   readonly front?: FrontDoor | undefined;
+  /** Wakes the stream host. @default there is none that sleeps */
+  readonly stream?: StreamGate | undefined;
   /** What it is called. @default with users whatever clients name as host; without, localhost */
   readonly names?: Names | undefined;
   /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
@@ -71,6 +74,7 @@ export function createApp({
   room,
   authentication,
   front,
+  stream,
   names = { hosts: [], any: authentication !== undefined },
   lease = DEFAULT_LEASE,
   racesMs,
@@ -87,6 +91,7 @@ export function createApp({
       room,
       authentication,
       front,
+      stream,
       names,
       lease,
       racesMs,

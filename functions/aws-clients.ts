@@ -48,12 +48,15 @@ export class Calls {
     return this.#made;
   }
 
+  /** Counts what is sent without a client. */
+  add(): void {
+    this.#made += 1;
+  }
+
   /** Counts behind the retries, so that what AWS was asked is what is counted. */
   of<C extends AwsClient>(client: C): C {
     const { handle } = client.config.requestHandler;
-    const onCall = () => {
-      this.#made += 1;
-    };
+    const onCall = () => this.add();
     client.config.requestHandler.handle = function counted(...args: Parameters<typeof handle>) {
       onCall();
       return handle.apply(this, args);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeySource } from './auth/signing-keys.ts';
 import { UploadTokens } from './auth/upload-tokens.ts';
@@ -11,6 +12,7 @@ import {
   required,
   TIMEOUTS,
 } from './aws-clients.ts';
+import { Ec2Instance } from './aws-ec2.ts';
 import { ssmKeys, ssmSecret } from './aws-keys.ts';
 import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
@@ -22,6 +24,8 @@ import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 import type { CdnUrls } from './storage/s3/cdn-urls.ts';
 import { toldLine } from './telemetry/lines.ts';
+import { StreamGate } from './stream/gate.ts';
+import type { Machine } from './stream/machine.ts';
 import { type Lease, leaseFrom } from './upkeep/lease.ts';
 
 /** A registry on DynamoDB and S3. */
@@ -31,10 +35,20 @@ export interface AwsRegistry {
   readonly keys?: KeySource;
   /** Absent where clients come straight to the registry. */
   readonly front?: FrontDoor;
+  /** Absent where there is no stream host that sleeps. */
+  readonly stream?: StreamParts;
   /** The table and the bucket, for people. */
   readonly place: string;
   /** Requests sent to AWS so far, repetitions included. */
   readonly callsMade: () => number;
+}
+
+/** A stream host that sleeps. */
+interface StreamParts {
+  /** The id of its instance. */
+  readonly instance: string;
+  readonly machine: Machine;
+  readonly gate: StreamGate;
 }
 
 const chance = { now: Date.now, steady: () => performance.now(), newId: randomUUID, pause };
@@ -48,8 +62,10 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const hashes = environment[ENV.frontSecretHash];
   const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
   const partBytes = partBytesFrom(environment[ENV.partMemory]);
+  const dynamoDb = calls.of(dynamoDbClient(environment));
+  const table = new DynamoDbTable({ client: dynamoDb, tableName, pause });
   const registry: Registry = {
-    table: new DynamoDbTable({ client: calls.of(dynamoDbClient(environment)), tableName, pause }),
+    table,
     blobs: new LazyBlobStore(async () => {
       const { s3Client } = await import('./storage/s3/s3-client.ts');
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
@@ -68,13 +84,22 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   };
   const keys = keySource(environment, calls);
   const uploads = keys && new UploadTokens({ keys, now: registry.now });
+  const instance = environment[ENV.streamInstance];
+  const endpoint = environment[ENV.ec2Endpoint];
+  const ec2 = { like: dynamoDb, endpoint, onCall: () => calls.add() };
   return {
     registry,
     ...(keys && { keys }),
+    ...(instance && { stream: streamParts(table, instance, new Ec2Instance({ id: instance, ...ec2 })) }),
     ...(hashes && { front: new FrontDoor({ hashes, uploads }) }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
+}
+
+function streamParts(table: DynamoDbTable, instance: string, machine: Machine): StreamParts {
+  const gate = new StreamGate({ table, machine, instance, now: Date.now, wait: setTimeout });
+  return { instance, machine, gate };
 }
 
 /** One part has room in it: any upload gets on. */

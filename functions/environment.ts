@@ -48,7 +48,18 @@ export const ENV = {
   downloadKey: 'STOWAGE_DOWNLOAD_KEY',
   /** The id of its public key at CloudFront. */
   downloadKeyId: 'STOWAGE_DOWNLOAD_KEY_ID',
+  /** The id of the instance that the stream host runs on, where it sleeps while nobody needs it. Set where it is woken and watched, and
+   *  on the host itself. @default there is none, or one that is always on */
+  streamInstance: 'STOWAGE_STREAM_INSTANCE',
+  /** Where EC2 is, for tests on one machine. @default AWS's own of the region */
+  ec2Endpoint: 'STOWAGE_EC2_ENDPOINT',
 } as const;
+
+/** What the stream host exits with when its machine is to be switched off. */
+export const SLEEP_EXIT_CODE = 86;
+
+/** The input of the job that looks after the stream host. */
+export const STREAM_HOST_TASK = { task: 'stream-host' } as const;
 
 /** What the front door tells the registry with each request. Only of worth beside the right secret; the front door
  *  overwrites whatever a client sends under these names. */

@@ -15,6 +15,7 @@ import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import type { Route } from './routes.ts';
+import type { StreamGate } from './stream/gate.ts';
 import type { Lease } from './upkeep/lease.ts';
 
 /** What load balancers ask, without a login. */
@@ -25,6 +26,7 @@ interface VisitOptions {
   readonly room: Room | undefined;
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
+  readonly stream: StreamGate | undefined;
   readonly names: Names;
   readonly lease: Lease;
   readonly racesMs: number | undefined;
@@ -81,7 +83,7 @@ export class Visit {
     this.operation = endpoint.operation;
     this.repository = params['name'];
     const { caller } = await this.#authorize(endpoint, params, url.searchParams);
-    const { sender, lease, readings, room } = this.#options;
+    const { sender, lease, readings, room, stream } = this.#options;
     if (isPush(endpoint)) room?.require();
     const registry = { ...this.#registry, actor: caller.principal, table: this.#auditedTable(endpoint) };
     const host = this.#saidHost ?? '';
@@ -93,6 +95,7 @@ export class Visit {
       caller,
       authentication,
       room,
+      stream,
       lease,
       host,
       readings,

@@ -48,8 +48,8 @@ const CLIENT_RETRIES = 5;
 /** A vCPU hour, $0.04, beyond what the instance earns. */
 const SURPLUS_CREDITS = 60;
 
-/** Two alarms for each job, *failing* and *not running*, two for the API, one for downloads, one for uploads past it and three for the
- *  stream host. $0.10 a month each; the first ten of an account are free. */
+/** Two alarms for each job, *failing* and *not running*, two for the API, one for downloads, one for uploads past it and three for a
+ *  stream host that is always on. $0.10 a month each; the first ten of an account are free. */
 export class Alarms extends Construct {
   readonly #action: SnsAction | undefined;
 

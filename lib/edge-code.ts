@@ -11,8 +11,9 @@ const IMPORTS = /^(?:import \w+ from '\w+';\n)*/;
 
 /** What the code has to know of its distribution. */
 export interface EdgeSettings {
-  /** Whether there is a stream host to send bodies of unknown or great length to. @default false */
-  readonly streamHost?: boolean;
+  /** Whether there is a stream host to send bodies of unknown or great length to; `wake` where it may sleep, and who sends small chunks
+   *  is not to depend on it. @default false */
+  readonly streamHost?: boolean | 'wake';
 }
 
 /** The code of a CloudFront Function as it is deployed: a file of `edge/` without comments, white space and long names of
@@ -30,7 +31,7 @@ export function edgeCodeOf(source: string, { streamHost = false }: EdgeSettings 
     minifyIdentifiers: true,
     charset: 'utf8',
     legalComments: 'none',
-    define: { STREAM_HOST: `${streamHost}` },
+    define: { STREAM_HOST: JSON.stringify(streamHost) },
   });
   const bytes = Buffer.byteLength(imports + code);
   if (bytes > MAX_BYTES) throw new Error(`a function of the edge has ${bytes} bytes, over ${MAX_BYTES}`);

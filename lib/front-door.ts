@@ -50,6 +50,9 @@ const ANSWER_SECONDS = 120;
 /** The gateway itself gives up after 30 s, and then says so. */
 const API_ANSWER_SECONDS = 35;
 
+/** A stream host that sleeps says nothing, and whoever comes too late for it is to know soon, and begin anew. */
+const DARK_SECONDS = 5;
+
 /** Shorter than the Node host keeps an idle connection (75 s), so that CloudFront closes first. */
 const KEEP_ALIVE_SECONDS = 60;
 
@@ -65,7 +68,7 @@ export class FrontDoor extends Construct {
     super(scope, id);
     const functions = new EdgeFunctions(this, 'Functions', {
       store: props.store,
-      streamHost: props.stream !== undefined,
+      streamHost: props.stream?.sleeps ? 'wake' : props.stream !== undefined,
     });
     const { attrId: answers } = this.#answerHeaders();
     this.#distribution = new CfnDistribution(this, 'Distribution', {
@@ -135,10 +138,9 @@ export class FrontDoor extends Construct {
       originReadTimeout: ANSWER_SECONDS,
       originKeepaliveTimeout: KEEP_ALIVE_SECONDS,
     };
-    return [
-      ...origins,
-      { id: ORIGINS.stream, domainName: stream.privateName, originCustomHeaders, vpcOriginConfig },
-    ];
+    const dark = stream.sleeps && { connectionAttempts: 1, connectionTimeout: DARK_SECONDS };
+    const origin = { domainName: stream.privateName, originCustomHeaders, vpcOriginConfig, ...dark };
+    return [...origins, { id: ORIGINS.stream, ...origin }];
   }
 
   /** Puts on the answers of the gateway and of S3 what the registry puts on its own. */

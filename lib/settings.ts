@@ -1,5 +1,6 @@
 import type { Node } from 'constructs';
 import type { StowageStackProps } from './stowage-stack.ts';
+import { usualStreamHost } from './usual-stream-host.ts';
 
 interface Option {
   /** What was given, as the stack takes it; undefined where it has no meaning that would be no guess. */
@@ -37,7 +38,7 @@ const OPTIONS = {
   priceClass: oneOf('100', '200', 'all'),
   downloads: oneOf('s3', 'cdn'),
   heads: oneOf('answered', 'redirected'),
-  streamHost: oneOf('none', 'instance'),
+  streamHost: oneOf('wake', 'none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
   frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),
   downloadKeyRotation: matching(/^[a-zA-Z0-9]{1,16}$/, 'a short name of letters and digits'),
@@ -123,7 +124,8 @@ function refuseContradictions(settings: Settings, region: string | undefined): v
     `CloudFront wants its certificate in ${CLOUDFRONT_REGION}, and this stack goes to ${region}: ` +
       'make one there and name it with certificateArn',
   );
-  refuse(streamHostZone && streamHost !== 'instance', 'streamHostZone belongs to streamHost=instance');
+  const isWithout = (streamHost ?? usualStreamHost(region).streamHost) === 'none';
+  refuse(streamHostZone && isWithout, 'streamHostZone belongs to a stream host, and there is none');
   refuse(
     region && streamHostZone && !streamHostZone.startsWith(region),
     `${streamHostZone} is no zone of ${region}, where this stack goes`,

@@ -9,7 +9,7 @@ import {
 } from 'aws-cdk-lib';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import { ENV } from '../functions/environment.ts';
+import { ENV, STREAM_HOST_TASK } from '../functions/environment.ts';
 import { Alarms } from './alarms.ts';
 import { BlobBucket } from './blob-bucket.ts';
 import { CdnDownloads } from './cdn-downloads.ts';
@@ -61,9 +61,10 @@ export interface StowageStackProps extends StackProps, IamRules {
   /** Who answers HEAD of a blob: the function, or S3 by a redirect. @default answered - `redirected` where `stowage doctor` finds
    *  that the gateway loses Content-Length */
   readonly heads?: 'answered' | 'redirected';
-  /** Whether an instance takes layers by PATCH, which docker without the containerd store, podman and others send.
-   *  @default 'none' - they are told how to push instead, and nothing is billed by the hour */
-  readonly streamHost?: 'none' | 'instance';
+  /** Whether an instance takes layers by PATCH, which docker without the containerd store, podman and others send: one that is
+   *  started when it is needed, one that is always on, or none, and they are told how to push instead.
+   *  @default 'wake' - every client can push, for the price of a small disk */
+  readonly streamHost?: 'wake' | 'none' | 'instance';
   /** Its availability zone. @default - the region's first */
   readonly streamHostZone?: string;
   /** The first deployment of another one replaces it, for the newest system. @default - new code alone does */
@@ -92,6 +93,9 @@ export interface StowageStackProps extends StackProps, IamRules {
 
 const HOURLY = Duration.hours(1);
 const DAILY = Duration.days(1);
+
+/** functions/stream/reconcile.ts counts on it. */
+const LOOK_AFTER_HOST = Duration.minutes(5);
 
 const TRIAL = { removalPolicy: RemovalPolicy.DESTROY, deletionProtection: false };
 
@@ -122,7 +126,7 @@ interface Watched {
 }
 
 /** A registry: a front door, a bucket of bytes, a table of metadata, a function behind an HTTP API, and the jobs
- *  beside it. Unless there is a stream host, nothing in it is billed by the hour. */
+ *  beside it. Nothing in it is billed by the hour but a stream host that is awake, and its disk. */
 export class StowageStack extends Stack {
   constructor(scope: Construct, id: string, props: StowageStackProps = {}) {
     const { qualifier } = props;
@@ -160,6 +164,7 @@ export class StowageStack extends Stack {
     const http = new RegistryApi(this, 'Http', { api: functions.api, accessLogs: props.accessLogs ?? false });
     const front = this.#front(props, { stores, keys, functions, domain, stream, http });
     this.#runJobs(functions, stores.bucket, [http, front]);
+    if (stream?.sleeps) this.#wake(stream, functions);
     this.#watch(props, { functions, http, stream });
 
     this.#output({ Url: domain?.url ?? `https://${front.domainName}`, FrontDoorName: front.domainName });
@@ -207,7 +212,7 @@ export class StowageStack extends Stack {
     stores: Stores,
     keys: Keys,
   ): StreamHost | undefined {
-    if (streamHost !== 'instance') return undefined;
+    if (streamHost === 'none') return undefined;
     const role = new StreamRole(this, 'StreamRole');
     for (const store of [stores.table, stores.bucket]) store.bind(role);
     stores.bucket.bindKeys(role);
@@ -215,10 +220,18 @@ export class StowageStack extends Stack {
     return new StreamHost(this, 'Stream', {
       role,
       ...stores,
+      sleeps: streamHost !== 'instance',
       ...(zone && { zone }),
       // A template does not show that the secret is another one.
       generation: [streamHostGeneration, frontRotation].join(' '),
     });
+  }
+
+  #wake(stream: StreamHost, { api, expire }: RegistryFunctions): void {
+    stream.bindGate(api);
+    stream.bindWatch(expire);
+    const job = { job: expire, every: LOOK_AFTER_HOST, input: STREAM_HOST_TASK };
+    new ScheduledJob(this, 'LookAfterStreamHost', job);
   }
 
   #runJobs(functions: RegistryFunctions, bucket: BlobBucket, opened: readonly Construct[]): void {
@@ -240,7 +253,8 @@ export class StowageStack extends Stack {
       alarms.watchJob({ name: 'rotate-keys', job: functions.rotateKeys, every: DAILY });
       alarms.watchDownloads(functions.api);
       alarms.watchUploads(functions.commitUploads);
-      if (stream) alarms.watchStreamHost(stream);
+      // The job that looks after one that sleeps restarts and stops it, and alarms by failing.
+      if (stream && !stream.sleeps) alarms.watchStreamHost(stream);
     }
     const told = props.budgetEmail ?? email;
     if (usd && told) new MonthlyBudget(this, 'Budget', { usd, email: told });

@@ -5,9 +5,11 @@ import { CfnInstance, CfnLaunchTemplate } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
+import { ENV } from '../functions/environment.ts';
 import type { BlobBucket } from './blob-bucket.ts';
 import { globalName } from './global-name.ts';
 import type { MetadataTable } from './metadata-table.ts';
+import type { RegistryFunction } from './registry-function.ts';
 import { streamCode } from './stream-code.ts';
 import { StreamNetwork } from './stream-network.ts';
 import type { StreamRole } from './stream-role.ts';
@@ -18,6 +20,8 @@ interface StreamHostProps {
   readonly role: StreamRole;
   readonly table: MetadataTable;
   readonly bucket: BlobBucket;
+  /** Whether it stops by itself while nobody needs it. */
+  readonly sleeps: boolean;
   /** @default - the region's first availability zone */
   readonly zone?: string;
   /** Another one is another instance, even where a template shows no difference. */
@@ -41,20 +45,48 @@ export class StreamHost extends Construct {
   /** Its name inside of its network. */
   readonly privateName: string;
   readonly vpcOriginId: string;
+  readonly sleeps: boolean;
+  readonly #tableArn: string;
 
   constructor(scope: Construct, id: string, props: StreamHostProps) {
     super(scope, id);
+    this.sleeps = props.sleeps;
+    this.#tableArn = props.table.tableArn;
     const code = streamCode(this, 'Code');
     const archive = `arn:${Stack.of(this).partition}:s3:::${code.s3BucketName}/${code.s3ObjectKey}`;
     props.role.allow(new PolicyStatement({ actions: ['s3:GetObject'], resources: [archive] }));
     const network = this.#network(props, archive);
-    const template = this.#template(code, network, props.role);
+    const template = this.#template(code, network, props);
     const generation = this.#hash(template, props.generation);
     const instance = this.#instance(generation, template, network);
     instance.node.addDependency(props.role, ...network.ways);
     this.instanceId = instance.attrInstanceId;
     this.privateName = instance.attrPrivateDnsName;
     this.vpcOriginId = this.#vpcOrigin(generation, instance, network);
+  }
+
+  /** Lets the function wake it, and tells it which instance that is. */
+  bindGate(api: RegistryFunction<'serve'>): void {
+    this.#bind(api, ['ec2:StartInstances']);
+  }
+
+  /** Lets the function stop and restart it where it does not stop by itself. */
+  bindWatch(job: RegistryFunction<'expire'>): void {
+    this.#bind(job, ['ec2:StopInstances', 'ec2:RebootInstances']);
+    job.allow(new PolicyStatement({ actions: ['dynamodb:GetItem'], resources: [this.#tableArn] }));
+  }
+
+  #bind(worker: RegistryFunction<'serve' | 'expire'>, actions: string[]): void {
+    const { partition, region, account } = Stack.of(this);
+    const resources = [`arn:${partition}:ec2:${region}:${account}:instance/${this.instanceId}`];
+    worker.allow(new PolicyStatement({ actions, resources }));
+    // EC2 knows no narrower right to look at an instance.
+    worker.allow(new PolicyStatement({ actions: ['ec2:DescribeInstances'], resources: ['*'] }));
+    worker.tell(ENV.streamInstance, this.instanceId);
+    Validations.of(worker).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'To look at instances is a right that EC2 grants for all or none.',
+    });
   }
 
   #network({ table, bucket, zone }: StreamHostProps, archive: string): StreamNetwork {
@@ -66,9 +98,9 @@ export class StreamHost extends Construct {
     });
   }
 
-  #template(code: Asset, network: StreamNetwork, role: StreamRole): Template {
+  #template(code: Asset, network: StreamNetwork, { role, sleeps }: StreamHostProps): Template {
     const { region, stackName } = Stack.of(this);
-    const userData = streamUserData({ code, region, port: PORT, environment: role.environment });
+    const userData = streamUserData({ code, region, port: PORT, environment: role.environment, sleeps });
     return {
       imageId: IMAGE,
       instanceType: 't4g.nano',
@@ -84,6 +116,7 @@ export class StreamHost extends Construct {
         },
       ],
       userData: Fn.base64(userData.render()),
+      ...(sleeps && { instanceInitiatedShutdownBehavior: 'stop' }),
       tagSpecifications: [
         { resourceType: 'instance', tags: [{ key: 'Name', value: `${stackName} stream host` }] },
       ],

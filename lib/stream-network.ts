@@ -42,6 +42,9 @@ const CLOUDFRONT = {
   'us-west-2': { prefixList: 'pl-82a045eb' },
 };
 
+/** Where CloudFront can reach an instance, and this stack knows from which addresses. */
+export const STREAM_REGIONS: readonly string[] = Object.keys(CLOUDFRONT);
+
 /** The smallest network that CloudFront can reach an instance in: one subnet from which no route leads out, and ways
  *  to S3 and DynamoDB. Nothing in it is billed. */
 export class StreamNetwork extends Construct {

@@ -1,5 +1,6 @@
 import { UserData } from 'aws-cdk-lib/aws-ec2';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import { ENV, SLEEP_EXIT_CODE } from '../functions/environment.ts';
 import { STREAM_HOST_BOUNDS, STREAM_HOST_NODE_FLAGS } from './bundle.ts';
 import { STREAM_PROGRAM } from './stream-code.ts';
 
@@ -9,6 +10,8 @@ interface StreamUserDataProps {
   readonly port: number;
   /** What the host is told. */
   readonly environment: ReadonlyMap<string, string>;
+  /** Whether it switches its machine off while nobody needs it. */
+  readonly sleeps: boolean;
 }
 
 /** The heap is small beside the buffers of uploads, and should be cleaned up before it is in their way. */
@@ -26,8 +29,9 @@ export function streamUserData(props: StreamUserDataProps): UserData {
     ...SWAP,
     ...unpack(props),
     ...file(ENVIRONMENT, environment(props), '600'),
+    ...(props.sleeps ? NAME_INSTANCE : []),
     ...file('/etc/systemd/journald.conf.d/stowage.conf', JOURNAL),
-    ...file('/etc/systemd/system/stowage.service', SERVICE),
+    ...file('/etc/systemd/system/stowage.service', service(props)),
     ...file(WATCH, watch(props.port), '755'),
     ...file('/etc/systemd/system/stowage-watch.service', WATCH_SERVICE),
     'systemctl restart systemd-journald',
@@ -73,9 +77,23 @@ function environment({ region, port, environment: told }: StreamUserDataProps): 
   }).map(([name, value]) => `${name}=${value}`);
 }
 
+/** Only the machine itself knows which it is. */
+const METADATA = 'http://169.254.169.254/latest';
+const NAME_INSTANCE = [
+  `token=$(curl -sf -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' ${METADATA}/api/token)`,
+  `instance=$(curl -sf -H "X-aws-ec2-metadata-token: $token" ${METADATA}/meta-data/instance-id)`,
+  `echo "${ENV.streamInstance}=$instance" >> ${ENVIRONMENT}`,
+];
+
 const JOURNAL = ['[Journal]', 'Storage=persistent', 'SystemMaxUse=256M'];
 
-const SERVICE = [
+/** By its exit code the host says that it wants its machine switched off, which it may not do itself. */
+const SLEEP = [
+  `SuccessExitStatus=${SLEEP_EXIT_CODE}`,
+  `ExecStopPost=+/bin/sh -c 'if [ "$$EXIT_STATUS" = ${SLEEP_EXIT_CODE} ]; then systemctl --no-block poweroff; fi'`,
+];
+
+const service = ({ sleeps }: StreamUserDataProps) => [
   '[Unit]',
   'Description=Stowage: the stream host',
   'Wants=network-online.target',
@@ -87,6 +105,7 @@ const SERVICE = [
   `ExecStart=${[`${HOME}/${STREAM_PROGRAM.node}`, ...FLAGS, `${HOME}/${STREAM_PROGRAM.main}`].join(' ')}`,
   'Restart=always',
   'RestartSec=2',
+  ...(sleeps ? SLEEP : []),
   'MemoryHigh=256M', // the system itself takes some 150 MB of the 512
   'MemoryMax=320M',
   'TimeoutStopSec=30',

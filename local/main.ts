@@ -2,13 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { createApp } from '../functions/app.ts';
 import type { Authentication } from '../functions/auth/authentication.ts';
+import { SLEEP_EXIT_CODE } from '../functions/environment.ts';
 import { createFirstAdmin } from '../functions/identity/first-admin.ts';
+import { HostLife } from '../functions/stream/life.ts';
 import { banner } from './banner.ts';
 import { watchCertificate } from './certificate.ts';
 import { createLog } from './log.ts';
 import { portTaken } from './port-taken.ts';
 import { type RunningServer, serve } from './server.ts';
 import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
+import { sleepWhenIdle } from './sleep.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
 import type { UsersFile } from './users-file.ts';
 import { WholeBodies } from './whole-bodies.ts';
@@ -58,12 +61,13 @@ async function main(): Promise<void> {
   );
   const password = await makeUsers(stores, settings, users);
   const url = settings.publicUrl ?? server.url;
-  stopOnSignal(
+  const stop = stopOnSignal(
     server,
     stores,
     tidyRegularly(stores, settings),
     renewing(server, settings, () => users?.reread(stores.registry, tell)),
   );
+  sleepWith(settings, stores, server, stop);
   process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
 }
 
@@ -149,14 +153,35 @@ function renewing(server: RunningServer, { tls }: Settings, others: () => void):
   };
 }
 
-/** The first signal lets requests finish, for a time; the second one does not wait for them. SIGHUP says that a file was renewed,
+/** The stream host of a deployment where that sleeps: says that it is there, and ends so that its machine is switched off. */
+function sleepWith(
+  { instance }: Settings,
+  { registry: { table, now } }: OpenRegistry,
+  server: RunningServer,
+  stop: () => Promise<void>,
+): void {
+  if (instance === undefined) return;
+  const sleep = () => {
+    process.exitCode = SLEEP_EXIT_CODE;
+    tell('nobody needs the stream host now');
+    return stop();
+  };
+  sleepWhenIdle({
+    life: new HostLife({ table, instance, now }),
+    wasBusy: () => server.wasBusy(),
+    sleep,
+    tell,
+  });
+}
+
+/** Answers what a signal does. The first one lets requests finish, for a time; the second one does not wait for them. SIGHUP says that a file was renewed,
  *  or, to what a terminal has started, that the terminal is gone. */
 function stopOnSignal(
   server: RunningServer,
   stores: OpenRegistry,
   tidying: Tidying,
   renew: () => void,
-): void {
+): () => Promise<void> {
   let stopping = false;
   const stop = async () => {
     if (stopping) process.exit(1);
@@ -165,8 +190,9 @@ function stopOnSignal(
     tidying.stop();
     await server.close();
     await Promise.race([stores.close(), sleep(STORES_CLOSE_MS)]);
-    setTimeout(() => process.exit(0), LEFT_OPEN_MS).unref(); // whatever is left open keeps nobody waiting
+    setTimeout(() => process.exit(), LEFT_OPEN_MS).unref(); // whatever is left open keeps nobody waiting
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
   process.on('SIGHUP', process.stdin.isTTY ? () => void stop() : renew);
+  return stop;
 }

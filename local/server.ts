@@ -28,6 +28,8 @@ import { Stalls } from './stalls.ts';
 
 export interface RunningServer {
   readonly url: string;
+  /** Whether a request is under way, or was since this was asked last. */
+  wasBusy(): boolean;
   /** Refuses new connections, gives the requests under way the time that they have to be answered, and cuts those that are
    *  not. */
   close(): Promise<void>;
@@ -95,6 +97,7 @@ class Host implements RunningServer {
   readonly #stalls: Stalls;
   readonly #buffers = new BufferPool();
   readonly #underWay = new Set<Promise<void>>();
+  #isAsked = false;
   readonly #answers = new WeakMap<Socket, ServerResponse>();
   url = '';
 
@@ -125,6 +128,12 @@ class Host implements RunningServer {
     });
     const { address, port: bound, family } = this.#server.address() as AddressInfo;
     this.url = `${tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`;
+  }
+
+  wasBusy(): boolean {
+    const isBusy = this.#isAsked || this.#underWay.size > 0;
+    this.#isAsked = false;
+    return isBusy;
   }
 
   /** Connections fall idle one by one as their requests are answered; clients would keep them open. */
@@ -164,6 +173,7 @@ class Host implements RunningServer {
       outgoing.destroy(); // half an answer: a cut connection is the only honest end left
     });
     this.#underWay.add(answered);
+    this.#isAsked = true;
     void answered.finally(() => this.#underWay.delete(answered));
   }
 

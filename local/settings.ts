@@ -29,6 +29,8 @@ export interface Settings {
   readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
   readonly behindFront: boolean;
+  /** The id of the instance that it runs on, which it is to leave when nobody needs it. */
+  readonly instance?: string;
   readonly bounds: Bounds;
 }
 
@@ -41,6 +43,7 @@ export function settingsFrom(environment: Environment): Settings {
   const tls = tlsFrom(environment);
   const publicUrl = publicUrlFrom(environment[ENV.publicUrl] || undefined);
   const open = flagFrom(environment, ENV.open);
+  const instance = environment[ENV.streamInstance] || undefined;
   const adminPassword = passwordFrom(environment['STOWAGE_ADMIN_PASSWORD_FILE'] || undefined);
   const settings = {
     host,
@@ -53,6 +56,7 @@ export function settingsFrom(environment: Environment): Settings {
     bounds: boundsFrom(environment),
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl }),
+    ...(instance && { instance }),
     ...(adminPassword !== undefined && { adminPassword }),
     ...usersFileFrom(environment, open),
   };

@@ -69,6 +69,9 @@ export async function openTarget(
 type TargetOptions = Pick<StoresOptions, 'latencyMs' | 'transactionMs'> & {
   /** @default where it listens */
   readonly publicUrl?: string;
+  /** Of a front door, and how long the machine of one that sleeps takes to start. @default none */
+  readonly streamHost?: 'wake';
+  readonly bootMs?: number;
 };
 
 const STARTERS: Readonly<Record<TargetName, (data: string, options: TargetOptions) => Promise<Target>>> = {
@@ -110,7 +113,7 @@ async function startOnAws(data: string, options: TargetOptions): Promise<Target>
 /** It starts its stores itself, so whether it can is found out first. */
 async function startFront(
   data: string,
-  { latencyMs = 0, transactionMs, publicUrl = '' }: TargetOptions,
+  { latencyMs = 0, transactionMs, publicUrl = '', streamHost, bootMs }: TargetOptions,
   environment: Environment = {},
 ): Promise<Target> {
   const dynamodb = await startDynamoDb();
@@ -118,7 +121,8 @@ async function startFront(
   await dynamodb.stop();
   const settings = {
     STOWAGE_AWS_DATA: data,
-    STOWAGE_STREAM_HOST: 'none',
+    STOWAGE_STREAM_HOST: streamHost ?? 'none',
+    STOWAGE_EC2_BOOT_MS: `${bootMs ?? ''}`,
     STOWAGE_DOWNLOADS: 's3',
     STOWAGE_AWS_LATENCY_MS: `${latencyMs}`,
     STOWAGE_AWS_TRANSACTION_MS: `${transactionMs ?? ''}`,

@@ -47,7 +47,7 @@ export function addCostCommand(program: Command): void {
     .option('--internet-gb <gb>', 'GB of downloads to the internet', amountValue, 0)
     .option('--region-gb <gb>', 'GB of downloads in the region', amountValue, 0)
     .addOption(choice('--downloads <option>', 'as deployed', ['s3', 'cdn']))
-    .addOption(choice('--stream-host <option>', 'as deployed', ['none', 'instance']))
+    .addOption(choice('--stream-host <option>', 'as deployed', ['none', 'wake', 'instance']))
     .addOption(choice('--push-by <client>', 'who pushes', ['docker', 'stowage']))
     .option('--free-tier', 'use what an account has free', true)
     .option('--no-free-tier', 'as if all of that were used up')

@@ -21,7 +21,7 @@ export interface Workload extends ImageShape {
   /** GB that are downloaded from within the region. */
   readonly regionGb: number;
   readonly downloads: 's3' | 'cdn';
-  readonly streamHost: 'none' | 'instance';
+  readonly streamHost: 'wake' | 'none' | 'instance';
   readonly pushBy: Pusher;
   /** How long a request keeps Lambda. */
   readonly lambdaMs: number;
@@ -48,8 +48,14 @@ const GATEWAY_MB = 0.5;
 const HOURS = 730;
 const VOLUME_GB = 8;
 
-/** lib/alarms.ts: without and with a stream host. */
-export const ALARMS = { none: 10, instance: 13 } as const;
+/** lib/alarms.ts. */
+export const ALARMS = { none: 10, wake: 10, instance: 13 } as const;
+
+/** How long a push keeps a stream host awake that sleeps: it starts, takes the layers, and stays for its lease. */
+const WAKE_HOURS = 16 / 60;
+
+/** Six uploads that wait for it, at 25 s each. */
+const HELD_GB_SECONDS = 6 * 25 * API_GB;
 
 const NOTHING = Object.fromEntries(ITEM_NAMES.map((name) => [name, 0])) as Record<ItemName, number>;
 
@@ -60,9 +66,13 @@ export function quantitiesOf(workload: Workload): Quantities {
   for (const step of pullSteps(workload)) add(sum, step, pulls * step.times, workload);
   for (const step of pushSteps(workload, pushBy)) add(sum, step, pushes * step.times, workload);
   const cdn = downloads === 'cdn';
+  const rest = resting(workload);
+  const wakes = workload.streamHost === 'wake' ? pushes : 0; // as if no two of them were in the same quarter of an hour
   return {
     ...sum,
-    ...resting(workload),
+    ...rest,
+    instance: rest.instance + Math.min(HOURS, wakes * WAKE_HOURS),
+    compute: sum.compute + wakes * HELD_GB_SECONDS,
     events: sum.puts, // the bucket tells of each object, whether anything listens or not
     uploads: passesCloudFront(workload, pushBy) ? (pushes * newLayers * layerMb) / MB_IN_GB : 0,
     cdn: cdn ? internetGb + regionGb : 0,
@@ -72,12 +82,12 @@ export function quantitiesOf(workload: Workload): Quantities {
 
 /** What is paid for when nobody comes. */
 function resting({ storedGb, tableGb, streamHost }: Workload) {
-  const hosts = streamHost === 'instance' ? 1 : 0;
+  const hosts = streamHost === 'none' ? 0 : 1;
   return {
     storage: storedGb,
     table: tableGb,
     backup: tableGb,
-    instance: hosts * HOURS,
+    instance: streamHost === 'instance' ? HOURS : 0,
     volume: hosts * VOLUME_GB,
     alarms: ALARMS[streamHost],
   };

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { Credential } from '../log-in.ts';
 import { EVERY_FAMILY, type Family } from './families.ts';
 import { failed, notHere } from './finding.ts';
 import { type Answer, type Call, type Headers, send } from './http.ts';
-import { describe, type IssuedToken, tokenForm, tokenIn } from './tokens.ts';
+import { describe, errorOf, type IssuedToken, tokenForm, tokenIn } from './tokens.ts';
 
 export interface DeploymentOptions {
   readonly url: string;
@@ -38,6 +39,13 @@ interface Request {
   readonly as?: 'push' | 'pull' | 'nobody';
 }
 
+/** Docker gives up after so long. */
+const WAKING_MS = 175_000;
+const RETRY_MS = 1000;
+
+/** What took longer has waited for something. */
+const AT_ONCE_MS = 2000;
+
 const ACTIONS = { push: 'pull,push,delete', pull: 'pull' } as const;
 
 /** The registry that is examined, as one caller, and what has been learnt of it. */
@@ -50,6 +58,8 @@ export class Deployment {
   readonly #made = new Map<string, Promise<unknown>>();
   /** Whether there may be something to delete. */
   hasPushed = false;
+  /** The longest that an upload waited for a stream host that slept. */
+  longestWaitMs = 0;
   #isOpen: boolean | undefined;
   #hasFront: boolean | undefined;
 
@@ -115,7 +125,7 @@ export class Deployment {
 
   /** Opens an upload and answers its Location as it was given. */
   async startUpload(headers: Headers = {}): Promise<string> {
-    const answer = await this.call('POST', this.path('blobs/uploads/'), { headers });
+    const answer = await this.#startAwake(headers);
     const { location } = answer.headers;
     this.hasPushed ||= answer.status === 202;
     if (answer.status === 202 && location) return location;
@@ -124,6 +134,22 @@ export class Deployment {
       means: 'nothing can be pushed',
       cure: 'look at the logs of the registry at this time',
     });
+  }
+
+  /** As clients do, asks again for as long as docker does while a stream host is woken for the upload. */
+  async #startAwake(headers: Headers): Promise<Answer> {
+    const began = performance.now();
+    for (;;) {
+      const answer = await this.call('POST', this.path('blobs/uploads/'), { headers });
+      const waited = performance.now() - began;
+      const isStarting = answer.status === 429 && errorOf(answer).code === 'UNAVAILABLE';
+      if (isStarting && waited < WAKING_MS) {
+        await setTimeout(RETRY_MS, undefined, { signal: this.options.signal });
+        continue;
+      }
+      if (waited > AT_ONCE_MS) this.longestWaitMs = Math.max(this.longestWaitMs, waited);
+      return answer;
+    }
   }
 
   /** What several probes need, made by the first of them. */

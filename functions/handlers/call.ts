@@ -17,6 +17,7 @@ import {
 } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Room } from '../registry/room.ts';
+import type { StreamGate } from '../stream/gate.ts';
 import type { Lease } from '../upkeep/lease.ts';
 
 /** A request that has found its endpoint. */
@@ -32,6 +33,8 @@ export interface Call {
   readonly uploads?: UploadTokens | undefined;
   /** Absent where there is room without end. */
   readonly room?: Room | undefined;
+  /** Absent where there is no stream host that sleeps. */
+  readonly stream?: StreamGate | undefined;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
   /** What the client calls the registry: a host, and where it said one its port; empty where it said nothing of the kind. */

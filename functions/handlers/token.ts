@@ -26,6 +26,7 @@ export async function issueToken(call: Call): Promise<Response> {
   const { access, beyond } = await decide(call, identity, scopesOf(call.request, asked));
   const { principal, credential, grants } = identity;
   call.loggedIn(principal);
+  if (access.some(isPush)) await announcePush(call);
   const { text, issuedAt } = await authentication.tokens.issue({
     principal,
     credential,
@@ -52,6 +53,13 @@ export async function issueToken(call: Call): Promise<Response> {
     },
     { headers: { 'Cache-Control': 'no-store' } },
   );
+}
+
+const isPush = ({ type, actions }: AccessEntry) => type === 'repository' && actions.includes('push');
+
+/** A push may be about to need the stream host, which is woken meanwhile. Whether that works, the upload is told. */
+async function announcePush({ stream, request }: Call): Promise<void> {
+  await stream?.announce(request.headers.get('user-agent') ?? '').catch(() => undefined);
 }
 
 /** Docker, which asks by `GET`, stores it in the place of the password, where not every tool finds it: it keeps a secret that was

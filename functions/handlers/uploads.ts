@@ -24,6 +24,8 @@ export async function postUpload(call: Call): Promise<Response> {
   if (announcement) return startAnnounced(call, repository, announcement);
   const digest = digestParameter(call, 'digest');
   const algorithm = digest ? algorithmOf(digest) : algorithmParameter(call);
+  // What comes in this request needs no stream host; all that comes later may.
+  if (!digest) await call.stream?.enter(agentOf(request));
   const session = await startUpload(registry, repository, algorithm);
   if (!digest) return new Response(null, { status: 202, headers: await sessionHeaders(call, session) });
   const { id } = session;
@@ -37,6 +39,8 @@ export async function postUpload(call: Call): Promise<Response> {
   });
   return finished(call, outcome, repository, digest);
 }
+
+const agentOf = ({ headers }: Request) => headers.get('user-agent') ?? '';
 
 /** `PATCH <upload>` (end-5). */
 export async function patchUpload(call: Call): Promise<Response> {

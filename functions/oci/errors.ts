@@ -18,6 +18,7 @@ const STATUS = {
   UNSUPPORTED: 400, // code-13
   TOOMANYREQUESTS: 429, // code-14
   UNKNOWN: 500, // none of the specification's: the fault is the registry's
+  UNAVAILABLE: 429, // none of the specification's: docker gives up at 429 with code-14, and waits with any other
 } as const;
 
 export type ErrorCode = keyof typeof STATUS;

@@ -67,6 +67,25 @@ export const tooBusy = () =>
 
 export const isTooBusy = (error: unknown) => error instanceof RegistryError && error.message === TOO_BUSY;
 
+/** A stream host that sleeps is being woken, for `milliseconds` by now. */
+export const streamHostStarting = (milliseconds: number) =>
+  new RegistryError(
+    'UNAVAILABLE',
+    milliseconds < 60_000
+      ? 'the upload host is starting; this takes half a minute'
+      : `the upload host is starting, for ${Math.round(milliseconds / 1000)} s by now; push again in a minute`,
+    { headers: { 'Retry-After': '1' } },
+  );
+
+/** It cannot be woken; `why` is what is known of that. */
+export const streamHostFailed = (why: string) =>
+  new RegistryError(
+    'DENIED',
+    `the upload host does not start (${why}): push again in some minutes, or push with "stowage push", docker on the ` +
+      'containerd image store, containerd, oras, helm or regctl, which do not need it',
+    { cause: new Error(`the stream host does not start: ${why}`) },
+  );
+
 /** They end by themselves after a week. */
 export const tooManyUploads = (most: number) =>
   new RegistryError(

@@ -52,6 +52,7 @@ import type { Item, Key } from '../storage/table.ts';
 //   KEYS             #                       signing keys, where no secret store keeps them
 //   REGISTRY         #                       which registry this is, where its bytes lie in a directory
 //   CLOCK            #                       the last time that is certain, where the host watches its clock
+//   HOST             <instance>              stream host that sleeps: its state, its lease, its last sign of life
 
 const DIRECTORY = 'REPOSITORIES';
 
@@ -325,6 +326,7 @@ export const auditKey = (milliseconds: number, id: string): Key => ({
 export const signingKeysKey: Key = { partition: 'KEYS', sort: '#' };
 export const registryIdKey: Key = { partition: 'REGISTRY', sort: '#' };
 export const clockKey: Key = { partition: 'CLOCK', sort: '#' };
+export const streamHostKey = (instance: string): Key => ({ partition: 'HOST', sort: instance });
 
 /** Days spread the trail over DynamoDB's partitions, and a query over one day over few items. */
 const auditPartition = (milliseconds: number) => `AUDIT#${timestamp(milliseconds).slice(0, 10)}`;

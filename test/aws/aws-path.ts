@@ -5,6 +5,7 @@ import { denyOverwrites, letFrontDoorIn, type PolicyStatement } from '../../lib/
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
+import { type Sleeper, startSleeper } from './ec2/sleeper.ts';
 import { keptFirstAdmin, makeFirstAdmin } from './first-admin.ts';
 import { startControl } from './front/control.ts';
 import { Counters } from './front/counters.ts';
@@ -29,7 +30,11 @@ export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'trans
   /** Where the data stays. @default - a directory that goes with it */
   readonly data?: string | undefined;
   /** @default none */
-  readonly streamHost?: 'none' | 'instance';
+  readonly streamHost?: StreamHostKind;
+  /** From the start of the stream host's machine until the host is started on it, where it may sleep. @default 20,000 */
+  readonly bootMs?: number | undefined;
+  /** How long CloudFront tries to reach a machine that is off. @default 5000 */
+  readonly darkMs?: number;
   /** @default s3 */
   readonly downloads?: 's3' | 'cdn';
   /** As the stack's option. @default answered */
@@ -40,6 +45,8 @@ export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'trans
   readonly eventDelayMs?: number;
 }
 
+type StreamHostKind = 'none' | 'instance' | 'wake';
+
 /** The whole of a deployment on this machine. */
 export interface AwsPath {
   /** Where clients go. */
@@ -49,8 +56,10 @@ export interface AwsPath {
   readonly stores: AwsStores;
   readonly counters: Counters;
   readonly faults: Faults;
-  /** Absent where there is none. */
+  /** Absent where there is none that is always on. */
   readonly streamHost?: RegistryProcess;
+  /** Where it may sleep. */
+  readonly sleeper?: Sleeper;
   /** Where the API is without its front door. */
   readonly gatewayUrl: string;
   /** What a distribution is made of, to start others beside the one at `url`. */
@@ -70,6 +79,9 @@ const DISTRIBUTION_ARN = 'arn:aws:cloudfront::111122223333:distribution/E1STOWAG
 const API_ANSWER_MS = 35_000;
 const ANSWER_MS = 120_000;
 
+/** How long CloudFront tries to reach a machine that is off, as the template has it. */
+const DARK_MS = 5000;
+
 /** Starts it, once in a process: its functions read the environment when they are loaded. `undefined` where there is no
  *  DynamoDB server for this platform. */
 export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPath | undefined> {
@@ -83,6 +95,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   process.env[ENV.publicUrl] = url;
   const parts = await deployFront(stores, downloads);
   const { data } = options;
+  const behind = await STREAM_HOSTS[host](options);
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
   if (options.heads) process.env[ENV.heads] = options.heads;
   const { api, events } = await loadFunctions(stores, options, state);
@@ -93,11 +106,10 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
     handler: (event, context) =>
       deployedApi(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
   });
-  const streamHost = host === 'instance' ? await startStreamHost() : undefined;
-  const origins = originsOf(stores, parts, { api: gateway.url, streamPort: streamHost?.port });
+  const origins = originsOf(stores, parts, { api: gateway.url, ...behind });
   const deployed = await loadEdgeFunctions({
     kvs: async () => frontValue(parts, faults),
-    settings: { streamHost: host === 'instance' },
+    settings: { streamHost: host === 'wake' ? host : host === 'instance' },
     origins: Object.keys(origins),
     now: () => Date.now() + (faults.number('clock-skewed') ?? 0),
   });
@@ -106,7 +118,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const edge = withoutTls(isOpen ? openDoor(deployed, ring) : deployed, url);
   const front = await startFront({ port, edge, origins, counters, faults, downloads: parts.downloads });
   const { conflicts } = stores;
-  const control = await startControl({ counters, faults, origins, conflicts });
+  const control = await startControl({ counters, faults, origins, conflicts, ...behind.sleeper });
   return {
     url,
     controlUrl: control.url,
@@ -120,11 +132,12 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
     deployApi(next) {
       deployedApi = next;
     },
-    ...(streamHost && { streamHost }),
+    ...behind,
     async stop() {
       await control.close();
       await front.close();
-      await streamHost?.stop('SIGTERM');
+      await behind.streamHost?.stop('SIGTERM');
+      await behind.sleeper?.stop();
       await gateway.close();
       await events.close();
       await parts.kvs.close();
@@ -171,15 +184,26 @@ async function loadFunctions(
   return { api, events };
 }
 
-interface Places {
+/** What is there of a stream host. */
+interface Behind {
+  readonly streamHost?: RegistryProcess;
+  readonly sleeper?: Sleeper;
+  readonly darkMs?: number;
+}
+
+interface Places extends Behind {
   readonly api: string;
-  readonly streamPort: number | undefined;
 }
 
 /** As in lib/front-door.ts. */
-function originsOf({ environment, s3 }: AwsStores, { secret }: FrontParts, { api, streamPort }: Places) {
+function originsOf(
+  { environment, s3 }: AwsStores,
+  { secret }: FrontParts,
+  { api, streamHost, sleeper, ...dark }: Places,
+) {
   const customHeaders = { [FRONT_HEADERS.secret]: secret };
-  const stream = { url: `http://127.0.0.1:${streamPort}`, customHeaders, answerMs: ANSWER_MS };
+  const streamPort = (streamHost ?? sleeper)?.port;
+  const stream = { url: `http://127.0.0.1:${streamPort}`, customHeaders, answerMs: ANSWER_MS, ...dark };
   const origins: Record<string, Origin> = {
     [ORIGINS.api]: { url: api, customHeaders, answerMs: API_ANSWER_MS },
     [ORIGINS.blobs]: {
@@ -194,13 +218,23 @@ function originsOf({ environment, s3 }: AwsStores, { secret }: FrontParts, { api
 }
 
 /** It reaches DynamoDB and S3 only, so its copy of the signing keys is in S3. */
-function startStreamHost(): Promise<RegistryProcess> {
+function startStreamHost(more: Readonly<Record<string, string>> = {}): Promise<RegistryProcess> {
   return RegistryProcess.start('', {
     STOWAGE_STORE: 'aws',
     [ENV.signingKeys]: '',
     [ENV.keysObject]: KEYS_OBJECT,
+    ...more,
   });
 }
+
+const STREAM_HOSTS: Readonly<Record<StreamHostKind, (options: AwsPathOptions) => Promise<Behind>>> = {
+  none: async () => ({}),
+  instance: async () => ({ streamHost: await startStreamHost() }),
+  wake: async ({ bootMs, darkMs = DARK_MS }) => ({
+    sleeper: await startSleeper({ bootMs, run: startStreamHost }),
+    darkMs,
+  }),
+};
 
 /** The stack's own, but for what a fault takes out of it. */
 function bucketPolicy(faults: Faults): readonly PolicyStatement[] {

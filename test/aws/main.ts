@@ -6,8 +6,8 @@ import { ENV } from '../../functions/environment.ts';
 import { startAwsPath } from './aws-path.ts';
 
 /** The AWS path on this machine: CloudFront with the front door's functions, and behind it the Lambda functions as they are
- *  deployed with an emulated HTTP API in front, S3, and where STOWAGE_STREAM_HOST=instance the stream host; servers stand
- *  in for DynamoDB, S3, SSM and the KeyValueStore. STOWAGE_DOWNLOADS is `s3` or `cdn`. Data goes with it, unless
+ *  deployed with an emulated HTTP API in front, S3, and the stream host, which sleeps unless STOWAGE_STREAM_HOST is `instance`
+ *  (always on) or `none`, and takes STOWAGE_EC2_BOOT_MS to wake; servers stand in for EC2, DynamoDB, S3, SSM and the KeyValueStore. STOWAGE_DOWNLOADS is `s3` or `cdn`. Data goes with it, unless
  *  STOWAGE_AWS_DATA names a directory. Each call to a store takes STOWAGE_AWS_LATENCY_MS longer than it does here;
  *  with STOWAGE_AWS_TRANSACTION_MS transactions of DynamoDB run so long, and conflict. With STOWAGE_OPEN=1 it has no users.
  *  What the functions log, which CloudWatch reads, goes to a file. */
@@ -20,9 +20,10 @@ async function main(): Promise<void> {
   const path = await startAwsPath({
     port: Number(process.env['STOWAGE_FRONT_PORT'] || 5100),
     data,
-    latencyMs: Number(process.env['STOWAGE_AWS_LATENCY_MS'] || 0),
-    transactionMs: Number(process.env['STOWAGE_AWS_TRANSACTION_MS'] || 0) || undefined,
-    streamHost: oneOf('STOWAGE_STREAM_HOST', ['none', 'instance']),
+    latencyMs: milliseconds('STOWAGE_AWS_LATENCY_MS') ?? 0,
+    transactionMs: milliseconds('STOWAGE_AWS_TRANSACTION_MS'),
+    streamHost: oneOf('STOWAGE_STREAM_HOST', ['wake', 'none', 'instance']),
+    bootMs: milliseconds('STOWAGE_EC2_BOOT_MS'),
     downloads: oneOf('STOWAGE_DOWNLOADS', ['s3', 'cdn']),
     heads: oneOf(ENV.heads, ['answered', 'redirected']),
     contentLengthOnHead: oneOf('STOWAGE_AWS_HEAD_LENGTH', ['kept', 'recomputed']),
@@ -44,6 +45,8 @@ async function main(): Promise<void> {
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
 }
+
+const milliseconds = (name: string) => Number(process.env[name] || 0) || undefined;
 
 /** The first one by default. */
 function oneOf<T extends string>(name: string, values: readonly [T, ...T[]]): T {

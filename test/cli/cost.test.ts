@@ -111,7 +111,21 @@ describe('the price of a workload', () => {
     expect(total(busy)).toBeCloseTo(2.3, 6);
     expect(total({ ...busy, tableGb: 2 })).toBeCloseTo(2.3 + 2 * 0.45, 6);
     expect(total({ ...busy, streamHost: 'instance' })).toBeCloseTo(2.3 + 3.066 + 0.64 + 0.3, 6); // three alarms beyond ten
+    expect(total({ ...busy, streamHost: 'wake' })).toBeCloseTo(2.3 + 0.64, 6);
     expect(billFor(quantitiesOf(idle(busy)), LIST_PRICES, false).total).toBeCloseTo(2.3 + 1, 6);
+  });
+
+  it.each([
+    [5, 0.17],
+    [20, 0.67],
+    [100, 3.07], // more than a month has hours
+  ])('is for %i pushes a day the hours that a stream host is awake for', (pushesADay, dollars) => {
+    const pushes = pushesADay * 30;
+    const lines = linesOf({ streamHost: 'wake', pushes, newLayers: 0 });
+    expect(lines).toMatchObject({ instance: dollars, volume: 0.64 });
+    expect(linesOf({ streamHost: 'none', pushes, newLayers: 0 })).not.toHaveProperty('instance');
+    const held = (streamHost: 'wake' | 'none') => quantitiesOf({ ...EMPTY, streamHost, pushes }).compute;
+    expect(held('wake') - held('none')).toBeCloseTo(pushes * 150, 6);
   });
 
   it('is storage and egress in ECR', () => {

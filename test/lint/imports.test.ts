@@ -22,6 +22,8 @@ const FORBIDDEN = [
   ['functions/upkeep', '../handlers/call.ts'],
   ['functions/upkeep', '@aws-sdk/client-s3'],
   ['functions/upkeep', 'node:fs'],
+  ['functions/stream', '../registry/registry.ts'],
+  ['functions/stream', '@aws-sdk/client-dynamodb'],
   ['functions/http', '../registry/registry.ts'],
   ['functions/http', '@middy/core'],
   ['functions/http', 'aws-lambda'],

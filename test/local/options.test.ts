@@ -11,8 +11,8 @@ import { settingsFrom } from '../../local/settings.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const LOCAL = join(ROOT, 'local');
 
-/** Read where keys are rotated, which no Node host does. */
-const OF_LAMBDA: readonly string[] = [ENV.frontStore, ENV.frontStoreEndpoint];
+/** Read where keys are rotated or the stream host is woken, which no Node host does. */
+const OF_LAMBDA: readonly string[] = [ENV.frontStore, ENV.frontStoreEndpoint, ENV.ec2Endpoint];
 
 const listed = SETTINGS.map(({ variable }) => variable);
 const textsIn = (folder: string) =>

@@ -124,7 +124,7 @@ describe('the stream host', () => {
   });
 
   it('is watched where there is one', () => {
-    const names = [...resourcesOf(synthesize(), 'AWS::CloudWatch::Alarm').values()].map(
+    const names = [...resourcesOf(synthesize({ streamHost: 'none' }), 'AWS::CloudWatch::Alarm').values()].map(
       ({ Properties }) => Properties.AlarmName,
     );
     expect(names.filter((name) => name.includes('stream'))).toEqual([]);
@@ -156,7 +156,7 @@ describe('the topic', () => {
   });
 
   it('is not made where nobody is to be told', () => {
-    const silent = synthesize();
+    const silent = synthesize({ streamHost: 'none' });
     silent.resourceCountIs('AWS::SNS::Topic', 0);
     silent.resourceCountIs('AWS::CloudWatch::Alarm', 10);
   });

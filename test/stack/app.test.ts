@@ -18,7 +18,8 @@ const run = spawnSync(process.execPath, ['lib/app.ts'], {
   env: {
     PATH: process.env['PATH'],
     CDK_OUTDIR: outputs,
-    CDK_CONTEXT_JSON: JSON.stringify(CONTEXT),
+    // A stream host brings a Node for its machine, which npm would have to fetch.
+    CDK_CONTEXT_JSON: JSON.stringify({ ...CONTEXT, streamHost: 'none' }),
     CDK_DOCKER: 'no-docker-here',
   },
 });

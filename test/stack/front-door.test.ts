@@ -3,7 +3,7 @@ import { ANSWER_HEADERS, ENV, FRONT_HEADERS, ORIGINS } from '../../functions/env
 import { edgeCode } from '../../lib/edge-code.ts';
 import { EVERYTHING, onlyResource, type Resource, resourcesOf, synthesize } from './synthesize.ts';
 
-const template = synthesize();
+const template = synthesize({ streamHost: 'none' });
 const withEverything = synthesize(EVERYTHING);
 
 const CACHING_DISABLED = '4135ea2d-6df8-44a3-9df3-4b5a84be39ad';

@@ -5,7 +5,7 @@ import { UPLOAD_EVENTS } from '../aws/front/events.ts';
 import { functionThat, list } from './permissions.ts';
 import { EVERYTHING, onlyResource, resourcesOf, synthesize } from './synthesize.ts';
 
-const template = synthesize({ alarmEmail: 'ops@example.com' });
+const template = synthesize({ alarmEmail: 'ops@example.com', streamHost: 'none' });
 const withEverything = synthesize(EVERYTHING);
 
 const api = functionThat(/answers every request/, template);

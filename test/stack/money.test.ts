@@ -58,9 +58,9 @@ const STREAM_HOST = {
   'AWS::IAM::InstanceProfile': 'free',
 };
 
-const template = synthesize();
+const template = synthesize({ streamHost: 'none' });
 const { streamHost: _, ...options } = EVERYTHING;
-const withoutInstance = synthesize(options);
+const withoutInstance = synthesize({ ...options, streamHost: 'none' });
 const withEverything = synthesize(EVERYTHING);
 
 const typesOf = (of: typeof template) => new Set([...resourcesOf(of).values()].map(({ Type }) => Type));
@@ -73,7 +73,11 @@ describe('what is billed', () => {
     expect(resourcesOf(withEverything, 'AWS::Logs::MetricFilter').size).toBe(0);
   });
 
-  it('has no resource that costs money while nobody uses it', () => {
+  it('has no resource that costs money while nobody uses it, but for the disk of a stream host that sleeps', () => {
+    expect(typesOf(synthesize())).toEqual(new Set(Object.keys({ ...FREE_WHILE_IDLE, ...STREAM_HOST })));
+  });
+
+  it('has none at all without a stream host', () => {
     expect(typesOf(template)).toEqual(new Set(Object.keys(FREE_WHILE_IDLE)));
   });
 
@@ -97,6 +101,7 @@ describe('what is billed', () => {
 
   it('has as many alarms as "stowage cost" reckons with, and they can be left out', () => {
     template.resourceCountIs('AWS::CloudWatch::Alarm', ALARMS.none);
+    synthesize().resourceCountIs('AWS::CloudWatch::Alarm', ALARMS.wake);
     withEverything.resourceCountIs('AWS::CloudWatch::Alarm', ALARMS.instance);
     synthesize({ ...EVERYTHING, alarms: false }).resourceCountIs('AWS::CloudWatch::Alarm', 0);
   });

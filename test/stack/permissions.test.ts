@@ -10,7 +10,7 @@ import {
 } from './permissions.ts';
 import { EVERYTHING, resourcesOf, synthesize } from './synthesize.ts';
 
-const template = synthesize({ alarmEmail: 'ops@example.com' });
+const template = synthesize({ alarmEmail: 'ops@example.com', streamHost: 'none' });
 const withEverything = synthesize(EVERYTHING);
 
 const api = functionThat(/answers every request/, template);
@@ -22,7 +22,7 @@ const frontKeys = functionThat(/secret of the front door/, template);
 
 describe('permissions', () => {
   describe.each([
-    ['by default', template],
+    ['without a stream host', template],
     ['with every option', withEverything],
   ])('%s', (_, of) => {
     const allowed = allowedBy(of);

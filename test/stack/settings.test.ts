@@ -67,8 +67,8 @@ describe('refused is', () => {
     [{ alarmEmail: 'ops' }, 'alarmEmail is an address, not "ops"'],
     [{ epochHours: '0.5' }, 'epochHours is a number of hours, 1 to 168, not "0.5"'],
     [{ quarantineDays: 366 }, 'quarantineDays is a number of days, 0 to 365, not 366'],
-    [{ streamHost: 'yes' }, 'streamHost is none or instance, not "yes"'],
-    [{ streamHost: true }, 'streamHost is none or instance, not true'],
+    [{ streamHost: 'yes' }, 'streamHost is wake or none or instance, not "yes"'],
+    [{ streamHost: true }, 'streamHost is wake or none or instance, not true'],
     [{ downloads: 'cloudfront' }, 'downloads is s3 or cdn, not "cloudfront"'],
     [{ priceClass: 'PriceClass_100' }, 'priceClass is 100 or 200 or all, not "PriceClass_100"'],
     [{ monthlyBudgetUsd: '$10' }, 'monthlyBudgetUsd is an amount above 0, not "$10"'],
@@ -109,7 +109,7 @@ describe('refused is', () => {
   it.each([
     [{ domainName }, 'domainName needs a certificateArn, or a hostedZoneId'],
     [{ certificateArn }, 'certificateArn and hostedZoneId belong to a domainName'],
-    [{ streamHostZone: 'us-east-1b' }, 'streamHostZone belongs to streamHost=instance'],
+    [{ streamHostZone: 'us-east-1b', streamHost: 'none' }, 'streamHostZone belongs to a stream host'],
     [{ monthlyBudgetUsd: 10 }, 'monthlyBudgetUsd needs somebody to tell'],
     [{ budgetEmail: 'a@example.com' }, 'budgetEmail belongs to a monthlyBudgetUsd'],
   ])('%o, which lacks its other half', (context, message) => {

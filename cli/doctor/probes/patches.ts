@@ -47,12 +47,19 @@ async function patchProbe(deployment: Deployment, bytes: number) {
     if (!attempt.isTaken) refused.add(family);
   }
   const size = sizeText(bytes);
-  if (refused.size === 0) return ok(`${size} taken from all of them, chunked and with a length`);
+  if (refused.size === 0)
+    return ok(`${size} taken from all of them, chunked and with a length${waitedText(deployment)}`);
   const who = AGENT_FAMILIES.filter((family) => refused.has(family)).map((family) => FAMILIES[family]);
   return ok(
     `${size} refused at once with 413 DENIED and the cure, as there is no stream host: ${who.join('; ')}`,
   );
 }
+
+/** Of a stream host that slept when the first of them came. */
+const waitedText = ({ longestWaitMs }: Deployment) =>
+  longestWaitMs > 0
+    ? `; the stream host was woken for the first upload, which took ${(longestWaitMs / 1000).toFixed(1)} s`
+    : '';
 
 /** Sends a blob as this client does. Throws unless it is taken whole, or refused as it should be. */
 async function attemptPatch(

@@ -17,6 +17,8 @@ export interface Origin {
   readonly access?: OriginAccess;
   /** How long it may take to answer, once it has the body. */
   readonly answerMs: number;
+  /** How long is tried to connect to it where nobody listens. @default 0 - it says so at once */
+  readonly darkMs?: number;
 }
 
 /** What a request has to say on its way to an origin. */
@@ -85,7 +87,7 @@ export class Origins {
     } else {
       sent.end();
     }
-    return answerOf(sent, origin.answerMs);
+    return answerOf(sent, origin);
   }
 
   close(): void {
@@ -138,7 +140,7 @@ function pump(incoming: IncomingMessage, sent: ClientRequest, onBytes: (bytes: n
   incoming.pipe(sent);
 }
 
-function answerOf(sent: ClientRequest, answerMs: number): Promise<IncomingMessage> {
+function answerOf(sent: ClientRequest, { answerMs, darkMs }: Origin): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     const fail = (status: 502 | 504, why: string) => {
@@ -159,7 +161,13 @@ function answerOf(sent: ClientRequest, answerMs: number): Promise<IncomingMessag
       answer.on('end', () => sent.writableFinished || sent.destroy());
       resolve(answer);
     });
-    sent.on('error', (error) => fail(502, `the origin closed the connection: ${error.message}`));
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNREFUSED' || darkMs === undefined)
+        return fail(502, `the origin closed the connection: ${error.message}`);
+      // The address of a machine that is off takes nothing and says nothing.
+      sent.removeAllListeners('close');
+      setTimeout(() => fail(504, 'nobody listens at the origin'), darkMs);
+    });
     sent.on('close', () => fail(502, 'the origin closed the connection'));
   });
 }

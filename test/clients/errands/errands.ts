@@ -3,6 +3,13 @@ import type { Errand } from './errand.ts';
 import { logins } from './logins.ts';
 import { partialPull } from './partial-pull.ts';
 import { regsync } from './regsync.ts';
+import { wake } from './wake.ts';
 
 /** Every errand, in the order in which they are run. */
-export const ERRANDS: readonly Errand[] = [{ name: 'page', run: runPage }, regsync, logins, partialPull];
+export const ERRANDS: readonly Errand[] = [
+  { name: 'page', run: runPage },
+  regsync,
+  logins,
+  partialPull,
+  wake,
+];
