@@ -95,6 +95,7 @@ export class Visit {
       room,
       lease,
       host,
+      origin: this.#origin(authentication),
       readings,
     };
     const about = (target: string) => {
@@ -106,7 +107,7 @@ export class Visit {
     return endpoint.handler({ ...call, uploads: front?.uploads, address: sender.address, about, loggedIn });
   }
 
-  async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
+  async #authorize({ need, path }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
     const { authentication, request } = this.#options;
     const isAction = need === 'pull' || need === 'push' || need === 'delete';
     const repository = isAction ? repositoryOf({ params }) : undefined;
@@ -115,7 +116,11 @@ export class Visit {
       return { caller: everybody };
     }
     if (need === 'nothing') return { caller: stranger };
-    const bearer: Bearer = await authentication.bearerOf(request, this.#registry);
+    const bearer: Bearer = await authentication.bearerOf(
+      request,
+      this.#registry,
+      path.startsWith('/api/') ? this.#origin(authentication) : undefined,
+    );
     this.principal = bearer.caller.principal;
     const also = parseRepositoryName(query.get('from') ?? '');
     await demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
@@ -134,8 +139,8 @@ export class Visit {
   }
 
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
-  #origin({ publicUrl }: Authentication): string {
-    return publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
+  #origin(authentication: Authentication | undefined): string {
+    return authentication?.publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
   }
 
   /** What the handler has begun, and does not wait for since something else has failed, ends with it. */
