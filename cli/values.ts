@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
+import type { Grant } from '../api/types.ts';
 import { type Digest, parseDigest } from '../functions/oci/digest.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../functions/oci/reference.ts';
-import type { Grant } from './api-types.ts';
 import { misuse } from './failure.ts';
 
 export const ACTIONS = ['pull', 'push', 'delete', 'admin'] as const;

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { AuditRecord } from '../api-types.ts';
+import type { AuditRecord } from '../../api/types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { countValue, operationValue, repositoryValue, timeValue } from '../values.ts';
 

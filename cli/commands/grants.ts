@@ -1,5 +1,5 @@
 import { Argument, type Command, InvalidArgumentError } from 'commander';
-import type { SubjectGrant } from '../api-types.ts';
+import type { SubjectGrant } from '../../api/types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { ACTIONS, grantText } from '../values.ts';
 

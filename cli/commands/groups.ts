@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Grant, Group } from '../../api/types.ts';
 import { pathOf } from '../api.ts';
-import type { Grant, Group } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, timeText } from '../text.ts';
 import { grantsText, grantValue, many } from '../values.ts';

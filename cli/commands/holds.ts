@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
+import type { RetentionHold } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-
-import type { RetentionHold } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { timeText } from '../text.ts';
 import { dateValue, type Held, heldValue, repositoryValue } from '../values.ts';

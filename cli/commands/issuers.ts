@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { ClaimRule, Grant, Issuer } from '../../api/types.ts';
 import { pathOf } from '../api.ts';
-import type { ClaimRule, Grant, Issuer } from '../api-types.ts';
 import { Failure, misuse } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { claimValue, grantsText, grantValue, many } from '../values.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Me } from '../api-types.ts';
+import type { Me } from '../../api/types.ts';
 import { Failure, misuse } from '../failure.ts';
 import { refreshToken, revoke } from '../log-in.ts';
 import { Output } from '../output.ts';

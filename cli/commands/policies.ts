@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { Policy, QuotaLimits, Waiting } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { pathOf } from '../api.ts';
-import type { Policy, QuotaLimits, Waiting } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { nameOf, readJson } from '../json-file.ts';
 import { retentionFacts } from '../retention-text.ts';

@@ -1,6 +1,6 @@
+import type { Finding, PreviewCounts, PreviewPage, RetentionPage } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { pathOf } from '../api.ts';
-import type { Finding, PreviewCounts, PreviewPage, RetentionPage } from '../api-types.ts';
 import type { Session } from '../session.ts';
 import { sizeText, timeText } from '../text.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { QuotaUse } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { QuotaUse } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { sizeText, timeText } from '../text.ts';
 import { repositoryValue } from '../values.ts';

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { Repository, Usage } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import type { Api } from '../api.ts';
-import type { Repository, Usage } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import type { Columns } from '../output.ts';
 import { ask } from '../prompt.ts';

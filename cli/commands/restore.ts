@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Restoration, Restored } from '../api-types.ts';
+import type { Restoration, Restored } from '../../api/types.ts';
 import { Failure, misuse } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { type Restorable, restorableValue, timeValue } from '../values.ts';

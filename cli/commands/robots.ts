@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Grant, Robot } from '../../api/types.ts';
 import { pathOf } from '../api.ts';
-import type { Grant, Robot } from '../api-types.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, timeText } from '../text.ts';
 import { countValue, dateValue, grantsText, grantValue, many, type Validity, validUntil } from '../values.ts';

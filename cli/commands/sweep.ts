@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Finding, Me, Repository, SweepResult } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { Finding, Me, Repository, SweepResult } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { sizeText } from '../text.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { ShownTag, Tag, TagMove } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { ShownTag, Tag, TagMove } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { byText, dayText, facts, sizeText, table, timeText } from '../text.ts';

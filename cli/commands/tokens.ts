@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Grant, Me, Token } from '../../api/types.ts';
 import { type Api, pathOf } from '../api.ts';
-import type { Grant, Me, Token } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { timeText } from '../text.ts';

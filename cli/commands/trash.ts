@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Purged, PurgeResult, TrashEntry } from '../../api/types.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
-import type { Purged, PurgeResult, TrashEntry } from '../api-types.ts';
 import { Failure } from '../failure.ts';
 import { ask } from '../prompt.ts';
 import { onRegistry, type Session } from '../session.ts';

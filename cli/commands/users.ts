@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { Grant, Me, User } from '../../api/types.ts';
 import { pathOf } from '../api.ts';
-import type { Grant, Me, User } from '../api-types.ts';
 import { Failure, misuse } from '../failure.ts';
 import { refreshToken } from '../log-in.ts';
 import { askNewPassword, askSecret, linesOfStdin, secretOfStdin } from '../prompt.ts';

@@ -1,4 +1,4 @@
-import type { Amount, Repository, TagsAmount, Usage } from '../api-types.ts';
+import type { Amount, Repository, TagsAmount, Usage } from '../../api/types.ts';
 import { Failure } from '../failure.ts';
 import type { Session } from '../session.ts';
 import { facts, sizeText, table, timeText } from '../text.ts';

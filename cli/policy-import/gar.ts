@@ -1,4 +1,4 @@
-import type { Policy, TagRule, UntaggedRule } from '../api-types.ts';
+import type { Policy, TagRule, UntaggedRule } from '../../api/types.ts';
 import {
   countAt,
   type Imported,

@@ -1,4 +1,4 @@
-import type { TagRule, UntaggedRule } from '../api-types.ts';
+import type { TagRule, UntaggedRule } from '../../api/types.ts';
 import {
   type Clauses,
   countAt,

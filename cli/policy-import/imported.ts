@@ -1,4 +1,4 @@
-import type { Policy, TagRule } from '../api-types.ts';
+import type { Policy, TagRule } from '../../api/types.ts';
 import { Failure } from '../failure.ts';
 
 export type Retention = NonNullable<Policy['retention']>;

@@ -8,6 +8,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 const ROOT = join(import.meta.dirname, '../..');
 
 const FORBIDDEN = [
+  ['api', '../functions/oci/digest.ts'],
+  ['api', 'node:fs'],
   ['functions/oci', '../limits.ts'],
   ['functions/oci', '@aws-sdk/client-s3'],
   ['functions/storage', '../registry/keys.ts'],
@@ -83,6 +85,9 @@ const ALLOWED = [
   ['cli', '../functions/oci/reference.ts'],
   ['cli/commands', '../../functions/oci/reference.ts'],
   ['cli/commands', '../session.ts'],
+  ['cli', '../api/types.ts'],
+  ['cli/commands', '../../api/types.ts'],
+  ['cli/cost', '../../api/types.ts'],
   ['edge', 'cloudfront'],
   ['edge', 'crypto'],
   ['cli/commands', '../push/repository.ts'],

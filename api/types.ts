@@ -1,4 +1,4 @@
-// What the management API answers, as `/api/v1/openapi.json` describes it.
+// What the management API answers, as `/api/v1/openapi.json` describes it; for the command line and the page.
 
 export interface Grant {
   readonly pattern: string;
@@ -121,10 +121,219 @@ export interface Policy {
   readonly sparseIndexes?: true;
 }
 
+export type RepositoryAction = 'pull' | 'push' | 'delete' | 'admin';
+
 export interface Repository {
   readonly name: string;
   readonly visibility: string;
+  /** Not in lists. */
   readonly createdAt?: string;
+  /** What the caller may do there. */
+  readonly may: readonly RepositoryAction[];
+}
+
+/** `GET …/-/tag-names`: in byte order. */
+export interface TagNames {
+  readonly names: readonly string[];
+  readonly next?: string;
+}
+
+export type ManifestKind = 'image' | 'index' | 'artifact';
+
+/** A tag as `POST …/-/tags/query` shows it. */
+export interface TagRow {
+  readonly name: string;
+  readonly digest: string;
+  readonly kind: ManifestKind;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Of its config and layers; of an index, of all its images, each blob once. */
+  readonly imageBytes?: number;
+  /** `linux/arm64/v8`; of an index. */
+  readonly platforms?: readonly string[];
+  readonly taggedAt: string;
+  readonly by?: string;
+  /** To the day, by the tag or by the digest that it is on. */
+  readonly pulledAt?: string;
+  /** Why it cannot be pulled yet. */
+  readonly held?: string;
+  /** Policies that keep it where it is, and that keep it from retention. */
+  readonly immutableBy?: string;
+  readonly pinnedBy?: string;
+  readonly signed?: 'verified' | 'present' | 'refused';
+}
+
+/** `POST …/-/tags/query` `{names}`. */
+export interface TagRows {
+  readonly tags: readonly TagRow[];
+  /** Names that are no tags any more. */
+  readonly missing: readonly string[];
+}
+
+export interface ConfigView {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+  readonly createdAt?: string;
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly env: readonly string[];
+  readonly user?: string;
+  readonly workdir?: string;
+  readonly ports: readonly string[];
+  readonly volumes: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal?: string;
+  readonly healthcheck?: readonly string[];
+  /** Above 1 MiB, and not read: nothing else of it is told. */
+  readonly tooLarge?: true;
+}
+
+export interface Layer {
+  readonly digest: string;
+  readonly size: number;
+  readonly mediaType: string;
+  /** The line of the Dockerfile that made it, as its history says. */
+  readonly line?: string;
+  readonly createdAt?: string;
+  /** How many repositories hold it; for admins of the registry only. */
+  readonly repositories?: number;
+}
+
+export interface ImageContent {
+  readonly config: ConfigView;
+  readonly layers: readonly Layer[];
+  /** Lines without a layer; `at` is how many layers stand before it. */
+  readonly emptyLines: readonly { readonly at: number; readonly line: string }[];
+  /** Whether the history has as many lines with a layer as there are layers; where not, no layer has a line. */
+  readonly aligned: boolean;
+}
+
+export interface ImageChild {
+  readonly digest: string;
+  readonly platform?: string;
+  readonly kind: 'image' | 'attestation' | 'other';
+  /** Of an attestation: the image that it is about. */
+  readonly of?: string;
+  readonly imageBytes: number;
+}
+
+/** `GET …/-/images/<tag or digest>?platform=`; records no pull. */
+export interface ImageView {
+  readonly digest: string;
+  readonly tag?: string;
+  readonly kind: ManifestKind;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  readonly imageBytes?: number;
+  readonly pushedAt: string;
+  readonly by?: string;
+  readonly subject?: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Of an index. */
+  readonly children?: readonly ImageChild[];
+  /** Of an image; of an index, of its image for `platform`, where that is asked for. */
+  readonly image?: ImageContent;
+  /** Other tags on it, 50 at most; `more` says that there are others. */
+  readonly tags: readonly string[];
+  readonly more: boolean;
+}
+
+/** `GET …/-/manifests?untagged=true&n&last`. */
+export interface ManifestPage {
+  readonly manifests: readonly ManifestRow[];
+  readonly next?: string;
+}
+
+export interface ManifestRow {
+  readonly digest: string;
+  readonly kind: ManifestKind;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  readonly imageBytes?: number;
+  readonly pushedAt: string;
+  readonly by?: string;
+  readonly pulledAt?: string;
+  readonly subject?: string;
+  /** Manifests that list it, five at most. */
+  readonly usedBy: readonly string[];
+}
+
+/** `GET …/-/manifests/<digest>/tags`. */
+export interface TagsOn {
+  readonly tags: readonly string[];
+  readonly more: boolean;
+}
+
+export type ReferrerKind = 'signature' | 'attestation' | 'sbom' | 'provenance' | 'scan' | 'vex' | 'other';
+
+/** `GET …/-/manifests/<digest>/referrers?last`. */
+export interface ReferrerPage {
+  readonly referrers: readonly ReferrerView[];
+  readonly next?: string;
+}
+
+export interface ReferrerView {
+  readonly digest: string;
+  readonly kind: ReferrerKind;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** `POST …/-/tags/delete` `{tags, dryRun}`. */
+export interface TagDeletions {
+  readonly tags: readonly TagDeletion[];
+}
+
+export interface TagDeletion {
+  readonly name: string;
+  /** In a dry run, what it would be. */
+  readonly outcome: 'deleted' | 'refused' | 'missing';
+  readonly digest?: string;
+  readonly imageBytes?: number;
+  /** Other tags on the same manifest that stay, five at most. */
+  readonly alsoOn?: readonly string[];
+  /** The policy that refuses it. */
+  readonly policy?: string;
+  /** For people. */
+  readonly reason?: string;
+}
+
+/** `PUT …/-/tags/<tag>` `{digest, ifDigest?}`. */
+export interface TagPlaced {
+  readonly name: string;
+  readonly digest: string;
+  /** Where it was before. */
+  readonly before?: string;
+}
+
+/** `GET /search?q`. */
+export interface SearchResult {
+  readonly repositories: readonly string[];
+  readonly tags: readonly { readonly repository: string; readonly tag: string; readonly digest: string }[];
+  readonly manifests: readonly { readonly repository: string; readonly digest: string }[];
+  /** Whether there is more than what is told: a longer text finds it. */
+  readonly more: boolean;
+}
+
+/** What the API refuses with. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** What is wrong, for people, in English. */
+  readonly detail: string;
+  /** The same for programs, where a text of another language is to be made of it. */
+  readonly code: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
 export interface Tag {
@@ -214,6 +423,8 @@ export interface AuditRecord {
 export interface Me {
   readonly principal: string;
   readonly admin: boolean;
+  /** The registry has no users: everybody may do everything. */
+  readonly open?: true;
   readonly user?: User;
 }
 
