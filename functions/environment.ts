@@ -74,6 +74,9 @@ export interface FrontSettings {
 /** The ids of the front door's origins, which its function chooses among. */
 export const ORIGINS = { api: 'api', blobs: 'blobs', stream: 'stream' } as const;
 
+/** Where the web page lies, beside the code of the function that answers requests. */
+export const PAGE_FOLDER = 'page';
+
 /** Carries the challenge of a 401 past a gateway that may rename WWW-Authenticate, which then puts it back. */
 export const CHALLENGE_HEADER = 'x-stowage-challenge';
 

@@ -15,6 +15,7 @@ import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import type { Route } from './routes.ts';
+import type { Page } from './ui/page.ts';
 import type { Lease } from './upkeep/lease.ts';
 
 /** What load balancers ask, without a login. */
@@ -26,6 +27,7 @@ interface VisitOptions {
   readonly authentication: Authentication | undefined;
   readonly front: FrontDoor | undefined;
   readonly names: Names;
+  readonly page: Page | undefined;
   readonly lease: Lease;
   readonly racesMs: number | undefined;
   readonly readings: Readings | undefined;
@@ -67,12 +69,18 @@ export class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted, refused, names, authentication } = this.#options;
+    const { request, front, isAdmitted, refused, names, page, authentication } = this.#options;
     if (refused) throw refused;
     if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
     const url = new URL(request.url);
     const isProbe = PROBES.includes(url.pathname);
-    refusePages(request, this.#host, { names, isOpen: !authentication, isProbe });
+    const shown = await page?.answer(request, readablePath(request));
+    // Whatever links to the page may: what it shows, it asks for itself.
+    refusePages(request, this.#host, { names, isOpen: !authentication && !shown, isProbe });
+    if (shown) {
+      this.operation = 'page.get';
+      return shown;
+    }
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
     if (found.is === 'wrongMethod') throw methodUnsupported(request.method, found.allow);

@@ -37,6 +37,8 @@ interface FrontDoorProps {
   /** A web ACL of AWS WAF for CloudFront. @default - none */
   readonly webAclArn?: string;
   readonly priceClass: PriceClass;
+  /** Whether the registry has its web page, whose assets are remembered. */
+  readonly page: boolean;
 }
 
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'];
@@ -72,11 +74,11 @@ export class FrontDoor extends Construct {
         priceClass: props.priceClass === 'all' ? 'PriceClass_All' : `PriceClass_${props.priceClass}`,
         origins: this.#origins(props),
         defaultCacheBehavior: { ...defaultBehavior(functions), responseHeadersPolicyId: answers },
-        ...(props.downloads && {
-          cacheBehaviors: [
-            { ...props.downloads.behavior(functions.response), responseHeadersPolicyId: answers },
-          ],
-        }),
+        ...behaviors(
+          props.downloads?.behavior(functions.response),
+          props.page ? assetsBehavior(functions) : undefined,
+          answers,
+        ),
         customErrorResponses: ERRORS.map((errorCode) => ({ errorCode, errorCachingMinTtl: 0 })),
         viewerCertificate: { cloudFrontDefaultCertificate: true },
         ...props.domain?.settings,
@@ -146,7 +148,7 @@ export class FrontDoor extends Construct {
           contentTypeOptions: { override: true },
           contentSecurityPolicy: {
             contentSecurityPolicy: ANSWER_HEADERS['Content-Security-Policy'],
-            override: true,
+            override: false, // the web page has one of its own, and S3 has none
           },
         },
       },
@@ -168,6 +170,31 @@ export class FrontDoor extends Construct {
     }));
     Validations.of(this.#distribution).acknowledge(...acknowledged);
   }
+}
+
+function behaviors(
+  downloads: CfnDistribution.CacheBehaviorProperty | undefined,
+  assets: CfnDistribution.CacheBehaviorProperty | undefined,
+  responseHeadersPolicyId: string,
+): Pick<CfnDistribution.DistributionConfigProperty, 'cacheBehaviors'> {
+  const all = [downloads, assets].filter((one) => one !== undefined);
+  if (all.length === 0) return {};
+  return { cacheBehaviors: all.map((one) => ({ ...one, responseHeadersPolicyId })) };
+}
+
+/** The files of the web page, whose names change with their content. They lie beside the function's code, and it is asked for each once. */
+function assetsBehavior(functions: EdgeFunctions): CfnDistribution.CacheBehaviorProperty {
+  const methods = ['GET', 'HEAD'];
+  return {
+    pathPattern: '/assets/*',
+    targetOriginId: ORIGINS.api,
+    viewerProtocolPolicy: 'https-only',
+    allowedMethods: methods,
+    cachedMethods: methods,
+    cachePolicyId: CachePolicy.CACHING_OPTIMIZED.cachePolicyId,
+    compress: true,
+    functionAssociations: [functions.request, functions.response],
+  };
 }
 
 /** Where every request arrives. The function may send it to another origin; nothing of it is remembered. */

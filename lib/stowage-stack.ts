@@ -56,6 +56,8 @@ export interface StowageStackProps extends StackProps {
   readonly streamHostZone?: string;
   /** The first deployment of another one replaces it, for the newest system. @default - new code alone does */
   readonly streamHostGeneration?: string;
+  /** Whether the registry has its web page. @default true */
+  readonly page?: boolean;
   /** Another name is another secret between the front door and what is behind it. @default - the first one */
   readonly frontRotation?: string;
   /** How long an epoch lasts: who was told that a blob exists has one whole epoch to use it. @default 24 */
@@ -113,7 +115,7 @@ export class StowageStack extends Stack {
       signing: new SigningKeys(this, 'SigningKeys'),
       front: new FrontKeys(this, 'FrontKeys', props.frontRotation ? { rotation: props.frontRotation } : {}),
     };
-    const functions = registryFunctions(this);
+    const functions = registryFunctions(this, { page: props.page ?? true });
     bind(functions, stores, keys);
     tellLease(functions, props);
     const domain = this.#domain(props);
@@ -147,6 +149,7 @@ export class StowageStack extends Stack {
       store: known.store,
       secret: keys.front.secret,
       priceClass: props.priceClass ?? '100',
+      page: props.page ?? true,
       ...(stream && { stream }),
       ...(downloads && { downloads }),
       ...(domain && { domain }),

@@ -9,6 +9,7 @@ import { createLog } from './log.ts';
 import { type RunningServer, serve } from './server.ts';
 import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
+import { localPage } from './ui-files.ts';
 import { WholeBodies } from './whole-bodies.ts';
 
 const TIDY_INTERVAL_MS = 60 * 60_000;
@@ -36,12 +37,14 @@ async function main(): Promise<void> {
       `STOWAGE_PORT is what Kubernetes says of a Service called stowage, and is ignored: the port is ${settings.port}`,
     );
   const stores = await openStores(process.env, tell, halt);
+  const page = settings.page ? await localPage(tell) : undefined;
   const app = createApp({
     registry: stores.registry,
     room: stores.room,
     authentication: settings.open ? undefined : await authenticationOf(stores, settings),
     front: stores.front,
     names: settings.names,
+    page,
     lease: settings.lease,
     readings: new WholeBodies(settings.bounds.formMs),
     onAnswer: createLog(process.stdout, tell),
@@ -59,7 +62,7 @@ async function main(): Promise<void> {
   const password = adminPassword === undefined ? made : undefined;
   const url = settings.publicUrl ?? server.url;
   stopOnSignal(server, stores, tidyRegularly(stores, settings), renewing(server, settings));
-  process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
+  process.stderr.write(banner({ url, place: stores.place, open: settings.open, page: page !== undefined, password }));
 }
 
 function reasonOf(error: unknown): string {

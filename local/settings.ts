@@ -23,6 +23,8 @@ export interface Settings {
   readonly open: boolean;
   /** What clients may name as host, and web pages as their origin. */
   readonly names: Names;
+  /** Whether it has a web page. */
+  readonly page: boolean;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
@@ -40,13 +42,15 @@ export function settingsFrom(environment: Environment): Settings {
   const publicUrl = publicUrlFrom(environment[ENV.publicUrl] || undefined);
   const open = flagFrom(environment, ENV.open);
   const adminPassword = passwordFrom(environment['STOWAGE_ADMIN_PASSWORD_FILE'] || undefined);
+  const behindFront = behindFrontFrom(environment);
   const settings = {
     host,
     port: portFrom(environment['STOWAGE_PORT'] || DEFAULT_PORT),
     proxies: proxiesFrom(environment['STOWAGE_BEHIND_PROXY'] || '0'),
     open,
     names: namesFrom(environment, open, publicUrl),
-    behindFront: behindFrontFrom(environment),
+    behindFront,
+    page: !behindFront && flagFrom(environment, 'STOWAGE_UI', '1'),
     lease: leaseFromEnvironment(environment),
     bounds: boundsFrom(environment),
     ...(tls && { tls }),
@@ -119,8 +123,8 @@ function passwordFrom(file: string | undefined): string | undefined {
   throw new Error(`STOWAGE_ADMIN_PASSWORD_FILE: ${file} has no password of 12 to 256 characters on one line`);
 }
 
-function flagFrom(environment: Environment, name: string): boolean {
-  const text = environment[name] || '0';
+function flagFrom(environment: Environment, name: string, usual = '0'): boolean {
+  const text = environment[name] || usual;
   if (text === '0' || text === '1') return text === '1';
   throw new Error(`${name} is 1 or 0, not ${JSON.stringify(text)}`);
 }

@@ -1,8 +1,8 @@
 import { PLAIN_SESSION_SECONDS, SESSION_SECONDS } from '../limits.ts';
 import { foreignPage } from '../oci/host-errors.ts';
 
-/** What the page sends with each request, and no page of another origin can without asking first. */
-const PAGE_HEADER = 'x-stowage-ui';
+/** What the page sends with each request (the front door drops names in x-stowage-), and no page of another origin can without asking first. */
+const PAGE_HEADER = 'stowage-page';
 
 const SAFE = ['GET', 'HEAD'];
 
