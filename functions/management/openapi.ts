@@ -14,6 +14,7 @@ import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
+import { endpoints as session } from './session.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
@@ -33,6 +34,7 @@ interface Row {
 type Json = Readonly<Record<string, unknown>>;
 
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  ...session,
   ...me,
   ...users,
   ...tokens,
@@ -97,7 +99,7 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, plain(schema)])),
@@ -107,6 +109,12 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description: 'From `/token?scope=registry:api:*`, with user name and password (Basic).',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-stowage',
+          description: 'Of a browser, for the web page of the registry alone.',
         },
       },
     },

@@ -46,11 +46,9 @@ export const endpoints = {
       403: 'Another page has sent it.',
       429: 'Too many passwords were wrong of late.',
     },
-    async allow(call) {
-      requireOwnPage(call.request);
-    },
     async handle(call, { body }) {
       const { registry, origin, request, address } = call;
+      requireOwnPage(request);
       const identity = await identify(call, body);
       const seconds = sessionSeconds(origin);
       const agent = request.headers.get('user-agent') ?? '';

@@ -1,0 +1,21 @@
+import { useLocation, useSearchParams } from 'wouter';
+import { LoginForm } from '../parts/login-form.tsx';
+import { useText } from '../text/text.ts';
+
+/** Only a page of ours: `//host`, a backslash and an address with a scheme lead elsewhere. */
+export const nextOf = (text: string | null) => (/^\/(?![/\\])[^\\]*$/.test(text ?? '') ? (text ?? '/') : '/');
+
+/** Asks who somebody is, and goes on to the page they wanted. */
+export function Login() {
+  const text = useText();
+  const [, go] = useLocation();
+  const [search] = useSearchParams();
+  return (
+    <main className="alone" id="content">
+      <h1>Stowage</h1>
+      <p>{text.loginTitle}</p>
+      <LoginForm onDone={() => go(nextOf(search.get('next')), { replace: true })} />
+      <p className="faint">{text.loginHint}</p>
+    </main>
+  );
+}

@@ -1,0 +1,132 @@
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'wouter';
+import type { TagRow } from '../../../api/types.ts';
+import { useRepository, useTagNames, useVerdicts } from '../data/repositories.ts';
+import { TagRowStore, useRows } from '../data/tag-rows.ts';
+import { Loaded } from '../parts/states.tsx';
+import { TagActions } from '../parts/tag-actions.tsx';
+import { TagTable } from '../parts/tag-table.tsx';
+import { filterOf, isByName, isTechnical, type Sort, SORTS, sorted } from '../tag-order.ts';
+import { useText } from '../text/text.ts';
+
+/** So many rows are read without asking, where the order needs them. */
+const MAX_READ_UNASKED = 1000;
+
+/** The tags of a repository, all at once. */
+export function Tags({ repository }: { readonly repository: string }) {
+  return <Loaded query={useTagNames(repository)}>{(names) => <Listed repository={repository} names={names} />}</Loaded>;
+}
+
+function Listed({ repository, names }: { readonly repository: string; readonly names: readonly string[] }) {
+  const text = useText();
+  const [store] = useState(() => new TagRowStore(repository));
+  const [search, setSearch] = useSearchParams();
+  const view = viewIn(search);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [readsAll, setReadsAll] = useState(false);
+  const [wantsVerdicts, setWantsVerdicts] = useState(false);
+  const verdicts = useVerdicts(repository, wantsVerdicts);
+  const { data: { may = [] } = {} } = useRepository(repository);
+
+  const people = useMemo(() => names.filter((name) => !isTechnical(name)), [names]);
+  const listed = view.technical ? names : people;
+  const fitting = useMemo(() => listed.filter(filterOf(view.q)), [listed, view.q]);
+  const needsRows = !isByName(view.sort);
+  const isRead = !needsRows || fitting.length <= MAX_READ_UNASKED || readsAll;
+  const version = useRows(store, needsRows && isRead ? fitting : []);
+  const shown = useMemo(() => {
+    const order = { sort: isRead ? view.sort : 'version', isReversed: view.isReversed } as const;
+    return sorted(fitting, order, (name) => rowIn(store, name));
+    // biome-ignore lint/correctness/useExhaustiveDependencies: the version says that rows have come
+  }, [fitting, view.sort, view.isReversed, isRead, store, version]);
+
+  const change = (changes: Readonly<Record<string, string | undefined>>) =>
+    setSearch((before) => changed(before, changes), { replace: true });
+  const read = needsRows ? fitting.filter((name) => store.row(name)).length : 0;
+  return (
+    <>
+      <div className="tools">
+        <input
+          type="search"
+          aria-label={text.filterTags}
+          placeholder={text.filterTags}
+          value={view.q}
+          onChange={({ target }) => change({ q: target.value })}
+        />
+        <label>
+          {text.sortBy}{' '}
+          <select value={view.sort} onChange={({ target }) => change({ sort: target.value, down: undefined })}>
+            {SORTS.map((sort) => (
+              <option key={sort} value={sort}>
+                {sortText(sort, text)}
+              </option>
+            ))}
+          </select>
+        </label>
+        {may.includes('admin') && (
+          <button type="button" onClick={() => setWantsVerdicts(true)} disabled={verdicts.isFetching || !!verdicts.data}>
+            {text.verdicts}
+          </button>
+        )}
+        {people.length < names.length && !view.technical && (
+          <button type="button" className="quiet" onClick={() => change({ technical: '1' })}>
+            {text.technical(names.length - people.length)}
+          </button>
+        )}
+        <span className="faint" role="status">
+          {text.tagCount(fitting.length, names.length)}
+          {needsRows && isRead && read < fitting.length && ` · ${text.reading(read, fitting.length)}`}
+        </span>
+      </div>
+      {!isRead && (
+        <p className="notice">
+          {text.sortNeedsRows(fitting.length)}{' '}
+          <button type="button" onClick={() => setReadsAll(true)}>
+            {text.readAll}
+          </button>
+        </p>
+      )}
+      {names.length === 0 && <p className="box">{text.noTags}</p>}
+      {names.length > 0 && shown.length === 0 && <p className="box">{text.noTagFits(view.q)}</p>}
+      {shown.length > 0 && (
+        <TagTable
+          {...{ repository, store, names: shown, selected, onSelect: setSelected, verdicts: verdicts.data }}
+          sort={view.sort}
+          isReversed={view.isReversed}
+          onSort={(sort) => change({ sort, down: sort === view.sort && !view.isReversed ? '1' : undefined })}
+        />
+      )}
+      <TagActions {...{ repository, store, may, selected, onSelect: setSelected }} />
+    </>
+  );
+}
+
+const rowIn = (store: TagRowStore, name: string): TagRow | undefined => {
+  const row = store.row(name);
+  return row === 'missing' ? undefined : row;
+};
+
+function viewIn(search: URLSearchParams) {
+  const sort = SORTS.find((one) => one === search.get('sort')) ?? 'version';
+  const isReversed = search.get('down') === '1';
+  return { q: search.get('q') ?? '', sort, isReversed, technical: search.get('technical') === '1' };
+}
+
+function changed(search: URLSearchParams, changes: Readonly<Record<string, string | undefined>>): URLSearchParams {
+  const next = new URLSearchParams(search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === '') next.delete(name);
+    else next.set(name, value);
+  }
+  return next;
+}
+
+export function sortText(sort: Sort, text: ReturnType<typeof useText>): string {
+  return {
+    version: text.sortVersion,
+    name: text.sortName,
+    pushed: text.sortPushed,
+    pulled: text.sortPulled,
+    size: text.sortSize,
+  }[sort];
+}
