@@ -9,8 +9,8 @@ import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
-import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import type { Page } from './ui/page.ts';
+import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 
 export type { Reading, Readings } from './http/body.ts';
@@ -124,7 +124,8 @@ export function refuse(error: RegistryError): Response {
  *  except where HTTP forbids to say so. */
 export function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
-  for (const [name, value] of Object.entries(ANSWER_HEADERS)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of Object.entries(ANSWER_HEADERS))
+    if (!headers.has(name)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
 }

@@ -115,7 +115,11 @@ export class Visit {
     return endpoint.handler({ ...call, uploads: front?.uploads, address: sender.address, about, loggedIn });
   }
 
-  async #authorize({ need, path }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
+  async #authorize(
+    { need, path }: Route,
+    params: Params,
+    query: URLSearchParams,
+  ): Promise<Pick<Call, 'caller'>> {
     const { authentication, request } = this.#options;
     const isAction = need === 'pull' || need === 'push' || need === 'delete';
     const repository = isAction ? repositoryOf({ params }) : undefined;

@@ -62,7 +62,9 @@ async function main(): Promise<void> {
   const password = adminPassword === undefined ? made : undefined;
   const url = settings.publicUrl ?? server.url;
   stopOnSignal(server, stores, tidyRegularly(stores, settings), renewing(server, settings));
-  process.stderr.write(banner({ url, place: stores.place, open: settings.open, page: page !== undefined, password }));
+  process.stderr.write(
+    banner({ url, place: stores.place, open: settings.open, page: page !== undefined, password }),
+  );
 }
 
 function reasonOf(error: unknown): string {

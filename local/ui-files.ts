@@ -9,7 +9,9 @@ export async function localPage(tell: (what: string) => void): Promise<Page | un
     const { builtPage } = (await import(BUILD)) as { builtPage(): string };
     return openPage(builtPage());
   } catch (error) {
-    tell(`the web page could not be built, and is left out: ${error instanceof Error ? error.message : error}`);
+    tell(
+      `the web page could not be built, and is left out: ${error instanceof Error ? error.message : error}`,
+    );
     return undefined;
   }
 }

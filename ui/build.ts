@@ -10,7 +10,12 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules/.cache/stowage/ui');
 
 /** All that the page is made of, and how. */
-const SOURCES = ['ui/**/*.{ts,tsx,css,svg}', 'functions/oci/*.ts', 'functions/ui/shell.ts', 'package-lock.json'];
+const SOURCES = [
+  'ui/**/*.{ts,tsx,css,svg}',
+  'functions/oci/*.ts',
+  'functions/ui/shell.ts',
+  'package-lock.json',
+];
 
 const OPTIONS = {
   absWorkingDir: ROOT,
@@ -58,7 +63,8 @@ export function builtPage(cache = CACHE): string {
 
 function hashOfSources(): string {
   const hash = createHash('sha256');
-  for (const path of globSync(SOURCES, { cwd: ROOT }).sort()) hash.update(path).update(readFileSync(join(ROOT, path)));
+  for (const path of globSync(SOURCES, { cwd: ROOT }).sort())
+    hash.update(path).update(readFileSync(join(ROOT, path)));
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -76,12 +82,14 @@ function build(folder: string): void {
 }
 
 function manifestOf({ outputs }: Metafile, sent: ReadonlyMap<string, number>): BuiltPage {
-  const [entry, made] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === OPTIONS.entryPoints.page) ?? [];
+  const [entry, made] =
+    Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === OPTIONS.entryPoints.page) ?? [];
   const icon = Object.keys(outputs).find((path) => path.endsWith('.svg'));
   if (!entry || !made?.cssBundle || !icon) throw new Error('the page has no script, style or icon');
   const first = new Set([entry, made.cssBundle]);
   for (const path of first)
-    for (const { path: next, kind } of outputs[path]?.imports ?? []) if (kind === 'import-statement') first.add(next);
+    for (const { path: next, kind } of outputs[path]?.imports ?? [])
+      if (kind === 'import-statement') first.add(next);
   const bytesOf = (path: string) => sent.get(basename(path)) ?? 0;
   const lazy = Object.keys(outputs).filter((path) => path.endsWith('.js') && !first.has(path));
   return {

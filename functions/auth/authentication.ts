@@ -80,7 +80,9 @@ async function bySession(registry: Registry, text: string): Promise<Bearer> {
       principal,
       credential,
       verdict: (type, name) =>
-        type === 'registry' && name === 'api' ? { granted: ['*'], refused: [] } : { granted: [], refused: [] },
+        type === 'registry' && name === 'api'
+          ? { granted: ['*'], refused: [] }
+          : { granted: [], refused: [] },
       authority: async () => authority,
     },
   };

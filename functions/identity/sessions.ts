@@ -54,7 +54,9 @@ export async function createSession(
 export async function findSession(
   { table, now }: Registry,
   text: string,
-): Promise<{ readonly id: string; readonly principal: PrincipalId; readonly credential: CredentialRef } | undefined> {
+): Promise<
+  { readonly id: string; readonly principal: PrincipalId; readonly credential: CredentialRef } | undefined
+> {
   const { name, secret, id } = partsOf(text);
   if (id === undefined) return undefined;
   const key = sessionKey(userSubject(name), id);
@@ -62,7 +64,8 @@ export async function findSession(
   if (!found || !isSecret(secret, found['hash'] as Uint8Array)) return undefined;
   const { credential, seenAt, endsAt } = sessionOf(id, found);
   if (endsAt <= now() || seenAt + SESSION_IDLE_SECONDS * 1000 <= now()) return undefined;
-  if (seenAt + SEEN_MS <= now()) await table.write([{ update: key, set: { seenAt: now() }, when: [present] }]);
+  if (seenAt + SEEN_MS <= now())
+    await table.write([{ update: key, set: { seenAt: now() }, when: [present] }]);
   return { id, principal: principalOf('user', name), credential };
 }
 

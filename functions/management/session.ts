@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import { dropSession, keepSession, requireOwnPage, sessionSeconds, sessionTextOf } from '../auth/session-cookie.ts';
+import {
+  dropSession,
+  keepSession,
+  requireOwnPage,
+  sessionSeconds,
+  sessionTextOf,
+} from '../auth/session-cookie.ts';
 import type { Call } from '../handlers/call.ts';
 import { type AuditRecord, recordAudit } from '../identity/audit.ts';
 import { type Identity, isPasswordCredential } from '../identity/identity.ts';
@@ -37,7 +43,8 @@ const CLEAR = { 'Clear-Site-Data': '"cache", "storage"' };
 
 export const endpoints = {
   'session.create': endpoint({
-    summary: "Log a user in by password, in the registry's own page: the answer sets a cookie that counts for this API only",
+    summary:
+      "Log a user in by password, in the registry's own page: the answer sets a cookie that counts for this API only",
     body: Login,
     status: 201,
     answer: LoggedIn,
@@ -65,7 +72,10 @@ export const endpoints = {
     async handle(call) {
       const id = currentId(call);
       if (id !== undefined) await endSession(call.registry, userOf(call), id);
-      return new Response(null, { status: 204, headers: { 'Set-Cookie': dropSession(call.origin), ...CLEAR } });
+      return new Response(null, {
+        status: 204,
+        headers: { 'Set-Cookie': dropSession(call.origin), ...CLEAR },
+      });
     },
   }),
   'session.list': endpoint({
@@ -113,7 +123,8 @@ async function identify(call: Call, credentials: z.infer<typeof Login>): Promise
   if (outcome.is === 'limited') throw tooManyLogins(outcome.retryAfterSeconds);
   if (outcome.is === 'known' && isPasswordCredential(outcome.identity.credential)) return outcome.identity;
   await refusals.record(registry, recordOf(call, `?${claimedName(credentials.username)}`, 401));
-  const why = outcome.is === 'known' ? 'log in with the password of a user' : 'incorrect user name or password';
+  const why =
+    outcome.is === 'known' ? 'log in with the password of a user' : 'incorrect user name or password';
   throw unauthorized(why, 'Session realm="stowage"');
 }
 

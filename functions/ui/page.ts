@@ -36,20 +36,23 @@ export function openPage(folder: string): Page | undefined {
   return {
     async answer(request, path) {
       if (isPage(request, path)) return answerTo(request, shell, SHELL_HEADERS);
-      const name = path.startsWith(ASSETS) ? path.slice(ASSETS.length) : '';
-      const [, type = ''] = NAME.exec(name) ?? [];
-      const isRead = request.method === 'GET' || request.method === 'HEAD';
-      const found = type && isRead ? await findAsset(request, folder, name) : undefined;
-      if (!found) return undefined;
-      return answerTo(request, found.bytes, {
-        'Content-Type': TYPES[type] ?? '',
-        'Cache-Control': FOREVER,
-        'Cross-Origin-Resource-Policy': 'same-origin',
-        Vary: 'Accept-Encoding',
-        ...(found.encoding && { 'Content-Encoding': found.encoding }),
-      });
+      return path.startsWith(ASSETS) ? answerAsset(request, folder, path.slice(ASSETS.length)) : undefined;
     },
   };
+}
+
+async function answerAsset(request: Request, folder: string, name: string): Promise<Response | undefined> {
+  const [, type] = NAME.exec(name) ?? [];
+  if (type === undefined || !['GET', 'HEAD'].includes(request.method)) return undefined;
+  const found = await findAsset(request, folder, name);
+  if (!found) return undefined;
+  return answerTo(request, found.bytes, {
+    'Content-Type': TYPES[type] ?? '',
+    'Cache-Control': FOREVER,
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    Vary: 'Accept-Encoding',
+    ...(found.encoding && { 'Content-Encoding': found.encoding }),
+  });
 }
 
 function answerTo(

@@ -51,7 +51,9 @@ describe('the page', () => {
       expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; /);
       expect(policy).toContain("require-trusted-types-for 'script'; trusted-types 'none'");
       expect(policy).not.toMatch(/unsafe|https?:|\*/);
-      expect(await response.text()).toContain(`<script type="module" src="/assets/${built.script}"></script>`);
+      expect(await response.text()).toContain(
+        `<script type="module" src="/assets/${built.script}"></script>`,
+      );
     },
   );
 
@@ -74,7 +76,8 @@ describe('the page', () => {
     ['GET', '/api/v1/me', 'text/html'],
     ['GET', '/healthz', 'text/html'],
   ])('changes no answer of the registry: %s %s, accepting %s', async (method, path, accept) => {
-    const request = () => new Request(`http://localhost${path}`, { method, headers: { accept, host: 'localhost' } });
+    const request = () =>
+      new Request(`http://localhost${path}`, { method, headers: { accept, host: 'localhost' } });
     expect(await seen(await withPage(request()))).toEqual(await seen(await without(request())));
   });
 

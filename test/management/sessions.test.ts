@@ -11,7 +11,11 @@ function browser(line: string, headers: Readonly<Record<string, string>> = {}, b
   const [method = '', path = ''] = line.split(' ');
   return new Request(`http://registry.test${path}`, {
     method,
-    headers: { host: 'registry.test', ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    headers: {
+      host: 'registry.test',
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
 }
@@ -32,7 +36,9 @@ const statusOf = async (api: Api, line: string, headers: Readonly<Record<string,
 describe('a session', () => {
   it('is a cookie that no script reads and no other site sends', async () => {
     const [cookie] = (await logIn(await openApi())).headers.getSetCookie();
-    expect(cookie).toMatch(/^__Host-stowage=root\.stow_session_[0-9a-f_]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure$/);
+    expect(cookie).toMatch(
+      /^__Host-stowage=root\.stow_session_[0-9a-f_]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure$/,
+    );
   });
 
   it('is good for the management API, and for nothing else', async () => {
@@ -46,13 +52,16 @@ describe('a session', () => {
     expect(await statusOf(api, 'GET /api/v1/me', { authorization: `Bearer ${text}` })).toBe(401);
   });
 
-  it.each(['same-site', 'cross-site', 'none'])('of which another page makes use (%s) changes nothing', async (site) => {
-    const api = await openApi();
-    const headers = { cookie: await cookieOf(api), 'sec-fetch-site': site };
-    const user = { name: 'eve', password: PASSWORD, description: '', grants: [] };
-    expect(await statusOf(api, 'POST /api/v1/users', headers, user)).toBe(403);
-    expect(await statusOf(api, 'GET /api/v1/me', headers)).toBe(401);
-  });
+  it.each(['same-site', 'cross-site', 'none'])(
+    'of which another page makes use (%s) changes nothing',
+    async (site) => {
+      const api = await openApi();
+      const headers = { cookie: await cookieOf(api), 'sec-fetch-site': site };
+      const user = { name: 'eve', password: PASSWORD, description: '', grants: [] };
+      expect(await statusOf(api, 'POST /api/v1/users', headers, user)).toBe(403);
+      expect(await statusOf(api, 'GET /api/v1/me', headers)).toBe(401);
+    },
+  );
 
   it('counts without the word of a browser only with the header that no other page may send', async () => {
     const api = await openApi();
@@ -113,20 +122,25 @@ describe('a session', () => {
     expect(one).not.toBe(two);
     const list = await api.send(browser('GET /api/v1/me/sessions', { ...SAME, cookie: two }));
     const { sessions } = (await list.json()) as { sessions: { id: string; current: boolean }[] };
-    expect(sessions.map(({ current }) => current).sort()).toEqual([false, true]);
+    expect(sessions.filter(({ current }) => current)).toHaveLength(1);
+    expect(sessions).toHaveLength(2);
     const other = sessions.find(({ current }) => !current)?.id;
     expect(await statusOf(api, `DELETE /api/v1/me/sessions/${other}`, { ...SAME, cookie: two })).toBe(204);
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: one })).toBe(401);
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: two })).toBe(200);
   });
 
-  it.each(['root', '.', 'root.', 'root.stow_session_', '%00', 'root.stow_session_0000000000000000_' + '0'.repeat(64)])(
-    'is none by the text %s',
-    async (text) => {
-      const api = await openApi();
-      expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: `__Host-stowage=${text}` })).toBe(401);
-    },
-  );
+  it.each([
+    'root',
+    '.',
+    'root.',
+    'root.stow_session_',
+    '%00',
+    `root.stow_session_0000000000000000_${'0'.repeat(64)}`,
+  ])('is none by the text %s', async (text) => {
+    const api = await openApi();
+    expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: `__Host-stowage=${text}` })).toBe(401);
+  });
 });
 
 describe('logging in', () => {
@@ -171,9 +185,8 @@ describe('logging in', () => {
     await logIn(api);
     const { body } = await (await api.as('root'))('GET /audit?operation=session.create');
     const records = body['records'] as { principal: string; outcome: string }[];
-    expect(records.map(({ principal, outcome }) => `${principal} ${outcome}`).sort()).toEqual([
-      '?root refused',
-      'user:root allowed',
-    ]);
+    expect(new Set(records.map(({ principal, outcome }) => `${principal} ${outcome}`))).toEqual(
+      new Set(['?root refused', 'user:root allowed']),
+    );
   });
 });

@@ -23,7 +23,8 @@ const client: QueryClient = new QueryClient({
     queries: {
       staleTime: STALE_MS,
       // What the registry has refused, it refuses again.
-      retry: (count, error) => count < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+      retry: (count, error) =>
+        count < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
     },
   },
 });

@@ -20,7 +20,9 @@ export function pullCommands(
     ['skopeo', `skopeo copy docker://${reference} oci:image`],
   ] as const;
   const charts = [['helm', helm(named, tag, digest, byDigest)]] as const;
-  const any = [['oras', kind === 'artifact' ? `oras pull ${reference}` : `oras copy --to-oci-layout ${reference} image`]] as const;
+  const any = [
+    ['oras', kind === 'artifact' ? `oras pull ${reference}` : `oras copy --to-oci-layout ${reference} image`],
+  ] as const;
   if (isChart) return new Map([...charts, ...any]);
   return new Map<string, string>(kind === 'artifact' ? any : [...images, ...any]);
 }

@@ -8,7 +8,7 @@ import { Tags } from './pages/tags.tsx';
 import { Frame } from './parts/frame.tsx';
 import { RepositoryFrame } from './parts/repository-frame.tsx';
 import { NotFound, Skeleton } from './parts/states.tsx';
-import { type Text } from './text/en.ts';
+import type { Text } from './text/en.ts';
 import { useText } from './text/text.ts';
 
 const Image = lazily(async () => (await import('./pages/image.tsx')).Image);
@@ -43,7 +43,7 @@ function pageOf(place: Place): ReactNode {
   if (place.is !== 'repository') return <NotFound />;
   const { repository, view } = place;
   const shown = viewOf(repository, view);
-  return shown ? (
+  return shown !== undefined ? (
     <RepositoryFrame name={repository} view={view}>
       {shown}
     </RepositoryFrame>

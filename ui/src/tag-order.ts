@@ -33,10 +33,10 @@ function orderOf(sort: Sort, rowOf: (name: string) => TagRow | undefined): (a: s
   const byVersion = (a: string, b: string) => compareVersions(b, a);
   if (sort === 'version') return byVersion;
   if (sort === 'name') return (a, b) => (a < b ? -1 : 1);
-  const valueOf = (name: string) => {
+  const amountOf = (name: string) => {
     const row = rowOf(name);
     if (sort === 'size') return row?.imageBytes ?? -1;
     return Date.parse((sort === 'pushed' ? row?.taggedAt : row?.pulledAt) ?? '') || 0;
   };
-  return (a, b) => valueOf(b) - valueOf(a) || byVersion(a, b);
+  return (a, b) => amountOf(b) - amountOf(a) || byVersion(a, b);
 }

@@ -47,7 +47,9 @@ export async function allPages<P extends { readonly next?: string }, T>(
   let last: string | undefined;
   do {
     const separator = path.includes('?') ? '&' : '?';
-    const page: P = await api(`GET ${path}${last === undefined ? '' : `${separator}last=${encodeURIComponent(last)}`}`);
+    const page: P = await api(
+      `GET ${path}${last === undefined ? '' : `${separator}last=${encodeURIComponent(last)}`}`,
+    );
     all.push(...entriesOf(page));
     last = page.next;
   } while (last !== undefined && all.length < most);

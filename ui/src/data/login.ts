@@ -21,8 +21,7 @@ async function readViewer(): Promise<Viewer> {
 
 export const useViewer = () => useQuery({ queryKey: ['me'], queryFn: readViewer, staleTime: 60_000 });
 
-export const logIn = (username: string, password: string) =>
-  api('POST /session', { username, password });
+export const logIn = (username: string, password: string) => api('POST /session', { username, password });
 
 export const logOut = () => api('DELETE /session');
 

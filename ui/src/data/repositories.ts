@@ -38,7 +38,8 @@ export const useRepository = (name: string) =>
 export const useTagNames = (repository: string) =>
   useQuery({
     queryKey: ['names', repository],
-    queryFn: () => allPages<TagNames, string>(`${pathOf(repository)}/-/tag-names?n=10000`, (page) => page.names, 100_000),
+    queryFn: () =>
+      allPages<TagNames, string>(`${pathOf(repository)}/-/tag-names?n=10000`, (page) => page.names, 100_000),
   });
 
 /** Of an index: its image for `platform`. What a digest names never changes. */
@@ -75,7 +76,9 @@ export const useUntagged = (repository: string) =>
     queryKey: ['untagged', repository],
     initialPageParam: '',
     queryFn: ({ pageParam }) =>
-      api<ManifestPage>(`GET ${pathOf(repository)}/-/manifests?untagged=true${pageParam && `&last=${pageParam}`}`),
+      api<ManifestPage>(
+        `GET ${pathOf(repository)}/-/manifests?untagged=true${pageParam && `&last=${pageParam}`}`,
+      ),
     getNextPageParam: ({ next }) => next,
   });
 
@@ -84,7 +87,10 @@ export const useVerdicts = (repository: string, wanted: boolean) =>
   useQuery({
     queryKey: ['verdicts', repository],
     queryFn: async () => {
-      const findings = await allPages<RetentionPage, Finding>(`${pathOf(repository)}/-/retention`, (page) => page.findings);
+      const findings = await allPages<RetentionPage, Finding>(
+        `${pathOf(repository)}/-/retention`,
+        (page) => page.findings,
+      );
       return new Map(findings.map((finding) => [finding.tag ?? finding.digest, finding]));
     },
     enabled: wanted,
@@ -104,4 +110,7 @@ export const deleteTags = (repository: string, tags: readonly string[], dryRun: 
 
 /** Puts a tag on an image that is there; `ifDigest`: only where the tag still is on that one. */
 export const putTag = (repository: string, tag: string, digest: string, ifDigest?: string) =>
-  api<TagPlaced>(`PUT ${pathOf(repository)}/-/tags/${tag}`, { digest, ...(ifDigest !== undefined && { ifDigest }) });
+  api<TagPlaced>(`PUT ${pathOf(repository)}/-/tags/${tag}`, {
+    digest,
+    ...(ifDigest !== undefined && { ifDigest }),
+  });

@@ -1,7 +1,7 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import type { TagRow, TagRows } from '../../../api/types.ts';
-import { askForLogin } from './login.ts';
 import { ApiError, api } from './api.ts';
+import { askForLogin } from './login.ts';
 
 const A_QUERY = 100;
 const AT_ONCE = 3;
@@ -55,7 +55,9 @@ export class TagRowStore {
 
   async #query(names: readonly string[]): Promise<void> {
     try {
-      const { tags, missing } = await api<TagRows>(`POST /repositories/${this.repository}/-/tags/query`, { names });
+      const { tags, missing } = await api<TagRows>(`POST /repositories/${this.repository}/-/tags/query`, {
+        names,
+      });
       for (const tag of tags) this.#rows.set(tag.name, tag);
       for (const name of missing) this.#rows.set(name, 'missing');
       this.error = undefined;

@@ -44,7 +44,8 @@ function OpenSessions() {
                   {agent} {current && <b>({text.thisBrowser})</b>}
                 </span>
                 <span className="faint">
-                  {text.from} {address} · {text.since} <Ago time={createdAt} /> · {text.lastSeen} <Ago time={seenAt} />
+                  {text.from} {address} · {text.since} <Ago time={createdAt} /> · {text.lastSeen}{' '}
+                  <Ago time={seenAt} />
                 </span>
                 {!current && (
                   <button type="button" onClick={() => end.mutate(id)}>

@@ -32,7 +32,12 @@ interface Pair {
   readonly b: string;
 }
 
-function Choice({ repository, a, b, onChoose }: Pair & { readonly onChoose: (choice: Record<string, string>) => void }) {
+function Choice({
+  repository,
+  a,
+  b,
+  onChoose,
+}: Pair & { readonly onChoose: (choice: Record<string, string>) => void }) {
   const text = useText();
   const id = useId();
   const { data: names = [] } = useTagNames(repository);
@@ -65,28 +70,29 @@ interface BothProps extends Pair {
 }
 
 function Both({ repository, a, b, platform, onPlatform }: BothProps) {
+  const left = useImage(repository, a);
+  const right = useImage(repository, b);
+  if (!left.data) return <Loaded query={left}>{() => null}</Loaded>;
+  if (!right.data) return <Loaded query={right}>{() => null}</Loaded>;
+  const all = commonPlatforms(left.data, right.data);
+  const chosen = platform ?? all[0];
   return (
-    <Loaded query={useImage(repository, a)}>
-      {(left) => (
-        <Loaded query={useImage(repository, b)}>
-          {(right) => {
-            const common = platformsIn(left).filter((one) => right.kind !== 'index' || platformsIn(right).includes(one));
-            const all = common.length > 0 ? common : platformsIn(right);
-            const chosen = platform ?? all[0];
-            return (
-              <>
-                {all.length > 1 && <PlatformChoice {...{ all, chosen, onPlatform }} />}
-                <Contents {...{ repository, a, b }} platform={all.length > 0 ? chosen : undefined} />
-              </>
-            );
-          }}
-        </Loaded>
-      )}
-    </Loaded>
+    <>
+      {all.length > 1 && <PlatformChoice {...{ all, chosen, onPlatform }} />}
+      <Contents {...{ repository, a, b }} platform={all.length > 0 ? chosen : undefined} />
+    </>
   );
 }
 
-const platformsIn = ({ children = [] }: ImageView) => children.flatMap(({ platform, kind }) => (kind === 'image' && platform) || []);
+/** Of an image alone there is but one, which fits whatever the other has. */
+function commonPlatforms(a: ImageView, b: ImageView): readonly string[] {
+  const [left, right] = [platformsIn(a), platformsIn(b)];
+  if (left.length === 0 || right.length === 0) return [...left, ...right];
+  return left.filter((one) => right.includes(one));
+}
+
+const platformsIn = ({ children = [] }: ImageView) =>
+  children.flatMap(({ platform, kind }) => (kind === 'image' && platform) || []);
 
 interface PlatformChoiceProps {
   readonly all: readonly string[];
@@ -147,8 +153,13 @@ function Difference({ repository, one, other, a, b }: DifferenceProps) {
   return (
     <>
       <h2>
-        <Link href={imageAddress(repository, one.tag ?? one.digest)}>a {one.tag ?? one.digest.slice(0, 19)}</Link> ⇄{' '}
-        <Link href={imageAddress(repository, other.tag ?? other.digest)}>b {other.tag ?? other.digest.slice(0, 19)}</Link>{' '}
+        <Link href={imageAddress(repository, one.tag ?? one.digest)}>
+          a {one.tag ?? one.digest.slice(0, 19)}
+        </Link>{' '}
+        ⇄{' '}
+        <Link href={imageAddress(repository, other.tag ?? other.digest)}>
+          b {other.tag ?? other.digest.slice(0, 19)}
+        </Link>{' '}
         <span className="faint">
           {bytes === 0 ? text.equal : bytes > 0 ? text.larger(size) : text.smaller(size)}
         </span>
@@ -170,7 +181,12 @@ function Difference({ repository, one, other, a, b }: DifferenceProps) {
 function Changed({ row: { is, line, a, b, bytes } }: { readonly row: ComparedRow }) {
   const text = useText();
   const marks = { same: '=', changed: '~', added: '+', removed: '−' };
-  const says = { same: text.rowSame, changed: text.rowChanged, added: text.rowAdded, removed: text.rowRemoved };
+  const says = {
+    same: text.rowSame,
+    changed: text.rowChanged,
+    added: text.rowAdded,
+    removed: text.rowRemoved,
+  };
   const digest = (b ?? a)?.digest;
   return (
     <li className={is}>

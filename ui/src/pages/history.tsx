@@ -67,7 +67,13 @@ function OfTag({ repository, tag }: { readonly repository: string; readonly tag:
   );
 }
 
-function Move({ repository, move: { digest, at, by } }: { readonly repository: string; readonly move: TagMove }) {
+function Move({
+  repository,
+  move: { digest, at, by },
+}: {
+  readonly repository: string;
+  readonly move: TagMove;
+}) {
   const text = useText();
   return (
     <>
@@ -109,7 +115,8 @@ function RollBack({ repository, tag, to, now, onClose, onDone }: RollBackProps) 
   return (
     <Dialog title={text.rollBackTitle(tag)} onClose={onClose}>
       <p>
-        {text.rollBackNow} {now === undefined ? text.wasDeleted : <Digest of={now} />}, {text.rollBackThen} <Digest of={to} />
+        {text.rollBackNow} {now === undefined ? text.wasDeleted : <Digest of={now} />}, {text.rollBackThen}{' '}
+        <Digest of={to} />
       </p>
       <p>{text.rollBackText(tag)}</p>
       {now !== undefined && (

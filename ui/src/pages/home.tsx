@@ -49,7 +49,9 @@ function Tree({ all }: { readonly all: readonly Repository[] }) {
           aria-label={text.filterRepositories}
           placeholder={text.filterRepositories}
           value={filter}
-          onChange={({ target }) => setSearch(target.value === '' ? {} : { q: target.value }, { replace: true })}
+          onChange={({ target }) =>
+            setSearch(target.value === '' ? {} : { q: target.value }, { replace: true })
+          }
         />
         <span className="faint" role="status">
           {text.repositoryCount(shown.length)}

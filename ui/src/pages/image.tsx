@@ -4,8 +4,8 @@ import type { ImageChild, ImageView } from '../../../api/types.ts';
 import { compareAddress, historyAddress, imageAddress } from '../address.ts';
 import { useImage } from '../data/repositories.ts';
 import { Ago, Bytes, Command, Copy, Digest } from '../parts/basics.tsx';
-import { useKeys } from '../parts/keys.ts';
 import { Config, Texts } from '../parts/config.tsx';
+import { useKeys } from '../parts/keys.ts';
 import { Layers } from '../parts/layers.tsx';
 import { Referrers } from '../parts/referrers.tsx';
 import { RepositoryTitle } from '../parts/repository-frame.tsx';
@@ -49,7 +49,8 @@ function Shown({ repository, reference, view }: ImageProps & { readonly view: Im
       {view.artifactType && <p className="faint">{view.artifactType}</p>}
       {view.subject && (
         <p>
-          {text.refersTo} <Link href={imageAddress(repository, view.subject)}>{view.subject.slice(0, 19)}…</Link>
+          {text.refersTo}{' '}
+          <Link href={imageAddress(repository, view.subject)}>{view.subject.slice(0, 19)}…</Link>
         </p>
       )}
       {view.children ? <Platforms {...{ repository, reference, view }} /> : <Content view={view} />}
@@ -86,7 +87,13 @@ function Pull({ repository, view }: { readonly repository: string; readonly view
   );
 }
 
-function Tags({ repository, view: { tag, tags, more } }: { readonly repository: string; readonly view: ImageView }) {
+function Tags({
+  repository,
+  view: { tag, tags, more },
+}: {
+  readonly repository: string;
+  readonly view: ImageView;
+}) {
   const text = useText();
   const others = tags.filter((name) => name !== tag);
   return (
@@ -125,7 +132,11 @@ function Platforms({ repository, reference, view }: ImageProps & { readonly view
       <ul className="chips">
         {images.map((child) => (
           <li key={child.digest}>
-            <Platform {...{ repository, child }} isChosen={child.platform === platform} onChoose={setSearch} />
+            <Platform
+              {...{ repository, child }}
+              isChosen={child.platform === platform}
+              onChoose={setSearch}
+            />
           </li>
         ))}
       </ul>
@@ -141,8 +152,14 @@ interface PlatformProps {
   readonly onChoose: (search: Record<string, string>, options: { replace: boolean }) => void;
 }
 
-function Platform({ repository, child: { digest, platform, imageBytes }, isChosen, onChoose }: PlatformProps) {
-  if (platform === undefined) return <Link href={imageAddress(repository, digest)}>{digest.slice(0, 19)}…</Link>;
+function Platform({
+  repository,
+  child: { digest, platform, imageBytes },
+  isChosen,
+  onChoose,
+}: PlatformProps) {
+  if (platform === undefined)
+    return <Link href={imageAddress(repository, digest)}>{digest.slice(0, 19)}…</Link>;
   return (
     <button type="button" aria-pressed={isChosen} onClick={() => onChoose({ platform }, { replace: true })}>
       {platform} <Bytes of={imageBytes} />

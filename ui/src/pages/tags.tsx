@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'react';
+import { type ReactNode, useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import type { TagRow } from '../../../api/types.ts';
 import { useRepository, useTagNames, useVerdicts } from '../data/repositories.ts';
@@ -6,7 +6,7 @@ import { TagRowStore, useRows } from '../data/tag-rows.ts';
 import { Loaded } from '../parts/states.tsx';
 import { TagActions } from '../parts/tag-actions.tsx';
 import { TagTable } from '../parts/tag-table.tsx';
-import { filterOf, isByName, isTechnical, type Sort, SORTS, sorted } from '../tag-order.ts';
+import { filterOf, isByName, isTechnical, SORTS, type Sort, sorted } from '../tag-order.ts';
 import { useText } from '../text/text.ts';
 
 /** So many rows are read without asking, where the order needs them. */
@@ -14,10 +14,19 @@ const MAX_READ_UNASKED = 1000;
 
 /** The tags of a repository, all at once. */
 export function Tags({ repository }: { readonly repository: string }) {
-  return <Loaded query={useTagNames(repository)}>{(names) => <Listed repository={repository} names={names} />}</Loaded>;
+  return (
+    <Loaded query={useTagNames(repository)}>
+      {(names) => <Listed repository={repository} names={names} />}
+    </Loaded>
+  );
 }
 
-function Listed({ repository, names }: { readonly repository: string; readonly names: readonly string[] }) {
+interface ListedProps {
+  readonly repository: string;
+  readonly names: readonly string[];
+}
+
+function Listed({ repository, names }: ListedProps) {
   const text = useText();
   const [store] = useState(() => new TagRowStore(repository));
   const [search, setSearch] = useSearchParams();
@@ -27,57 +36,24 @@ function Listed({ repository, names }: { readonly repository: string; readonly n
   const [wantsVerdicts, setWantsVerdicts] = useState(false);
   const verdicts = useVerdicts(repository, wantsVerdicts);
   const { data: { may = [] } = {} } = useRepository(repository);
-
-  const people = useMemo(() => names.filter((name) => !isTechnical(name)), [names]);
-  const listed = view.technical ? names : people;
-  const fitting = useMemo(() => listed.filter(filterOf(view.q)), [listed, view.q]);
-  const needsRows = !isByName(view.sort);
-  const isRead = !needsRows || fitting.length <= MAX_READ_UNASKED || readsAll;
-  const version = useRows(store, needsRows && isRead ? fitting : []);
-  const shown = useMemo(() => {
-    const order = { sort: isRead ? view.sort : 'version', isReversed: view.isReversed } as const;
-    return sorted(fitting, order, (name) => rowIn(store, name));
-    // biome-ignore lint/correctness/useExhaustiveDependencies: the version says that rows have come
-  }, [fitting, view.sort, view.isReversed, isRead, store, version]);
-
-  const change = (changes: Readonly<Record<string, string | undefined>>) =>
-    setSearch((before) => changed(before, changes), { replace: true });
-  const read = needsRows ? fitting.filter((name) => store.row(name)).length : 0;
+  const { fitting, shown, isRead, technical } = useListed(store, names, view, readsAll);
+  const change: Change = (changes) => setSearch((before) => changed(before, changes), { replace: true });
   return (
     <>
-      <div className="tools">
-        <input
-          type="search"
-          aria-label={text.filterTags}
-          placeholder={text.filterTags}
-          value={view.q}
-          onChange={({ target }) => change({ q: target.value })}
-        />
-        <label>
-          {text.sortBy}{' '}
-          <select value={view.sort} onChange={({ target }) => change({ sort: target.value, down: undefined })}>
-            {SORTS.map((sort) => (
-              <option key={sort} value={sort}>
-                {sortText(sort, text)}
-              </option>
-            ))}
-          </select>
-        </label>
+      <Tools {...{ view, change, technical }}>
         {may.includes('admin') && (
-          <button type="button" onClick={() => setWantsVerdicts(true)} disabled={verdicts.isFetching || !!verdicts.data}>
+          <button
+            type="button"
+            onClick={() => setWantsVerdicts(true)}
+            disabled={verdicts.isFetching || verdicts.data !== undefined}
+          >
             {text.verdicts}
-          </button>
-        )}
-        {people.length < names.length && !view.technical && (
-          <button type="button" className="quiet" onClick={() => change({ technical: '1' })}>
-            {text.technical(names.length - people.length)}
           </button>
         )}
         <span className="faint" role="status">
           {text.tagCount(fitting.length, names.length)}
-          {needsRows && isRead && read < fitting.length && ` · ${text.reading(read, fitting.length)}`}
         </span>
-      </div>
+      </Tools>
       {!isRead && (
         <p className="notice">
           {text.sortNeedsRows(fitting.length)}{' '}
@@ -101,6 +77,60 @@ function Listed({ repository, names }: { readonly repository: string; readonly n
   );
 }
 
+type View = ReturnType<typeof viewIn>;
+type Change = (changes: Readonly<Record<string, string | undefined>>) => void;
+
+/** Which tags fit, in their order; what that order needs of them is read, unless they are too many to do so unasked. */
+function useListed(store: TagRowStore, names: readonly string[], view: View, readsAll: boolean) {
+  const { q, sort, isReversed } = view;
+  const people = useMemo(() => names.filter((name) => !isTechnical(name)), [names]);
+  const listed = view.technical ? names : people;
+  const fitting = useMemo(() => listed.filter(filterOf(q)), [listed, q]);
+  const isRead = isByName(sort) || fitting.length <= MAX_READ_UNASKED || readsAll;
+  useRows(store, isByName(sort) || !isRead ? [] : fitting);
+  const shown = sorted(fitting, { sort: isRead ? sort : 'version', isReversed }, (name) => rowIn(store, name));
+  return { fitting, shown, isRead, technical: names.length - people.length };
+}
+
+interface ToolsProps {
+  readonly view: View;
+  readonly change: Change;
+  /** How many tags are hidden that only tools look for. */
+  readonly technical: number;
+  readonly children: ReactNode;
+}
+
+function Tools({ view, change, technical, children }: ToolsProps) {
+  const text = useText();
+  return (
+    <div className="tools">
+      <input
+        type="search"
+        aria-label={text.filterTags}
+        placeholder={text.filterTags}
+        value={view.q}
+        onChange={({ target }) => change({ q: target.value })}
+      />
+      <label>
+        {text.sortBy}{' '}
+        <select value={view.sort} onChange={({ target }) => change({ sort: target.value, down: undefined })}>
+          {SORTS.map((sort) => (
+            <option key={sort} value={sort}>
+              {sortText(sort, text)}
+            </option>
+          ))}
+        </select>
+      </label>
+      {technical > 0 && !view.technical && (
+        <button type="button" className="quiet" onClick={() => change({ technical: '1' })}>
+          {text.technical(technical)}
+        </button>
+      )}
+      {children}
+    </div>
+  );
+}
+
 const rowIn = (store: TagRowStore, name: string): TagRow | undefined => {
   const row = store.row(name);
   return row === 'missing' ? undefined : row;
@@ -112,7 +142,10 @@ function viewIn(search: URLSearchParams) {
   return { q: search.get('q') ?? '', sort, isReversed, technical: search.get('technical') === '1' };
 }
 
-function changed(search: URLSearchParams, changes: Readonly<Record<string, string | undefined>>): URLSearchParams {
+function changed(
+  search: URLSearchParams,
+  changes: Readonly<Record<string, string | undefined>>,
+): URLSearchParams {
   const next = new URLSearchParams(search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === '') next.delete(name);
@@ -121,7 +154,7 @@ function changed(search: URLSearchParams, changes: Readonly<Record<string, strin
   return next;
 }
 
-export function sortText(sort: Sort, text: ReturnType<typeof useText>): string {
+function sortText(sort: Sort, text: ReturnType<typeof useText>): string {
   return {
     version: text.sortVersion,
     name: text.sortName,

@@ -64,7 +64,9 @@ function Manifest({ repository, row, verdict }: ManifestProps) {
       </span>
       {usedBy.length > 0 && links(text.usedBy, usedBy)}
       {subject !== undefined && links(text.refersTo, [subject])}
-      {usedBy.length === 0 && subject === undefined && !verdict && <span className="faint">{text.usedByNothing}</span>}
+      {usedBy.length === 0 && subject === undefined && !verdict && (
+        <span className="faint">{text.usedByNothing}</span>
+      )}
       {verdict && <Verdict finding={verdict} />}
     </li>
   );

@@ -31,7 +31,15 @@ export function Digest({ of }: { readonly of: string }) {
 }
 
 /** Copies a text, and says that it did. */
-export function Copy({ text, label, shortcut }: { readonly text: string; readonly label?: string; readonly shortcut?: string }) {
+export function Copy({
+  text,
+  label,
+  shortcut,
+}: {
+  readonly text: string;
+  readonly label?: string;
+  readonly shortcut?: string;
+}) {
   const { copy, copied } = useText();
   const [isCopied, setCopied] = useState(false);
   useEffect(() => {

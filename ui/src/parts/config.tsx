@@ -43,7 +43,9 @@ export function Config({ of }: { readonly of: ConfigView }) {
             {of.env.map((line) => (
               <li key={line}>
                 <code>{line}</code>
-                {SECRET.test(line.split('=')[0] ?? '') && <span className="warning"> ⚠ {text.looksSecret}</span>}
+                {SECRET.test(line.split('=')[0] ?? '') && (
+                  <span className="warning"> ⚠ {text.looksSecret}</span>
+                )}
               </li>
             ))}
           </ul>
@@ -55,7 +57,13 @@ export function Config({ of }: { readonly of: ConfigView }) {
 }
 
 /** Labels or annotations: whatever they hold is shown as text. */
-export function Texts({ title, texts }: { readonly title: string; readonly texts: Readonly<Record<string, string>> }) {
+export function Texts({
+  title,
+  texts,
+}: {
+  readonly title: string;
+  readonly texts: Readonly<Record<string, string>>;
+}) {
   const entries = Object.entries(texts);
   if (entries.length === 0) return null;
   return (

@@ -16,7 +16,11 @@ interface DeleteDialogProps {
   readonly onDeleted: (deleted: readonly TagDeletion[]) => void;
 }
 
-async function inParts(repository: string, names: readonly string[], dryRun: boolean): Promise<TagDeletion[]> {
+async function inParts(
+  repository: string,
+  names: readonly string[],
+  dryRun: boolean,
+): Promise<TagDeletion[]> {
   const all: TagDeletion[] = [];
   for (let from = 0; from < names.length; from += A_REQUEST) {
     const { tags } = await deleteTags(repository, names.slice(from, from + A_REQUEST), dryRun);
@@ -36,9 +40,7 @@ export function DeleteDialog({ repository, names, onClose, onDeleted }: DeleteDi
   });
   return (
     <Dialog title={text.deleteTitle(names.length)} onClose={onClose}>
-      <Loaded query={preview}>
-        {(found) => <Confirm {...{ repository, found, onClose, onDeleted }} />}
-      </Loaded>
+      <Loaded query={preview}>{(found) => <Confirm {...{ repository, found, onClose, onDeleted }} />}</Loaded>
     </Dialog>
   );
 }
@@ -104,7 +106,10 @@ function Confirm({ repository, found, onClose, onDeleted }: ConfirmProps) {
   );
 }
 
-function fateOf({ outcome, alsoOn = [], reason = '' }: TagDeletion, text: ReturnType<typeof useText>): string {
+function fateOf(
+  { outcome, alsoOn = [], reason = '' }: TagDeletion,
+  text: ReturnType<typeof useText>,
+): string {
   if (outcome === 'missing') return text.deleteMissing;
   if (outcome === 'refused') return `✗ ${text.deleteRefused} ${reason}`;
   return alsoOn.length > 0 ? text.deleteAlso(alsoOn.join(', ')) : text.deleteGoes;

@@ -5,8 +5,8 @@ import { askForLogin, logOut, useAsking, useViewer, type Viewer } from '../data/
 import { isLanguage, prefer, type Theme, usePreferences } from '../preferences.ts';
 import { LANGUAGES, useText } from '../text/text.ts';
 import { Dialog } from './basics.tsx';
-import { useKeys } from './keys.ts';
 import { KeyList } from './key-list.tsx';
+import { useKeys } from './keys.ts';
 import { LoginForm } from './login-form.tsx';
 import { Palette } from './palette.tsx';
 
@@ -29,7 +29,12 @@ export function Frame({ children }: { readonly children: ReactNode }) {
         <Link href="/" className="home">
           Stowage
         </Link>
-        <button type="button" className="search" onClick={() => setSearching(true)} aria-keyshortcuts="Control+K">
+        <button
+          type="button"
+          className="search"
+          onClick={() => setSearching(true)}
+          aria-keyshortcuts="Control+K"
+        >
           {text.search} <kbd>Ctrl-K</kbd>
         </button>
         {viewer && <Who viewer={viewer} />}

@@ -14,8 +14,8 @@ export function useKeys(keys: Keys): void {
     const press = (event: KeyboardEvent) => {
       const isControl = event.ctrlKey || event.metaKey;
       const action = latest.current[isControl ? `Control+${event.key.toLowerCase()}` : event.key];
-      if (!action || event.altKey || event.defaultPrevented) return;
-      if (!isControl && (!takesLetters || isBusy(event.target))) return;
+      const counts = isControl || (takesLetters && !isBusy(event.target));
+      if (!action || !counts || event.altKey || event.defaultPrevented) return;
       event.preventDefault();
       action();
     };

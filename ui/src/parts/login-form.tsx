@@ -32,7 +32,9 @@ export function LoginForm({ onDone }: { readonly onDone: () => void }) {
       {error && (
         <div role="alert" className="failure">
           <p>{error.message}</p>
-          {error instanceof ApiError && error.retryAfter !== undefined && <Countdown seconds={error.retryAfter} />}
+          {error instanceof ApiError && error.retryAfter !== undefined && (
+            <Countdown seconds={error.retryAfter} />
+          )}
         </div>
       )}
       <button type="submit" className="main" disabled={login.isPending}>

@@ -74,7 +74,10 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
 
 function hitsOf({ repositories, tags, manifests }: SearchResult): Hit[] {
   return [
-    ...tags.map(({ repository, tag }) => ({ label: `${repository}:${tag}`, address: imageAddress(repository, tag) })),
+    ...tags.map(({ repository, tag }) => ({
+      label: `${repository}:${tag}`,
+      address: imageAddress(repository, tag),
+    })),
     ...repositories.map((name) => ({ label: name, address: repositoryAddress(name) })),
     ...manifests.map(({ repository, digest }) => ({
       label: `${repository}@${digest.slice(0, 19)}…`,

@@ -11,7 +11,8 @@ interface LoadedProps<T> {
 
 /** What a query has read, or that it is under way, or why it could not. What was read stays while it is read again. */
 export function Loaded<T>({ query, children }: LoadedProps<T>) {
-  if (query.data !== undefined) return <div className={query.isRefetchError ? 'stale' : undefined}>{children(query.data)}</div>;
+  if (query.data !== undefined)
+    return <div className={query.isRefetchError ? 'stale' : undefined}>{children(query.data)}</div>;
   if (query.error) return <Failure error={query.error} again={() => void query.refetch()} />;
   return <Skeleton />;
 }
@@ -39,7 +40,9 @@ export function Failure({ error, again }: { readonly error: Error; readonly agai
   return (
     <div className="box failure" role="alert">
       <p>{status === 0 ? text.offline : error.message}</p>
-      {error instanceof ApiError && error.retryAfter !== undefined && <Countdown seconds={error.retryAfter} />}
+      {error instanceof ApiError && error.retryAfter !== undefined && (
+        <Countdown seconds={error.retryAfter} />
+      )}
       <button type="button" onClick={again}>
         {text.again}
       </button>

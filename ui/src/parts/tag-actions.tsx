@@ -27,7 +27,7 @@ export function TagActions({ repository, store, may, selected, onSelect }: TagAc
   const [a = '', b = ''] = names;
   const mayDelete = may.includes('delete');
   return (
-    <div className="actions" role="region" aria-label={text.selected(names.length)}>
+    <section className="actions" aria-label={text.selected(names.length)}>
       {names.length > 0 && (
         <>
           <span role="status">{text.selected(names.length)}</span>
@@ -67,7 +67,7 @@ export function TagActions({ repository, store, may, selected, onSelect }: TagAc
           }}
         />
       )}
-    </div>
+    </section>
   );
 }
 
@@ -92,7 +92,8 @@ function Undo({ repository, store, deleted, onDone }: UndoProps) {
   const client = useQueryClient();
   const undo = useMutation({
     async mutationFn() {
-      for (const { name, digest } of deleted) if (digest !== undefined) await putTag(repository, name, digest);
+      for (const { name, digest } of deleted)
+        if (digest !== undefined) await putTag(repository, name, digest);
     },
     async onSettled() {
       store.forget(deleted.map(({ name }) => name));

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: rows of a table element cannot be placed one by one
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useLayoutEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
@@ -43,7 +44,10 @@ export function TagTable(props: TagTableProps) {
     scrollMargin: top,
   });
   const items = virtualizer.getVirtualItems();
-  useRows(store, items.map(({ index }) => names[index] ?? ''));
+  useRows(
+    store,
+    items.map(({ index }) => names[index] ?? ''),
+  );
 
   const toggle = (name: string) => onSelect(toggled(selected, name));
   const move = (step: number) => {
@@ -59,10 +63,10 @@ export function TagTable(props: TagTableProps) {
     k: () => move(-1),
     x: () => toggle(here),
     Enter: () => openFocused(() => go(imageAddress(repository, here))),
-    '=': () => a !== undefined && b !== undefined && selected.size === 2 && go(compareAddress(repository, a, b)),
+    '=': () =>
+      a !== undefined && b !== undefined && selected.size === 2 && go(compareAddress(repository, a, b)),
   });
   return (
-    // biome-ignore lint/a11y/useSemanticElements: rows of a table element cannot be placed one by one
     <div role="table" className="table tags" aria-label={text.tags} aria-rowcount={names.length + 1}>
       <Head {...props} />
       <div ref={body} role="rowgroup" className="body" style={{ height: virtualizer.getTotalSize() }}>
@@ -109,7 +113,11 @@ function Head({ names, selected, onSelect, sort, isReversed, onSort, verdicts }:
   const text = useText();
   const isAll = names.length > 0 && names.every((name) => selected.has(name));
   const sortable = (column: Sort, label: string) => (
-    <span role="columnheader" tabIndex={-1} aria-sort={sortOf(column === sort || (column === 'version' && sort === 'name'), isReversed)}>
+    <span
+      role="columnheader"
+      tabIndex={-1}
+      aria-sort={sortOf(column === sort || (column === 'version' && sort === 'name'), isReversed)}
+    >
       <button type="button" className="quiet" onClick={() => onSort(column)}>
         {label}
       </button>
@@ -165,7 +173,13 @@ function Row({ repository, name, row, isSelected, verdict, showsVerdict, onToggl
   return (
     <>
       <span role="cell">
-        <input type="checkbox" aria-label={text.select(name)} checked={isSelected} onChange={onToggle} tabIndex={-1} />
+        <input
+          type="checkbox"
+          aria-label={text.select(name)}
+          checked={isSelected}
+          onChange={onToggle}
+          tabIndex={-1}
+        />
       </span>
       <span role="cell" className="name">
         <Link href={imageAddress(repository, name)}>{name}</Link>
@@ -177,7 +191,8 @@ function Row({ repository, name, row, isSelected, verdict, showsVerdict, onToggl
         {known?.platforms?.map((platform) => platform.replace(/^linux\//, '')).join(' ')}
       </span>
       <span role="cell">
-        {known && <Ago time={known.taggedAt} />} <span className="faint">{known?.by?.replace(/^user:/, '')}</span>
+        {known && <Ago time={known.taggedAt} />}{' '}
+        <span className="faint">{known?.by?.replace(/^user:/, '')}</span>
       </span>
       <span role="cell">{known && <Ago time={known.pulledAt} />}</span>
       {showsVerdict && (

@@ -80,9 +80,9 @@ export const en = {
   tagCount: (shown: number, all: number) => (shown === all ? `${all} tags` : `${shown} of ${all} tags`),
   noTags: 'No tags. Push one, or look at what is untagged.',
   noTagFits: (text: string) => `No tag fits “${text}”.`,
-  sortNeedsRows: (count: number) => `To sort by this, all ${count} rows have to be read. Narrow the filter, or read them.`,
+  sortNeedsRows: (count: number) =>
+    `To sort by this, all ${count} rows have to be read. Narrow the filter, or read them.`,
   readAll: 'Read them',
-  reading: (read: number, all: number) => `Read ${read} of ${all}`,
   selected: (count: number) => `${count} selected`,
   select: (tag: string) => `Select ${tag}`,
   selectAll: 'Select all that are listed',

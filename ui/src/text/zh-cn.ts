@@ -77,7 +77,6 @@ export const zhCn: Text = {
   noTagFits: (text) => `没有标签符合“${text}”。`,
   sortNeedsRows: (count) => `按此排序需要读取全部 ${count} 行。请缩小筛选范围，或读取它们。`,
   readAll: '读取',
-  reading: (read, all) => `已读取 ${read} / ${all}`,
   selected: (count) => `已选择 ${count} 个`,
   select: (tag) => `选择 ${tag}`,
   selectAll: '选择列出的全部标签',
