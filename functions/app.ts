@@ -2,13 +2,14 @@ import type { Authentication } from './auth/authentication.ts';
 import { ANSWER_HEADERS } from './environment.ts';
 import type { FrontDoor, Sender } from './front-door.ts';
 import type { Readings } from './http/body.ts';
+import { compressed } from './http/compressed.ts';
 import { errorResponse } from './http/error-response.ts';
 import { createRouter } from './http/router.ts';
 import type { Names } from './http/web-pages.ts';
 import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
-import { ALL_ROUTES, ROUTES, type Route } from './routes.ts';
+import { ALL_ROUTES, OPEN_ROUTES, type Route } from './routes.ts';
 import type { Page } from './ui/page.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
@@ -75,7 +76,7 @@ export function createApp({
   readings,
   onAnswer,
 }: AppOptions): App {
-  const match = createRouter<Route>(authentication ? ALL_ROUTES : ROUTES);
+  const match = createRouter<Route>(authentication ? ALL_ROUTES : OPEN_ROUTES);
   return async (request, hostsSender = NOWHERE) => {
     const started = registry.now();
     const told = front ? front.senderOf(request) : hostsSender;
@@ -95,7 +96,9 @@ export function createApp({
       isAdmitted: told !== undefined,
       refused: hostsSender.refused,
     });
-    const { response, cause } = await visit.answer(match);
+    const { response: whole, cause } = await visit.answer(match);
+    const isApi = new URL(request.url).pathname.startsWith('/api/');
+    const response = isApi ? await compressed(request, whole) : whole;
     completeHeaders(response);
     const { operation, repository, principal } = visit;
     onAnswer?.({

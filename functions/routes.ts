@@ -7,7 +7,7 @@ import { deleteManifestOrTag, getManifest, putManifestOrTag } from './handlers/m
 import { issueToken, revokeToken } from './handlers/token.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import type { Endpoint } from './http/router.ts';
-import { MANAGEMENT_ROUTES } from './management/routes.ts';
+import { MANAGEMENT_ROUTES, OPEN_MANAGEMENT_ROUTES } from './management/routes.ts';
 
 export interface Route extends Endpoint {
   /** What the caller's token must allow; an action is one in the repository of the path. */
@@ -27,7 +27,7 @@ const UPLOAD = `${NAME}/blobs/uploads/<session>`;
 
 /** Every endpoint, with its row in the specification. The first that fits wins.
  *  https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints */
-export const ROUTES: readonly Route[] = [
+const ROUTES: readonly Route[] = [
   row('GET', '/healthz', 'nothing', 'health', live),
   row('GET', '/readyz', 'nothing', 'ready', ready),
   row('GET', '/v2/', 'token', 'ping', ping), // end-1
@@ -55,6 +55,9 @@ const IDENTITY_ROUTES: readonly Route[] = [
   row('POST', '/token/revoke', 'nothing', 'login.end', revokeToken),
   ...MANAGEMENT_ROUTES,
 ];
+
+/** Of a registry that has none. */
+export const OPEN_ROUTES: readonly Route[] = [...ROUTES, ...OPEN_MANAGEMENT_ROUTES];
 
 /** Every route there is. */
 export const ALL_ROUTES: readonly Route[] = [...ROUTES, ...IDENTITY_ROUTES];

@@ -1,6 +1,6 @@
 import { everybody, stranger } from './auth/access.ts';
 import type { Authentication, Bearer } from './auth/authentication.ts';
-import { demand } from './auth/challenge.ts';
+import { demand, loginFirst } from './auth/challenge.ts';
 import { type FrontDoor, goToFrontDoor, type Sender } from './front-door.ts';
 import { type Call, repositoryOf } from './handlers/call.ts';
 import type { Readings } from './http/body.ts';
@@ -112,7 +112,21 @@ export class Visit {
     const loggedIn = (principal: string) => {
       this.principal = principal;
     };
-    return endpoint.handler({ ...call, uploads: front?.uploads, address: sender.address, about, loggedIn });
+    const whole = { ...call, uploads: front?.uploads, address: sender.address, about, loggedIn };
+    try {
+      return await endpoint.handler(whole);
+    } catch (error) {
+      throw this.#hasToLogIn(endpoint, error) ?? error;
+    }
+  }
+
+  /** Who has not logged in hears of what it cannot see that it has to, whether it exists or not. */
+  #hasToLogIn({ need }: Route, error: unknown): RegistryError | undefined {
+    const { authentication } = this.#options;
+    const isHidden = error instanceof RegistryError && error.code === 'NAME_UNKNOWN';
+    const isStranger = need === 'view' && this.principal === stranger.principal;
+    if (!authentication || !isHidden || !isStranger) return undefined;
+    return loginFirst(this.repository ?? '', this.#origin(authentication));
   }
 
   async #authorize(

@@ -29,6 +29,8 @@ export type Bearer =
       readonly caller: Caller;
       readonly why: string;
       readonly error?: 'invalid_token';
+      /** Nothing was sent that could be a proof. */
+      readonly isSilent?: boolean;
     };
 
 /** Finds out who sends requests; one for the life of a host. */
@@ -60,7 +62,8 @@ export class Authentication {
       return { is: 'unknown', caller: stranger, why };
     }
     if (scheme.toLowerCase() !== 'bearer') {
-      return { is: 'unknown', caller: stranger, why: 'authentication required' };
+      const isSilent = !headers.has('authorization');
+      return { is: 'unknown', caller: stranger, why: 'authentication required', isSilent };
     }
     const outcome = await this.tokens.verify(text);
     if (outcome.is === 'valid') return { is: 'known', caller: callerOf(registry, outcome.token) };

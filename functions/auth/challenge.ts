@@ -6,8 +6,8 @@ import type { Bearer } from './authentication.ts';
 import { formatScope, type Scope } from './scope.ts';
 import { SERVICE } from './token-claims.ts';
 
-/** What a route asks for: nothing, any token, or a token for a scope. */
-export type Need = 'nothing' | 'token' | 'catalog' | 'api' | Action;
+/** What a route asks for: nothing, any token, or a token for a scope; `view` is as `api`, where one is sent at all. */
+export type Need = 'nothing' | 'token' | 'catalog' | 'api' | 'view' | Action;
 
 /** What a push needs a token for: every client looks before it sends. */
 const ASKED: Readonly<Record<Action, readonly string[]>> = {
@@ -32,6 +32,7 @@ interface Demand {
 export async function demand(bearer: Bearer, { need, repository, also, origin }: Demand): Promise<void> {
   const scopes = scopesFor(need, repository, also);
   const challengeOf = (error?: string) => challenge(origin, scopes, error);
+  if (need === 'view' && isNobody(bearer)) return;
   if (bearer.is === 'unknown') throw unauthorized(bearer.why, challengeOf(bearer.error));
   const { principal } = bearer.caller;
   const [scope] = scopes;
@@ -39,7 +40,7 @@ export async function demand(bearer: Bearer, { need, repository, also, origin }:
   const wanted = scope.type === 'registry' ? '*' : need;
   const { granted, refused } = bearer.caller.verdict(scope.type, scope.name);
   if (granted.includes(wanted)) {
-    if (need !== 'api' || (await bearer.caller.authority())) return;
+    if (scope.type !== 'registry' || need === 'catalog' || (await bearer.caller.authority())) return;
     throw unauthorized('what the access token rests on is no longer valid', challengeOf('invalid_token'));
   }
   const isFinal = refused.includes(wanted);
@@ -48,9 +49,23 @@ export async function demand(bearer: Bearer, { need, repository, also, origin }:
   throw unauthorized(why, challengeOf('insufficient_scope'));
 }
 
+/** Who has sent no proof of who it is, or one of nobody. */
+const isNobody = (bearer: Bearer) =>
+  bearer.is === 'unknown' ? bearer.isSilent === true : bearer.caller.principal === ANONYMOUS;
+
+/** What somebody who has not logged in is told of a repository that is not public, or does not exist. */
+export function loginFirst(repository: string, origin: string) {
+  const [scope] = scopesFor('view');
+  return unauthorized(
+    `log in to see it: the repository ${repository} is not public, or does not exist`,
+    challenge(origin, scope ? [scope] : []),
+  );
+}
+
 function scopesFor(need: Need, repository?: RepositoryName, also?: RepositoryName): Scope[] {
   if (need === 'nothing' || need === 'token') return [];
-  if (need === 'catalog' || need === 'api') return [{ type: 'registry', name: need, actions: ['*'] }];
+  if (need === 'catalog') return [{ type: 'registry', name: need, actions: ['*'] }];
+  if (need === 'api' || need === 'view') return [{ type: 'registry', name: 'api', actions: ['*'] }];
   if (repository === undefined) return [];
   const scope: Scope = { type: 'repository', name: repository, actions: ASKED[need] };
   return also === undefined || also === repository

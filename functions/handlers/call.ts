@@ -6,12 +6,14 @@ import { single } from '../http/query.ts';
 import type { Params } from '../http/router.ts';
 import type { PrincipalId } from '../identity/principal.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import { digestMalformed, nameInvalid, referenceInvalid } from '../oci/errors.ts';
+import { digestMalformed, manifestUnknown, nameInvalid, referenceInvalid } from '../oci/errors.ts';
 import {
   parseReference,
   parseRepositoryName,
+  parseTag,
   type Reference,
   type RepositoryName,
+  type Tag,
 } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Room } from '../registry/room.ts';
@@ -61,6 +63,12 @@ export function digestOf({ params }: Call): Digest {
 export function referenceOf({ params }: Pick<Call, 'params'>): Reference {
   const text = params['reference'] ?? '';
   return parseReference(text) ?? refuse(referenceInvalid(text));
+}
+
+/** MANIFEST_UNKNOWN where it can be the name of no tag. */
+export function tagOf({ params }: Pick<Call, 'params'>): Tag {
+  const text = params['tag'] ?? '';
+  return parseTag(text) ?? refuse(manifestUnknown(params['name'] ?? '', text.slice(0, 200)));
 }
 
 function requireDigest(text: string): Digest {

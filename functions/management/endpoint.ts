@@ -37,7 +37,7 @@ interface EndpointOptions<Q extends z.ZodObject, B extends z.ZodType, A extends 
   /** @default no body */
   readonly answer?: A;
   /** Other statuses it may answer with, by a `Response` of its own. */
-  readonly also?: Readonly<Record<number, z.ZodType>>;
+  readonly also?: Readonly<Record<number, z.ZodType | undefined>>;
   readonly problems?: Readonly<Record<number, string>>;
   /** Throws where the caller may not, before anything of the request is looked at. @default in `handle` */
   readonly allow?: (call: Call) => Promise<unknown>;

@@ -14,6 +14,7 @@ const Me = named(
   z.strictObject({
     principal: Principal,
     admin: z.boolean().describe('Whether the caller is admin of the whole registry.'),
+    open: z.literal(true).optional().describe('The registry has no users: everybody may do everything.'),
     user: User.optional().describe('Where the caller is a user.'),
   }),
 );
@@ -29,7 +30,8 @@ export const endpoints = {
       const admin = (await authorityOf(call)).administers('*');
       const subject = parseSubject(principal);
       const user = subject?.kind === 'user' ? await findUser(call.registry, subject.name) : undefined;
-      return { principal, admin, ...(user && { user: userOut(user) }) };
+      const open = call.authentication ? {} : ({ open: true } as const);
+      return { principal, admin, ...open, ...(user && { user: userOut(user) }) };
     },
   }),
   'me.password': endpoint({

@@ -4,7 +4,9 @@ import { type Endpoint, endpoint } from './endpoint.ts';
 import { endpoints as grants } from './grants.ts';
 import { endpoints as groups } from './groups.ts';
 import { endpoints as holds } from './holds.ts';
+import { endpoints as images } from './images.ts';
 import { endpoints as issuers } from './issuers.ts';
+import { endpoints as manifests } from './manifests.ts';
 import { endpoints as me } from './me.ts';
 import { endpoints as policies } from './policies.ts';
 import { endpoints as confirmation } from './policy-confirmation.ts';
@@ -16,6 +18,8 @@ import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as session } from './session.ts';
 import { endpoints as sweep } from './sweep.ts';
+import { endpoints as tagChanges } from './tag-changes.ts';
+import { endpoints as tagRows } from './tag-rows.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
 import { endpoints as trash } from './trash.ts';
@@ -45,6 +49,10 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...policies,
   ...repositories,
   ...tags,
+  ...tagRows,
+  ...tagChanges,
+  ...images,
+  ...manifests,
   ...sweep,
   ...confirmation,
   ...previews,
@@ -129,6 +137,7 @@ function operationOf({ method, path, operation, need }: Row, served: Endpoint): 
     tags: [tag],
     summary: served.summary,
     ...(need === 'nothing' && { security: [] }),
+    ...(need === 'view' && { security: [{ bearer: [] }, {}] }),
     ...(parameters.length > 0 && { parameters }),
     ...(served.body && {
       requestBody: {
@@ -176,6 +185,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   201: 'Made.',
   202: 'Not done yet: send the request again after `Retry-After`.',
   204: 'Done; there is no body.',
+  304: 'The same as the client has, by `If-None-Match`.',
 };
 
 /** What every endpoint refuses, and what this one does besides. */

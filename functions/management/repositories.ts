@@ -13,7 +13,7 @@ import { deleteRepository } from '../registry/repository-deletion.ts';
 import { answered, type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
 import { iso } from './output.ts';
-import { authorityOf, permitRepository, visibleRepository } from './rights.ts';
+import { authorityOf, mayDo, permitRepository, visibleRepository } from './rights.ts';
 import { BEGINNING, Next, named, pageOf, Time } from './schemas.ts';
 
 const Visibility = z
@@ -23,14 +23,16 @@ const Visibility = z
 /** The beginning of a name. */
 const NameText = z.string().regex(/^[a-z0-9._/-]{0,255}$/, 'must be the beginning of a repository name');
 
-const Repository = named(
-  'Repository',
-  z.strictObject({ name: z.string(), visibility: Visibility, createdAt: Time }),
-);
+const May = z
+  .array(z.enum(['pull', 'push', 'delete', 'admin']))
+  .describe('What the caller may do to it at this moment.');
+
+const listed = { name: z.string(), visibility: Visibility, may: May };
+const Repository = named('Repository', z.strictObject({ ...listed, createdAt: Time }));
 const RepositoryList = named(
   'RepositoryList',
   z.strictObject({
-    repositories: z.array(z.strictObject({ name: z.string(), visibility: Visibility })),
+    repositories: z.array(z.strictObject(listed)),
     next: Next,
   }),
 );
@@ -67,9 +69,10 @@ export const endpoints = {
       const isVisible = ({ name, isPublic }: RepositoryEntry) => isPublic || authority.may('pull', name);
       const page = { ...pageRequest(query), prefix: query.prefix ?? '' };
       const { entries, ...rest } = await listEntries(call.registry, page, isVisible);
-      const repositories = entries.map(({ name, isPublic }) => ({
-        name,
-        visibility: visibilityOf(isPublic),
+      const repositories = entries.map((entry) => ({
+        name: entry.name,
+        visibility: visibilityOf(entry.isPublic),
+        may: mayDo(authority, entry),
       }));
       return { repositories, ...rest } as z.infer<typeof RepositoryList>;
     },
@@ -99,9 +102,10 @@ export const endpoints = {
   }),
 } satisfies Record<string, Endpoint>;
 
-async function repositoryOut({ registry }: Call, name: RepositoryName): Promise<z.infer<typeof Repository>> {
-  const repository = await findRepository(registry, name);
+async function repositoryOut(call: Call, name: RepositoryName): Promise<z.infer<typeof Repository>> {
+  const repository = await findRepository(call.registry, name);
   if (!repository?.listed) throw nameUnknown(name);
   const { isPublic, createdAt } = repository;
-  return { name, visibility: visibilityOf(isPublic), createdAt: iso(createdAt) };
+  const may = mayDo(await authorityOf(call), repository);
+  return { name, visibility: visibilityOf(isPublic), may, createdAt: iso(createdAt) };
 }

@@ -34,6 +34,12 @@ export async function requirePasswordOrAdmin(call: Call, user: string): Promise<
     throw denied('log in with the password, not with a token, to do this');
 }
 
+const ACTIONS = ['pull', 'push', 'delete', 'admin'] as const;
+
+/** What the caller may do to a repository that they may see. */
+export const mayDo = (authority: Authority, { name, isPublic }: Pick<Repository, 'name' | 'isPublic'>) =>
+  ACTIONS.filter((action) => authority.may(action, name) || (action === 'pull' && isPublic));
+
 /** The repository of the path, where the caller may see it; NAME_UNKNOWN for any other, whether it exists or not. */
 export async function visibleRepository(call: Call): Promise<Repository> {
   const name = repositoryOf(call);
@@ -45,7 +51,7 @@ export async function visibleRepository(call: Call): Promise<Repository> {
 
 /** Whether the caller may do this to the repository of the path: 403 where they may see it only, NAME_UNKNOWN where
  *  they may not even that, whether it exists or not. */
-export async function permitRepository(call: Call, action: 'delete' | 'admin'): Promise<void> {
+export async function permitRepository(call: Call, action: 'push' | 'delete' | 'admin'): Promise<void> {
   const name = repositoryOf(call);
   const authority = await authorityOf(call);
   if (authority.may(action, name)) return;

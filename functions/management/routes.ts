@@ -19,6 +19,10 @@ const issuers = () => import('./issuers.ts');
 const policies = () => import('./policies.ts');
 const repositories = () => import('./repositories.ts');
 const tags = () => import('./tags.ts');
+const tagRows = () => import('./tag-rows.ts');
+const tagChanges = () => import('./tag-changes.ts');
+const images = () => import('./images.ts');
+const manifests = () => import('./manifests.ts');
 const sweep = () => import('./sweep.ts');
 const restore = () => import('./restore.ts');
 const previews = () => import('./previews.ts');
@@ -37,6 +41,7 @@ const POLICY = `${BASE}/policies/<policy>`;
 const REPOSITORY = `${BASE}/repositories/<name>`;
 /** No part of a repository's name is a hyphen alone: what follows it is no longer the name. */
 const TAGS = `${REPOSITORY}/-/tags`;
+const MANIFESTS = `${REPOSITORY}/-/manifests`;
 
 /** What a change is answered with where nothing else is said. */
 const USUAL = { POST: 201, PUT: 200, PATCH: 200, DELETE: 204 } as const;
@@ -93,12 +98,20 @@ export const MANAGEMENT_ROUTES = [
   read(`${BASE}/waiting`, 'policy.waiting', confirmation),
   change('POST', `${BASE}/previews`, 'preview.begin', previews),
   read(`${BASE}/previews/<preview>`, 'preview.get', previews),
-  read(`${BASE}/repositories`, 'repository.list', repositories),
-  read(TAGS, 'tag.details', tags),
-  read(`${TAGS}/<tag>`, 'tag.get', tags),
+  view(`${BASE}/repositories`, 'repository.list', repositories),
+  view(TAGS, 'tag.details', tags),
+  view(`${REPOSITORY}/-/tag-names`, 'tag.names', tagRows),
+  { ...view(`${TAGS}/query`, 'tag.query', tagRows), method: 'POST' },
+  change('POST', `${TAGS}/delete`, 'tag.deleteMany', tagChanges, 200),
+  view(`${TAGS}/<tag>`, 'tag.get', tags),
+  change('PUT', `${TAGS}/<tag>`, 'tag.place', tagChanges),
   change('DELETE', `${TAGS}/<tag>`, 'tag.delete', tags),
+  view(`${REPOSITORY}/-/images/<reference>`, 'image.get', images),
+  view(MANIFESTS, 'manifest.list', manifests),
+  view(`${MANIFESTS}/<digest>/tags`, 'manifest.tags', manifests),
+  view(`${MANIFESTS}/<digest>/referrers`, 'manifest.referrers', manifests),
   change('POST', `${REPOSITORY}/-/sweep`, 'sweep.run', sweep, 200),
-  read(`${TAGS}/<tag>/history`, 'tag.history', tags),
+  view(`${TAGS}/<tag>/history`, 'tag.history', tags),
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
   read(`${REPOSITORY}/-/quota`, 'repository.quota', quotas),
   read(`${BASE}/quotas`, 'quota.list', quotas),
@@ -109,7 +122,7 @@ export const MANAGEMENT_ROUTES = [
   change('PUT', `${REPOSITORY}/-/holds/<digest>`, 'hold.set', holds, 204),
   change('DELETE', `${REPOSITORY}/-/holds/<digest>`, 'hold.end', holds),
   read(`${REPOSITORY}/-/usage`, 'repository.usage', usage),
-  read(REPOSITORY, 'repository.get', repositories),
+  view(REPOSITORY, 'repository.get', repositories),
   change('PUT', REPOSITORY, 'repository.set', repositories),
   change('PATCH', REPOSITORY, 'repository.change', repositories),
   change('DELETE', REPOSITORY, 'repository.delete', repositories),
@@ -117,8 +130,20 @@ export const MANAGEMENT_ROUTES = [
   read(`${BASE}/audit`, 'audit.list', audit),
 ] as const;
 
+/** Those that a registry without users has, too: there is nobody to manage, and no trail of what everybody did. */
+export const OPEN_MANAGEMENT_ROUTES = MANAGEMENT_ROUTES.filter(({ path, operation }) =>
+  ['repositories', 'policies', 'previews', 'waiting', 'quotas', 'purge', 'openapi.json'].some(
+    (part) => path.split('/')[3] === part || operation === 'me.get',
+  ),
+);
+
 function read<K extends string>(path: string, operation: K, load: () => Promise<Module<K>>) {
   return { method: 'GET', path, need: 'api', operation, handler: later(operation, load) } as const;
+}
+
+/** What is told of public repositories without a login, too. */
+function view<K extends string>(path: string, operation: K, load: () => Promise<Module<K>>) {
+  return { ...read(path, operation, load), need: 'view' } as const;
 }
 
 function change<K extends string>(

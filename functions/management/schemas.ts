@@ -32,6 +32,17 @@ export const PolicyName = z
 
 export const TagName = z.string().regex(TAG, 'is no tag');
 
+/** As many as are read at once. */
+export const TagNames = z.array(TagName).min(1).max(100);
+
+/** What a manifest is. */
+export const Kind = z
+  .enum(['image', 'index', 'artifact'])
+  .describe('An `artifact` has a config that is none of an image.');
+
+/** Annotations, labels. */
+export const Texts = z.record(z.string(), z.string());
+
 export const DigestText = z.string().regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/, 'is no digest');
 
 export const RepositoryText = z
@@ -182,6 +193,7 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
     .regex(/^[0-9a-f]{16}$/)
     .describe('The id of a session.'),
   tag: TagName,
+  reference: z.union([TagName, DigestText]).describe('A tag, or a digest.'),
   name: RepositoryText.describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
 

@@ -1,8 +1,6 @@
 import * as z from 'zod';
-import type { Call } from '../handlers/call.ts';
-import { repositoryOf } from '../handlers/call.ts';
+import { repositoryOf, tagOf } from '../handlers/call.ts';
 import { manifestUnknown } from '../oci/errors.ts';
-import { parseTag, type Tag as TagName } from '../oci/reference.ts';
 import { findTagDetails, type ListedTag, listTagDetails, MAX_TAG_DETAILS } from '../registry/tag-details.ts';
 import { tagHistory } from '../registry/tag-history.ts';
 import { deleteTag } from '../registry/tags.ts';
@@ -123,10 +121,3 @@ export const endpoints = {
     },
   }),
 } satisfies Record<string, Endpoint>;
-
-function tagOf({ params }: Call): TagName {
-  const text = params['tag'] ?? '';
-  const tag = parseTag(text);
-  if (!tag) throw manifestUnknown(params['name'] ?? '', text.slice(0, 200));
-  return tag;
-}

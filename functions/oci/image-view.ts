@@ -30,6 +30,8 @@ export interface Layer {
   /** What made it, as the history says. */
   readonly line?: string;
   readonly createdAt?: string;
+  /** How many repositories hold it, where that was asked for. */
+  readonly repositories?: number;
 }
 
 export interface ImageContent {

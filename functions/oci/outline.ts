@@ -7,6 +7,7 @@ export interface Outline {
   readonly blobs: ReadonlyMap<Digest, number>;
   /** Of an image. */
   readonly config?: Piece;
+  readonly artifactType?: string;
   /** Of an index. */
   readonly images: readonly Listed[];
 }
@@ -32,9 +33,11 @@ export function outlineOf(bytes: Uint8Array): Outline {
   const config = pieceOf(json['config']);
   const layers = listIn(json['layers']).flatMap((layer) => pieceOf(layer) ?? []);
   const pieces = config ? [config, ...layers] : layers;
+  const artifactType = json['artifactType'];
   return {
     blobs: new Map(pieces.map(({ digest, size }) => [digest, size])),
     ...(config && { config }),
+    ...(typeof artifactType === 'string' && artifactType !== '' && { artifactType }),
     images: listIn(json['manifests']).flatMap((entry) => listedOf(entry) ?? []),
   };
 }
@@ -45,7 +48,7 @@ const IMAGE_CONFIGS = [
   'application/vnd.docker.container.image.v1+json',
 ];
 
-export const isImageConfig = ({ mediaType }: Piece) => IMAGE_CONFIGS.includes(mediaType);
+export const isImageConfig = ({ mediaType }: Pick<Piece, 'mediaType'>) => IMAGE_CONFIGS.includes(mediaType);
 
 /** The platform that a config, or a `platform` of an index, names; `undefined` where it names none.
  *  https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md */

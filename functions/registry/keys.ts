@@ -149,7 +149,8 @@ export const tagIndexesOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),
   prefix: 'I#',
 });
-/** Past all entries of a manifest. */
+/** Before and past all entries of a manifest. */
+export const beforeTagIndexOf = (digest: Digest) => `I#${digest}#`;
 export const afterTagIndexOf = (digest: Digest) => `I#${digest}$`;
 export const allReferrersOf = (name: RepositoryName) => ({
   partition: repositoryPartition(name),

@@ -16,6 +16,7 @@ import {
 } from '../storage/table.ts';
 import { Announcement } from './announcement.ts';
 import { commitArrived } from './direct-uploads.ts';
+import { factsToWrite, type ImageFacts } from './image-facts.ts';
 import { directoryKey, graveKey, manifestKey, pushKey, repositoryKey, tagKey } from './keys.ts';
 import { ManifestObject, type Placement } from './manifest-object.ts';
 import { goingOf, markOf, UNMARKED } from './marks.ts';
@@ -39,6 +40,8 @@ export interface ManifestPush {
   /** The digest the client sent, if it did; the content must match. */
   readonly digest: Digest | undefined;
   readonly tags: readonly Tag[];
+  /** What its tag must be on: a conflict where it is not. @default anything */
+  readonly ifOn?: Digest | undefined;
   /** Of one that comes back out of its grave, whose bytes quotas count already. @default it is a client's */
   readonly restores?: Restoring;
 }
@@ -81,8 +84,10 @@ export async function putManifest(
       } = opened;
       const holding = { repository, manifest: digest, references: manifest.references };
       const underWay = await announcement.make(registry, holding, found === undefined);
-      await holdAll(registry, holding);
-      const what = { digest, manifest, size, tags: push.tags, place, restores: push.restores };
+      const held = await holdAll(registry, holding);
+      const facts = await factsToWrite(registry, push.bytes, manifest, held);
+      const { tags, restores, ifOn } = push;
+      const what = { digest, manifest, size, facts, tags, ifOn, place, restores };
       return commit(registry, { repository, found, underWay, ...what });
     });
   } catch (error) {
@@ -94,15 +99,15 @@ export async function putManifest(
   return { digest, ...(manifest.subject && { subject: manifest.subject }) };
 }
 
-/** MANIFEST_BLOB_UNKNOWN names everything that the repository lacks. What the caller has sent to the store itself may
+/** The items of what the manifest refers to; MANIFEST_BLOB_UNKNOWN names everything that the repository lacks. What the caller has sent to the store itself may
  *  not be linked yet: a client that has its 201 for the last layer pushes the manifest in the same moment. */
-async function holdAll(registry: Registry, holding: Holding): Promise<void> {
-  let missing = await holdReferences(registry, holding);
+async function holdAll(registry: Registry, holding: Holding): Promise<ReadonlyMap<Digest, Attributes>> {
+  let { missing, found } = await holdReferences(registry, holding);
   if (missing.length > 0 && registry.direct) {
     await commitArrived(registry, holding.repository.name, missing);
-    missing = await holdReferences(registry, holding);
+    ({ missing, found } = await holdReferences(registry, holding));
   }
-  if (missing.length === 0) return;
+  if (missing.length === 0) return found;
   throw manifestBlobsUnknown(holding.repository.name, missing, holding.references.some(isChild));
 }
 
@@ -120,7 +125,9 @@ interface Commit {
   readonly underWay: readonly Condition[] | undefined;
   readonly manifest: Manifest;
   readonly size: number;
+  readonly facts: ImageFacts;
   readonly tags: readonly Tag[];
+  readonly ifOn: Digest | undefined;
   readonly restores: Restoring | undefined;
   readonly place: (repository: PushTarget, isCounted: boolean) => Promise<Placement>;
 }
@@ -129,7 +136,7 @@ interface Commit {
  *  that other pushes write, but for the first of a repository. Where the bytes of one that is there are lost or damaged,
  *  these take their place. */
 async function commit(registry: Registry, pushed: Commit) {
-  const { repository, digest, found, underWay, manifest, size, tags, restores, place } = pushed;
+  const { repository, digest, found, underWay, manifest, size, facts, tags, ifOn, restores, place } = pushed;
   const { name } = repository;
   const { now, isCounted, before } = await readPlaces(registry, pushed);
   // Sweeps of two epochs have passed, and may not have found this push.
@@ -139,7 +146,7 @@ async function commit(registry: Registry, pushed: Commit) {
     found && !replaced
       ? { content: contentOf(found), operations: [], counted: 0 }
       : await place(repository, isCounted);
-  const item = { mediaType: manifest.mediaType, size, ...content };
+  const item = { mediaType: manifest.mediaType, size, ...facts, ...content };
   const moves = tags.flatMap((tag, index) =>
     moveTag(
       registry,
@@ -149,6 +156,7 @@ async function commit(registry: Registry, pushed: Commit) {
         before: before[index],
         datesFrom: restores?.datesFrom.get(tag),
         leaves: tags.length <= TAGS_THAT_LEAVE,
+        ifOn,
       },
       { digest, ...item },
     ),

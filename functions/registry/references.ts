@@ -17,12 +17,19 @@ export interface Holding {
   readonly references: readonly ManifestReference[];
 }
 
-/** Touches all that the manifest refers to, once it is announced. Answers what the repository lacks. What an index may lack by a
+/** What a manifest refers to, as the repository has it. */
+interface Held {
+  readonly missing: readonly Digest[];
+  /** The items of the others. */
+  readonly found: ReadonlyMap<Digest, Attributes>;
+}
+
+/** Touches all that the manifest refers to, once it is announced. What an index may lack by a
  *  policy has an edge all the same: where it comes later, it is the index's. */
 export async function holdReferences(
   registry: Registry,
   { repository: { name, epoch, rules }, references }: Holding,
-): Promise<readonly Digest[]> {
+): Promise<Held> {
   const wanted = references.flatMap((reference) =>
     candidates(name, reference).map((key) => ({ key, reference })),
   );
@@ -35,9 +42,11 @@ export async function holdReferences(
   const mayLack = ({ kind, optional }: ManifestReference) =>
     optional || (kind !== 'blob' && allowsSparse(rules));
   const missing = references.filter((reference) => !held.has(reference) && !mayLack(reference));
-  if (missing.length > 0) return missing.map(({ digest }) => digest);
-  checkSizes(held);
-  return [];
+  if (missing.length === 0) checkSizes(held);
+  return {
+    missing: missing.map(({ digest }) => digest),
+    found: new Map([...held].map(([{ digest }, attributes]) => [digest, attributes])),
+  };
 }
 
 /** Where a reference may be found; the child of an index is looked up both ways. */

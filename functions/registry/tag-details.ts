@@ -1,4 +1,3 @@
-import { MAX_INLINE_MANIFEST_BYTES } from '../limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isIndexType } from '../oci/media-types.ts';
@@ -6,6 +5,7 @@ import { isImageConfig, type Outline, outlineOf, platformOfConfig } from '../oci
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, type Item, MAX_OPERATIONS } from '../storage/table.ts';
 import { readBlob, requireBlob } from './blobs.ts';
+import { bytesOfImages, factsOf, type ImageFacts } from './image-facts.ts';
 import { inTurns, type Steps } from './in-turns.ts';
 import { afterTag, manifestKey, pullKey, tagIn, tagKey, tagsBeginning } from './keys.ts';
 import { readManifest, storedManifestOf } from './manifests.ts';
@@ -16,7 +16,7 @@ import { detailsOf, type TagDetails } from './tags.ts';
 
 /** A tag in a list, with what its own item and those of its pulls tell. */
 export interface ListedTag extends TagDetails {
-  /** Of the config and the layers of an image. Absent for an index, and where the manifest lies in an object. */
+  /** Of the config and the layers of an image, or of all images of an index. Absent of what was pushed before it was written. */
   readonly imageBytes?: number;
   /** What an index has images for. */
   readonly platforms?: readonly string[];
@@ -63,11 +63,10 @@ function* listed(items: readonly Item[], pulled: readonly (number | undefined)[]
   const tags: ListedTag[] = [];
   for (const [index, item] of items.entries()) {
     const { attributes } = item;
-    const bytes = attributes['bytes'] as Uint8Array | undefined;
     const at = pulled[index];
     tags.push({
       ...detailsOf(tagIn(item), attributes),
-      ...(bytes && factsIn(outlineOf(bytes))),
+      ...sizeAndPlatforms(factsOf(attributes)),
       ...(at !== undefined && { lastPulledAt: at }),
     });
     yield;
@@ -76,7 +75,7 @@ function* listed(items: readonly Item[], pulled: readonly (number | undefined)[]
 }
 
 /** When each was pulled last, whichever way. */
-async function lastPulls(
+export async function lastPulls(
   { table }: Registry,
   name: RepositoryName,
   places: readonly { readonly tag: Tag; readonly digest: Digest }[],
@@ -94,19 +93,7 @@ async function lastPulls(
   });
 }
 
-function factsIn({ blobs, images }: Outline): Pick<ListedTag, 'imageBytes' | 'platforms'> {
-  const platforms = platformsOf(images);
-  return {
-    ...(blobs.size > 0 && { imageBytes: sum(blobs) }),
-    ...(platforms.length > 0 && { platforms }),
-  };
-}
-
-const platformsOf = (images: Outline['images']) => [
-  ...new Set(images.flatMap(({ platform }) => platform ?? [])),
-];
-
-const sum = (blobs: ReadonlyMap<Digest, number>) => [...blobs.values()].reduce((all, size) => all + size, 0);
+const sizeAndPlatforms = ({ artifactType: _, ...facts }: ImageFacts) => facts;
 
 /** A tag with all that is told of it; `undefined` where there is none. It reads at most 100 images of an index, of which none is
  *  larger than an item holds; of what is more, no size is told. */
@@ -150,15 +137,17 @@ async function imageFacts(
   found: Attributes,
 ): Promise<Pick<ListedTag, 'imageBytes' | 'platforms'>> {
   const stored = storedManifestOf(name, digest, found);
-  if (stored.size > MAX_READ_BYTES) return {};
+  if (stored.size > MAX_READ_BYTES) return sizeAndPlatforms(factsOf(found));
   const read = readManifest(registry, stored).then((body) => new Response(body).bytes());
-  const outline = outlineOf(await orNothing(read));
+  const bytes = await orNothing(read);
+  const facts = sizeAndPlatforms(factsOf({ bytes, ...found }));
+  const outline = outlineOf(bytes);
   if (!isIndexType(stored.mediaType)) {
     const platform = await platformOf(registry, name, outline);
-    return { ...factsIn(outline), ...(platform !== undefined && { platforms: [platform] }) };
+    return { ...facts, ...(platform !== undefined && { platforms: [platform] }) };
   }
-  const blobs = await blobsOfImages(registry, name, outline);
-  return { ...factsIn(outline), ...(blobs && { imageBytes: sum(blobs) }) };
+  const size = facts.imageBytes ?? (await bytesOfListed(registry, name, outline));
+  return { ...facts, ...(size !== undefined && { imageBytes: size }) };
 }
 
 /** As its config says. */
@@ -170,25 +159,14 @@ async function platformOf(registry: Registry, name: RepositoryName, { config }: 
   return platformOfConfig(await orNothing(read));
 }
 
-/** Of all images of an index, each blob once; `undefined` where one of them cannot be told. */
-async function blobsOfImages(registry: Registry, name: RepositoryName, { images }: Outline) {
+/** Of an index that was pushed before this was written with it. */
+async function bytesOfListed(registry: Registry, name: RepositoryName, { images }: Outline) {
   const digests = [...new Set(images.map(({ digest }) => digest))];
   if (digests.length === 0 || digests.length > MAX_OPERATIONS) return undefined;
-  const found = await registry.table.getMany(digests.map((digest) => manifestKey(name, digest)));
-  return inTurns(registry, unionOf(found));
-}
-
-function* unionOf(manifests: readonly (Attributes | undefined)[]): Steps<Map<Digest, number> | undefined> {
-  const blobs = new Map<Digest, number>();
-  for (const manifest of manifests) {
-    const bytes = manifest?.['bytes'] as Uint8Array | undefined;
-    if (!bytes || bytes.length > MAX_INLINE_MANIFEST_BYTES) return undefined;
-    const outline = outlineOf(bytes);
-    if (outline.images.length > 0) return undefined; // an index in an index
-    for (const [digest, size] of outline.blobs) blobs.set(digest, size);
-    yield;
-  }
-  return blobs;
+  return bytesOfImages(
+    registry,
+    await registry.table.getMany(digests.map((digest) => manifestKey(name, digest))),
+  );
 }
 
 /** What was deleted, lost or damaged since it was looked up says nothing; that is for a pull to tell. */

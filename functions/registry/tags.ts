@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import { manifestUnknown, nameUnknown } from '../oci/errors.ts';
+import { conflict, manifestUnknown, nameUnknown } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { type Attributes, type Condition, equals, type Operation, present } from '../storage/table.ts';
 import { moveConditions, refuseImmutable } from './immutable-tags.ts';
@@ -20,6 +20,8 @@ export interface Move {
   readonly datesFrom?: number | undefined;
   /** Whether what it was on is to know since when. */
   readonly leaves: boolean;
+  /** What it must be on: a conflict where it is not. @default anything */
+  readonly ifOn?: Digest | undefined;
 }
 
 /** The operations that put a tag on a manifest, beside `renameOperations`: four at most. The last of several writers wins, as
@@ -27,11 +29,11 @@ export interface Move {
 export function moveTag(
   registry: Registry,
   { name, rules }: PushTarget,
-  { tag, before, datesFrom, leaves }: Move,
+  { tag, before, datesFrom, leaves, ifOn }: Move,
   manifest: Attributes & { readonly digest: Digest },
 ): Operation[] {
   const { digest } = manifest;
-  const when = moveConditions({ name, rules }, tag, { before, digest });
+  const when = [...moveConditions({ name, rules }, tag, { before, digest }), ...whenOn(tag, before, ifOn)];
   const first = datesFrom === undefined ? {} : { datesFrom: Math.min(datesFrom, registry.now()) };
   const attributes = { ...manifest, taggedAt: registry.now(), ...first, ...takenBy(registry) };
   const moved = before?.['digest'] !== digest;
@@ -42,6 +44,14 @@ export function moveTag(
     // Where that manifest goes meanwhile, its entry is not to come back.
     ...(moved && before && leaves ? [{ ...leave(name, tag, before, registry.now()), when: [present] }] : []),
   ];
+}
+
+/** Whoever moves it meanwhile wins, and this move reads again. */
+function whenOn(tag: Tag, before: Attributes | undefined, ifOn: Digest | undefined): readonly Condition[] {
+  if (ifOn === undefined) return [];
+  if (before?.['digest'] === ifOn) return [equals('digest', ifOn)];
+  const where = before ? `on ${before['digest']}` : 'not there any more';
+  throw conflict(`the tag ${tag} is ${where}, not on ${ifOn}: look at it again`);
 }
 
 /** When a tag was put where it is, as its item says. A restored one keeps the time of its history, and is told apart from the one

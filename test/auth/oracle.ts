@@ -20,8 +20,10 @@ export type Rule =
   /** Of anything, however little. */
   | 'someAdmin'
   | 'registryAdmin'
-  /** Who may see a repository learns of it; for others it does not exist. */
-  | 'viewer';
+  /** Who may see a repository learns of it, of a public one everybody; for others it does not exist. */
+  | 'viewer'
+  /** As `viewer`, with a login. */
+  | 'knownViewer';
 
 export type Verdict = 'through' | 401 | 403 | 404;
 
@@ -59,7 +61,8 @@ function isAllowed(question: Question): boolean {
     return effective(question).some(({ pattern, actions }) => pattern === '*' && actions.includes('admin'));
   }
   if (rule === 'someAdmin') return effective(question).some(({ actions }) => actions.includes('admin'));
-  if (rule === 'viewer') return sees(question);
+  if (rule === 'viewer') return question.state === 'public' || sees(question);
+  if (rule === 'knownViewer') return sees(question);
   if (rule === 'puller' && question.state === 'public') return true;
   return has(question, SUFFICIENT[rule]);
 }

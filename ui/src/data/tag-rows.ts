@@ -6,6 +6,10 @@ import { askForLogin } from './login.ts';
 const A_QUERY = 100;
 const AT_ONCE = 3;
 
+export interface Rows {
+  of(name: string): TagRow | 'missing' | undefined;
+}
+
 /** What is known of the tags of one repository: rows are read for what is on the screen, a hundred with a request. */
 export class TagRowStore {
   readonly repository: string;
@@ -13,8 +17,8 @@ export class TagRowStore {
   readonly #wanted = new Set<string>();
   readonly #listeners = new Set<() => void>();
   #underWay = 0;
-  /** Counts changes, for whoever watches. */
-  version = 0;
+  /** Another one with each change, for whoever watches. */
+  rows: Rows = this.#view();
   error: string | undefined;
 
   constructor(repository: string) {
@@ -67,16 +71,20 @@ export class TagRowStore {
     }
   }
 
+  #view(): Rows {
+    return { of: (name) => this.row(name) };
+  }
+
   #tell(): void {
-    this.version += 1;
+    this.rows = this.#view();
     for (const listener of this.#listeners) listener();
   }
 }
 
-/** The rows of these names, which are read where they are not known. Answers the version of the store. */
-export function useRows(store: TagRowStore, names: readonly string[]): number {
-  const version = useSyncExternalStore(store.subscribe, () => store.version);
+/** The rows of these names, which are read where they are not known. */
+export function useRows(store: TagRowStore, names: readonly string[]): Rows {
+  const rows = useSyncExternalStore(store.subscribe, () => store.rows);
   const key = names.join('\n');
   useEffect(() => store.want(key === '' ? [] : key.split('\n')), [store, key]);
-  return version;
+  return rows;
 }

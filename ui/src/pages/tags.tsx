@@ -2,7 +2,7 @@ import { type ReactNode, useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import type { TagRow } from '../../../api/types.ts';
 import { useRepository, useTagNames, useVerdicts } from '../data/repositories.ts';
-import { TagRowStore, useRows } from '../data/tag-rows.ts';
+import { type Rows, TagRowStore, useRows } from '../data/tag-rows.ts';
 import { Loaded } from '../parts/states.tsx';
 import { TagActions } from '../parts/tag-actions.tsx';
 import { TagTable } from '../parts/tag-table.tsx';
@@ -87,8 +87,13 @@ function useListed(store: TagRowStore, names: readonly string[], view: View, rea
   const listed = view.technical ? names : people;
   const fitting = useMemo(() => listed.filter(filterOf(q)), [listed, q]);
   const isRead = isByName(sort) || fitting.length <= MAX_READ_UNASKED || readsAll;
-  useRows(store, isByName(sort) || !isRead ? [] : fitting);
-  const shown = sorted(fitting, { sort: isRead ? sort : 'version', isReversed }, (name) => rowIn(store, name));
+  const needsRows = isRead && !isByName(sort);
+  const known = useRows(store, needsRows ? fitting : []);
+  const rows = needsRows ? known : NO_ROWS;
+  const shown = useMemo(
+    () => sorted(fitting, { sort: isRead ? sort : 'version', isReversed }, (name) => rowIn(rows, name)),
+    [fitting, isRead, sort, isReversed, rows],
+  );
   return { fitting, shown, isRead, technical: names.length - people.length };
 }
 
@@ -131,8 +136,10 @@ function Tools({ view, change, technical, children }: ToolsProps) {
   );
 }
 
-const rowIn = (store: TagRowStore, name: string): TagRow | undefined => {
-  const row = store.row(name);
+const NO_ROWS: Rows = { of: () => undefined };
+
+const rowIn = (rows: Rows, name: string): TagRow | undefined => {
+  const row = rows.of(name);
   return row === 'missing' ? undefined : row;
 };
 
