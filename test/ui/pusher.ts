@@ -69,7 +69,7 @@ export class Pusher {
 
   async #manifestOf({ lines, config = {}, platform = 'linux/amd64', annotations }: Recipe): Promise<Buffer> {
     const [os, architecture] = platform.split('/');
-    const layers = lines.flatMap(([, content]) => (content === undefined ? [] : [gzipSync(content)]));
+    const layers = lines.flatMap(([, content]) => (content === undefined ? [] : [gzipSync(Buffer.from(content, 'latin1'))]));
     const history = lines.map(([created_by, content]) => ({
       created_by,
       ...(content === undefined && { empty_layer: true }),

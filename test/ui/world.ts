@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -13,13 +14,23 @@ export async function startRegistry(folder: string): Promise<RegistryProcess> {
   return RegistryProcess.start(join(folder, 'data'), { STOWAGE_ADMIN_PASSWORD_FILE: file });
 }
 
+/** So many bytes that nothing can pack, the same for the same seed. */
+function unpackable(seed: string, bytes: number): string {
+  const blocks: string[] = [];
+  for (let block = seed, size = 0; size < bytes; size += block.length) {
+    block = createHash('sha512').update(block).digest().toString('latin1');
+    blocks.push(block);
+  }
+  return blocks.join('');
+}
+
 /** One release of an application: all but the last lines are those of the one before. */
 export const release = (version: string, more: Partial<Recipe> = {}): Recipe => ({
   lines: [
-    ['/bin/sh -c #(nop) ADD file:alpine in / ', 'alpine'.repeat(50_000)],
-    ['RUN /bin/sh -c apk add --no-cache nodejs # buildkit', 'node'.repeat(90_000)],
+    ['/bin/sh -c #(nop) ADD file:alpine in / ', unpackable('alpine', 300_000)],
+    ['RUN /bin/sh -c apk add --no-cache nodejs # buildkit', unpackable('node', 900_000)],
     ['ENV NODE_ENV=production'],
-    ['COPY dist /app # buildkit', `the application, version ${version} ${version.repeat(3000)}`],
+    ['COPY dist /app # buildkit', unpackable(version, 120_000 + 1000 * version.length)],
     ['CMD ["node", "/app/main.js"]'],
   ],
   config: {
@@ -53,6 +64,7 @@ export async function furnish(url: string, login: typeof ADMIN | undefined): Pro
   await (await Pusher.to(url, 'alpine', login)).push('latest', release('alpine'));
 }
 
+/** As a person does. */
 export async function logIn(page: Page): Promise<void> {
   await page.goto('/login');
   await page.getByLabel('User name').fill(ADMIN.username);

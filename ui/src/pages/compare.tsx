@@ -215,7 +215,7 @@ function ConfigChanges({ changes }: { readonly changes: Comparison['config'] }) 
       <table>
         <thead>
           <tr>
-            <th scope="col"> </th>
+            <th scope="col">{text.field}</th>
             <th scope="col">a</th>
             <th scope="col">b</th>
           </tr>

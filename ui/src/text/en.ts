@@ -151,6 +151,7 @@ export const en = {
   rowAdded: 'only in b',
   rowRemoved: 'only in a',
   configChanges: 'Configuration',
+  field: 'Field',
   noConfigChanges: 'The configuration is the same.',
   nothing: 'none',
   comparePick: 'Give two tags or digests of this repository.',

@@ -16,10 +16,11 @@ export const useText = () => useContext(TextContext);
 
 /** `84.2 MB`; decimal, as registries and their bills count. */
 export function bytesText(bytes: number, language: string): string {
+  if (bytes < 1000) return `${bytes} B`;
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  const power = Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
   const value = bytes / 1000 ** power;
-  const maximumFractionDigits = value < 100 && power > 0 ? 1 : 0;
+  const maximumFractionDigits = value < 100 ? 1 : 0;
   const options = { style: 'unit', unit: units[power] ?? 'byte', maximumFractionDigits } as const;
   return new Intl.NumberFormat(language, options).format(value);
 }

@@ -142,6 +142,7 @@ export const zhCn: Text = {
   rowAdded: '仅在 b 中',
   rowRemoved: '仅在 a 中',
   configChanges: '配置',
+  field: '字段',
   noConfigChanges: '配置相同。',
   nothing: '无',
   comparePick: '请给出此仓库的两个标签或摘要。',
