@@ -16,6 +16,7 @@ import { endpoints as repositories } from './repositories.ts';
 import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
+import { endpoints as search } from './search.ts';
 import { endpoints as session } from './session.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tagChanges } from './tag-changes.ts';
@@ -53,6 +54,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...tagChanges,
   ...images,
   ...manifests,
+  ...search,
   ...sweep,
   ...confirmation,
   ...previews,

@@ -31,6 +31,7 @@ const trash = () => import('./trash.ts');
 const quotas = () => import('./quotas.ts');
 const holds = () => import('./holds.ts');
 const usage = () => import('./usage.ts');
+const search = () => import('./search.ts');
 const audit = () => import('./audit.ts');
 
 const USER = `${BASE}/users/<user>`;
@@ -98,6 +99,7 @@ export const MANAGEMENT_ROUTES = [
   read(`${BASE}/waiting`, 'policy.waiting', confirmation),
   change('POST', `${BASE}/previews`, 'preview.begin', previews),
   read(`${BASE}/previews/<preview>`, 'preview.get', previews),
+  view(`${BASE}/search`, 'search.find', search),
   view(`${BASE}/repositories`, 'repository.list', repositories),
   view(TAGS, 'tag.details', tags),
   view(`${REPOSITORY}/-/tag-names`, 'tag.names', tagRows),
@@ -132,7 +134,7 @@ export const MANAGEMENT_ROUTES = [
 
 /** Those that a registry without users has, too: there is nobody to manage, and no trail of what everybody did. */
 export const OPEN_MANAGEMENT_ROUTES = MANAGEMENT_ROUTES.filter(({ path, operation }) =>
-  ['repositories', 'policies', 'previews', 'waiting', 'quotas', 'purge', 'openapi.json'].some(
+  ['repositories', 'search', 'policies', 'previews', 'waiting', 'quotas', 'purge', 'openapi.json'].some(
     (part) => path.split('/')[3] === part || operation === 'me.get',
   ),
 );

@@ -43,7 +43,9 @@ export const Kind = z
 /** Annotations, labels. */
 export const Texts = z.record(z.string(), z.string());
 
-export const DigestText = z.string().regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/, 'is no digest');
+const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+export const DigestText = z.string().regex(DIGEST, 'is no digest');
 
 export const RepositoryText = z
   .string()
@@ -193,7 +195,10 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
     .regex(/^[0-9a-f]{16}$/)
     .describe('The id of a session.'),
   tag: TagName,
-  reference: z.union([TagName, DigestText]).describe('A tag, or a digest.'),
+  reference: z
+    .string()
+    .regex(new RegExp(`${TAG.source}|${DIGEST.source}`))
+    .describe('A tag, or a digest.'),
   name: RepositoryText.describe('A repository, with its slashes as they are: `team-a/app`.'),
 };
 

@@ -194,7 +194,8 @@ export async function setVisibility(
   });
 }
 
-function entryOf(item: Item): RepositoryEntry {
+/** What the catalog's item says. */
+export function entryOf(item: Item): RepositoryEntry {
   return { name: repositoryIn(item), isPublic: item.attributes['public'] === true };
 }
 

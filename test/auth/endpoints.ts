@@ -75,6 +75,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/grants': admin('/grants'),
   'PUT /api/v1/grants': admin('/grants', GRANT),
   'DELETE /api/v1/grants': admin('/grants?subject=user:nobody&pattern=elsewhere'),
+  'GET /api/v1/search': whole('anybody', '/api/v1/search?q=app'),
   'GET /api/v1/repositories': whole('anybody', '/api/v1/repositories'),
   'GET /api/v1/repositories/<name>': managed('viewer', ''),
   'PUT /api/v1/repositories/<name>': managed('repositoryAdmin', '', { visibility: 'private' }),

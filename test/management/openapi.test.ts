@@ -75,13 +75,25 @@ it('every schema is one, by JSON Schema 2020-12', async () => {
   }
 });
 
+/** What is told of public repositories to those who have not logged in. */
+const PUBLIC = [
+  ...['repository.list', 'repository.get', 'search.find', 'image.get'],
+  ...['tag.details', 'tag.names', 'tag.query', 'tag.get', 'tag.history'],
+  ...['manifest.list', 'manifest.tags', 'manifest.referrers'],
+];
+
 /** A login tells the trail itself who it was. */
 const WITHOUT_TOKEN: readonly string[] = ['openapi.get', 'session.create'];
 
-it('every endpoint but the document and the login asks for a token, and every change is told to the audit trail', () => {
+it('every endpoint but the document, the login and what is public asks for a token, and every change is told to the audit trail', () => {
+  const needOf = (operation: string) => (PUBLIC.includes(operation) ? 'view' : 'api');
   for (const route of MANAGEMENT_ROUTES) {
-    expect(route.need).toBe(WITHOUT_TOKEN.includes(route.operation) ? 'nothing' : 'api');
-    expect('audited' in route).toBe(route.method !== 'GET' && route.operation !== 'session.create');
+    const { operation, method, need } = route;
+    expect([operation, need]).toEqual([
+      operation,
+      WITHOUT_TOKEN.includes(operation) ? 'nothing' : needOf(operation),
+    ]);
+    expect('audited' in route).toBe(method !== 'GET' && !['tag.query', 'session.create'].includes(operation));
   }
 });
 

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { createApp } from '../../functions/app.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import { manifestKey, pullKey, tagKey } from '../../functions/registry/keys.ts';
 import { putPolicy } from '../../functions/registry/policies.ts';
@@ -356,5 +357,99 @@ describe('a repository', () => {
     expect(await mayOf('nobody')).toBeUndefined();
     await (await api.as('root'))(`PUT /repositories/${REPOSITORY}`, { visibility: 'public' });
     expect(await mayOf('nobody')).toEqual(['pull']);
+  });
+});
+
+describe('the search', () => {
+  it('finds repositories, tags and digests in what the caller may see, and nothing else', async () => {
+    const api = await openApi();
+    const { registry } = api;
+    const bytes = imageOf(await pushBlob(registry));
+    const digest = await push(registry, bytes, 'v1');
+    const root = await api.as('root');
+    for (const name of ['team/api', 'other/app'])
+      await root(`PUT /repositories/${name}`, { visibility: 'private' });
+    await root('PUT /repositories/base/app', { visibility: 'public' });
+    await api.addUser('dev', grant('team/*', 'pull'));
+    const find = async (who: string | undefined, q: string) => {
+      const caller = who === undefined ? api.withToken(undefined) : await api.as(who);
+      return (await caller(`GET /search?q=${encodeURIComponent(q)}`)).body;
+    };
+    const none = { repositories: [], tags: [], manifests: [], more: false };
+    expect(await find('root', 'APP')).toEqual({
+      ...none,
+      repositories: ['base/app', 'other/app', REPOSITORY],
+    });
+    expect(await find('dev', 'app')).toEqual({ ...none, repositories: ['base/app', REPOSITORY] });
+    expect(await find(undefined, 'app')).toEqual({ ...none, repositories: ['base/app'] });
+    expect(await find('dev', 'app:v1')).toEqual({
+      ...none,
+      tags: [{ repository: REPOSITORY, tag: 'v1', digest }],
+    });
+    for (const q of [digest, `app@${digest}`])
+      expect(await find('dev', q)).toEqual({ ...none, manifests: [{ repository: REPOSITORY, digest }] });
+    for (const q of [digest, 'app:v1', 'team', '%', "'"]) expect(await find(undefined, q)).toEqual(none);
+    expect(await find('dev', `api@${digest}`)).toEqual(none);
+  });
+});
+
+describe('without a login', () => {
+  it('public repositories can be looked at, and the others hide behind a login, whether they exist or not', async () => {
+    const api = await openApi();
+    const { registry } = api;
+    const digest = await push(registry, imageOf(await pushBlob(registry)), 'v1');
+    const root = await api.as('root');
+    await root('PUT /repositories/secret', { visibility: 'private' });
+    const nobody = api.withToken(undefined);
+    const paths = ['', '/-/tags', '/-/tag-names', '/-/tags/v1', '/-/images/v1', '/-/manifests'];
+    for (const path of paths) {
+      const [hidden, absent] = [
+        await nobody(`GET /repositories/secret${path}`),
+        await nobody(`GET /repositories/none${path}`),
+      ];
+      expect([path, hidden.status, absent.status]).toEqual([path, 401, 401]);
+      expect(hidden.headers.get('www-authenticate')).toContain('scope="registry:api:*"');
+      expect(`${hidden.body['detail']}`).toBe(`${absent.body['detail']}`.replace('none', 'secret'));
+    }
+    await root(`PUT /repositories/${REPOSITORY}`, { visibility: 'public' });
+    for (const path of [...paths, `/-/manifests/${digest}/tags`])
+      expect([path, (await nobody(`GET /repositories/${REPOSITORY}${path}`)).status]).toEqual([path, 200]);
+    expect((await nobody('GET /repositories')).body).toEqual({
+      repositories: [{ name: REPOSITORY, visibility: 'public', may: ['pull'] }],
+    });
+    expect((await nobody(`POST ${AT}/tags/query`, { names: ['v1'] })).body['tags']).toMatchObject([
+      { name: 'v1' },
+    ]);
+    for (const line of [
+      `GET ${AT}/usage`,
+      `DELETE ${AT}/tags/v1`,
+      `GET ${AT}/retention`,
+      'GET /me',
+      'GET /users',
+    ])
+      expect([line, (await nobody(line)).status]).toEqual([line, 401]);
+  });
+});
+
+describe('a registry without users', () => {
+  it('has what concerns repositories and policies, and nothing of users', async () => {
+    const { registry } = await openApi();
+    const app = createApp({ registry });
+    const ask = (path: string) =>
+      app(new Request(`http://localhost/api/v1${path}`, { headers: { host: 'localhost' } }));
+    await push(registry, imageOf(await pushBlob(registry)), 'v1');
+    expect(await (await ask('/me')).json()).toEqual({ principal: 'everybody', admin: true, open: true });
+    for (const path of [
+      '/repositories',
+      `${AT}/tag-names`,
+      `${AT}/images/v1`,
+      '/policies',
+      '/search?q=a',
+      '/openapi.json',
+      `${AT}/trash`,
+    ])
+      expect([path, (await ask(path)).status]).toEqual([path, 200]);
+    for (const path of ['/users', '/robots', '/grants', '/audit', '/issuers', '/groups', '/me/password'])
+      expect([path, (await ask(path)).status]).toEqual([path, 404]);
   });
 });

@@ -35,8 +35,9 @@ describe('repositories', () => {
     const [root, alice] = [await api.as('root'), await api.as('alice')];
     for (const name of ['base', 'other/app', 'team/a', 'team/b']) await push(api.registry, name, 'v1');
     await root('PUT /repositories/base', { visibility: 'public' });
-    const base = { name: 'base', visibility: 'public' };
-    const [a, b] = ['team/a', 'team/b'].map((name) => ({ name, visibility: 'private' }));
+    const may = ['pull'];
+    const base = { name: 'base', visibility: 'public', may };
+    const [a, b] = ['team/a', 'team/b'].map((name) => ({ name, visibility: 'private', may }));
     expect((await alice('GET /repositories')).body).toEqual({ repositories: [base, a, b] });
     const first = await alice('GET /repositories?n=2');
     expect(first.body).toEqual({ repositories: [base, a], next: 'team/a' });
@@ -144,7 +145,7 @@ describe('repositories', () => {
     }
     await push(api.registry, 'team/app', 'v3');
     expect((await root('GET /repositories')).body).toEqual({
-      repositories: [{ name: 'team/app', visibility: 'private' }],
+      repositories: [{ name: 'team/app', visibility: 'private', may: ['pull', 'push', 'delete', 'admin'] }],
     });
     const tag = await root('GET /repositories/team/app/-/tags/v3');
     expect(tag.body['history']).toHaveLength(1);
