@@ -5,13 +5,15 @@ lanes=()
 
 # Runs a step; in a lane its output is kept, and printed whole at its end.
 step() {
-  local name=$1 started=$SECONDS outcome=passed
+  local name=$1 started=$SECONDS outcome=passed bound=()
   shift
+  # What hangs shows what it said before the whole run is over.
+  [ "$(type -t "$1")" = function ] || bound=(timeout --foreground --kill-after=30 40m)
   echo "=== $name: $*"
   if [ -z "${lane:-}" ]; then
-    "$@" || outcome=FAILED
+    "${bound[@]}" "$@" || outcome=FAILED
   else
-    "$@" >"$notes/$lane" 2>&1 || outcome=FAILED
+    "${bound[@]}" "$@" >"$notes/$lane" 2>&1 || outcome=FAILED
   fi
   printf '%6d s  %s%s %s\n' $((SECONDS - started)) "${lane:+$lane: }" "$name" $outcome >>"$notes/table"
   (

@@ -30,11 +30,17 @@ export class AccessTokens {
     credential,
     access,
     grants,
+    beyond,
   }: AccessToken): Promise<{ text: string; issuedAt: number }> {
     const issuedAt = this.#now();
     const seconds = Math.floor(issuedAt / 1000);
     const { id, secret } = activeKey(await this.#keys.keys(), issuedAt);
-    const text = await new SignJWT({ access, cred: credential, ...(grants && { grants }) })
+    const text = await new SignJWT({
+      access,
+      cred: credential,
+      ...(grants && { grants }),
+      ...(beyond && { beyond }),
+    })
       .setProtectedHeader({ alg: 'HS256', typ: 'JWT', kid: id })
       .setIssuer(this.#service)
       .setAudience(this.#service)

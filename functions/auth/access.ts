@@ -16,7 +16,7 @@ export interface Caller {
   readonly principal: PrincipalId;
   readonly credential: CredentialRef;
   /** Of a repository; or of what the registry has besides, `catalog` and `api`. */
-  verdict(type: 'repository' | 'registry', name: string): Verdict;
+  verdict(type: 'repository' | 'registry', name: string): Promise<Verdict>;
   /** What the credential behind the token is worth at this moment, whatever the token was made for; `undefined`
    *  where it is worth nothing any more. Read once for each request. */
   authority(): Promise<Authority | undefined>;
@@ -29,7 +29,7 @@ const EVERYTHING: Verdict = { granted: ['pull', 'push', 'delete', '*'], refused:
 export const everybody: Caller = {
   principal: EVERYBODY,
   credential: NO_CREDENTIAL,
-  verdict: () => EVERYTHING,
+  verdict: async () => EVERYTHING,
   authority: async () => ({ may: () => true, administers: () => true, administersAny: () => true }),
 };
 
@@ -37,9 +37,10 @@ export const everybody: Caller = {
 export const stranger: Caller = {
   principal: ANONYMOUS,
   credential: NO_CREDENTIAL,
-  verdict: () => NOTHING,
+  verdict: async () => NOTHING,
   authority: async () => nobody,
 };
 
-export const may = (caller: Caller, action: Action, repository: RepositoryName) =>
-  caller.verdict('repository', repository).granted.includes(action);
+export async function may(caller: Caller, action: Action, repository: RepositoryName): Promise<boolean> {
+  return (await caller.verdict('repository', repository)).granted.includes(action);
+}

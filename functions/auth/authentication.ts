@@ -1,12 +1,14 @@
-import { nobody } from '../identity/grants.ts';
+import { type Authority, nobody } from '../identity/grants.ts';
 import { currentIdentity } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import { Refusals } from '../identity/refusals.ts';
 import { findSession } from '../identity/sessions.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Caller, stranger, type Verdict } from './access.ts';
+import { publicAmong } from '../registry/repositories.ts';
+import { type Action, type Caller, stranger } from './access.ts';
 import { AccessTokens } from './access-token.ts';
 import { sessionTextOf } from './session-cookie.ts';
 import type { KeySource } from './signing-keys.ts';
@@ -93,15 +95,23 @@ async function bySession(registry: Registry, text: string): Promise<Bearer> {
 
 function callerOf(registry: Registry, token: AccessToken): Caller {
   const { principal, credential } = token;
-  let authority: ReturnType<Caller['authority']> | undefined;
+  let known: ReturnType<Caller['authority']> | undefined;
+  const authority = () => {
+    known ??= authorityOf(registry, token);
+    return known;
+  };
+  const verdict: Caller['verdict'] = async (type, name) => {
+    const entry = token.access.find((one) => one.type === type && one.name === name);
+    if (entry) return { granted: entry.actions, refused: entry.refused ?? [] };
+    const asked = type === 'repository' ? (token.beyond ?? []) : [];
+    const granted = asked.length > 0 ? await worth(registry, await authority(), { name, asked }) : [];
+    return { granted, refused: [] };
+  };
   return {
     principal,
     credential,
-    verdict: (type, name) => verdictOf(token, type, name),
-    authority: () => {
-      authority ??= authorityOf(registry, token);
-      return authority;
-    },
+    verdict,
+    authority,
   };
 }
 
@@ -110,7 +120,15 @@ async function authorityOf(registry: Registry, { principal, credential, grants }
   return (await currentIdentity(registry, { principal, credential, ...(grants && { grants }) }))?.authority;
 }
 
-function verdictOf({ access }: AccessToken, type: string, name: string): Verdict {
-  const entry = access.find((one) => one.type === type && one.name === name);
-  return { granted: entry?.actions ?? [], refused: entry?.refused ?? [] };
+/** Which of the actions the credential allows in the repository at this moment. */
+async function worth(
+  registry: Registry,
+  authority: Authority | undefined,
+  { name, asked }: { readonly name: string; readonly asked: readonly string[] },
+): Promise<readonly string[]> {
+  if (!authority) return [];
+  const repository = name as RepositoryName;
+  const allowed = asked.filter((action) => authority.may(action as Action, repository));
+  if (allowed.includes('pull') || !asked.includes('pull')) return allowed;
+  return (await publicAmong(registry, [repository])).has(repository) ? [...allowed, 'pull'] : allowed;
 }

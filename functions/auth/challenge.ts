@@ -38,7 +38,7 @@ export async function demand(bearer: Bearer, { need, repository, also, origin }:
   const [scope] = scopes;
   if (!scope) return;
   const wanted = scope.type === 'registry' ? '*' : need;
-  const { granted, refused } = bearer.caller.verdict(scope.type, scope.name);
+  const { granted, refused } = await bearer.caller.verdict(scope.type, scope.name);
   if (granted.includes(wanted)) {
     if (scope.type !== 'registry' || need === 'catalog' || (await bearer.caller.authority())) return;
     throw unauthorized('what the access token rests on is no longer valid', challengeOf('invalid_token'));

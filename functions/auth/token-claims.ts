@@ -21,18 +21,22 @@ export interface AccessToken {
   readonly access: readonly AccessEntry[];
   /** Of a workload. */
   readonly grants?: readonly Grant[];
+  /** What was asked for in repositories that had no room in it: there, what the credential is worth counts as it is needed. */
+  readonly beyond?: readonly string[];
 }
 
 /** What the claims of a token say; `undefined` where they are not as this version of the registry writes them. */
-export function accessTokenIn({ sub, cred, access, grants }: JWTPayload): AccessToken | undefined {
+export function accessTokenIn({ sub, cred, access, grants, beyond }: JWTPayload): AccessToken | undefined {
   const isSound =
     typeof sub === 'string' &&
     typeof cred === 'string' &&
     isListOf(access, isEntry) &&
-    (grants === undefined || isListOf(grants, isGrant));
+    (grants === undefined || isListOf(grants, isGrant)) &&
+    (beyond === undefined || isListOf(beyond, isText));
   if (!isSound) return undefined;
   const principal = sub as PrincipalId;
-  return { principal, credential: cred as CredentialRef, access, ...(grants !== undefined && { grants }) };
+  const optional = { ...(grants !== undefined && { grants }), ...(beyond !== undefined && { beyond }) };
+  return { principal, credential: cred as CredentialRef, access, ...optional };
 }
 
 function isListOf<T>(value: unknown, is: (one: unknown) => one is T): value is T[] {

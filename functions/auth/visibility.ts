@@ -14,8 +14,7 @@ export async function firstPullable(
   caller: Caller,
   candidates: readonly RepositoryName[],
 ): Promise<RepositoryName | undefined> {
-  const byToken = candidates.find((name) => may(caller, 'pull', name));
-  if (byToken !== undefined) return byToken;
+  for (const name of candidates) if (await may(caller, 'pull', name)) return name;
   const authority = await caller.authority();
   const byGrant = candidates.find((name) => authority?.may('pull', name));
   if (byGrant !== undefined || authority?.administers('*')) return byGrant;

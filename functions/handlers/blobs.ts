@@ -59,7 +59,7 @@ export async function headBlob(call: Call): Promise<Response> {
 async function blobFor(call: Call, findForPush: typeof requireBlob): Promise<Blob> {
   const repository = repositoryOf(call);
   const digest = digestOf(call);
-  return may(call.caller, 'push', repository)
+  return (await may(call.caller, 'push', repository))
     ? requireArrivedBlob(call.registry, repository, digest, findForPush)
     : requireBlob(call.registry, repository, digest);
 }

@@ -33,7 +33,7 @@ export async function getManifest(call: Call): Promise<Response> {
 async function answerPull(call: Call): Promise<Response> {
   const { caller, registry, request } = call;
   const [repository, reference] = [repositoryOf(call), referenceOf(call)];
-  const isPromise = request.method === 'HEAD' && may(caller, 'push', repository);
+  const isPromise = request.method === 'HEAD' && (await may(caller, 'push', repository));
   const [find, read] = isPromise ? [findForPush, readManifestForPush] : [requireManifest, readManifest];
   const manifest = await find(registry, repository, reference);
   const identity = { 'Docker-Content-Digest': manifest.digest, ETag: `"${manifest.digest}"` };

@@ -1,6 +1,6 @@
 import type { Authentication } from '../auth/authentication.ts';
 import { byUrgency, parseScopes, type Scope, widened } from '../auth/scope.ts';
-import type { AccessEntry } from '../auth/token-claims.ts';
+import type { AccessEntry, AccessToken } from '../auth/token-claims.ts';
 import { readRevocation, readTokenRequest, type TokenRequest } from '../http/token-request.ts';
 import { type AuditRecord, recordAudit } from '../identity/audit.ts';
 import { anonymous, type Identity, isPasswordCredential } from '../identity/identity.ts';
@@ -23,7 +23,7 @@ export async function issueToken(call: Call): Promise<Response> {
   const outcome = await identify(call, authentication, asked);
   if (outcome.is !== 'known') throw await refusal(call, authentication, { asked, outcome });
   const { identity } = outcome;
-  const access = await decide(call, identity, scopesOf(call.request, asked));
+  const { access, beyond } = await decide(call, identity, scopesOf(call.request, asked));
   const { principal, credential, grants } = identity;
   call.loggedIn(principal);
   const { text, issuedAt } = await authentication.tokens.issue({
@@ -31,6 +31,7 @@ export async function issueToken(call: Call): Promise<Response> {
     credential,
     access,
     ...(grants && { grants }),
+    ...(beyond.length > 0 && { beyond }),
   });
   // What anybody gets without a login tells of nobody.
   if (principal !== ANONYMOUS)
@@ -88,16 +89,20 @@ function scopesOf({ headers }: Request, { scopes }: TokenRequest): readonly Scop
   return ASKS_ONCE.test(headers.get('user-agent') ?? '') ? asked.map(widened) : asked;
 }
 
-/** What is granted and what refused of the scopes, of which the most urgent have room in a token. What was left out is asked for
- *  again, by itself, where it is needed. */
-async function decide(call: Call, identity: Identity, asked: readonly Scope[]): Promise<AccessEntry[]> {
+/** What is granted and what refused of the scopes, of which the most urgent have room in a token, and which actions were asked for
+ *  in the repositories that have none. */
+async function decide(
+  call: Call,
+  identity: Identity,
+  asked: readonly Scope[],
+): Promise<Required<Pick<AccessToken, 'access' | 'beyond'>>> {
   const { authority, principal } = identity;
   const fit = new Set(fitting(byUrgency(asked), identity));
   const scopes = asked.filter((scope) => fit.has(scope));
   const names = scopes.filter(({ type }) => type === 'repository').map(({ name }) => name as RepositoryName);
   const unreadable = names.filter((name) => !authority.may('pull', name));
   const isPublic = await publicAmong(call.registry, unreadable);
-  return scopes.map(({ type, name, actions }): AccessEntry => {
+  const access = scopes.map(({ type, name, actions }): AccessEntry => {
     const isGranted = (action: string) => {
       if (type === 'registry') return name === 'catalog' || principal !== ANONYMOUS;
       const repository = name as RepositoryName;
@@ -109,6 +114,8 @@ async function decide(call: Call, identity: Identity, asked: readonly Scope[]): 
     const refused = actions.filter((action) => !isGranted(action));
     return { type, name, actions: actions.filter(isGranted), ...(refused.length > 0 && { refused }) };
   });
+  const left = asked.filter((scope) => !fit.has(scope) && scope.type === 'repository');
+  return { access, beyond: [...new Set(left.flatMap(({ actions }) => actions))] };
 }
 
 /** Scopes whose entries fit, whatever is granted of them. Of a workload, the grants stand in the token, too. */

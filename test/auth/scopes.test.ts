@@ -104,6 +104,48 @@ describe('what is asked', () => {
   });
 });
 
+describe('what has no room in a token', () => {
+  const NAMES = Array.from({ length: 500 }, (_, n) => `mirror/of-some-length-${n}` as RepositoryName);
+  const MIDDLE = NAMES[250] as RepositoryName;
+  let mirror: Login;
+  let token: string;
+  beforeEach(async () => {
+    mirror = await PRINCIPALS.robot(world, 'mirror', [{ pattern: 'mirror/*', actions: ['push', 'delete'] }]);
+    for (const name of [NAMES[0], MIDDLE, NAMES.at(-1)] as RepositoryName[])
+      await setVisibility(world.registry, name, false);
+    const form = { grant_type: 'password', ...mirror };
+    const scope = [...NAMES, 'secret'].map((name) => `repository:${name}:pull,push`).join(' ');
+    const body = new URLSearchParams({ ...form, scope });
+    const response = await world.app(new Request('http://registry.test/token', { method: 'POST', body }));
+    token = ((await response.json()) as { token: string }).token;
+  });
+
+  it('is granted as it is needed, with all 500 in one token', async () => {
+    expect(token.length).toBeLessThan(8000);
+    for (const name of [NAMES[0], MIDDLE, NAMES.at(-1)]) {
+      expect(await statusOf(token, `POST /v2/${name}/blobs/uploads/`), name).toBe(202);
+      expect(await statusOf(token, `GET /v2/${name}/tags/list`), name).toBe(200);
+    }
+  });
+
+  it('is what was asked for, and what is allowed, and no more', async () => {
+    for (const call of [
+      `DELETE /v2/${MIDDLE}/manifests/v1`,
+      'GET /v2/secret/tags/list',
+      'GET /v2/team/a/tags/list',
+    ]) {
+      const response = await send(token, call);
+      expect([call, response.status]).toEqual([call, call.includes('secret') ? 403 : 401]);
+    }
+    expect(await statusOf(token, 'GET /api/v1/users')).toBe(401);
+  });
+
+  it('ends with the grant', async () => {
+    await removeGrant(world.registry, 'robot:mirror', 'mirror/*');
+    expect(await statusOf(token, `GET /v2/${MIDDLE}/tags/list`)).toBe(401);
+  });
+});
+
 describe('a token', () => {
   const PUSHES = [
     'POST /v2/team/a/blobs/uploads/',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import type { Policy } from '../../functions/registry/policies.ts';
@@ -158,7 +159,7 @@ export class Book {
         matches(rule.match, other) &&
         this.#ownerOf(other, at.digest) === undefined &&
         !this.#stands(other, at, now) &&
-        (at.taggedAt > on.taggedAt || (at.taggedAt === on.taggedAt && other > tag)),
+        (at.taggedAt > on.taggedAt || (at.taggedAt === on.taggedAt && nameInOrder(other) > nameInOrder(tag))),
     );
     if (ahead.length < keepLast || now - on.taggedAt < keepNewerThanDays * DAY) return true;
     if (keepPulledWithinDays === undefined) return false;
@@ -260,6 +261,12 @@ export class Book {
     return this.#manifests.get(digest) as Manifest;
   }
 }
+
+/** Of a long name the beginning counts, then a hash. */
+const nameInOrder = (name: string) =>
+  name.length <= 20
+    ? name
+    : `${name.slice(0, 10)}${createHash('sha256').update(name).digest('hex').slice(0, 10)}`;
 
 const matches = (patterns: readonly string[], text: string) =>
   patterns.some((pattern) =>

@@ -61,14 +61,28 @@ function rules<M extends Method>(method: M, see: (facts: TagFacts, own: Retentio
   };
 }
 
+/** What a rule keeps since it was put there of late, is asked for its pulls alone. */
+const neverPulledGoes: Plant = {
+  patch: () => {
+    const right = RetentionRules.prototype.judge;
+    RetentionRules.prototype.judge = function (this: RetentionRules, facts) {
+      const verdict = right.call(this, facts);
+      const isYoung = 'keeps' in verdict && verdict.reason.startsWith('put there within');
+      return isYoung ? right.call(this, { ...facts, taggedAt: 0 }) : verdict;
+    };
+    return () => {
+      RetentionRules.prototype.judge = right;
+    };
+  },
+};
+
 const isCompanion = ({ tag }: Pick<TagFacts, 'tag'>) => tag.startsWith('sha256-');
 
 export const PLANTS: Readonly<Record<string, () => Plant>> = {
   'a restored tag is as old as its restore (G1)': () => writes('T#', without('datesFrom')),
   'a restored tag is not held (G1)': () => rules('stands', ({ restoredAt: _, ...facts }) => facts),
   'a restored manifest is not held (G1)': () => writes('M#', without('restoredAt')),
-  'what was never pulled is as old as can be (G3)': () =>
-    rules('judge', (facts) => (facts.pulledAt === 'never' ? { ...facts, taggedAt: 0 } : facts)),
+  'what was never pulled is as old as can be (G3)': () => neverPulledGoes,
   'pulls by digest do not count (G4)': () => reads('P#sha256:', () => undefined),
   'pins do not pin what is named after a digest (G9)': () =>
     rules('stands', (facts) => (isCompanion(facts) ? { ...facts, tag: '-' as TagFacts['tag'] } : facts)),

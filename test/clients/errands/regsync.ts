@@ -18,7 +18,8 @@ const AT_ONCE = 8;
 /** It asks for its tokens by GET. */
 const TOO_LONG = 'API Gateway takes no request line with so many scopes';
 
-/** regsync keeps one token for a registry, and asks for all scopes that it has needed so far, the newest last. */
+/** regsync keeps one token for a registry, and asks for all scopes that it has needed so far, the newest last. In parallel it looks
+ *  at all repositories first, and comes back to them with a token that has room for the newest only. */
 export const regsync: Errand = { name: 'regsync', run: mirror };
 
 async function mirror(options: ErrandOptions): Promise<void> {
@@ -53,7 +54,7 @@ async function runRegsync(
     type: 'repository',
   }));
   const creds = [{ registry: NAME, user: robot.username, pass: robot.password }];
-  const config = { version: 1, creds, sync };
+  const config = { version: 1, creds, defaults: { parallel: 4 }, sync };
   await mkdir(directory);
   const file = join(directory, 'regsync.yml');
   await writeFile(file, JSON.stringify(config)); // which is YAML, too
