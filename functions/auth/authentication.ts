@@ -84,7 +84,7 @@ async function bySession(registry: Registry, text: string): Promise<Bearer> {
     caller: {
       principal,
       credential,
-      verdict: (type, name) =>
+      verdict: async (type, name) =>
         type === 'registry' && name === 'api'
           ? { granted: ['*'], refused: [] }
           : { granted: [], refused: [] },
