@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 /** Debian's, or whatever CHROMIUM names. */
@@ -22,7 +22,11 @@ export interface Watched {
   readonly wrongs: readonly string[];
 }
 
-export async function openTab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Watched> {
+export async function openTab(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Watched> {
   const context = await browser.newContext({ baseURL: url, locale: 'en-US', ...options });
   const page = await context.newPage();
   const wrongs: string[] = [];
@@ -38,20 +42,21 @@ export async function openTab(browser: Browser, url: string, options: BrowserCon
   return { page, wrongs };
 }
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** What it is asked, in the page: WCAG 2.2 AA, and what is good practice. */
 const ASK = `axe.run(document, {
   runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
 })`;
 
 interface Found {
-  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[];
 }
 
 /** What keeps somebody from using the page, each with the first place. The page must let scripts of others run. */
 export async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const { violations } = await page.evaluate<Found>(ASK);
   return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`);
 }

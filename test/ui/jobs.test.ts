@@ -194,7 +194,12 @@ describe.runIf(hasBrowser)(`the page${WITHOUT}`, () => {
     await page.goto('/r/team-a/app');
     const policy = {
       repositories: ['team-a/*'],
-      retention: { tags: [{ match: ['v*'], keepLast: 10 }, { match: ['pr-*'], keepNone: true }] },
+      retention: {
+        tags: [
+          { match: ['v*'], keepLast: 10 },
+          { match: ['pr-*'], keepNone: true },
+        ],
+      },
     };
     expect((await api(page, 'PUT /policies/team-a', policy)).status).toBeLessThan(300);
     await page.getByRole('button', { name: 'Show what retention does' }).click();
@@ -256,7 +261,10 @@ describe.runIf(hasBrowser)(`the page${WITHOUT}`, () => {
   it('keeps its rows few where the tags are many, and jumps to their end', async () => {
     const many = await Pusher.to(registry.url, 'team-b/many', ADMIN);
     const digest = await many.push('v0.0.1', release('many'));
-    await many.tagAll(digest, Array.from({ length: 2000 }, (_, number) => `v1.${number}.0`));
+    await many.tagAll(
+      digest,
+      Array.from({ length: 2000 }, (_, number) => `v1.${number}.0`),
+    );
     const page = await asAdmin();
     await page.goto('/r/team-b/many');
     await row(page, 'v1.1999.0').getByText('MB').waitFor();

@@ -35,7 +35,9 @@ export class Pusher {
     if (!login) return new Pusher(url, {});
     const basic = Buffer.from(`${login.username}:${login.password}`).toString('base64');
     const scope = `repository:${repository}:pull,push,delete`;
-    const response = await fetch(`${registry}/token?scope=${scope}`, { headers: { authorization: `Basic ${basic}` } });
+    const response = await fetch(`${registry}/token?scope=${scope}`, {
+      headers: { authorization: `Basic ${basic}` },
+    });
     const { token } = (await response.json()) as { token: string };
     return new Pusher(url, { authorization: `Bearer ${token}` });
   }
@@ -62,14 +64,17 @@ export class Pusher {
     const manifest = Buffer.from(await (await this.#send(`/manifests/${digest}`, {})).arrayBuffer());
     const left = [...tags];
     const work = async () => {
-      for (let tag = left.pop(); tag !== undefined; tag = left.pop()) await this.#put(tag, MANIFEST, manifest);
+      for (let tag = left.pop(); tag !== undefined; tag = left.pop())
+        await this.#put(tag, MANIFEST, manifest);
     };
     await Promise.all(Array.from({ length: 16 }, work));
   }
 
   async #manifestOf({ lines, config = {}, platform = 'linux/amd64', annotations }: Recipe): Promise<Buffer> {
     const [os, architecture] = platform.split('/');
-    const layers = lines.flatMap(([, content]) => (content === undefined ? [] : [gzipSync(Buffer.from(content, 'latin1'))]));
+    const layers = lines.flatMap(([, content]) =>
+      content === undefined ? [] : [gzipSync(Buffer.from(content, 'latin1'))],
+    );
     const history = lines.map(([created_by, content]) => ({
       created_by,
       ...(content === undefined && { empty_layer: true }),
@@ -77,7 +82,7 @@ export class Pusher {
     const rootfs = { type: 'layers', diff_ids: layers.map(digestOf) };
     const created = '2026-11-29T12:00:00Z';
     const bytes = Buffer.from(JSON.stringify({ os, architecture, created, config, rootfs, history }));
-    const described = [];
+    const described: unknown[] = [];
     for (const layer of layers) described.push(await this.#blob(layer, LAYER));
     const manifest = {
       schemaVersion: 2,
@@ -106,8 +111,12 @@ export class Pusher {
   }
 
   async #send(path: string, { headers, ...rest }: RequestInit): Promise<Response> {
-    const response = await fetch(`${this.#url}${path}`, { ...rest, headers: { ...this.#headers, ...headers } });
-    if (!response.ok) throw new Error(`${rest.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`);
+    const response = await fetch(`${this.#url}${path}`, {
+      ...rest,
+      headers: { ...this.#headers, ...headers },
+    });
+    if (!response.ok)
+      throw new Error(`${rest.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`);
     return response;
   }
 }

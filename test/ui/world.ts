@@ -59,7 +59,10 @@ export async function furnish(url: string, login: typeof ADMIN | undefined): Pro
   await app.push('latest', release('v1.10.0'));
   await app.push('pr-881', release('pr-881'));
   const platforms = ['linux/amd64', 'linux/arm64'];
-  await app.pushIndex('v2.0.0', platforms.map((platform) => release(`v2 ${platform}`, { platform })));
+  await app.pushIndex(
+    'v2.0.0',
+    platforms.map((platform) => release(`v2 ${platform}`, { platform })),
+  );
   await (await Pusher.to(url, 'team-b/base', login)).push('3.22', release('base'));
   await (await Pusher.to(url, 'alpine', login)).push('latest', release('alpine'));
 }

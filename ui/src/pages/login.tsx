@@ -3,7 +3,7 @@ import { LoginForm } from '../parts/login-form.tsx';
 import { useText } from '../text/text.ts';
 
 /** Only a page of ours: `//host`, a backslash and an address with a scheme lead elsewhere. */
-export const nextOf = (text: string | null) => (/^\/(?![/\\])[^\\]*$/.test(text ?? '') ? (text ?? '/') : '/');
+const nextOf = (text: string | null) => (/^\/(?![/\\])[^\\]*$/.test(text ?? '') ? (text ?? '/') : '/');
 
 /** Asks who somebody is, and goes on to the page they wanted. */
 export function Login() {
