@@ -20,6 +20,7 @@ const DEEP = [
   'test/oci/go-decoder.test.ts',
   'test/stack/cfn-lint.test.ts',
   'test/aws/faults.test.ts',
+  'test/aws/lambda-runtime.test.ts',
   'test/aws/front/doctor.test.ts',
   'test/aws/front/memory.test.ts',
   'test/cli/doctor.test.ts',

@@ -89,7 +89,7 @@ export class Api {
       throw new Failure(`${why}; log in: stowage login ${this.url}`);
     }
     if (isUnknownEndpoint(answer))
-      throw new Failure(`${this.url} has no management API: it is open, or too old`);
+      throw new Failure(`${this.url} has nothing of this: it is open, so that it has no users, or too old`);
     if (answer.status >= 300) throw refusalOf(answer);
     if (answer.status === 200 && answer.body === undefined)
       throw new Failure(`${this.url} is no Stowage registry`);

@@ -87,6 +87,13 @@ export function restorableValue(text: string): Restorable {
   return { repository: repositoryValue(name), digest: digestValue(digestText) };
 }
 
+/** `team-a/app:v1` or `team-a/app@sha256:…` */
+export function referenceValue(text: string): Restorable {
+  const { repository, ...reference } = restorableValue(text);
+  if (reference.tag ?? reference.digest) return { repository, ...reference };
+  throw new InvalidArgumentError("It looks like 'team-a/app:v1', or 'team-a/app@sha256:…'.");
+}
+
 export interface Purgeable {
   readonly repository?: RepositoryName;
   readonly digest: Digest;

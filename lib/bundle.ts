@@ -11,7 +11,10 @@ export const BUNDLING = {
   mainFields: ['module', 'main'],
   // Imported only where credentials come from elsewhere than the role of the function or host (SSO, a web identity, a login), or in
   // a browser: a tenth of the code, and none of it is ever reached.
-  external: ['@aws-sdk/nested-clients/*', 'bowser'],
+  external: [
+    ...['@aws-sdk/nested-clients/*', '@aws-sdk/credential-provider-login', '@aws-sdk/credential-provider-sso'],
+    'bowser',
+  ],
   minify: true,
   keepNames: true, // errors are told apart by name, and stack traces can be read
   sourcemap: 'external', // at hand for people, never loaded: parsing it slows a cold start

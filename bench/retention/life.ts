@@ -19,6 +19,8 @@ export interface RetentionScale {
   readonly images: number;
   readonly old: number;
   readonly others: number;
+  /** How many days it is left alone then. @default none */
+  readonly idleDays?: number;
 }
 
 export const LARGE = 'large/app' as RepositoryName;
@@ -42,6 +44,10 @@ export async function live(moved: MovedRegistry, scale: RetentionScale): Promise
   const others = names.filter((name) => name !== LARGE);
   const days: Day[] = [];
   for (let day = 0; day < MOST_DAYS && !isQuiet(days); day += 1) {
+    days.push(await liveDay(moved, { day, started, large: LARGE, others }));
+  }
+  const idleFrom = days.length;
+  for (let day = idleFrom; day < idleFrom + (scale.idleDays ?? 0); day += 1) {
     days.push(await liveDay(moved, { day, started, large: LARGE, others }));
   }
   return days;

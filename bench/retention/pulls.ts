@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { putPolicy } from '../../functions/registry/policies.ts';
 import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
-import { putOff } from '../../functions/upkeep/sweep.ts';
+import { putOff } from '../../functions/upkeep/due.ts';
 import { openEmbedded } from '../../local/embedded.ts';
 import { type Connection, withConnections } from '../http/connection.ts';
 import { prepare, type Target } from '../http/request.ts';

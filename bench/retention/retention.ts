@@ -35,9 +35,11 @@ const QUICK: Scales = {
 };
 
 /** Repositories on their own, of 20 images, the large one too; they have 15 when nothing more goes. */
-const IDLE: RetentionScale = { images: 20, old: 5, others: 9 };
+const MONTH_DAYS = 30;
+/** From one sweep to the next, once it rests; the day before it goes to rest. */
+const REST_DAYS = 45;
+const IDLE = { images: 20, old: 5, others: 9, idleDays: 1 + REST_DAYS } as const satisfies RetentionScale;
 const IDLE_MANY = 10_000;
-const DAYS = 30;
 
 const MIB = 1024 * 1024;
 
@@ -107,12 +109,18 @@ function refuseBroken(on: string, others: number, days: readonly Day[]): void {
 }
 
 function idleReport(days: readonly Day[]): string {
-  const last = days.at(-1) as Day;
-  const each = 1 + IDLE.others;
-  const [calls, reads, writes] = [last.calls, last.reads, last.writes].map((sum) => digits(sum / each));
+  const idle = days.slice(-REST_DAYS);
+  const months = (1 + IDLE.others) * (REST_DAYS / MONTH_DAYS);
+  const inMonth = (amountOf: (day: Day) => number) =>
+    idle.reduce((sum, day) => sum + amountOf(day), 0) / months;
+  const [calls, reads, writes] = [
+    inMonth((day) => day.calls),
+    inMonth((day) => day.reads),
+    inMonth((day) => day.writes),
+  ].map(digits);
   return (
     `A repository of ${IDLE.images - IDLE.old} images in which nothing changed: ${calls} calls, ${reads} read units and ${writes} write units ` +
-    `a day. ${IDLE_MANY} of them: $${((priceOf(last) / each) * IDLE_MANY * DAYS).toFixed(2)} a month (${LIST_PRICES.region}, ${LIST_PRICES.asOf}).`
+    `a month. ${IDLE_MANY} of them: $${(inMonth(priceOf) * IDLE_MANY).toFixed(2)} a month (${LIST_PRICES.region}, ${LIST_PRICES.asOf}).`
   );
 }
 

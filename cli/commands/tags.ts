@@ -4,8 +4,9 @@ import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { Failure } from '../failure.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { byText, dayText, facts, sizeText, table, timeText } from '../text.ts';
-import { digestValue, type Image, imageValue, repositoryValue } from '../values.ts';
+import { digestValue, type Image, imageValue, repositoryValue, restorableValue } from '../values.ts';
 import { restoreAll, showRestored } from './restore.ts';
+import { deleteTags } from './tag-deletion.ts';
 
 export function addTagCommands(program: Command): void {
   const tag = program.command('tag').description('tags of a repository, and what they were');
@@ -35,14 +36,17 @@ export function addTagCommands(program: Command): void {
     .action(onRegistry(rollBack));
   tag
     .command('delete')
-    .description('delete a tag; what it names stays until nothing needs it')
-    .argument('<repository:tag>', '', imageValue)
-    .action(onRegistry(deleteTag));
+    .description('delete a tag, or those that match a pattern; what they name stays until nothing needs it')
+    .argument('<repository[:tag]>', '', restorableValue)
+    .option('--pattern <pattern>', "tags of the repository, such as 'pr-*'")
+    .option('--dry-run', 'only say what would become of each')
+    .option('--yes', 'do not ask')
+    .action(onRegistry(deleteTags));
 }
 
 const ABOUT_SIZES = `
-SIZE is that of the config and the layers of an image, compressed. What an index and its images take together, and what an image
-runs on, is more reading: "stowage tag show" tells it. LAST PULL is to the day.`;
+SIZE is that of the config and the layers of an image, compressed; of an index, of all its images, each layer once. What an image
+runs on is more reading: "stowage tag show" tells it. LAST PULL is to the day.`;
 
 async function listTags(
   { api, output }: Session,
@@ -127,8 +131,3 @@ async function rollBack(
 /** What a tag was on before its last move, or before it was deleted. */
 const before = ([last, ...moves]: readonly TagMove[]) =>
   moves.find(({ digest }) => digest !== undefined && digest !== last?.digest)?.digest;
-
-async function deleteTag({ api, output }: Session, { repository, tag }: Image): Promise<void> {
-  await api.delete(`/repositories/${repository}/-/tags/${tag}`);
-  output.say(`deleted ${repository}:${tag}`);
-}

@@ -15,9 +15,7 @@ Examples:
 With a layer all images go that use it. docs/runbook.md#a-secret-was-pushed tells what is left to do.`;
 
 export function addTrashCommands(program: Command): void {
-  const trash = program
-    .command('trash')
-    .description('what was deleted and can come back; secrets that were pushed');
+  const trash = program.command('trash').description('what was deleted and can come back');
   trash
     .command('ls')
     .description('list what can come back of a repository, and until when')

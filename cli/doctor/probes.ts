@@ -1,4 +1,5 @@
 import type { Probe } from './probe.ts';
+import { atOnce } from './probes/at-once.ts';
 import { challenge } from './probes/challenge.ts';
 import { clock } from './probes/clock.ts';
 import { deletion } from './probes/deletion.ts';
@@ -45,6 +46,7 @@ export const PROBES: readonly Probe[] = [
   events,
   manifestAtOnce,
   deletion,
+  atOnce,
   origin,
 ];
 

@@ -20,7 +20,7 @@ export interface ComparedRow {
   readonly bytes: number;
 }
 
-export interface ConfigChange {
+interface ConfigChange {
   /** `user`, `env PATH`, `label org.example`. */
   readonly field: string;
   readonly a?: string;

@@ -49,7 +49,7 @@ type Json = Readonly<Record<string, unknown>>;
 const MAX_ENTRIES = 1000;
 const MAX_TEXT = 10_000;
 
-export const CONFIG_TOO_LARGE: ConfigView = {
+const CONFIG_TOO_LARGE: ConfigView = {
   ...{ os: '', architecture: '', env: [], ports: [], volumes: [], labels: {} },
   tooLarge: true,
 };
@@ -147,7 +147,7 @@ function historyIn(json: Json): readonly Step[] {
 }
 
 /** As the Dockerfile has it, without what builders put around it. */
-export function lineOf(createdBy: string): string {
+function lineOf(createdBy: string): string {
   return createdBy
     .replace(/^\/bin\/sh -c #\(nop\)\s+/, '')
     .replace(/^(?:RUN )?\/bin\/sh -c /, 'RUN ')

@@ -76,11 +76,11 @@ export function factsOf(found: Attributes): ImageFacts {
 const written = (facts: ImageFacts): ImageFacts =>
   Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 
-export const platformsOf = ({ images }: Outline): readonly string[] =>
+const platformsOf = ({ images }: Outline): readonly string[] =>
   [...new Set(images.flatMap(({ platform }) => platform ?? []))].slice(0, MAX_PLATFORMS);
 
 /** Sizes of layers that are not stored here are whatever the manifest says. */
-export const sumOf = (sizes: readonly number[]) =>
+const sumOf = (sizes: readonly number[]) =>
   Math.min(
     sizes.reduce((all, size) => all + size, 0),
     Number.MAX_SAFE_INTEGER,

@@ -23,7 +23,7 @@ import { tagsOn } from './tags-on.ts';
 
 // An image as people look at it. Looking is no pull: nothing is recorded.
 
-export interface ImageChild {
+interface ImageChild {
   readonly digest: Digest;
   readonly platform?: string;
   readonly kind: 'image' | 'attestation' | 'other';

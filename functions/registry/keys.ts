@@ -29,6 +29,7 @@ import type { Item, Key } from '../storage/table.ts';
 //   SWEEPS           <due>#<name>            repository that is to be swept, not before `due`
 //   POLICIES         #                       policies: retention, immutable tags, quotas, sparse indexes
 //                    C#<policy>              that a policy was confirmed
+//                    R#                      which version of them repositories rest by
 //   WAITING          <policy>#<name>         repository where a policy waits for that
 //   PREVIEW#<id>     #<page>                 what policies would delete: where a page of it begins
 //   QUOTAS           <policy>                usage of a quota that several repositories share
@@ -217,6 +218,8 @@ export const sweptRepositoryIn = ({ key }: Item) =>
   key.sort.slice(key.sort.indexOf('#') + 1) as RepositoryName;
 
 export const policiesKey: Key = { partition: 'POLICIES', sort: '#' };
+/** Which of their versions the repositories rest by. */
+export const restingKey: Key = { partition: 'POLICIES', sort: 'R#' };
 export const confirmationKey = (policy: string): Key => ({ partition: 'POLICIES', sort: `C#${policy}` });
 
 const WAITING = 'WAITING';

@@ -10,6 +10,7 @@ import { endBeside } from './pushes-under-way.ts';
 import { inTurn, LOST } from './races.ts';
 import { manifestsUsing, usersOf } from './references.ts';
 import type { Registry } from './registry.ts';
+import { disturb } from './rest.ts';
 import { removeTags } from './tags.ts';
 
 /** Four operations a tag, ten ends of pushes, and five others, in 100 operations a transaction. */
@@ -36,6 +37,7 @@ export async function buryManifest(
   digest: Digest,
   permit: () => Promise<void>,
 ): Promise<boolean> {
+  await disturb(registry, name);
   const key = manifestKey(name, digest);
   const refuse = (indexes: readonly Digest[]) => {
     if (indexes.length > 0) throw manifestInUse(digest, indexes);

@@ -10,6 +10,7 @@ import { buryManifest } from './manifest-deletion.ts';
 import { LOST, untilWon } from './races.ts';
 import { holdersOf } from './references.ts';
 import type { Registry } from './registry.ts';
+import { disturb } from './rest.ts';
 import { bytesOf } from './restore-plan.ts';
 
 /** One manifest or blob of a repository, and what became of it, or in a dry run would. */
@@ -78,6 +79,7 @@ export class PurgeRun {
 
   /** Ends the graves of what was taken, and answers which manifests that were. */
   async end(): Promise<readonly Digest[]> {
+    if (this.#going.size > 0) await disturb(this.#registry, this.#name);
     for (const digest of this.#going) {
       await untilWon(this.#registry, async () => {
         const grave = await this.#registry.table.get(graveKey(this.#name, digest));

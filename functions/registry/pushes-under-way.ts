@@ -37,8 +37,14 @@ export function endPush(key: Key, found: Attributes | undefined): Operation[] {
   return [{ remove: key, when: [equals('push', push as string), equals('touched', touched as number)] }];
 }
 
-/** Ends all pushes that were last touched in an epoch up to `horizon`, whoever sweeps what was touched until then. */
-export async function endOldPushes(registry: Registry, name: RepositoryName, horizon: number): Promise<void> {
+/** Ends all pushes that were last touched in an epoch up to `horizon`, whoever sweeps what was touched until then; answers whether
+ *  there are others. */
+export async function endOldPushes(
+  registry: Registry,
+  name: RepositoryName,
+  horizon: number,
+): Promise<'none' | 'some'> {
+  let left: 'none' | 'some' = 'none';
   for (let after: string | undefined; ; ) {
     const range = { ...pushesOf(name), limit: MAX_OPERATIONS, ...(after !== undefined && { after }) };
     const pushes = await registry.table.query(range);
@@ -47,7 +53,8 @@ export async function endOldPushes(registry: Registry, name: RepositoryName, hor
       registry,
       old.flatMap(({ key, attributes }) => endPush(key, attributes)),
     );
-    if (pushes.length < MAX_OPERATIONS) return;
+    if (old.length < pushes.length) left = 'some';
+    if (pushes.length < MAX_OPERATIONS) return left;
     after = pushes.at(-1)?.key.sort;
   }
 }

@@ -23,16 +23,15 @@ import type { Page, PageRequest } from './pages.ts';
 import { type Rules, rulesIn } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+import { disturb, type Rest, restIn } from './rest.ts';
 
 /** What is known of a repository. Pushes read it; none writes it, but for the first. */
-export interface Repository {
+export interface Repository extends Rest {
   readonly name: RepositoryName;
   /** Raised by sweeps, once a day. */
   readonly epoch: number;
   /** Milliseconds since 1970: since when. */
   readonly epochAt: number;
-  /** Milliseconds since 1970: when it is to be swept. */
-  readonly sweepDue: number;
   /** Whether it has its entry in the catalog. */
   readonly listed: boolean;
   /** Whether it has had a list of its tags' names from the beginning. */
@@ -73,12 +72,13 @@ export async function openRepository(registry: Registry, name: RepositoryName): 
 
 /** Loses where it was forgotten, or kept by others. */
 async function keepInUse(
-  { table }: Registry,
+  registry: Registry,
   { endingSince, ...repository }: Repository,
 ): Promise<Repository | typeof LOST> {
+  await disturb(registry, repository.name, repository);
   if (endingSince === undefined) return repository;
   const when = [equals('ending', endingSince)];
-  const { committed } = await table.write([
+  const { committed } = await registry.table.write([
     { update: repositoryKey(repository.name), set: { ending: 0 }, when },
   ]);
   return committed ? repository : LOST;
@@ -101,6 +101,7 @@ export async function openForPush(
     ...keys,
   ]);
   const isInUse = attributes && !attributes['ending'];
+  if (isInUse) await disturb(registry, name, restIn(attributes));
   const repository = isInUse ? repositoryOf(name, attributes) : await openRepository(registry, name);
   return { repository: { ...repository, rules: rulesIn(stored, name) }, found };
 }
@@ -204,7 +205,7 @@ function repositoryOf(name: RepositoryName, attributes: Attributes): Repository 
     name,
     epoch: attributes['epoch'] as number,
     epochAt: attributes['epochAt'] as number,
-    sweepDue: attributes['sweepDue'] as number,
+    ...restIn(attributes),
     listed: attributes['listed'] === true,
     namesTags: attributes['namesTags'] === true,
     isPublic: attributes['public'] === true,

@@ -11,6 +11,7 @@ import { endOldPushes } from './pushes-under-way.ts';
 import { LOST } from './races.ts';
 import type { Registry } from './registry.ts';
 import { AGAIN, Remains } from './repository-remains.ts';
+import { disturb } from './rest.ts';
 import { renameOperations } from './tag-names.ts';
 
 /** Ours: what one call does at most, well inside Lambda's 29 s; whoever asks again goes on. */
@@ -31,6 +32,7 @@ export async function deleteRepository(
   { transactions = MAX_TRANSACTIONS }: { readonly transactions?: number } = {},
 ): Promise<'done' | 'remaining'> {
   await refuseImmutableIn(registry, name);
+  await disturb(registry, name);
   const until = registry.now() + MAX_MS;
   const deletion = new Deletion(registry, name);
   for (let written = 0; written < transactions && registry.now() < until; written += 1) {

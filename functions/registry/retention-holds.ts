@@ -6,6 +6,7 @@ import { lastPartOf, manifestKey, repositoryKey, retentionHoldKey, retentionHold
 import { UNMARKED } from './marks.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
+import { disturb } from './rest.ts';
 
 /** Keeps a manifest, what belongs to it, and the tags on it from retention. */
 export interface RetentionHold {
@@ -26,6 +27,7 @@ export async function holdManifest(
   name: RepositoryName,
   { digest, reason, until }: Pick<RetentionHold, 'digest' | 'reason' | 'until'>,
 ): Promise<void> {
+  await disturb(registry, name);
   const key = manifestKey(name, digest);
   await untilWon(registry, async () => {
     const [repository, found] = await registry.table.getMany([repositoryKey(name), key]);
@@ -46,7 +48,9 @@ export async function holdManifest(
 }
 
 /** Ends a hold; answers whether there was one. */
-export async function endHoldOn({ table }: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
+export async function endHoldOn(registry: Registry, name: RepositoryName, digest: Digest): Promise<boolean> {
+  await disturb(registry, name);
+  const { table } = registry;
   const key = retentionHoldKey(name, digest);
   const found = await table.get(key);
   if (found) await table.write([{ remove: key }]);

@@ -9,6 +9,7 @@ import { rulesIn } from './policies.ts';
 import { inTurn, LOST, tagTopic } from './races.ts';
 import type { Registry } from './registry.ts';
 import { findRepository, type PushTarget } from './repositories.ts';
+import { disturb } from './rest.ts';
 import { readTagNames, renameOperations } from './tag-names.ts';
 
 /** A tag that is put on a manifest. */
@@ -114,6 +115,7 @@ const isOnSame = ({ digest }: Attributes) => [equals('digest', digest as string)
 
 /** Deletes the tag and leaves its manifest (end-9). DENIED where a policy holds it. */
 export async function deleteTag(registry: Registry, name: RepositoryName, tag: Tag): Promise<void> {
+  await disturb(registry, name);
   await inTurn(registry, [tagTopic(name, tag)], async (registry) => {
     const [found, stored] = await registry.table.getMany([tagKey(name, tag), policiesKey]);
     if (!found) throw manifestUnknown(name, tag);

@@ -3,7 +3,7 @@ import { lastPartOf, targetOf } from '../registry/keys.ts';
 import { removeEach } from '../registry/pushes-under-way.ts';
 import { equals, type Item } from '../storage/table.ts';
 import type { DigestSet } from './digest-set.ts';
-import type { Sweep } from './stage.ts';
+import { expectSoon, type Sweep } from './stage.ts';
 
 /** How many orphans are held until they are removed. */
 const HELD = 10_000;
@@ -53,7 +53,9 @@ export class Edges {
   /** Whether the edge stays. */
   #pass(edge: Item): boolean {
     this.#next += 1;
-    const stays = touchedOf(edge) > this.#sweep.horizon || this.#manifests.has(manifestOf(edge));
+    const isUsed = this.#manifests.has(manifestOf(edge));
+    const stays = isUsed || touchedOf(edge) > this.#sweep.horizon;
+    if (!isUsed) expectSoon(this.#sweep);
     if (!stays) this.#orphans.push(edge);
     return stays;
   }

@@ -21,6 +21,8 @@ export async function expireGraves(sweep: Sweep, after: Position) {
   const graves = await registry.table.query(range);
   const over = (item: Item) => (item.attributes['deletedAt'] as number) + quarantineMs <= registry.now();
   const ending = graves.filter(over);
+  for (const item of graves)
+    if (!over(item)) sweep.expect?.((item.attributes['deletedAt'] as number) + quarantineMs);
   const leftovers = ending.length > 0 && !sweep.dryRun ? await Leftovers.of(sweep) : undefined;
   for (const grave of ending) {
     await expire(sweep, grave, leftovers);

@@ -14,7 +14,7 @@ import { equals, type Item, type Operation } from '../storage/table.ts';
 import { DigestSet } from './digest-set.ts';
 import { Edges } from './edges.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver, mayGoFrom, type Position, type Sweep, untouchedSince } from './stage.ts';
+import { expectSoon, isOver, mayGoFrom, type Position, type Sweep, untouchedSince } from './stage.ts';
 
 /** Four operations a link, in 100 a transaction. */
 const LINKS_AT_ONCE = 25;
@@ -52,6 +52,7 @@ function edgePages({ registry, name }: Sweep, start: Digest | undefined) {
 
 async function removeLinks(sweep: Sweep, unused: readonly Item[]): Promise<void> {
   const { horizon, report } = sweep;
+  if (unused.length > 0) expectSoon(sweep);
   const old = unused.filter((link) => touchedOf(link) <= horizon);
   for (const link of unused) report?.(findingOf(sweep, link));
   if (sweep.dryRun) return;

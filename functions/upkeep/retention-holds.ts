@@ -12,8 +12,9 @@ export class Holds {
     [this.#holds, this.#now] = [holds, now];
   }
 
-  static async load({ registry, name }: Sweep): Promise<Holds> {
+  static async load({ registry, name, expect }: Sweep): Promise<Holds> {
     const holds = await listRetentionHolds(registry, name);
+    for (const { until = 0 } of holds) if (until > registry.now()) expect?.(until);
     return new Holds(new Map(holds.map((hold) => [hold.digest, hold])), registry.now());
   }
 

@@ -34,11 +34,13 @@ export class RetentionRules {
   /** What `judgeUntagged` must be told. */
   readonly untaggedNeeds: ReadonlySet<'image'>;
   readonly #now: number;
+  readonly #expect: ((moment: number) => void) | undefined;
   readonly #rules: CompiledRules;
   readonly #rankings: Rankings;
 
-  constructor(policies: readonly Policy[], now: number, state?: string) {
-    this.#now = now;
+  /** `expect` is told when something that its age keeps could go. */
+  constructor(policies: readonly Policy[], now: number, state?: string, expect?: (moment: number) => void) {
+    [this.#now, this.#expect] = [now, expect];
     this.#rules = compile(policies);
     this.#rankings = new Rankings(this.#rules.places, state);
     const { tags, untagged } = this.#rules;
@@ -116,7 +118,7 @@ export class RetentionRules {
     const pin = this.#rules.pins.find(({ matches }) => matches(tag));
     if (pin) return `policy ${pin.policy} pins it`;
     if (isHeld) return 'it is held';
-    const isBack = restoredAt !== undefined && this.#now - restoredAt < RESTORE_HELD_DAYS * DAY_MS;
+    const isBack = restoredAt !== undefined && this.#isWithin(RESTORE_HELD_DAYS * DAY_MS, restoredAt);
     return isBack ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 
@@ -173,21 +175,21 @@ export class RetentionRules {
     { keepNewerThanDays: newer, keepCreatedWithinDays: created }: TagRule | UntaggedRule,
     { since, image }: { readonly since: number; readonly image?: TagFacts['image'] | undefined },
   ): Stays {
-    const age = this.#now - this.#past(since);
-    if (newer !== undefined && age < newer * DAY_MS) return `newer than ${newer} days`;
+    if (newer !== undefined && this.#isWithin(newer * DAY_MS, this.#past(since)))
+      return `newer than ${newer} days`;
     if (created === undefined) return undefined;
     if (!image) return { needs: 'image' };
     const { createdAt } = image;
     const built = createdAt === undefined || createdAt < UNTRUE_BEFORE ? since : createdAt;
-    return this.#now - this.#past(built) < created * DAY_MS ? `built within ${created} days` : undefined;
+    return this.#isWithin(created * DAY_MS, this.#past(built)) ? `built within ${created} days` : undefined;
   }
 
   #whyPulled({ keepPulledWithinDays: days }: TagRule, { pulledAt }: TagFacts, since: number): Stays {
     if (days === undefined) return undefined;
-    if (this.#now - since < days * DAY_MS) return `put there within ${days} days`;
+    if (this.#isWithin(days * DAY_MS, since)) return `put there within ${days} days`;
     if (pulledAt === undefined) return { needs: 'pulls' };
     const isPulled =
-      pulledAt !== 'never' && this.#now - pulledAt < days * DAY_MS + PULL_RECORD_SECONDS * 1000;
+      pulledAt !== 'never' && this.#isWithin(days * DAY_MS + PULL_RECORD_SECONDS * 1000, pulledAt);
     return isPulled ? `pulled within ${days} days` : undefined;
   }
 
@@ -208,6 +210,13 @@ export class RetentionRules {
 
   #untagged(ranking: number | undefined, { digest, since }: UntaggedFacts) {
     return { ranking, group: '', order: timeOrder(this.#past(since)), id: hexOf(digest) };
+  }
+
+  /** Whether no more than `ms` have gone by since; and when they will have. */
+  #isWithin(ms: number, since: number): boolean {
+    const isWithin = this.#now - since < ms;
+    if (isWithin) this.#expect?.(since + ms);
+    return isWithin;
   }
 
   /** A time that has not come yet is of a clock that was wrong. */

@@ -6,7 +6,7 @@ import { RESTORE_HELD_DAYS, type RetentionRules } from './retention-rules.ts';
 import { TagJudge } from './retention-tags.ts';
 import type { Need, Verdict } from './rule-facts.ts';
 import type { Allowance } from './run-limits.ts';
-import { mayGoFrom, type Sweep } from './stage.ts';
+import { expectSoon, mayGoFrom, type Sweep } from './stage.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -46,12 +46,15 @@ export class RetentionRun {
 
   /** Why a manifest stays, and no rule is asked. */
   whyStands(digest: Digest, { touched, restoredAt }: Attributes): string | undefined {
-    const { horizon, registry } = this.sweep;
-    if ((touched as number) > horizon)
+    const { horizon, registry, expect } = this.sweep;
+    if ((touched as number) > horizon) {
+      expectSoon(this.sweep);
       return `somebody may be about to use it: it may go from ${mayGoFrom(this.sweep, touched as number)} on`;
+    }
     if (this.holds.isHeld(digest)) return 'it is held';
     const heldUntil =
       ((restoredAt as number | undefined) ?? Number.NEGATIVE_INFINITY) + RESTORE_HELD_DAYS * DAY_MS;
+    if (registry.now() < heldUntil) expect?.(heldUntil);
     return registry.now() < heldUntil ? `restored within ${RESTORE_HELD_DAYS} days` : undefined;
   }
 

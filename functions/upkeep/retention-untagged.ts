@@ -9,6 +9,7 @@ import type { Finding } from './finding.ts';
 import type { Going } from './retention-burial.ts';
 import { getEach, imageFacts, pullsOf } from './retention-facts.ts';
 import type { RetentionRun } from './retention-run.ts';
+import { expectSoon } from './stage.ts';
 
 /** A manifest that no index lists and that has no subject, or none that is there. */
 export interface Candidate {
@@ -51,6 +52,8 @@ export class Untagged {
       if (verdict.keeps) this.#run.tellKept(candidate, verdict.reason);
       else going.push(this.#goingOf(candidate, verdict));
     }
+    // Somebody may come between.
+    if (going.length > 0) expectSoon(this.#run.sweep);
     return going;
   }
 

@@ -17,7 +17,7 @@ import { RetentionRun } from './retention-run.ts';
 import { removeTagsOf, type TagDecision } from './retention-tags.ts';
 import { Allowance, limitsOf } from './run-limits.ts';
 import { sortedPages } from './sorted-pages.ts';
-import { isOver, type Position, type Stage, type Sweep } from './stage.ts';
+import { expectSoon, isOver, type Position, type Stage, type Sweep } from './stage.ts';
 
 /** Tags carry manifests of up to 16 KiB each. */
 const TAGS_AT_ONCE = 100;
@@ -49,6 +49,7 @@ export async function retain(sweep: Sweep, after: Position): ReturnType<Stage> {
   const dryRunFrom = (counting: Sweep, from: Position) => retainBy(counting, policies, from);
   const consent = dryRun ? 'given' : await mayRetain(sweep, policies, dryRunFrom);
   if (consent === 'given') return retainBy(sweep, policies, after);
+  expectSoon(sweep);
   return { done: consent === 'waits' };
 }
 
@@ -59,7 +60,10 @@ export async function retainBy(
   after: Position,
 ): ReturnType<Stage> {
   const { closedUntil, until, ...limits } = limitsOf(policies, sweep.registry.now());
-  if (closedUntil !== undefined && !sweep.dryRun) return { done: true, again: closedUntil };
+  if (closedUntil !== undefined && !sweep.dryRun) {
+    sweep.expect?.(closedUntil);
+    return { done: true };
+  }
   const rules = versionOf(policies);
   const saved = after === undefined ? undefined : (JSON.parse(after) as Progress);
   const start: Progress = saved?.rules === rules ? saved : { pass: 'rank', rules, ...limits };
@@ -82,7 +86,8 @@ class Passes {
   }
 
   static async begin(sweep: Sweep, policies: readonly Policy[], start: Progress): Promise<Passes> {
-    const rules = new RetentionRules(policies, sweep.registry.now(), start.state);
+    const rules = new RetentionRules(policies, sweep.registry.now(), start.state, sweep.expect);
+    if (rules.ranksNeed.has('pulls')) expectSoon(sweep); // nobody is disturbed by a pull
     const allowance = new Allowance(sweep.dryRun ? undefined : start.left);
     return new Passes(new RetentionRun(sweep, { rules, allowance, holds: await Holds.load(sweep) }), start);
   }
@@ -140,7 +145,9 @@ class Passes {
   async #judge(page: readonly Item[]): Promise<void> {
     const { sweep, judge, holds } = this.#run;
     const decisions = this.#untold(page, await judge.judge(page));
-    const going = this.#run.allowance.take(decisions.filter(({ finding }) => finding.action === 'delete'));
+    const all = decisions.filter(({ finding }) => finding.action === 'delete');
+    if (all.length > 0) expectSoon(sweep);
+    const going = this.#run.allowance.take(all);
     if (sweep.tellsKept) {
       for (const { finding } of decisions) if (finding.action === 'keep') sweep.report?.(finding);
     }

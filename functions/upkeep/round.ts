@@ -1,10 +1,12 @@
 import { MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { isDue, isDueAfter, sweeps, sweptRepositoryIn } from '../registry/keys.ts';
+import { isDue, isDueAfter, policiesKey, restingKey, sweeps, sweptRepositoryIn } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
+import { disturb } from '../registry/rest.ts';
 import type { Item } from '../storage/table.ts';
+import { longestRest, putOff } from './due.ts';
 import type { SweepOptions } from './stage.ts';
-import { putOff, sweepRepository } from './sweep.ts';
+import { sweepRepository } from './sweep.ts';
 
 /** How many entries are read at once. */
 const BATCH = 100;
@@ -27,9 +29,24 @@ class RoundFailed extends Error {
  *  none does or time is up. The next round goes on with those that waited longest. Answers how many were swept to their end. One
  *  that fails keeps no other from being swept, and then fails the round. */
 export async function sweepDue(registry: Registry, options: SweepOptions): Promise<number> {
+  await disturbAll(registry, options);
   const round = new Round(registry, options);
   while ((await round.pass()) && !round.isUp);
   return round.end();
+}
+
+/** Where policies have changed since repositories went to rest, they are disturbed: other things may go now. One that rests by the
+ *  policies of now may be among them. Where time is up, the next round goes on. */
+async function disturbAll(registry: Registry, { epochMs, until }: SweepOptions): Promise<void> {
+  const [policies, resting] = await registry.table.getMany([policiesKey, restingKey]);
+  const version = policies?.['version'] ?? 0;
+  if (version === (resting?.['version'] ?? 0)) return;
+  const soon = registry.now() + epochMs;
+  for await (const name of repositoriesWhile(registry, 'descending', (item) => isDueAfter(item, soon))) {
+    if (registry.now() >= until) return;
+    await disturb(registry, name);
+  }
+  await registry.table.write([{ put: restingKey, attributes: { version } }]);
 }
 
 class Round {
@@ -88,7 +105,7 @@ async function* dueRepositories(
 ): AsyncGenerator<RepositoryName> {
   const started = registry.now();
   yield* repositoriesWhile(registry, 'ascending', (item) => isDue(item, started));
-  const furthest = registry.now() + epochMs + MIN_EPOCH_SECONDS * 1000;
+  const furthest = registry.now() + longestRest(epochMs) + MIN_EPOCH_SECONDS * 1000;
   yield* repositoriesWhile(registry, 'descending', (item) => isDueAfter(item, furthest));
 }
 

@@ -45,9 +45,16 @@ export interface Sweep extends SweepOptions {
   readonly horizon: number;
   /** Milliseconds since 1970, when the epoch of now began. */
   readonly epochAt: number;
+  /** Whether it is the first in a month. @default false */
+  readonly isMonthly?: boolean;
   /** Calls of the table so far. @default nobody counts */
   readonly calls?: () => number;
+  /** Told of a moment (milliseconds since 1970) at which something here could go, whatever else becomes of it. @default nobody asks */
+  readonly expect?: (moment: number) => void;
 }
+
+/** Has the next sweep come with the next epoch. */
+export const expectSoon = ({ expect, epochAt, epochMs }: Sweep) => expect?.(epochAt + epochMs);
 
 /** Whether a sweep is to begin nothing more. */
 export const isOver = ({ registry, until, calls, mostCalls = Number.POSITIVE_INFINITY }: Sweep) =>
@@ -75,9 +82,4 @@ export type Position = string | undefined;
 export type Stage = (
   sweep: Sweep,
   after: Position,
-) => Promise<{
-  readonly done: boolean;
-  readonly after?: string;
-  /** Milliseconds since 1970: when it could do more; the repository is swept again then. */
-  readonly again?: number;
-}>;
+) => Promise<{ readonly done: boolean; readonly after?: string }>;

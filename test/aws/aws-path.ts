@@ -10,6 +10,7 @@ import { startControl } from './front/control.ts';
 import { Counters } from './front/counters.ts';
 import { S3Events } from './front/events.ts';
 import { Faults } from './front/faults.ts';
+import { gatewayTrouble } from './front/misbehaviour.ts';
 import { openDoor } from './front/open-door.ts';
 import type { Origin } from './front/origins.ts';
 import { loadEdgeFunctions } from './front/runtime.ts';
@@ -72,6 +73,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
   const { api, events } = await loadFunctions(stores, options, state);
   const gateway = await startGateway({
+    trouble: () => gatewayTrouble(faults),
     handler: (event, context) =>
       api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
   });

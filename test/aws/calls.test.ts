@@ -132,6 +132,37 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       send(app, `GET /v2/calls/image/referrers/${sha256(layer(image))}`, 200),
 };
 
+const PAGE = '/api/v1/repositories/calls/image/-';
+
+/** A POST or a PUT of the API, after a tag is on each of two manifests. */
+const changing =
+  (call: string, bodyOf: (digest: string) => object): Operation =>
+  async ({ app, image }) => {
+    await pushImage(app, 'calls/image', { ...newImage(1, 10), tag: 'page' });
+    const body = JSON.stringify(bodyOf(sha256(Buffer.from(manifestOf(image)))));
+    const headers = { 'Content-Type': 'application/json' };
+    return () => send(app, call, 200, { body, headers });
+  };
+
+/** What the page and the command line ask, in a registry without users; with users, who asks is looked up besides. */
+const LOOKS: Readonly<Record<string, Operation>> = {
+  'GET repositories': reading('GET /api/v1/repositories'),
+  'GET repository': reading('GET /api/v1/repositories/calls/image'),
+  'GET search by name': reading('GET /api/v1/search?q=image'),
+  'GET search by tag': reading('GET /api/v1/search?q=image:v1'),
+  'GET tag-names': reading(`GET ${PAGE}/tag-names`),
+  'POST tags/query': changing(`POST ${PAGE}/tags/query`, () => ({ names: ['v1', 'page'] })),
+  'GET image by tag': reading(`GET ${PAGE}/images/v1`),
+  'GET manifests without a tag': reading(`GET ${PAGE}/manifests?untagged=true`),
+  'GET tags of a manifest':
+    async ({ app, image }) =>
+    () =>
+      send(app, `GET ${PAGE}/manifests/${sha256(Buffer.from(manifestOf(image)))}/tags`, 200),
+  'PUT tag on a manifest that is there': changing(`PUT ${PAGE}/tags/page`, (digest) => ({ digest })),
+  'POST tags/delete, dry run': changing(`POST ${PAGE}/tags/delete`, () => ({ tags: ['page'], dryRun: true })),
+  'POST tags/delete, one tag': changing(`POST ${PAGE}/tags/delete`, () => ({ tags: ['page'] })),
+};
+
 /** Has S3 take a blob past the registry, which hears nothing of it; answers which upload it is of. */
 async function sendToS3(app: App, bytes: Uint8Array): Promise<string> {
   const { location } = await openUpload(app, 'calls/front');
@@ -273,12 +304,13 @@ async function measureAll(): Promise<Record<string, Billed>> {
   await pushImage(app, 'calls/image', newImage(1, 10));
   const quota = await measure(meter, UNDER_A_QUOTA, { app, image });
   await deletePolicy(registry, 'quota');
+  const looks = await measure(meter, LOOKS, { app, image });
   const ring = [newSigningKey(Date.now())];
   const keys = { keys: async () => ring, reload: async () => ring };
   const authentication = new Authentication({ registry, keys, workloads: new IdTokenVerifier() });
   const world = { app: createApp({ registry, authentication }), seed: { registry, workloads: new Map() } };
   const logins = await measure(meter, LOGINS, world);
-  return Object.fromEntries([...plain, ...front, ...jobs, ...quota, ...logins]);
+  return Object.fromEntries([...plain, ...front, ...jobs, ...quota, ...logins, ...looks]);
 }
 
 describe.runIf(stores)('docs/aws-calls.md and cli/cost/measured.json', () => {

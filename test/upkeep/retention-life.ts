@@ -113,6 +113,9 @@ const retention: fc.Arbitrary<Retention> = fc.record(
   { requiredKeys: [] },
 );
 
+/** Then nobody comes any more, and it goes to rest. */
+const IDLE: readonly Step[] = [1, 1, 1, 9].map((days) => ({ do: 'run', days }));
+
 export const lives: fc.Arbitrary<Life> = fc
   .record({
     shapes: fc.array(shape, { minLength: SIZE, maxLength: SIZE }),
@@ -125,7 +128,7 @@ export const lives: fc.Arbitrary<Life> = fc
     return {
       manifests,
       tags: [...TAGS, ...named],
-      steps: [...steps, { do: 'run', days: 9 }],
+      steps: [...steps, ...IDLE],
       policies: policies.map((one, index) => ({ name: `p${index}`, repositories: ['*'], retention: one })),
     };
   });

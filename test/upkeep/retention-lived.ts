@@ -9,6 +9,7 @@ import { putPolicy } from '../../functions/registry/policies.ts';
 import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
 import { recordPull } from '../../functions/registry/pulls.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
+import { findRepository } from '../../functions/registry/repositories.ts';
 import { restore } from '../../functions/registry/restore.ts';
 import { endHoldOn, holdManifest } from '../../functions/registry/retention-holds.ts';
 import { deleteTag } from '../../functions/registry/tags.ts';
@@ -36,7 +37,7 @@ export interface Plant {
 /** Where the code and the page differ. */
 export interface Difference {
   readonly at: number;
-  readonly what: 'dry run' | 'run';
+  readonly what: 'dry run' | 'run' | 'rest';
   readonly expected: readonly string[];
   readonly found: readonly string[];
 }
@@ -186,13 +187,20 @@ class Lived {
     this.#now += days * DAY;
     if (!this.#isMade) return undefined;
     const told = await this.#sweep(true);
+    const rests = await this.#rests();
     await this.#sweep(false);
     this.#book.epoch += 1;
     const { tags, manifests } = this.#book.retain(this.#now);
     const expected = [...tags, ...manifests].toSorted(inOrder);
     if (expected.join() !== told.join()) return { at, what: 'dry run', expected, found: told };
+    if (expected.length > 0 && rests) return { at, what: 'rest', expected: [], found: expected };
     const [kept, found] = [this.#kept(), await this.#stored()];
     return kept.join() === found.join() ? undefined : { at, what: 'run', expected: kept, found };
+  }
+
+  /** Whether nobody would sweep it now. */
+  async #rests(): Promise<boolean> {
+    return ((await findRepository(this.#registry, NAME))?.sweepDue ?? 0) > this.#now;
   }
 
   /** What it tells of, and nothing that stays. */

@@ -7,6 +7,7 @@ import {
 } from '../../functions/storage/table.ts';
 import { RetentionRules } from '../../functions/upkeep/retention-rules.ts';
 import type { TagFacts } from '../../functions/upkeep/rule-facts.ts';
+import { DAY } from './retention-life.ts';
 import type { Plant } from './retention-lived.ts';
 
 // Mistakes that somebody could make in retention, each as if the code had made it.
@@ -76,6 +77,12 @@ const neverPulledGoes: Plant = {
   },
 };
 
+const isRest = ({ rests, sweepDue }: Attributes) => Number(rests) > 0 && Number(sweepDue) > Number(rests);
+
+/** As the disturbance of a repository does, and no sweep. */
+const disturbs = (operation: Operation) =>
+  'update' in operation && operation.set?.['rests'] === 0 && operation.when?.length === 2;
+
 const isCompanion = ({ tag }: Pick<TagFacts, 'tag'>) => tag.startsWith('sha256-');
 
 export const PLANTS: Readonly<Record<string, () => Plant>> = {
@@ -93,5 +100,10 @@ export const PLANTS: Readonly<Record<string, () => Plant>> = {
   'pins and held tags take places (G14)': () =>
     rules('observe', ({ isHeld: _, restoredAt: __, ...facts }) => facts),
   'holds are not read': () => reads('O#', () => undefined),
+  'who changes something disturbs nobody': () => ({
+    write: (operations) => (operations.some(disturbs) ? [] : operations),
+  }),
+  'a repository rests whatever its things say': () =>
+    writes('#', (set) => (isRest(set) ? { ...set, sweepDue: (set['rests'] as number) + 45 * DAY } : set)),
   'nobody looks when something was touched': () => reads('M#', (found) => ({ ...found, touched: -9 })),
 };

@@ -58,6 +58,11 @@ const FOUND: readonly Found[] = [
   { fault: 'redirect-without-range', probe: 'ranges' },
   { fault: 'events-lost', probe: 'events', options: ['--patience', '2'] },
   { fault: 'events-delayed', setting: 20_000, probe: 'events', options: ['--patience', '2'] },
+  { fault: 'gateway-429', probe: 'at-once' },
+  { fault: 'gateway-503', probe: 'at-once' },
+  { fault: 'gateway-504', probe: 'at-once' },
+  { fault: 'gateway-413', probe: 'at-once' },
+  { fault: 'front-503', probe: 'at-once' },
   { fault: 'origin-open', probe: 'origin', options: ['--origin', 'GATEWAY'] },
 ];
 

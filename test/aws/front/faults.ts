@@ -31,6 +31,14 @@ export const FAULTS = {
   'location-absolute': 'flag',
   /** PATCH is answered with a redirect. */
   'patch-redirected': 'flag',
+  /** Every so many-th request to the API is answered by the gateway alone: for its own limit, for want of executions of Lambda,
+   *  after the function has run for too long, and as a body that is too large. */
+  'gateway-429': 'number',
+  'gateway-503': 'number',
+  'gateway-504': 'number',
+  'gateway-413': 'number',
+  /** Every so many-th request is answered with CloudFront's page. */
+  'front-503': 'number',
   /** The API answers without the front door's secret. */
   'origin-open': 'flag',
 } as const;
@@ -44,11 +52,17 @@ const USUAL: Partial<Record<FaultName, number>> = {
   'large-put-refused': 100_000_000,
   'events-delayed': 60_000,
   'clock-skewed': 20 * 60_000,
+  'gateway-429': 10,
+  'gateway-503': 10,
+  'gateway-504': 10,
+  'gateway-413': 10,
+  'front-503': 10,
 };
 
 /** The faults that are on. */
 export class Faults {
   readonly #on = new Map<FaultName, Setting>();
+  readonly #asked = new Map<FaultName, number>();
 
   has(name: FaultName): boolean {
     return this.#on.has(name);
@@ -58,6 +72,15 @@ export class Faults {
   number(name: FaultName): number | undefined {
     const setting = this.#on.get(name);
     return setting === true ? USUAL[name] : (setting as number | undefined);
+  }
+
+  /** Whether a fault is on and this is the so many-th time, as its number says, that it is asked. */
+  isTurn(name: FaultName): boolean {
+    const every = this.number(name);
+    if (every === undefined) return false;
+    const asked = (this.#asked.get(name) ?? 0) + 1;
+    this.#asked.set(name, asked);
+    return asked % every === 0;
   }
 
   list(): Readonly<Partial<Record<FaultName, Setting>>> {

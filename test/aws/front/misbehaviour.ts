@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { GatewayTrouble } from '../gateway/gateway.ts';
 import type { EdgeRequest, EdgeResponse, EdgeValues } from './edge-event.ts';
-import type { Faults } from './faults.ts';
+import type { FaultName, Faults } from './faults.ts';
 import type { Refusal } from './limits.ts';
 
 /** Nobody listens there. */
@@ -13,11 +14,26 @@ export function faultyRefusal(faults: Faults, { headers }: IncomingMessage): Ref
   if (faults.has('chunked-refused') && headers['transfer-encoding'] !== undefined) {
     return { status: 501, why: 'Transfer-Encoding is not supported.' };
   }
+  if (faults.isTurn('front-503')) return { status: 503, why: 'The origin is busy.' };
   const limit = faults.number('large-put-refused');
   if (limit !== undefined && Number(headers['content-length'] ?? 0) > limit) {
     return { status: 413, why: 'The request body is too large.' };
   }
   return undefined;
+}
+
+const GATEWAY_TROUBLES = {
+  'gateway-429': { status: 429, message: 'Too Many Requests', isLate: false },
+  'gateway-503': { status: 503, message: 'Service Unavailable', isLate: false },
+  'gateway-504': { status: 504, message: 'Gateway Timeout', isLate: true },
+  'gateway-413': { status: 413, message: 'Request Entity Too Large', isLate: false },
+} as const satisfies Partial<Record<FaultName, GatewayTrouble>>;
+
+/** What a gateway that has such a fault answers to this request by itself. */
+export function gatewayTrouble(faults: Faults): GatewayTrouble | undefined {
+  const names = Object.keys(GATEWAY_TROUBLES) as (keyof typeof GATEWAY_TROUBLES)[];
+  const name = names.find((each) => faults.isTurn(each));
+  return name && GATEWAY_TROUBLES[name];
 }
 
 /** Where a front door that has the fault sends a PATCH. */

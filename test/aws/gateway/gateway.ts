@@ -18,8 +18,18 @@ interface GatewayOptions extends Partial<EventOptions & AnswerOptions> {
   readonly handler: Handler;
   /** @default 0 - any free one */
   readonly port?: number;
+  /** Says of each request whether the gateway answers it by itself. @default none */
+  readonly trouble?: () => GatewayTrouble | undefined;
   /** @default 30,000, which is AWS's */
   readonly timeoutMilliseconds?: number;
+}
+
+/** An answer of the gateway's own, in place of the function's. */
+export interface GatewayTrouble {
+  readonly status: number;
+  readonly message: string;
+  /** Whether the function has run all the same. */
+  readonly isLate: boolean;
 }
 
 export interface Gateway {
@@ -39,6 +49,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     textTypes: true,
     contentLengthOnHead: 'kept',
     challenge: 'renamed',
+    trouble: () => undefined,
     ...options,
   };
   const limits = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 4 * MAX_HEAD_BYTES, requestTimeout: 0 };
@@ -80,6 +91,17 @@ async function answer(
   if (!body) return gatewayAnswer(413, 'Request Entity Too Large');
   const payload = JSON.stringify(eventOf(incoming, body, settings));
   if (Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) return gatewayAnswer(413, 'Request Entity Too Large');
+  const trouble = settings.trouble();
+  if (trouble && !trouble.isLate) return gatewayAnswer(trouble.status, trouble.message);
+  const answered = await invokedInTime(payload, incoming, settings);
+  return trouble ? gatewayAnswer(trouble.status, trouble.message) : answered;
+}
+
+async function invokedInTime(
+  payload: string,
+  incoming: IncomingMessage,
+  settings: Settings,
+): Promise<Answer> {
   const timer = new AbortController();
   try {
     return await Promise.race([

@@ -8,15 +8,18 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
+import { signed } from '../../aws/front/oac.ts';
 import { refusal } from '../../aws/s3/fixture.ts';
 import { startS3Server } from '../../aws/s3/server.ts';
 import { blobStoreContract } from '../../contract/blob-store.contract.ts';
+import { blobPut, openDoor, passedOn, uploadToken, VIEWER } from '../../edge/door.ts';
 import { startVersitygw } from './versitygw.ts';
 
 // What the blob store counts on in S3, asked of the stand-in and of somebody else's S3. versitygw 1.8.0 differs in this: an upload that is
@@ -68,8 +71,9 @@ function suite(name: string, server: Server | undefined): void {
       const open = async () => new S3BlobStore({ client: s3, bucket, newId: randomUUID, pause });
       blobStoreContract('S3BlobStore', open);
     }
-    writesOnce(s3);
+    writesOnce(s3, server?.endpoint ?? '');
     completesOnce(s3);
+    takesDirectPuts(s3, server?.endpoint ?? '');
   });
 }
 
@@ -103,7 +107,7 @@ async function successes(attempts: readonly Promise<unknown>[]): Promise<number>
   return outcomes.length - reasons.length;
 }
 
-function writesOnce(s3: S3Client): void {
+function writesOnce(s3: S3Client, endpoint: string): void {
   it('puts an object once', async () => {
     const key = fresh();
     await put(s3, key, 'first', once);
@@ -125,10 +129,63 @@ function writesOnce(s3: S3Client): void {
   });
 
   it('stores no other bytes than their checksum says', async () => {
+    await refusesOtherBytes(s3);
+  });
+
+  it('is found out where it ignores a checksum', async () => {
+    const deaf = clientOf(endpoint);
+    deaf.middlewareStack.add(
+      (next) => (given) => {
+        delete (given.request as { headers: Record<string, string> }).headers['x-amz-checksum-sha256'];
+        return next(given);
+      },
+      { step: 'build', priority: 'low' },
+    );
+    await expect(refusesOtherBytes(deaf)).rejects.toThrow('it was not refused');
+  });
+}
+
+async function refusesOtherBytes(s3: S3Client): Promise<void> {
+  const key = fresh();
+  const wrong = { ...at(key), Body: 'x', ChecksumSHA256: checksum(Buffer.from('y')) };
+  expect(await refusal(s3.send(new PutObjectCommand(wrong)))).toBe('400 BadDigest');
+  expect(await refusal(read(s3, key))).toBe('404 NoSuchKey');
+}
+
+/** What S3 answers to a layer in one PUT, which the front door's function sends there and CloudFront signs. */
+async function directPut(endpoint: string, key: string, sent: Buffer, without: readonly string[] = []) {
+  const token = await uploadToken({ object: key.slice('blobs/'.length) });
+  const query = `token=${token}&digest=sha256:${createHash('sha256').update(LAYER).digest('hex')}`;
+  const request = await blobPut({ size: LAYER.length, token, query });
+  const { method, uri, headers } = passedOn(await (await openDoor()).viewerRequest(request, VIEWER));
+  const path = `/${bucket}${uri}`;
+  const kept = Object.entries(headers).filter(([name]) => !without.includes(name));
+  const onward = { ...Object.fromEntries(kept), host: { value: new URL(endpoint).host } };
+  const proven = signed({ method, path, headers: onward, at: new Date() }, { ...credentials, region });
+  const plain = Object.entries(proven).map(([name, { value }]): [string, string] => [name, value]);
+  return (await fetch(`${endpoint}${path}`, { method, headers: plain, body: sent })).status;
+}
+
+const LAYER = randomBytes(5 * 1024 * 1024);
+const OTHER = randomBytes(LAYER.length);
+const CHECKSUMS = ['x-amz-checksum-sha256', 'x-amz-content-sha256'];
+
+function takesDirectPuts(s3: S3Client, endpoint: string): void {
+  it('takes a layer that comes past the registry, once', async () => {
     const key = fresh();
-    const wrong = { ...at(key), Body: 'x', ChecksumSHA256: checksum(Buffer.from('y')) };
-    expect(await refusal(s3.send(new PutObjectCommand(wrong)))).toBe('400 BadDigest');
-    expect(await refusal(read(s3, key))).toBe('404 NoSuchKey');
+    expect(await directPut(endpoint, key, LAYER)).toBe(200);
+    expect(await directPut(endpoint, key, LAYER)).toBe(412);
+    expect((await s3.send(new HeadObjectCommand(at(key)))).ContentLength).toBe(LAYER.length);
+  });
+
+  it.each(CHECKSUMS)('takes no other bytes, by %s alone, too', async (name) => {
+    const others = CHECKSUMS.filter((each) => each !== name);
+    expect(await directPut(endpoint, fresh(), OTHER)).toBe(400);
+    expect(await directPut(endpoint, fresh(), OTHER, others)).toBe(400);
+  });
+
+  it('is found out where both checksums are ignored', async () => {
+    expect(await directPut(endpoint, fresh(), OTHER, CHECKSUMS)).toBe(200);
   });
 }
 

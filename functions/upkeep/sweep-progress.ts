@@ -1,0 +1,89 @@
+import type { RepositoryName } from '../oci/reference.ts';
+import { policiesKey, sweepProgressKey } from '../registry/keys.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Repository } from '../registry/repositories.ts';
+import { isMonthLater } from './old-history.ts';
+import type { Position, SweepOptions } from './stage.ts';
+
+/** What the item of a sweep that is under way says. */
+interface State {
+  readonly stage: number;
+  readonly after?: string;
+  /** Milliseconds since 1970: when the first thing could go that was met so far; absent where nothing could. */
+  readonly again?: number;
+  /** Of the policies, where the repository may be about to rest. */
+  readonly version?: number;
+  readonly isMonthly: boolean;
+}
+
+/** How far the sweep of a repository has come, and what it has learned on its way. */
+export class Progress {
+  readonly isNew: boolean;
+  readonly #registry: Registry;
+  readonly #name: RepositoryName;
+  readonly #options: SweepOptions;
+  readonly #before: Repository;
+  readonly #state: State;
+  #again: number;
+  #isSaved: boolean;
+
+  private constructor(
+    { registry, found, options }: { registry: Registry; found: Repository; options: SweepOptions },
+    state: State | undefined,
+    version: number | undefined,
+  ) {
+    [this.#registry, this.#name, this.#options, this.#before] = [registry, found.name, options, found];
+    [this.isNew, this.#isSaved] = [state === undefined, state !== undefined];
+    this.#state = state ?? { stage: 0, ...(version !== undefined && { version }), isMonthly: false };
+    this.#again = this.#state.again ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Where another sweep of it stopped, or its beginning; a dry run begins anew. */
+  static async of(registry: Registry, found: Repository, options: SweepOptions): Promise<Progress> {
+    const saved = options.dryRun ? undefined : await registry.table.get(sweepProgressKey(found.name));
+    const mayRest = !saved && !options.dryRun && found.rests > 0;
+    const version = mayRest ? ((await registry.table.get(policiesKey))?.['version'] ?? 0) : undefined;
+    const state = saved as State | undefined;
+    return new Progress({ registry, found, options }, state, version as number | undefined);
+  }
+
+  get stage(): number {
+    return this.#state.stage;
+  }
+
+  get after(): Position {
+    return this.#state.after;
+  }
+
+  get swept(): { readonly again: number; readonly version: number | undefined } {
+    return { again: this.#again, version: this.#state.version };
+  }
+
+  expect(moment: number): void {
+    this.#again = Math.min(this.#again, moment);
+  }
+
+  /** Whether it is the first sweep of the repository in a month. */
+  isMonthly({ epochAt, createdAt }: Repository): boolean {
+    if (!this.isNew) return this.#state.isMonthly;
+    return isMonthLater(this.#before.epochAt, epochAt, { createdAt, epochMs: this.#options.epochMs });
+  }
+
+  async save(stage: number, after: Position, isMonthly: boolean): Promise<void> {
+    if (this.#options.dryRun) return;
+    const { version } = this.#state;
+    const attributes = {
+      ...{ stage, isMonthly },
+      ...(after !== undefined && { after }),
+      ...(this.#again !== Number.POSITIVE_INFINITY && { again: this.#again }),
+      ...(version !== undefined && { version }),
+    };
+    await this.#registry.table.write([{ put: sweepProgressKey(this.#name), attributes }]);
+    this.#isSaved = true;
+  }
+
+  /** Forgets where it stopped. */
+  async end(): Promise<void> {
+    if (this.#isSaved) await this.#registry.table.write([{ remove: sweepProgressKey(this.#name) }]);
+  }
+}
