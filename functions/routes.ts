@@ -1,4 +1,5 @@
 import type { Need } from './auth/challenge.ts';
+import { postPart } from './handlers/announced-uploads.ts';
 import { getBlob, headBlob, removeBlob } from './handlers/blobs.ts';
 import type { Handler } from './handlers/call.ts';
 import { live, ready } from './handlers/health.ts';
@@ -34,6 +35,7 @@ const ROUTES: readonly Route[] = [
   row('GET', '/v2/_catalog', 'catalog', 'catalog.list', getCatalog), // Docker's registry API
   row('POST', UPLOADS, 'push', 'upload.start', postUpload), // end-4a, 4b, 4c, 11
   row('GET', UPLOAD, 'push', 'upload.get', getUpload), // end-13
+  row('POST', UPLOAD, 'push', 'upload.part', postPart), // ours
   row('PATCH', UPLOAD, 'push', 'upload.append', patchUpload), // end-5
   row('PUT', UPLOAD, 'push', 'upload.finish', putUpload), // end-6
   row('DELETE', UPLOAD, 'push', 'upload.cancel', deleteUpload), // end-14

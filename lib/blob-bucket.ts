@@ -31,6 +31,7 @@ const SERVE = [
   's3:PutObject', // also starts and completes multipart uploads, and uploads their parts
   's3:DeleteObject',
   's3:AbortMultipartUpload',
+  's3:ListMultipartUploadParts', // of those that clients send themselves
 ];
 
 /** What each duty does to objects. */

@@ -12,7 +12,11 @@ export const BUNDLING = {
   // Imported only where credentials come from elsewhere than the role of the function or host (SSO, a web identity, a login), or in
   // a browser: a tenth of the code, and none of it is ever reached.
   external: [
-    ...['@aws-sdk/nested-clients/*', '@aws-sdk/credential-provider-login', '@aws-sdk/credential-provider-sso'],
+    ...[
+      '@aws-sdk/nested-clients/*',
+      '@aws-sdk/credential-provider-login',
+      '@aws-sdk/credential-provider-sso',
+    ],
     'bowser',
   ],
   minify: true,

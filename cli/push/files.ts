@@ -6,6 +6,7 @@ import { join, posix } from 'node:path';
 export interface Content {
   readonly size: number;
   read(): AsyncIterable<Buffer>;
+  part(start: number, size: number): Content;
 }
 
 /** The files of an image, by paths with slashes. */
@@ -19,6 +20,7 @@ const CHUNK_BYTES = 256 * 1024;
 export function slice(path: string, start: number, size: number): Content {
   return {
     size,
+    part: (from, count) => slice(path, start + from, count),
     async *read() {
       // The end is inclusive: there is no way to ask for nothing.
       if (size === 0) return;

@@ -11,22 +11,32 @@ interface Persistence {
   readonly signal: AbortSignal;
   /** Told why an attempt failed, and when the next begins. */
   readonly onRetry: (reason: string, seconds: number) => void;
+  /** Whether the attempt that failed got on: then the next is as good as the first. @default it did not */
+  readonly hasMoved?: () => boolean;
 }
 
 /** Tries again what failed in a way that may be over soon, after twice as long each time. */
-export async function persist<T>(attempt: () => Promise<T>, { signal, onRetry }: Persistence): Promise<T> {
+export async function persist<T>(attempt: () => Promise<T>, persistence: Persistence): Promise<T> {
+  const { signal, onRetry, hasMoved } = persistence;
   for (let count = 1; ; count += 1) {
     try {
       return await attempt();
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof PassingFailure) || count === MOST_ATTEMPTS) throw error;
-      const { retryAfterSeconds = FIRST_WAIT_SECONDS * 2 ** (count - 1), message } = error;
-      if (retryAfterSeconds > MOST_WAIT_SECONDS) throw error;
-      onRetry(message, retryAfterSeconds);
-      await sleep(retryAfterSeconds * 1000, undefined, { signal });
+      if (hasMoved?.()) count = 1;
+      const seconds = count === MOST_ATTEMPTS ? undefined : waitAfter(error, count);
+      if (seconds === undefined) throw error;
+      onRetry((error as Error).message, seconds);
+      await sleep(seconds * 1000, undefined, { signal });
     }
   }
+}
+
+/** `undefined` where waiting is in vain, or too long. */
+function waitAfter(error: unknown, count: number): number | undefined {
+  if (!(error instanceof PassingFailure)) return undefined;
+  const { retryAfterSeconds = FIRST_WAIT_SECONDS * 2 ** (count - 1) } = error;
+  return retryAfterSeconds > MOST_WAIT_SECONDS ? undefined : retryAfterSeconds;
 }
 
 /** Works on several at a time. The first failure stops the others by `stop`, and is what this rejects with once all of

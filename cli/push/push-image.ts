@@ -1,8 +1,9 @@
 import type { Digest } from '../../functions/oci/digest.ts';
 import { sizeText } from '../text.ts';
-import type { Display, Line } from './display.ts';
+import type { Display } from './display.ts';
 import type { Blob, Image, ManifestFile, PendingBlob, Sent } from './image.ts';
 import { inParallel, persist } from './persistence.ts';
+import { type Fate, pushBlob } from './push-blob.ts';
 import type { Repository } from './repository.ts';
 
 interface Pushing {
@@ -14,9 +15,6 @@ interface Pushing {
   /** Ends everything that goes on by `signal`. */
   readonly stop: (reason: unknown) => void;
 }
-
-/** How a blob came to be in the repository. */
-type Fate = 'sent' | 'present' | 'mounted';
 
 export interface Pushed {
   readonly manifest: ManifestFile;
@@ -31,7 +29,7 @@ export async function pushImage(image: Image, pushing: Pushing): Promise<Pushed>
   const blobs = { sent: 0, present: 0, mounted: 0 };
   let bytesSent = 0;
   const push = async (pending: PendingBlob) => {
-    const { blob, fate } = await pushBlob(pending, pushing);
+    const { blob, fate } = await pushPending(pending, pushing);
     const { size } = blob.content;
     sent.set(pending.name, { digest: blob.digest, size });
     blobs[fate] += 1;
@@ -51,31 +49,19 @@ interface Outcome {
   readonly fate: Fate;
 }
 
-async function pushBlob(pending: PendingBlob, pushing: Pushing): Promise<Outcome> {
+async function pushPending(pending: PendingBlob, pushing: Pushing): Promise<Outcome> {
   const { signal, display } = pushing;
   signal.throwIfAborted();
   const line = display.line(shortOf(pending.name));
   line.phase('reading', pending.size);
   const blob = await pending.prepare({ signal, onBytes: line.add });
   try {
-    const attempt = () => attemptBlob(blob, line, pushing.repository);
-    const fate = await persist(attempt, { signal, onRetry: line.again });
+    const fate = await pushBlob(blob, { repository: pushing.repository, line, signal });
     line.end(endOf(fate, blob.content.size));
     return { blob, fate };
   } finally {
     await blob.dispose?.();
   }
-}
-
-/** An attempt that failed may have got through all the same, so each begins with a look. */
-async function attemptBlob(blob: Blob, line: Line, repository: Repository): Promise<Fate> {
-  line.phase('looking');
-  if (await repository.has(blob.digest)) return 'present';
-  const upload = await repository.startUpload(blob.digest);
-  if (upload.is === 'mounted') return 'mounted';
-  line.phase('sending', blob.content.size);
-  await repository.sendBlob(upload.location, blob, line.add);
-  return 'sent';
 }
 
 const ENDS: Readonly<Record<Fate, string>> = {

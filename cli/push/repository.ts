@@ -2,7 +2,9 @@ import { algorithmOf, CANONICAL, type Digest } from '../../functions/oci/digest.
 import { type Answer, exchange, refusalOf } from '../exchange.ts';
 import { Failure, PassingFailure } from '../failure.ts';
 import { sizeText } from '../text.ts';
+import { isLoopback } from '../values.ts';
 import type { Authorization } from './authorization.ts';
+import { type Direct, directIn, type SignedRequest, signedIn } from './direct.ts';
 import type { Blob, ManifestFile } from './image.ts';
 import { sendBlob } from './send-blob.ts';
 
@@ -16,12 +18,18 @@ interface Target {
   readonly signal: AbortSignal;
 }
 
-/** Where an upload goes; nowhere if the registry had the blob in another repository. */
-type Upload = { readonly is: 'mounted' } | { readonly is: 'open'; readonly location: string };
+/** Where an upload goes; nowhere if the registry had the blob in another repository. `direct`: how the store of the registry takes
+ *  it from us, where it does. */
+type Upload =
+  | { readonly is: 'mounted' }
+  | { readonly is: 'open'; readonly location: string; readonly direct: Direct | undefined };
 
 /** A repository of any registry of the specification, as somebody who pushes sees it. */
 export class Repository {
   readonly #target: Target;
+  #avoidsDirect = false;
+  /** Whether the store has ever taken a byte from us. */
+  #knowsStore = false;
 
   constructor(target: Target) {
     this.#target = target;
@@ -44,35 +52,91 @@ export class Repository {
     throw this.#refusal(answer);
   }
 
-  /** Opens an upload, unless the registry can take the blob from another repository of it. */
-  async startUpload(digest: Digest): Promise<Upload> {
+  /** Opens an upload, unless the registry can take the blob from another repository of it. `inParts`: in parts, where the store of
+   *  the registry takes it from us, also if it could be taken whole; one that was begun before goes on. */
+  async startUpload({ digest, content: { size } }: Blob, inParts = false): Promise<Upload> {
     const algorithm = algorithmOf(digest);
     const query = algorithm === CANONICAL ? {} : { 'digest-algorithm': algorithm };
     const open = (parameters: Record<string, string>) =>
       this.#send(this.#url(`blobs/uploads/?${new URLSearchParams(parameters)}`), { method: 'POST' });
-    const mount = await open({ mount: digest, ...query });
+    const announced = {
+      ...(!(this.#avoidsDirect && size <= MAX_DIRECT_BYTES) && { size: `${size}` }),
+      ...(inParts && { parts: 'true' }),
+    };
+    const mount = await open({ mount: digest, ...announced, ...query });
     // Registries that mount only from a repository that is named may say so in any way.
     const answer = [400, 404, 405].includes(mount.status) ? await open(query) : mount;
     if (answer.status === 201) return { is: 'mounted' };
     const location = answer.headers.get('location');
-    if (answer.status === 202 && location) return { is: 'open', location: this.#locate(location) };
+    if (answer.status === 202 && location)
+      return { is: 'open', location: this.#locate(location), direct: directIn(answer.body) };
     throw this.#refusal(answer);
   }
 
   async sendBlob(location: string, blob: Blob, onBytes: (count: number) => void): Promise<void> {
     const { authorization, signal, url } = this.#target;
-    const separator = location.includes('?') ? '&' : '?';
     // What proves who pushes is nothing to another host that an upload may be sent to.
     const isOurs = new URL(location).origin === new URL(url).origin;
     const header = isOurs ? await authorization.header() : undefined;
-    const target = `${location}${separator}digest=${encodeURIComponent(blob.digest)}`;
-    const answer = await sendBlob(target, { blob, authorization: header, signal, onBytes }).catch((error) => {
+    const headers = header === undefined ? {} : { Authorization: header };
+    const answer = await sendBlob(withDigest(location, blob.digest), {
+      blob,
+      headers,
+      signal,
+      onBytes,
+    }).catch((error) => {
       throw this.#tooLarge(blob, error);
     });
     // The next attempt begins with a token that is good again.
     if (answer.status === 401) throw new PassingFailure(refusalOf(answer).message);
     if (answer.status !== 201) throw this.#tooLarge(blob, this.#refusal(answer));
     expectDigest(answer, blob.digest);
+  }
+
+  /** Sends a blob, or a part of one, to the store of the registry itself. Where the store does not take it, the registry is asked for
+   *  another way from then on. */
+  async sendDirect(
+    { url, headers }: SignedRequest,
+    blob: Blob,
+    onBytes: (count: number) => void,
+  ): Promise<void> {
+    this.#expectSafe(url);
+    const count = (bytes: number) => {
+      this.#knowsStore = true;
+      onBytes(bytes);
+    };
+    const { signal } = this.#target;
+    try {
+      const answer = await sendBlob(url, { blob, headers, signal, onBytes: count });
+      if (answer.status === 200) return;
+      const { message } = refusalOf(answer);
+      // By an earlier attempt of ours whose answer was lost, most likely: the next look tells.
+      if (answer.status < 500 && answer.status !== 412) this.#avoidsDirect = true;
+      throw new PassingFailure(message);
+    } catch (error) {
+      if (!this.#knowsStore) this.#avoidsDirect = true; // a firewall lets us to the registry, and not to its store
+      throw error;
+    }
+  }
+
+  /** How the store takes a part of an upload. */
+  async signPart(location: string, number: number, digest: Digest): Promise<SignedRequest> {
+    const sha256 = digest.slice(digest.indexOf(':') + 1);
+    const answer = await this.#send(withQuery(location, `part=${number}&sha256=${sha256}`), {
+      method: 'POST',
+    });
+    const signed = answer.status === 200 ? signedIn(answer.body) : undefined;
+    if (!signed) throw this.#refusal(answer);
+    return signed;
+  }
+
+  /** Has the registry put an upload together; answers whether it is done, or asks to be asked again. */
+  async closeParts(location: string, digest: Digest): Promise<boolean> {
+    const answer = await this.#send(withDigest(location, digest), { method: 'PUT' });
+    if (answer.status === 202) return false;
+    if (answer.status !== 201) throw this.#refusal(answer);
+    expectDigest(answer, digest);
+    return true;
   }
 
   /** Stores a manifest under a tag or its digest. */
@@ -104,12 +168,18 @@ export class Repository {
   }
 
   #locate(location: string): string {
-    const { url } = this.#target;
     const target = new URL(location, this.#url('blobs/uploads/'));
-    if (target.protocol === 'https:' || target.origin === new URL(url).origin) return target.href;
-    throw new Failure(
-      `${url} sends uploads to ${target.origin}, where they would cross a network in the clear`,
-    );
+    if (target.origin !== new URL(this.#target.url).origin) this.#expectSafe(target.href);
+    return target.href;
+  }
+
+  #expectSafe(target: string): void {
+    const { url } = this.#target;
+    const { protocol, hostname, origin } = new URL(target);
+    // Whoever speaks to this machine in the clear lets nobody listen.
+    const isNear = protocol === 'http:' && isLoopback(hostname) && isLoopback(new URL(url).hostname);
+    if (protocol === 'https:' || isNear) return;
+    throw new Failure(`${url} sends uploads to ${origin}, where they would cross a network in the clear`);
   }
 
   #refusal(answer: Answer): Failure {
@@ -126,6 +196,12 @@ export class Repository {
       : new Failure(`${error.message} (${remark})`);
   }
 }
+
+const withQuery = (location: string, query: string) =>
+  `${location}${location.includes('?') ? '&' : '?'}${query}`;
+
+const withDigest = (location: string, digest: Digest) =>
+  withQuery(location, `digest=${encodeURIComponent(digest)}`);
 
 function expectDigest({ headers }: Answer, digest: Digest): void {
   const stored = headers.get('docker-content-digest');

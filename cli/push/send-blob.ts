@@ -13,7 +13,8 @@ const IDLE_MS = 5 * 60_000;
 
 interface Sending {
   readonly blob: Blob;
-  readonly authorization: string | undefined;
+  /** What has to come with it. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Told how many bytes more are on their way. */
   readonly onBytes: (count: number) => void;
@@ -22,7 +23,7 @@ interface Sending {
 /** Sends a blob in one PUT that says its length, as S3 wants it. Bytes that are not what the digest says are never sent
  *  to the end; an answer that comes before the end stops the sending. */
 export async function sendBlob(url: string, sending: Sending): Promise<Answer> {
-  const { blob, authorization, signal } = sending;
+  const { blob, headers, signal } = sending;
   const request = (url.startsWith('https:') ? requestHttps : requestHttp)(url, {
     method: 'PUT',
     signal,
@@ -30,7 +31,7 @@ export async function sendBlob(url: string, sending: Sending): Promise<Answer> {
       'User-Agent': USER_AGENT,
       'Content-Type': 'application/octet-stream',
       'Content-Length': blob.content.size,
-      ...(authorization !== undefined && { Authorization: authorization }),
+      ...headers,
     },
   });
   request.setTimeout(IDLE_MS, () => request.destroy(new Error('nothing moved for 5 minutes')));
@@ -77,7 +78,15 @@ async function read(message: IncomingMessage): Promise<Answer> {
   for (const [name, values = []] of Object.entries(message.headersDistinct)) {
     for (const value of values) headers.append(name, value);
   }
-  return { status: message.statusCode ?? 0, headers, body: parse(await text(message)) };
+  return { status: message.statusCode ?? 0, headers, body: bodyIn(await text(message)) };
+}
+
+/** S3 says in XML what a registry says in JSON. */
+function bodyIn(text: string): unknown {
+  const [, code, message] = /<Error>.*?<Code>([^<]+)<\/Code>.*?<Message>([^<]*)<\/Message>/s.exec(text) ?? [];
+  return code === undefined
+    ? parse(text)
+    : { title: `the store of the registry answered ${code}: ${message}` };
 }
 
 /** The bytes of a blob, of which the last come only when all were what the digest says. */

@@ -6,7 +6,7 @@ import type { RepositoryName } from '../oci/reference.ts';
 export type Action = 'pull' | 'push' | 'delete';
 
 /** What an access token says of something its bearer asked for: what was granted, and what was asked and refused. */
-export interface Verdict {
+interface Verdict {
   readonly granted: readonly string[];
   readonly refused: readonly string[];
 }

@@ -3,14 +3,16 @@ import { bodyOf } from '../http/body.ts';
 import { single } from '../http/query.ts';
 import { parseContentRange } from '../http/range.ts';
 import { type Algorithm, algorithmOf, type Digest, isAlgorithm, parseDigest } from '../oci/digest.ts';
-import { algorithmUnsupported, digestMissing, uploadInvalid, uploadUnknown } from '../oci/errors.ts';
+import { algorithmUnsupported, digestMissing, uploadInvalid } from '../oci/errors.ts';
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts';
 import { mountBlob } from '../registry/blobs.ts';
-import { finishUpload } from '../registry/upload-closing.ts';
+import { type FinishOutcome, finishUpload } from '../registry/upload-closing.ts';
 import { cancelUpload, requireBytes } from '../registry/upload-ending.ts';
 import { requireUpload, type UploadSession } from '../registry/upload-sessions.ts';
 import { appendChunk, startUpload } from '../registry/uploads.ts';
+import { announcementIn, startAnnounced } from './announced-uploads.ts';
 import { type Call, digestParameter, repositoryOf } from './call.ts';
+import { idOf, sessionHeaders } from './upload-session.ts';
 
 /** `POST /v2/<name>/blobs/uploads/` (end-4a, 4b, 4c, 11): mounts, takes a whole blob, or opens a session. */
 export async function postUpload(call: Call): Promise<Response> {
@@ -18,6 +20,8 @@ export async function postUpload(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
   const mount = parseDigest(single(call.query, 'mount') ?? '');
   if (mount && (await mounted(call, repository, mount))) return created(repository, mount);
+  const announcement = announcementIn(call, mount);
+  if (announcement) return startAnnounced(call, repository, announcement);
   const digest = digestParameter(call, 'digest');
   const algorithm = digest ? algorithmOf(digest) : algorithmParameter(call);
   const session = await startUpload(registry, repository, algorithm);
@@ -31,7 +35,7 @@ export async function postUpload(call: Call): Promise<Response> {
     start: undefined,
     digest,
   });
-  return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
+  return finished(call, outcome, repository, digest);
 }
 
 /** `PATCH <upload>` (end-5). */
@@ -43,14 +47,15 @@ export async function patchUpload(call: Call): Promise<Response> {
   return new Response(null, { status: 202, headers: await sessionHeaders(call, outcome.session) });
 }
 
-/** `PUT <upload>?digest=` (end-6): the last chunk if there is one, then the digest decides. */
+/** `PUT <upload>?digest=` (end-6): the last chunk if there is one, then the digest decides. 202 to an upload in parts asks for the
+ *  same once more. */
 export async function putUpload(call: Call): Promise<Response> {
   const repository = repositoryOf(call);
   const digest = digestParameter({ ...call, query: sentQuery(call.request) }, 'digest');
   if (!digest) throw digestMissing();
   const chunk = chunkOf(call);
   const outcome = await finishUpload(call.registry, { repository, id: idOf(call), ...chunk, digest });
-  return outcome.is === 'outOfOrder' ? outOfOrder(call, outcome.session) : created(repository, digest);
+  return finished(call, outcome, repository, digest);
 }
 
 /** `GET <upload>` (end-13): how far it got. */
@@ -65,15 +70,6 @@ export async function deleteUpload(call: Call): Promise<Response> {
   const session = await requireUpload(call.registry, repositoryOf(call), idOf(call));
   await cancelUpload(call.registry, session);
   return new Response(null, { status: 204 });
-}
-
-/** As sessions are named; nothing else is asked for in the table. */
-const SESSION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-function idOf({ params }: Call): string {
-  const id = params['session'] ?? '';
-  if (!SESSION_ID.test(id)) throw uploadUnknown(params['name'] ?? '');
-  return id;
 }
 
 /** What cannot be mounted is an upload that begins, also where `from` names no repository of this registry, or nothing.
@@ -118,26 +114,6 @@ function lengthOf({ headers }: Request): number {
   return /^\d{1,15}$/.test(declared) ? Number(declared) : 0;
 }
 
-/** Always relative: the only form that every client follows on the registry's own host. */
-async function sessionHeaders(
-  { uploads, caller: { principal } }: Call,
-  { id, repository, upload, direct }: UploadSession,
-): Promise<Record<string, string>> {
-  const { objectKey, sealed } = upload;
-  // Nobody but the registry writes at the key of a sealed upload.
-  const token =
-    sealed === undefined
-      ? await uploads?.issue({ repository, session: id, objectKey, principal, direct })
-      : undefined;
-  const place = `/v2/${repository}/blobs/uploads/${id}?offset=${upload.offset}`;
-  return {
-    Location: `${place}${token ? `&token=${token}` : ''}`,
-    'Docker-Upload-UUID': id,
-    // Docker computes layer sizes from this. Nothing received reads 0-0, as in the CNCF registry.
-    Range: `0-${Math.max(upload.offset - 1, 0)}`,
-  };
-}
-
 /** The specification has no code for this; the headers tell where to go on. */
 async function outOfOrder(call: Call, session: UploadSession): Promise<Response> {
   const headers = await sessionHeaders(call, session);
@@ -145,6 +121,17 @@ async function outOfOrder(call: Call, session: UploadSession): Promise<Response>
     `chunk out of order, sent before, or another request writes to this upload; it has ${session.upload.offset} bytes: ` +
     'go on from there, at the Location of this answer';
   return Response.json({ errors: [{ code: 'BLOB_UPLOAD_INVALID', message }] }, { status: 416, headers });
+}
+
+async function finished(
+  call: Call,
+  outcome: FinishOutcome,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<Response> {
+  if (outcome.is === 'stored') return created(repository, digest);
+  if (outcome.is === 'outOfOrder') return outOfOrder(call, outcome.session);
+  return new Response(null, { status: 202, headers: await sessionHeaders(call, outcome.session) });
 }
 
 function created(repository: RepositoryName, digest: Digest): Response {

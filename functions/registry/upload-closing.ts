@@ -24,7 +24,7 @@ import type { Start } from './uploads.ts';
 
 export type FinishOutcome =
   | { readonly is: 'stored' }
-  | { readonly is: 'outOfOrder'; readonly session: UploadSession };
+  | { readonly is: 'outOfOrder' | 'unfinished'; readonly session: UploadSession };
 
 export interface FinishRequest {
   readonly repository: RepositoryName;
@@ -37,7 +37,7 @@ export interface FinishRequest {
 }
 
 /** Appends the last chunk, which may be empty, checks the digest of the whole and links the blob (end-6). A client that
- *  lost the answer may repeat this for an hour. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
+ *  lost the answer may repeat this for an hour; `unfinished` asks it to. After DIGEST_INVALID, or DENIED by a quota, the session is gone. */
 export async function finishUpload(
   registry: Registry,
   { repository, id, body, length = 0, start, digest }: FinishRequest,
@@ -50,6 +50,7 @@ export async function finishUpload(
   if (!isInOrder) return { is: 'outOfOrder', session };
   const outcome = await closeUpload(registry, session, { body, length }, digest);
   if (outcome.is === 'closed') return { is: 'stored' };
+  if (outcome.is === 'unfinished') return { is: 'unfinished', session };
   const now = await registry.table.get(uploadKey(id));
   if (await isFinished(registry, now, repository, digest)) return { is: 'stored' };
   return { is: 'outOfOrder', session: sessionOf(registry, repository, id, now, rules) };
@@ -90,6 +91,7 @@ async function closeUpload(
       return true;
     },
     link: (object) => linkUpload(registry, current, object, digest),
+    advance: (upload) => rememberState(registry, current, upload),
   };
   try {
     const known = countsBytes(session.rules) && (await linkKnown(registry, session, sent.body, digest));
@@ -109,6 +111,18 @@ async function closeUpload(
   if (kept === digest) return { is: 'closed' };
   if (!kept) await endUpload(registry, current, unchanged(current));
   throw digestMismatch(digest);
+}
+
+/** How much of the object has been read, where one request may not read it all. */
+async function rememberState(
+  registry: Registry,
+  session: UploadSession,
+  { state }: Upload,
+): Promise<boolean> {
+  const { committed } = await registry.table.write([
+    { update: uploadKey(session.id), set: { state }, when: unchanged(session) },
+  ]);
+  return committed;
 }
 
 /** The session's bytes will become the object at the upload's new key, and nothing else: no chunk is taken any more. */

@@ -108,11 +108,12 @@ export async function isUnchanged({ table }: Registry, { id, upload }: UploadSes
   return found?.['objectKey'] === upload.objectKey && found['offset'] === upload.offset;
 }
 
-export function attributesOf({ repository, upload, due, by, direct }: UploadSession): Attributes {
+export function attributesOf({ repository, upload, due, by, direct, held }: UploadSession): Attributes {
   return {
     ...{ repository, ...upload, due, expiresAt: seconds(due) },
     ...(by !== undefined && { by }),
-    ...(direct && { direct: { ...direct }, held: true }),
+    ...(direct && { direct: { ...direct } }),
+    ...(held && { held }),
   };
 }
 

@@ -1,33 +1,23 @@
-import {
-  MAX_DIRECT_BYTES,
-  MAX_INLINE_BYTES,
-  UPLOAD_EXPIRY_SECONDS,
-  UPLOAD_TOKEN_SECONDS,
-} from '../limits.ts';
+import { MAX_DIRECT_BYTES, MAX_INLINE_BYTES, UPLOAD_TOKEN_SECONDS } from '../limits.ts';
 import { type Algorithm, CANONICAL } from '../oci/digest.ts';
 import { isDenied } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { Body, ObjectKey, Upload } from '../storage/blob-store.ts';
-import { isWritten, openHold, withHold } from './holds.ts';
+import type { Body, Upload } from '../storage/blob-store.ts';
+import { isWritten, withHold } from './holds.ts';
 import { withRoom } from './idle-uploads.ts';
 import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
-import { OpenUploads } from './open-uploads.ts';
-import { discard } from './outbox.ts';
-import { charge, requireRoom, rulesFor } from './quotas.ts';
-import { LOST, untilWon } from './races.ts';
+import { requireRoom } from './quotas.ts';
+import { untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { endUpload, giveUp } from './upload-ending.ts';
+import { openSession, prepareSession } from './upload-opening.ts';
 import {
-  attributesOf,
-  bytesDue,
   type DirectRoom,
-  entryKey,
   isUnchanged,
   NO_ROOM,
   type RuledSession,
   requireUpload,
-  seconds,
   type UploadSession,
   unchanged,
 } from './upload-sessions.ts';
@@ -40,55 +30,40 @@ export type Start = number | undefined;
 
 /** Opens a session with a fresh object key, which its id is part of (end-4a); nothing else of the repository is made yet.
  *  TOOMANYREQUESTS where the caller has too many open. Where a quota has no room, what comes is refused: nothing need, of a
- *  blob that is there. */
+ *  blob that is there. `size`: the bytes that the client will send, where it says so. */
 export async function startUpload(
   registry: Registry,
   repository: RepositoryName,
   algorithm: Algorithm = CANONICAL,
+  size?: number,
 ): Promise<RuledSession> {
-  const [ruled] = await Promise.all([
-    rulesFor(registry, repository),
-    (registry.openUploads ?? new OpenUploads()).require(registry),
-  ]);
-  const { rules } = ruled;
-  const id = registry.newId();
-  const due = registry.now() + UPLOAD_EXPIRY_SECONDS * 1000;
-  const upload = await registry.blobs.start(`blobs/${id}` as ObjectKey, algorithm);
-  const by = registry.actor;
-  const opened = { id, repository, upload, due, rules, ...(by !== undefined && { by }) };
-  const open = async (direct: DirectRoom | undefined) => {
-    const session = { ...opened, ...(direct && { direct, held: true }) };
-    const most = direct?.most ?? 0;
-    const hold = most > 0 ? [openHold(registry, session, { direct: most })] : [];
-    const { committed } = await registry.table.write([
-      { put: uploadKey(id), attributes: attributesOf(session) },
-      { put: entryKey(session), attributes: { expiresAt: seconds(due) } },
-      discard(upload.objectKey, bytesDue(due)),
-      ...hold,
-      ...(await charge(registry, ruled, { bytes: most })),
-    ]);
-    return committed ? session : LOST;
-  };
-  const openWithRoom = async () => open(await directRoom(registry, opened));
+  const opening = await prepareSession(registry, repository, (objectKey) =>
+    registry.blobs.start(objectKey, algorithm),
+  );
+  const open = (direct: DirectRoom | undefined) =>
+    openSession(registry, { ...opening, ...(direct && { direct }) });
+  const openWithRoom = async () => open(await directRoom(registry, opening, size));
   try {
-    return await withRoom(registry, { repository, rules }, () => untilWon(registry, openWithRoom));
+    return await withRoom(registry, opening, () => untilWon(registry, openWithRoom));
   } catch (error) {
     if (!isDenied(error)) throw error;
     return await untilWon(registry, () => open(NO_ROOM));
   }
 }
 
-/** Ours: of what a quota has left, one upload may take this part past the registry. Nobody says how large it will be. */
+/** Ours: of what a quota has left, one upload may take this part past the registry where nobody says how large it will be. */
 const DIRECT_SHARE = 4;
 
 /** What a client may send to the store itself, where quotas count it; `undefined` where none does. */
 async function directRoom(
   registry: Registry,
   { repository: name, rules }: Pick<RuledSession, 'repository' | 'rules'>,
+  size: number | undefined,
 ): Promise<DirectRoom | undefined> {
   const room = await requireRoom(registry, { name, rules });
   if (!countsBytes(rules)) return undefined;
-  const most = Math.min(Math.floor(room / DIRECT_SHARE), MAX_DIRECT_BYTES);
+  const share = size === undefined || size > room ? Math.floor(room / DIRECT_SHARE) : size;
+  const most = Math.min(share, MAX_DIRECT_BYTES);
   // Smaller bodies come through the registry in any case.
   if (!registry.direct || most <= MAX_INLINE_BYTES) return NO_ROOM;
   return { most, until: registry.now() + UPLOAD_TOKEN_SECONDS * 1000 };

@@ -1,4 +1,5 @@
 import type { Algorithm, Digest } from '../oci/digest.ts';
+import type { DirectWrites } from './direct-writes.ts';
 import type { Attributes } from './table.ts';
 
 /** Where an object lies: `blobs/<uuid>`, fresh, never renamed, copied or used again, and written once. */
@@ -91,6 +92,9 @@ export interface CloseOptions extends Pick<AppendOptions, 'isCurrent' | 'onLeft'
   readonly seal: (sealed: Upload) => Promise<boolean>;
   /** Called once the object has the bytes of the digest, for good; false where the upload has moved meanwhile. */
   readonly link: (object: StoredObject) => Promise<boolean>;
+  /** Called with the upload as it is to be remembered, where the store has read some of its bytes and goes on in another
+   *  request; false where the upload has moved meanwhile. @default it reads them all in one */
+  readonly advance?: (next: Upload) => Promise<boolean>;
 }
 
 /** Why a request changed nothing. `busy`: another one to the same upload is under way. `lost`: the upload has moved.
@@ -99,12 +103,14 @@ export type Hindrance = { readonly is: 'busy' | 'lost' } | { readonly is: 'gone'
 
 export type AppendOutcome = { readonly is: 'appended'; readonly upload: Upload } | Hindrance;
 
-/** `mismatch`: the bytes have another digest. */
-export type CloseOutcome = { readonly is: 'closed' | 'mismatch' } | Hindrance;
+/** `mismatch`: the bytes have another digest. `unfinished`: the same request, repeated, goes on. */
+export type CloseOutcome = { readonly is: 'closed' | 'mismatch' | 'unfinished' } | Hindrance;
 
 /** Bytes under object keys. A key is written once: nothing that any caller does changes what was once read there. What
  *  `append`, `close` and `put` acknowledged survives the death of the process and the loss of power. */
 export interface BlobStore {
+  /** Absent where every byte goes through the registry. */
+  readonly direct?: DirectWrites;
   /** Opens an upload at a fresh key. `algorithm` is the one its digest will most likely be of. */
   start(objectKey: ObjectKey, algorithm: Algorithm): Promise<Upload>;
   /** Adds the whole of `body` at the upload's offset, holding no more than a few MiB of it in memory. Where

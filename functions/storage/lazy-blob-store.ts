@@ -7,6 +7,7 @@ import type {
   ReceivedObject,
   Upload,
 } from './blob-store.ts';
+import type { DirectWrites } from './direct-writes.ts';
 
 /** A store that is opened when it is first needed: one whose code takes long to load delays no request that does
  *  without it. Where opening fails, so does what needed it, and the next tries again. */
@@ -17,6 +18,14 @@ export class LazyBlobStore implements BlobStore {
   constructor(open: () => Promise<BlobStore>) {
     this.#open = open;
   }
+
+  /** Of a store that has them. */
+  readonly direct: DirectWrites = {
+    whole: async (...args) => (await this.#direct()).whole(...args),
+    startParts: async (...args) => (await this.#direct()).startParts(...args),
+    part: async (...args) => (await this.#direct()).part(...args),
+    cutOf: async (...args) => (await this.#direct()).cutOf(...args),
+  };
 
   async start(...args: Parameters<BlobStore['start']>): Promise<Upload> {
     return (await this.#opened()).start(...args);
@@ -81,6 +90,12 @@ export class LazyBlobStore implements BlobStore {
       const store = await this.#opened();
       return store.until?.(signal) ?? store;
     });
+  }
+
+  async #direct(): Promise<DirectWrites> {
+    const { direct } = await this.#opened();
+    if (!direct) throw new Error('this store takes bytes from nobody but the registry');
+    return direct;
   }
 
   #opened(): Promise<BlobStore> {

@@ -1,4 +1,5 @@
 import type { BlobStore } from './blob-store.ts';
+import type { DirectWrites } from './direct-writes.ts';
 import type { Table } from './table.ts';
 
 /** The same table, of which no call begins once `signal` has fired: it fails with the signal's reason. What is under way is
@@ -39,5 +40,16 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
     examine: (object, digest, look) => unless(() => store.examine(object, digest, look)),
     list: (after, limit) => unless(() => store.list(after, limit)),
     delete: (objectKeys) => unless(() => store.delete(objectKeys)),
+    ...(store.direct && { direct: directUntil(store.direct, unless) }),
   };
 }
+
+const directUntil = (
+  direct: DirectWrites,
+  unless: <T>(call: () => Promise<T>) => Promise<T>,
+): DirectWrites => ({
+  whole: (upload, announced) => unless(() => direct.whole(upload, announced)),
+  startParts: (objectKey, announced) => unless(() => direct.startParts(objectKey, announced)),
+  part: (upload, part) => unless(() => direct.part(upload, part)),
+  cutOf: (upload) => unless(() => direct.cutOf(upload)),
+});

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 
@@ -13,6 +14,12 @@ export type Meddling =
       readonly status: number;
       readonly headers?: Record<string, string>;
       readonly body?: string;
+    }
+  /** Passed on as another URL, or with another answer. */
+  | {
+      readonly is: 'rewrite';
+      readonly url?: string;
+      readonly answer?: (body: string) => string;
     }
   /** Passed on, after a while. */
   | { readonly is: 'delay'; readonly ms: number };
@@ -31,7 +38,7 @@ interface Proxy {
   readonly mostPuts: number;
 }
 
-/** Stands before a registry and meddles with what `meddle` says. */
+/** Stands before a registry, or a store that has signed its own name, and meddles with what `meddle` says. */
 export async function startProxy(
   target: string,
   meddle: (seen: Seen, nth: number) => Meddling | undefined,
@@ -52,7 +59,7 @@ export async function startProxy(
     const meddling = meddle(one, seen.filter((other) => other.method === method).length);
     if (meddling?.is === 'delay') await sleep(meddling.ms);
     if (meddling?.is === 'answer') answer(incoming, outgoing, meddling);
-    else pass(incoming, outgoing, target, meddling?.is === 'cut' ? meddling.afterBytes : undefined);
+    else pass(incoming, outgoing, target, meddling);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   onTestFinished(() => {
@@ -80,14 +87,32 @@ function answer(
   outgoing.end(meddling.body ?? '');
 }
 
-function pass(incoming: IncomingMessage, outgoing: ServerResponse, target: string, cutAfter?: number): void {
-  const { method = '', url = '', headers } = incoming;
-  const onward = request(new URL(url, target), { method, headers }, (response) => {
-    outgoing.writeHead(response.statusCode ?? 502, response.headers);
-    response.pipe(outgoing);
+function pass(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  target: string,
+  meddling?: Meddling,
+): void {
+  const { method = '' } = incoming;
+  const rewriting = meddling?.is === 'rewrite' ? meddling : undefined;
+  const cutAfter = meddling?.is === 'cut' ? meddling.afterBytes : undefined;
+  const url = new URL(rewriting?.url ?? incoming.url ?? '', target);
+  const headers = { ...incoming.headers, ...(url.search.includes('X-Amz-Signature') && { host: url.host }) };
+  const onward = request(url, { method, headers }, (response) => {
+    const { 'content-length': length, ...kept } = response.headers;
+    if (!rewriting?.answer) {
+      outgoing.writeHead(response.statusCode ?? 502, {
+        ...kept,
+        ...(length !== undefined && { 'content-length': length }),
+      });
+      response.pipe(outgoing);
+      return;
+    }
+    outgoing.writeHead(response.statusCode ?? 502, kept);
+    void text(response).then((body) => outgoing.end(rewriting.answer?.(body)));
   });
   onward.on('error', () => outgoing.destroy());
-  incoming.on('aborted', () => onward.destroy());
+  outgoing.on('close', () => onward.destroy());
   if (cutAfter === undefined) incoming.pipe(onward);
   else cut(incoming, onward, cutAfter);
 }

@@ -15,6 +15,7 @@ export const LEAST_PART = 8;
 const SIZES = {
   least: LEAST_PART,
   chunked: 12,
+  announced: 16,
   inFlight: 24,
   growing: [{ until: 100, bytes: LEAST_PART }],
 };

@@ -66,6 +66,7 @@ describe('permissions', () => {
       's3:DeleteObject',
       's3:GetObject',
       's3:ListBucket',
+      's3:ListMultipartUploadParts',
       's3:PutObject',
     ]);
   });

@@ -95,6 +95,7 @@ describe('the instance', () => {
         's3:DeleteObject',
         's3:GetObject',
         's3:ListBucket',
+        's3:ListMultipartUploadParts',
         's3:PutObject',
       ]),
     );

@@ -7,7 +7,9 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -42,10 +44,19 @@ interface ObjectHead {
   readonly digest: Digest | undefined;
   readonly size: number;
   readonly lane: string | undefined;
+  /** Whether whoever wrote it wants it to be served as something else than bytes: encoded, by a name, from elsewhere. */
+  readonly isDressed: boolean;
+}
+
+/** A part that S3 has of a multipart upload. */
+export interface ListedPart extends Part {
+  /** From 1. */
+  readonly number: number;
+  readonly size: number;
 }
 
 /** The metadata that tells an object which a client wrote from one that the registry wrote. */
-const LANE = 'stowage-lane';
+export const LANE = 'stowage-lane';
 export const DIRECT_LANE = 'direct';
 
 /** How the SDK is told when to give a call up. */
@@ -111,6 +122,33 @@ export class ObjectClient {
       return { etag: ETag, sha256 };
     } catch (error) {
       throw isNamed(error, 'NoSuchUpload') ? new BytesGone(`multipart upload ${id} of ${key}`) : error;
+    }
+  }
+
+  /** In the order of their numbers; `undefined` where the multipart upload was completed or aborted. */
+  async listParts(key: string, id: string): Promise<readonly ListedPart[] | undefined> {
+    const parts: ListedPart[] = [];
+    for (let marker: string | undefined; ; ) {
+      const input = {
+        ...this.#at(key),
+        UploadId: id,
+        ...(marker !== undefined && { PartNumberMarker: marker }),
+      };
+      try {
+        const found = await this.#send((cut) => this.#s3.send(new ListPartsCommand(input), cut));
+        for (const {
+          PartNumber: number = 0,
+          ETag: etag = '',
+          Size: size = 0,
+          ChecksumSHA256: sha256 = '',
+        } of found.Parts ?? [])
+          parts.push({ number, etag, size, sha256 });
+        if (!found.IsTruncated) return parts;
+        marker = found.NextPartNumberMarker;
+      } catch (error) {
+        if (isNamed(error, 'NoSuchUpload')) return undefined;
+        throw error;
+      }
     }
   }
 
@@ -205,7 +243,7 @@ export class ObjectClient {
       const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
       const answer = await this.#send((cut) => this.#s3.send(command, cut));
       const { ChecksumSHA256: sha256 = '', ContentLength: size = 0, Metadata = {} } = answer;
-      return { sha256, digest: digestIn(sha256), size, lane: Metadata[LANE] };
+      return { sha256, digest: digestIn(sha256), size, lane: Metadata[LANE], isDressed: isDressed(answer) };
     } catch (error) {
       if (isNamed(error, 'NotFound', 'NoSuchKey')) return undefined;
       throw error;
@@ -259,6 +297,20 @@ function compositeOf(parts: readonly Part[]): string {
 /** A checksum of parts has their number behind it. */
 const digestIn = (sha256: string) =>
   sha256.includes('-') ? undefined : parseDigest(`sha256:${Buffer.from(sha256, 'base64').toString('hex')}`);
+
+function isDressed(head: HeadObjectCommandOutput): boolean {
+  const { ContentEncoding, ContentDisposition, ContentLanguage, CacheControl } = head;
+  const { ExpiresString, WebsiteRedirectLocation } = head;
+  const dress = [
+    ContentEncoding,
+    ContentDisposition,
+    ContentLanguage,
+    CacheControl,
+    ExpiresString,
+    WebsiteRedirectLocation,
+  ];
+  return dress.some((header) => header !== undefined);
+}
 
 const emptyBody = (): Body => ReadableStream.from([]);
 

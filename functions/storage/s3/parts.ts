@@ -10,6 +10,8 @@ export interface PartSizes {
   readonly least: number;
   /** Of an upload that comes in several requests. */
   readonly chunked: number;
+  /** Of an upload that a client sends itself, where it has not too many of them. */
+  readonly announced: number;
   /** What an upload may have on its way while it gathers the next part, or one part that is larger. */
   readonly inFlight: number;
   /** How large parts are until there are so many of them. */
@@ -22,11 +24,12 @@ const MEBIBYTE = 1024 * 1024;
 const LOOSE_BYTES = 64 * 1024;
 
 /** S3's least. Ours: chunks that make two of 4 MiB one part and leave nothing over; more on its way than one connection to S3
- *  takes, which is slower than most clients; 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is
+ *  takes, which is slower than most clients; parts of a client's own that take seconds on most lines; 5 GB in the smallest parts, 26 GB more in larger ones, and up to 150 GB. The number is
  *  bounded because all parts are listed in the session's item. */
 export const S3_PART_SIZES: PartSizes = {
   least: 5 * MEBIBYTE,
   chunked: 8 * MEBIBYTE,
+  announced: 16 * MEBIBYTE,
   inFlight: 20 * MEBIBYTE,
   growing: [
     { until: 1000, bytes: 5 * MEBIBYTE },

@@ -22,11 +22,13 @@ import {
   type StoredObject,
   type Upload,
 } from '../blob-store.ts';
+import { closeParts } from './announced-parts.ts';
 import type { CdnUrls } from './cdn-urls.ts';
 import { BytesGone, DIRECT_LANE, ObjectClient } from './object-client.ts';
 import { PartBuffers } from './part-buffers.ts';
 import { type PartSizes, S3_PART_SIZES } from './parts.ts';
 import { ResumableHash } from './resumable-hash.ts';
+import { S3DirectWrites } from './s3-direct-writes.ts';
 import { decodeState, encodeState, type Tail, type UploadState } from './upload-state.ts';
 import { putWhole, type Written, writeBody } from './write-body.ts';
 
@@ -60,6 +62,7 @@ export class S3BlobStore implements BlobStore {
   readonly #s3: S3Client;
   readonly #bucket: string;
   readonly #objects: ObjectClient;
+  readonly direct: S3DirectWrites;
   readonly #newId: () => string;
   readonly #cdn: CdnUrls | undefined;
   readonly #sizes: PartSizes;
@@ -74,6 +77,8 @@ export class S3BlobStore implements BlobStore {
     this.#newId = newId;
     this.#cdn = cdn;
     this.#sizes = options.sizes ?? S3_PART_SIZES;
+    const partBytes = this.#sizes.announced;
+    this.direct = new S3DirectWrites({ s3: client, bucket, objects: this.#objects, partBytes });
     this.#buffers = options.buffers ?? new PartBuffers({ bytes: options.partBytes });
   }
 
@@ -105,6 +110,7 @@ export class S3BlobStore implements BlobStore {
     try {
       if (upload.sealed === undefined) return await this.#closeOpen(upload, body, options);
       await body.cancel();
+      if (decodeState(upload).announced) return await closeParts(this.#objects, upload, options);
       return await this.#closeSealed(upload, options);
     } catch (error) {
       return goneOr(error);
@@ -117,7 +123,7 @@ export class S3BlobStore implements BlobStore {
 
   async received(objectKey: ObjectKey): Promise<ReceivedObject | undefined> {
     const found = await this.#objects.head(objectKey);
-    if (found?.lane !== DIRECT_LANE || !found.digest) return undefined;
+    if (found?.lane !== DIRECT_LANE || !found.digest || found.isDressed) return undefined;
     return { objectKey, size: found.size, digest: found.digest };
   }
 

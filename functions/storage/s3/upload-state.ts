@@ -34,10 +34,12 @@ export interface UploadState {
   readonly whole?: { readonly key: ObjectKey; readonly all: boolean };
   readonly multipart?: Multipart;
   readonly tail?: Tail;
+  /** Of an upload whose parts its client sends to S3 itself. `read`: the first bytes of the object, which `hash` is of. */
+  readonly announced?: { readonly partBytes: number; readonly read: number };
 }
 
 /** The state as attributes of the session's item, which may hold 400 KB: about 90 bytes a part. */
-export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadState): Attributes {
+export function encodeState({ algorithm, hash, whole, multipart, tail, announced }: UploadState): Attributes {
   return {
     algorithm,
     ...(hash && { hash }),
@@ -48,12 +50,13 @@ export function encodeState({ algorithm, hash, whole, multipart, tail }: UploadS
     ...(tail && {
       tail: { key: tail.key, size: tail.size, ...(tail.part && { part: textOf(tail.part) }) },
     }),
+    ...(announced && { announced: { ...announced } }),
   };
 }
 
 /** What `encodeState` wrote; before objects had keys of their own, both lay at the upload's. */
 export function decodeState({ objectKey: key, state }: Upload): UploadState {
-  const { algorithm, hash, whole, multipart, tail } = state as unknown as Encoded;
+  const { algorithm, hash, whole, multipart, tail, announced } = state as unknown as Encoded;
   if (!isAlgorithm(algorithm)) throw new Error(`not the state of an upload: ${JSON.stringify(state)}`);
   return {
     algorithm,
@@ -61,6 +64,7 @@ export function decodeState({ objectKey: key, state }: Upload): UploadState {
     ...(whole && { whole: { key, ...whole } }),
     ...(multipart && { multipart: { key, ...multipart, parts: multipart.parts.map(partOf) } }),
     ...(tail && { tail: tailOf(tail) }),
+    ...(announced && { announced }),
   };
 }
 
@@ -70,6 +74,7 @@ interface Encoded {
   readonly whole?: { readonly key?: ObjectKey; readonly all: boolean };
   readonly multipart?: { readonly key?: ObjectKey; readonly id: string; readonly parts: readonly string[] };
   readonly tail?: Omit<Tail, 'part'> & { readonly part?: string };
+  readonly announced?: NonNullable<UploadState['announced']>;
 }
 
 const tailOf = ({ key, size, part }: NonNullable<Encoded['tail']>): Tail => ({

@@ -14,9 +14,12 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../../../functions/oci/digest.ts';
+import type { ObjectKey } from '../../../functions/storage/blob-store.ts';
+import type { SignedRequest } from '../../../functions/storage/direct-writes.ts';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
 import { signed } from '../../aws/front/oac.ts';
-import { refusal } from '../../aws/s3/fixture.ts';
+import { refusal, send } from '../../aws/s3/fixture.ts';
 import { startS3Server } from '../../aws/s3/server.ts';
 import { blobStoreContract } from '../../contract/blob-store.contract.ts';
 import { blobPut, openDoor, passedOn, uploadToken, VIEWER } from '../../edge/door.ts';
@@ -74,6 +77,53 @@ function suite(name: string, server: Server | undefined): void {
     writesOnce(s3, server?.endpoint ?? '');
     completesOnce(s3);
     takesDirectPuts(s3, server?.endpoint ?? '');
+    holdsSendersToWhatIsSigned(s3);
+  });
+}
+
+/** What a client is told to send to S3 itself. */
+function holdsSendersToWhatIsSigned(s3: S3Client): void {
+  const store = () =>
+    new S3BlobStore({ client: s3, bucket, newId: randomUUID, pause: async () => undefined });
+  const bytes = randomBytes(5 * 1024 * 1024);
+  const announced = { digest: digestOf('sha256', bytes), size: bytes.length };
+  const put = async ({ url, headers }: SignedRequest, body: Uint8Array) =>
+    (await send(url, { method: 'PUT', body, headers })).status;
+
+  it('takes the bytes that a PUT was signed for, once, and no others', async () => {
+    const { direct } = store();
+    const upload = await store().start(`blobs/${randomUUID()}` as ObjectKey, 'sha256');
+    const request = await direct.whole(upload, announced);
+    const other = randomBytes(bytes.length);
+    const checksum = createHash('sha256').update(other).digest('base64');
+    expect(await put(request, other)).toBe(400);
+    const forged = { ...request.headers, 'x-amz-checksum-sha256': checksum };
+    expect(await put({ ...request, headers: forged }, other)).toBe(403);
+    expect(await put(request, bytes)).toBe(200);
+    expect(await put(request, bytes)).toBe(412);
+    expect(await store().received(upload.objectKey)).toEqual({
+      objectKey: upload.objectKey,
+      size: bytes.length,
+      digest: announced.digest,
+    });
+  });
+
+  it('takes the parts that were signed, lists them, and makes one object of them', async () => {
+    const { direct } = store();
+    const upload = await direct.startParts(`blobs/${randomUUID()}` as ObjectKey, announced);
+    const sha256 = createHash('sha256').update(bytes).digest('base64');
+    const request = await direct.part(upload, { number: 1, sha256 });
+    if (!request) throw new Error('an upload has a first part');
+    expect(await put(request, randomBytes(bytes.length))).toBe(400);
+    expect((await direct.cutOf(upload))?.there).toEqual([]);
+    expect(await put(request, bytes)).toBe(200);
+    expect((await direct.cutOf(upload))?.there).toEqual([1]);
+    const linked: number[] = [];
+    const link = async ({ size }: { readonly size: number }) => linked.push(size) > 0;
+    const options = { digest: announced.digest, isCurrent: async () => true, seal: async () => true, link };
+    expect(await store().close(upload, ReadableStream.from([]), options)).toEqual({ is: 'closed' });
+    expect(await store().close(upload, ReadableStream.from([]), options)).toEqual({ is: 'closed' });
+    expect(linked).toEqual([bytes.length, bytes.length]);
   });
 }
 
