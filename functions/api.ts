@@ -35,7 +35,7 @@ const app = createApp({
   registry,
   authentication: authenticationFrom(process.env),
   front,
-  page: openPage(join(import.meta.dirname, PAGE_FOLDER)),
+  page: openPage(process.env[ENV.pageFolder] || join(import.meta.dirname, PAGE_FOLDER)),
   lease: leaseOf(process.env),
   racesMs: RACES_MS,
   onAnswer: (answered) => known.set(answered.request, answered),

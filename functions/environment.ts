@@ -36,6 +36,8 @@ export const ENV = {
   frontSettings: 'STOWAGE_FRONT_SETTINGS',
   /** Where CloudFront's KeyValueStore is, for tests on one machine. @default AWS's own */
   frontStoreEndpoint: 'STOWAGE_FRONT_STORE_ENDPOINT',
+  /** Where the web page lies, for tests on one machine. @default beside the code of the function */
+  pageFolder: 'STOWAGE_PAGE_FOLDER',
   /** The key of the object with a copy of the signing keys, for a stream host that cannot reach SSM: written where keys are
    *  rotated, and read instead of SSM where a registry is told of it. */
   keysObject: 'STOWAGE_KEYS_OBJECT',

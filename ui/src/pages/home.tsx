@@ -7,15 +7,16 @@ import { useRepositories } from '../data/repositories.ts';
 import { Command } from '../parts/basics.tsx';
 import { Loaded } from '../parts/states.tsx';
 import { useText } from '../text/text.ts';
-import { Login } from './login.tsx';
+import { LoginBox } from './login.tsx';
 
 /** All repositories, as a tree of their first parts. */
 export function Home() {
   const { data: viewer } = useViewer();
   const [waits] = useState(() => ({ since: Date.now() }));
-  const repositories = useRepositories(viewer && viewer.is !== 'stranger' ? waits : undefined);
+  const isWaiting = viewer !== undefined && viewer.is !== 'stranger';
+  const repositories = useRepositories(isWaiting ? waits : undefined);
   const [wasEmpty, setWasEmpty] = useState(false);
-  if (repositories.data?.length === 0 && !wasEmpty) setWasEmpty(true);
+  if (isWaiting && repositories.data?.length === 0 && !wasEmpty) setWasEmpty(true);
   return (
     <Loaded query={repositories}>
       {(all) =>
@@ -90,7 +91,7 @@ function RepositoryList({ repositories }: { readonly repositories: readonly Repo
 
 function Empty({ viewer }: { readonly viewer: Viewer }) {
   const text = useText();
-  if (viewer.is === 'stranger') return <Login />;
+  if (viewer.is === 'stranger') return <LoginBox />;
   const { host } = location;
   const user = viewer.is === 'user' ? viewer.me.principal.replace(/^user:/, '') : undefined;
   return (

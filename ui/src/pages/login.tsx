@@ -7,15 +7,24 @@ const nextOf = (text: string | null) => (/^\/(?![/\\])[^\\]*$/.test(text ?? '') 
 
 /** Asks who somebody is, and goes on to the page they wanted. */
 export function Login() {
+  return (
+    <main id="content">
+      <LoginBox />
+    </main>
+  );
+}
+
+/** The same, within a page. */
+export function LoginBox() {
   const text = useText();
   const [, go] = useLocation();
   const [search] = useSearchParams();
   return (
-    <main className="alone" id="content">
+    <div className="alone">
       <h1>Stowage</h1>
       <p>{text.loginTitle}</p>
       <LoginForm onDone={() => go(nextOf(search.get('next')), { replace: true })} />
       <p className="faint">{text.loginHint}</p>
-    </main>
+    </div>
   );
 }
