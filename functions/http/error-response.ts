@@ -11,7 +11,7 @@ export function errorResponse(error: unknown, path: string): Response {
     return problemResponse(
       error instanceof RegistryError
         ? error
-        : { status: 500, message: INTERNAL, headers: {}, violations: [] },
+        : { status: 500, message: INTERNAL, headers: {}, violations: [], kind: 'internal', params: {} },
     );
   }
   if (error instanceof RegistryError) {

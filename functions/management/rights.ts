@@ -1,7 +1,7 @@
 import type { Call } from '../handlers/call.ts';
 import { repositoryOf } from '../handlers/call.ts';
 import { type Authority, nobody } from '../identity/grants.ts';
-import { denied, nameUnknown } from '../oci/errors.ts';
+import { denied, grantMissing, nameUnknown } from '../oci/errors.ts';
 import { findRepository, type Repository } from '../registry/repositories.ts';
 
 /** What the caller may do at this moment, whatever the token was made for. */
@@ -12,7 +12,7 @@ export async function authorityOf({ caller }: Call): Promise<Authority> {
 /** 403 unless the caller is admin of every repository that the pattern can match. */
 export async function requireAdminOf(call: Call, pattern: string): Promise<void> {
   if ((await authorityOf(call)).administers(pattern)) return;
-  throw denied(`${call.caller.principal} lacks the grant "admin" on the pattern ${pattern}`);
+  throw grantMissing({ principal: call.caller.principal, action: 'admin', on: pattern }, 'pattern');
 }
 
 export const requireAdmin = (call: Call) => requireAdminOf(call, '*');
@@ -29,7 +29,7 @@ export async function requireSelfOrAdmin(call: Call, user: string): Promise<void
 export async function requirePasswordOrAdmin(call: Call, user: string): Promise<void> {
   const { principal, credential } = call.caller;
   if ((await authorityOf(call)).administers('*')) return;
-  if (!isSelf(call, user)) throw denied(`${principal} lacks the grant "admin" on the pattern *`);
+  if (!isSelf(call, user)) throw grantMissing({ principal, action: 'admin', on: '*' }, 'pattern');
   if (!credential.startsWith('password:'))
     throw denied('log in with the password, not with a token, to do this');
 }
@@ -56,5 +56,5 @@ export async function permitRepository(call: Call, action: 'push' | 'delete' | '
   const authority = await authorityOf(call);
   if (authority.may(action, name)) return;
   if (!authority.may('pull', name)) await visibleRepository(call);
-  throw denied(`${call.caller.principal} lacks the grant "${action}" on the repository ${name}`);
+  throw grantMissing({ principal: call.caller.principal, action, on: name });
 }

@@ -100,6 +100,8 @@ export const Problem = named(
       title: z.string(),
       status: z.int(),
       detail: z.string().describe('What is wrong, for people.'),
+      code: z.string().describe('The same for programs: `tag-immutable`, `grant-missing`, `conflict`.'),
+      params: z.record(z.string(), z.string()).optional().describe('What the text names, by name.'),
       errors: z
         .array(z.strictObject({ path: z.string(), message: z.string() }))
         .optional()

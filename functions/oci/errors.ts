@@ -37,6 +37,8 @@ export interface Violation {
 
 interface RegistryErrorOptions {
   readonly detail?: unknown;
+  /** What it is, in a word for programs. @default the code's own */
+  readonly kind?: string;
   /** @default the status of the code - only where HTTP has a more exact one */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -56,6 +58,9 @@ export class RegistryError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   readonly entries: readonly ErrorEntry[];
   readonly violations: readonly Violation[];
+  /** What it is, in a word from which a text of any language can be made with `params`: `tag-immutable`. */
+  readonly kind: string;
+  readonly params: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
@@ -63,9 +68,21 @@ export class RegistryError extends Error {
     this.status = options.status ?? STATUS[code];
     this.headers = options.headers ?? {};
     this.violations = options.violations ?? [];
+    this.kind = options.kind ?? code.toLowerCase().replaceAll('_', '-');
+    this.params = paramsIn(options.detail);
     const detail = options.detail === undefined ? {} : { detail: options.detail };
     this.entries = options.entries ?? [{ code, message, ...detail }];
   }
+}
+
+/** What the detail says in texts and numbers. */
+function paramsIn(detail: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries((detail ?? {}) as object);
+  return Object.fromEntries(
+    entries
+      .filter(([, value]) => ['string', 'number'].includes(typeof value))
+      .map(([name, value]) => [name, `${value}`]),
+  );
 }
 
 export const blobUnknown = (repository: string, digest: Digest) =>
@@ -79,6 +96,7 @@ export const blobInUse = (digest: Digest, manifests: readonly Digest[]) =>
     `blob ${digest} is still used by manifest ${list(manifests)}; delete that first`,
     {
       status: 409,
+      kind: 'blob-in-use',
       detail: { digest, manifests },
     },
   );
@@ -169,6 +187,7 @@ export const manifestBlobsUnknown = (repository: string, digests: readonly Diges
 export const manifestInUse = (digest: Digest, indexes: readonly Digest[]) =>
   new RegistryError('DENIED', `manifest ${digest} is listed in index ${list(indexes)}; delete that first`, {
     status: 409,
+    kind: 'manifest-in-use',
     detail: { digest, indexes },
   });
 
@@ -181,7 +200,7 @@ export const tagImmutable = (
   return new RegistryError(
     'DENIED',
     `tag ${tag} of ${repository} is immutable by the policy "${policy}": it stays on ${digest}; ${advice}`,
-    { detail: { tag, digest, policy } },
+    { kind: 'tag-immutable', detail: { tag, digest, policy } },
   );
 };
 
@@ -236,9 +255,7 @@ export const inputInvalid = (what: 'body' | 'query' | 'path', violations: readon
   return new RegistryError(
     'UNSUPPORTED',
     `the ${what} of the request is not what this endpoint takes${where}`,
-    {
-      violations,
-    },
+    { kind: 'input-invalid', violations },
   );
 };
 
@@ -252,12 +269,26 @@ export const mediaTypeUnsupported = (wanted: string) =>
 
 /** Of users, groups and the like; repositories and what they hold have codes of their own. */
 export const notFound = (what: string) =>
-  new RegistryError('UNSUPPORTED', `there is no such ${what}`, { status: 404 });
+  new RegistryError('UNSUPPORTED', `there is no such ${what}`, { status: 404, kind: 'not-found' });
 
 /** What is asked for stands against what there is. */
-export const conflict = (why: string) => new RegistryError('DENIED', why, { status: 409 });
+export const conflict = (why: string) => new RegistryError('DENIED', why, { status: 409, kind: 'conflict' });
 
 export const denied = (why: string) => new RegistryError('DENIED', why);
+
+/** `on` is a repository, or a pattern of them. */
+export const grantMissing = (
+  grant: Readonly<Record<'principal' | 'action' | 'on', string>>,
+  is = 'repository',
+) =>
+  new RegistryError(
+    'DENIED',
+    `${grant.principal} lacks the grant "${grant.action}" on the ${is} ${grant.on}`,
+    {
+      kind: 'grant-missing',
+      detail: grant,
+    },
+  );
 
 /** Whether it is a refusal, such as that of a quota. */
 export const isDenied = (error: unknown) => error instanceof RegistryError && error.code === 'DENIED';
@@ -267,7 +298,8 @@ export const isDenied = (error: unknown) => error instanceof RegistryError && er
 export const loginRefused = (why: string, cause?: unknown) =>
   new RegistryError('UNAUTHORIZED', why, { headers: { 'WWW-Authenticate': 'Basic realm="stowage"' }, cause });
 
-export const endpointUnknown = () => new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 });
+export const endpointUnknown = () =>
+  new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404, kind: 'endpoint-unknown' });
 
 export const methodUnsupported = (method: string, allow: readonly string[]) =>
   new RegistryError(

@@ -20,7 +20,7 @@ export const quotaExceeded = (
     'DENIED',
     `the quota of the policy "${policy}" allows ${allowed} ${scope}; ` +
       `with ${amount(used)} in use there is no room for ${amount(more)} more`,
-    { detail },
+    { kind: 'quota-exceeded', detail },
   );
 };
 

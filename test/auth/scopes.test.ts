@@ -82,9 +82,14 @@ describe('what is asked', () => {
     const query = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]));
     expect(await grantedTo(undefined, `${query}`)).toBe('registry:catalog:* repository:team/b:pull');
     const token = await tokenFor(world, undefined, scopes);
-    for (const path of ['/api/v1/users', '/api/v1/me', '/api/v1/repositories']) {
-      expect(await statusOf(token, `GET ${path}`)).toBe(401);
-    }
+    for (const path of ['/users', '/me', '/repositories/team/a', '/repositories/team/b/-/usage'])
+      expect([path, await statusOf(token, `GET /api/v1${path}`)]).toEqual([path, 401]);
+    // What is public is told without a login.
+    const headers = { Authorization: `Bearer ${token}` };
+    const listed = await world.app(new Request('http://registry.test/api/v1/repositories', { headers }));
+    expect(await listed.json()).toEqual({
+      repositories: [{ name: 'team/b', visibility: 'public', may: ['pull'] }],
+    });
   });
 
   it('a thousand times over still makes a token that fits into a header', async () => {

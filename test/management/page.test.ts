@@ -267,12 +267,20 @@ describe('a tag', () => {
     const stale = await dev(`PUT ${AT}/tags/prod`, { digest: b, ifDigest: b });
     expect(stale).toMatchObject({ status: 409, body: { detail: expect.stringContaining(a) } });
     expect((await dev(`PUT ${AT}/tags/new`, { digest: b })).body).toEqual({ name: 'new', digest: b });
+    expect((await dev(`DELETE ${AT}/tags/v1`)).body).toMatchObject({
+      code: 'grant-missing',
+      params: { principal: 'user:dev', action: 'delete', on: REPOSITORY },
+    });
     expect((await dev(`PUT ${AT}/tags/new2`, { digest: b, ifDigest: b })).status).toBe(409);
     expect((await dev(`PUT ${AT}/tags/new`, { digest: `sha256:${'0'.repeat(64)}` })).status).toBe(404);
     await putPolicy(registry, { name: 'p', repositories: ['*'], immutable: { tags: ['prod'] } });
     expect(await dev(`PUT ${AT}/tags/prod`, { digest: b })).toMatchObject({
       status: 403,
-      body: { detail: expect.stringContaining('policy "p"') },
+      body: {
+        detail: expect.stringContaining('policy "p"'),
+        code: 'tag-immutable',
+        params: { tag: 'prod', digest: a, policy: 'p' },
+      },
     });
   });
 

@@ -76,7 +76,7 @@ describe('repositories', () => {
         await alice(line.replace('*', 'other/app')),
         await alice(line.replace('*', 'other/none')),
       ];
-      const body = JSON.parse(JSON.stringify(absent.body).replace('other/none', 'other/app'));
+      const body = JSON.parse(JSON.stringify(absent.body).replaceAll('other/none', 'other/app'));
       expect([line, there.status, there.body]).toEqual([line, 404, body]);
     }
     const settings = { visibility: 'public' };
