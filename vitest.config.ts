@@ -13,7 +13,7 @@ const DEEP = [
   'test/attacks/{closings,contention,grants,long-names,quota-lanes}.test.ts',
   'test/attacks/slow-*.test.ts',
   'test/auth/{matrix,properties}.test.ts',
-  'test/cli/push-{direct,network}.test.ts',
+  'test/cli/push-{busy,direct,network}.test.ts',
   'test/edge/njs.test.ts',
   'test/fuzz/requests.test.ts',
   'test/upkeep/{estate,retention-oracle,retention-plants}.test.ts',

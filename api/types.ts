@@ -33,6 +33,7 @@ export interface Robot {
   readonly createdAt: string;
   readonly createdBy: string;
   readonly validUntil?: string;
+  readonly formerValidUntil?: string;
   readonly lastUsedAt?: string;
 }
 
@@ -118,6 +119,7 @@ export interface Policy {
   };
   readonly immutable?: { readonly tags: readonly string[]; readonly except?: readonly string[] };
   readonly quota?: { readonly each?: QuotaLimits; readonly together?: QuotaLimits };
+  readonly downloads?: { readonly anonymous?: number; readonly principal?: number; readonly all?: number };
   readonly sparseIndexes?: true;
 }
 
@@ -537,5 +539,24 @@ export interface Sessions {
     readonly address: string;
     readonly agent: string;
     readonly current: boolean;
+  }[];
+}
+
+interface TrafficAmount {
+  readonly downloads: number;
+  readonly bytes: number;
+}
+
+/** What was downloaded in a month. */
+export interface Traffic {
+  readonly month: string;
+  readonly repositories: readonly (TrafficAmount & { readonly repository: string })[];
+  readonly principals: readonly (TrafficAmount & { readonly principal: string })[];
+  readonly limits: readonly {
+    readonly policy: string;
+    readonly of: string;
+    readonly limit: number;
+    readonly used: number;
+    readonly percent: number;
   }[];
 }

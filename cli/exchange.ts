@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Failure, PassingFailure } from './failure.ts';
+import { Failure, PassingFailure, Unreachable } from './failure.ts';
 import { printable } from './text.ts';
 
 /** Long enough for a registry that has to start first. */
@@ -39,7 +39,7 @@ export function unreachable(url: string, error: unknown): Failure {
   const cause = (error instanceof Error && error.cause ? error.cause : error) as NodeJS.ErrnoException;
   const code = cause.code ?? '';
   const message = `cannot reach ${new URL(url).origin}: ${reasonOf(cause, code)}`;
-  return isTls(code) ? new Failure(message) : new PassingFailure(message);
+  return isTls(code) ? new Failure(message) : new Unreachable(message);
 }
 
 export function parse(text: string): unknown {

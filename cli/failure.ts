@@ -25,4 +25,7 @@ export class PassingFailure extends Failure {
   }
 }
 
+/** Nobody has answered. */
+export class Unreachable extends PassingFailure {}
+
 export const misuse = (message: string) => new Failure(message, MISUSED);

@@ -1,6 +1,7 @@
 import { Command, Help } from 'commander';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommand } from './commands/audit.ts';
+import { addBackupCommand } from './commands/backup.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addCostCommand } from './commands/cost.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -10,6 +11,7 @@ import { addImageCommands } from './commands/images.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addPolicyCommands } from './commands/policies.ts';
+import { addProxyCommand } from './commands/proxy.ts';
 import { addPushCommand } from './commands/push.ts';
 import { addQuotaCommand } from './commands/quotas.ts';
 import { addRepositoryCommands } from './commands/repositories.ts';
@@ -56,6 +58,7 @@ export function createProgram(): Command {
   addServeCommand(program);
   addLoginCommands(program);
   addPushCommand(program);
+  addProxyCommand(program);
   addUserCommands(program);
   addTokenCommands(program);
   addRobotCommands(program);
@@ -67,6 +70,7 @@ export function createProgram(): Command {
   addImageCommands(program);
   addSearchCommand(program);
   addSweepCommand(program);
+  addBackupCommand(program);
   addScanCommand(program);
   addRestoreCommand(program);
   addTrashCommands(program);

@@ -127,6 +127,13 @@ export function digestValue(text: string): Digest {
 
 const MILLISECONDS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 
+/** Milliseconds of `24h` or `7d`. */
+export function spanValue(text: string): number {
+  const [, amount, unit] = /^(\d{1,5})([mhdw])$/.exec(text) ?? [];
+  if (Number(amount) > 0) return Number(amount) * MILLISECONDS[unit as 'm'];
+  throw new InvalidArgumentError("It is a duration such as '24h' or '7d'.");
+}
+
 /** `24h` ago, `7d` ago, or an ISO 8601 date or time. */
 export function timeValue(text: string): Date {
   const [, amount, unit] = /^(\d{1,5})([mhdw])$/.exec(text) ?? [];

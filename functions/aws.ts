@@ -7,11 +7,13 @@ import { ssmKeys, ssmSecret } from './aws-keys.ts';
 import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
 import { FrontDoor } from './front-door.ts';
+import { Downloads } from './registry/downloads.ts';
 import { OpenUploads } from './registry/open-uploads.ts';
 import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 import type { CdnUrls } from './storage/s3/cdn-urls.ts';
+import { toldLine } from './telemetry/lines.ts';
 import { type Lease, leaseFrom } from './upkeep/lease.ts';
 
 /** A registry on DynamoDB and S3. */
@@ -49,6 +51,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     }),
     ...(secret && { direct: true }),
     openUploads: new OpenUploads(),
+    downloads: new Downloads((line) => void process.stdout.write(`${toldLine(Date.now(), line)}\n`)),
     ...chance,
   };
   const keys = keySource(environment, calls);

@@ -5,7 +5,7 @@ import { recordDeletion } from './identity/retention-audit.ts';
 import type { RepositoryName } from './oci/reference.ts';
 import { registryUntil } from './registry/until.ts';
 import { jobTelemetry } from './telemetry/job.ts';
-import { upkeepLine } from './telemetry/lines.ts';
+import { toldLine } from './telemetry/lines.ts';
 import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 import type { Finding } from './upkeep/finding.ts';
 import { sweepDue } from './upkeep/round.ts';
@@ -28,6 +28,6 @@ export const handler = middy<ScheduledEvent, number>({ timeoutEarlyInMillis: TIM
     const until = registry.now() + context.getRemainingTimeInMillis() - PAGE_RESERVE_MS;
     const record = (repository: RepositoryName, finding: Finding) =>
       recordDeletion(registry, repository, finding);
-    const tell = (line: UpkeepLine) => void process.stdout.write(`${upkeepLine(registry.now(), line)}\n`);
+    const tell = (line: UpkeepLine) => void process.stdout.write(`${toldLine(registry.now(), line)}\n`);
     return await sweepDue(registryUntil(registry, signal), { ...lease, until, record, tell });
   });

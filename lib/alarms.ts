@@ -2,6 +2,7 @@ import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Ec2Action, Ec2InstanceAction, SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { FilterPattern } from 'aws-cdk-lib/aws-logs';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
@@ -47,7 +48,7 @@ const CLIENT_RETRIES = 5;
 /** A vCPU hour, $0.04, beyond what the instance earns. */
 const SURPLUS_CREDITS = 60;
 
-/** Two alarms for each job, *failing* and *not running*, two for the API, one for uploads past it and three for the
+/** Two alarms for each job, *failing* and *not running*, two for the API, one for downloads, one for uploads past it and three for the
  *  stream host. $0.10 a month each; the first ten of an account are free. */
 export class Alarms extends Construct {
   readonly #action: SnsAction | undefined;
@@ -94,6 +95,23 @@ export class Alarms extends Construct {
       metric: handler.metricThrottles(often),
       threshold: 1,
       means: 'Lambda refused requests: the account has reached its limit of executions at once.',
+    });
+  }
+
+  /** The log has a line when four fifths of a limit are taken. A metric of its own is billed only for hours that have one. */
+  watchDownloads({ logs }: RegistryFunction): void {
+    const metric = logs
+      .addMetricFilter('downloads', {
+        filterPattern: FilterPattern.stringValue('$.told', '=', 'downloads'),
+        metricNamespace: Stack.of(this).stackName,
+        metricName: 'DownloadLimits',
+      })
+      .metric({ period: Duration.hours(1), statistic: 'Sum' });
+    this.#raise({
+      id: 'downloads-near-limit',
+      metric,
+      threshold: 1,
+      means: 'Four fifths of what a policy allows of downloads in a day are taken.',
     });
   }
 

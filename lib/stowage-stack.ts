@@ -204,6 +204,7 @@ export class StowageStack extends Stack {
       alarms.watchJob({ name: 'expire', job: functions.expire, every: HOURLY });
       alarms.watchJob({ name: 'sweep', job: functions.sweep, every: HOURLY });
       alarms.watchJob({ name: 'rotate-keys', job: functions.rotateKeys, every: DAILY });
+      alarms.watchDownloads(functions.api);
       alarms.watchUploads(functions.commitUploads);
       if (stream) alarms.watchStreamHost(stream);
     }

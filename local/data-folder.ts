@@ -1,13 +1,14 @@
-import { constants, statfsSync } from 'node:fs';
+import { constants, statfsSync, statSync } from 'node:fs';
 import { access, lstat, mkdir, open, opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { registryIdKey, sweeps } from '../functions/registry/keys.ts';
 import type { Registry } from '../functions/registry/registry.ts';
 import { knownObjects } from '../functions/upkeep/known-objects.ts';
 import { isDiskFull } from './disk-room.ts';
+import { syncPath } from './sync-path.ts';
 
 /** Says in `blobs/` which registry its files are of; the database says the same. No object has such a name. */
-const MARK = 'registry-id';
+export const MARK = 'registry-id';
 
 const USABLE = constants.R_OK | constants.W_OK | constants.X_OK;
 
@@ -57,7 +58,8 @@ interface Claim {
 export async function claimFolder({ registry, contents, adopt }: Claim): Promise<void> {
   const { table } = registry;
   const { folder, mark } = contents;
-  const id = (await table.get(registryIdKey))?.['id'] as string | undefined;
+  const found = await table.get(registryIdKey);
+  const id = found?.['id'] as string | undefined;
   if (id === undefined) {
     // A new registry, or one that was made before registries had ids.
     if (!adopt && !(await belongTogether(table, contents)))
@@ -65,17 +67,33 @@ export async function claimFolder({ registry, contents, adopt }: Claim): Promise
     await giveId(table, contents, mark ?? registry.newId());
     return;
   }
-  if (mark === id) return;
+  if (mark !== id) await adoptFolder(contents, id, adopt);
+  if (found?.['file'] !== fileOf(contents.database)) await noteId(table, contents, id);
+}
+
+async function adoptFolder({ folder, mark }: FolderContents, id: string, adopt: boolean): Promise<void> {
   if (!adopt) throw mark === undefined ? absent(folder) : foreign(folder, mark, id);
   await writeMark(folder, id);
 }
 
+/** Which file a database is: a copy of it is another. */
+export const fileOf = (database: string) => `${statSync(database, { bigint: true }).ino}`;
+
 /** First the mark: a folder with a mark and nothing else is a new one. A disk that is full keeps nobody from reading; the next
  *  start tries again. */
-async function giveId(table: Registry['table'], { folder, mark }: FolderContents, id: string): Promise<void> {
+async function giveId(table: Registry['table'], contents: FolderContents, id: string): Promise<void> {
   try {
-    if (mark === undefined) await writeMark(folder, id);
-    await table.write([{ put: registryIdKey, attributes: { id } }]);
+    if (contents.mark === undefined) await writeMark(contents.folder, id);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return;
+  }
+  await noteId(table, contents, id);
+}
+
+async function noteId(table: Registry['table'], { database }: FolderContents, id: string): Promise<void> {
+  try {
+    await table.write([{ put: registryIdKey, attributes: { id, file: fileOf(database) } }]);
   } catch (error) {
     if (!isDiskFull(error)) throw error;
   }
@@ -135,7 +153,7 @@ async function makeFolder(folder: string): Promise<void> {
     for (const path of [folder, join(folder, 'blobs')]) if (await exists(path)) await access(path, USABLE);
     if (first === undefined) return;
     for (let made = folder; ; made = dirname(made)) {
-      await syncFolder(dirname(made));
+      await syncPath(dirname(made));
       if (made === first) return;
     }
   } catch (error) {
@@ -179,17 +197,8 @@ async function writeMark(folder: string, id: string): Promise<void> {
   } finally {
     await file.close();
   }
-  await syncFolder(blobs);
-  await syncFolder(folder);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncPath(blobs);
+  await syncPath(folder);
 }
 
 async function hasObjects(folder: string): Promise<boolean> {

@@ -56,7 +56,8 @@ export class DiskRoom implements Room {
   }
 }
 
-function freeBytes(folder: string): number {
+/** What a process without privileges may still write to the disk of a folder. */
+export function freeBytes(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { recordDeletion } from '../functions/identity/retention-audit.ts';
+import { Downloads } from '../functions/registry/downloads.ts';
 import { clockKey } from '../functions/registry/keys.ts';
 import { OpenUploads } from '../functions/registry/open-uploads.ts';
 import { drainOutbox } from '../functions/registry/outbox.ts';
@@ -14,9 +15,10 @@ import { visit } from '../functions/registry/until.ts';
 import { fullJitter } from '../functions/storage/pause.ts';
 import type { Lease } from '../functions/upkeep/lease.ts';
 import { sweepDue } from '../functions/upkeep/round.ts';
-import { upkeepText } from '../functions/upkeep/upkeep-text.ts';
+import { downloadsText, upkeepText } from '../functions/upkeep/upkeep-text.ts';
 import { attemptAll } from './attempt-all.ts';
 import { considerate } from './considerate-table.ts';
+import { mendCopiedFolder } from './copied-folder.ts';
 import { claimFolder, openFolder, unusable } from './data-folder.ts';
 import { DirectoryBlobStore } from './directory-blob-store.ts';
 import { DiskReserve } from './disk-reserve.ts';
@@ -26,6 +28,7 @@ import { FolderWatch } from './folder-watch.ts';
 import { openTable } from './open-table.ts';
 import { sharingLoop } from './sharing-loop.ts';
 import { halting, type SqliteTable } from './sqlite-table.ts';
+import { TableCopies } from './table-copy.ts';
 import { type ClockMemory, type Clocks, WatchedClock } from './watched-clock.ts';
 
 /** A registry whose metadata and bytes lie in one directory of this machine. */
@@ -35,6 +38,8 @@ export interface Embedded {
   /** Deletes what is due: what nothing uses any more, objects without a link, uploads that were given up, expired items;
    *  nothing while the clock is doubted. Fails at its end with all that could not be done. */
   tidy(lease: Lease): Promise<void>;
+  /** Renews the copy of the table that lies among the blobs. */
+  copyTable(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,6 +71,7 @@ export async function openEmbedded({
   halt = halting,
 }: EmbeddedOptions): Promise<Embedded> {
   const contents = await openFolder(data);
+  if (!adopt) await mendCopiedFolder(contents, tell);
   // On the disk of the database, which alone needs it.
   const reserve = new DiskReserve(dirname(contents.database), tell);
   const table = openTable({ contents, adopt, checksAll, makeRoom: () => reserve.give(), halt });
@@ -76,6 +82,7 @@ export async function openEmbedded({
     });
     const clock = await openClock(table, { trustClock, clocks, tell });
     const watch = new FolderWatch(data, contents.database, tell);
+    const downloads = new Downloads((line) => tell(downloadsText(line)));
     const stores: Registry = {
       table: watch.guard(table),
       blobs,
@@ -87,6 +94,7 @@ export async function openEmbedded({
       pause: fullJitter(Math.random, setTimeout),
       turns: new Turns(),
       openUploads: new OpenUploads(),
+      downloads,
       // The table writes what is pending when it is closed.
       afterwards: (work) => void work(),
     };
@@ -98,8 +106,10 @@ export async function openEmbedded({
     );
     const failing = new FailingDisk(data, tell);
     disk.look();
+    const copies = new TableCopies(table, contents, tell);
     return {
       registry,
+      copyTable: () => copies.make(),
       room: {
         look: () => watch.require(),
         require() {
@@ -110,9 +120,11 @@ export async function openEmbedded({
       },
       async tidy(lease) {
         watch.require();
-        await tidy({ registry, table, clock, disk, tell }, lease);
+        await tidy({ registry, table, clock, disk, copies, tell }, lease);
       },
       async close() {
+        copies.close();
+        await downloads.flush(stores).catch(() => undefined);
         await remember(table, clock.look()).catch(() => undefined);
         await reserve.close();
         watch.close();
@@ -126,12 +138,12 @@ export async function openEmbedded({
 }
 
 /** As `openEmbedded`, but makes none: a mistyped path must not become a new registry. */
-export async function openExisting(data: string): Promise<Embedded> {
+export async function openExisting(data: string, tell?: EmbeddedOptions['tell']): Promise<Embedded> {
   process.umask(0o077);
   if (!existsSync(join(data, 'registry.sqlite'))) {
     throw new Error(`there is no registry in ${data}; one is made, with its first admin, by: stowage serve`);
   }
-  return openEmbedded({ data, checksAll: true });
+  return openEmbedded({ data, checksAll: true, ...(tell && { tell }) });
 }
 
 interface Parts {
@@ -139,12 +151,14 @@ interface Parts {
   readonly table: SqliteTable;
   readonly clock: WatchedClock;
   readonly disk: DiskRoom;
+  readonly copies: TableCopies;
   readonly tell: (what: string) => void;
 }
 
 /** Each step for itself: what one cannot do keeps no other from its work. What makes room comes first. The clock may be put
  *  forward at any step; what was not due before is left. */
-async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, lease: Lease): Promise<void> {
+async function tidy(parts: Parts, lease: Lease): Promise<void> {
+  const { registry: hurried, table, clock, disk, copies, tell } = parts;
   // Before the clock is asked for: it may change between the two.
   const registry = unhurried(visit(hurried, { isJob: true }));
   const doubt = clock.doubt();
@@ -165,6 +179,7 @@ async function tidy({ registry: hurried, table, clock, disk, tell }: Parts, leas
     'giving room back to the disk': () => table.shrink(),
     'emptying the log': async () => table.settle(),
     'looking at the disk': async () => disk.look(),
+    'copying the table': () => copies.renew(),
   });
 }
 

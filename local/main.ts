@@ -6,10 +6,12 @@ import { createFirstAdmin } from '../functions/identity/first-admin.ts';
 import { banner } from './banner.ts';
 import { watchCertificate } from './certificate.ts';
 import { createLog } from './log.ts';
+import { portTaken } from './port-taken.ts';
 import { type RunningServer, serve } from './server.ts';
 import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
 import { localPage } from './ui-files.ts';
+import type { UsersFile } from './users-file.ts';
 import { WholeBodies } from './whole-bodies.ts';
 
 const TIDY_INTERVAL_MS = 60 * 60_000;
@@ -36,6 +38,7 @@ async function main(): Promise<void> {
     tell(
       `STOWAGE_PORT is what Kubernetes says of a Service called stowage, and is ignored: the port is ${settings.port}`,
     );
+  const users = await usersFrom(settings);
   const stores = await openStores(process.env, tell, halt);
   const page = settings.page ? await localPage(tell) : undefined;
   const app = createApp({
@@ -56,15 +59,35 @@ async function main(): Promise<void> {
       throw explain(error, settings.port);
     },
   );
-  const isAdminMissing = stores.makesAdmin && !settings.open;
-  const { adminPassword } = settings;
-  const made = isAdminMissing ? await createFirstAdmin(stores.registry, 'admin', adminPassword) : undefined;
-  const password = adminPassword === undefined ? made : undefined;
+  const password = await makeUsers(stores, settings, users);
   const url = settings.publicUrl ?? server.url;
-  stopOnSignal(server, stores, tidyRegularly(stores, settings), renewing(server, settings));
-  process.stderr.write(
-    banner({ url, place: stores.place, open: settings.open, page: page !== undefined, password }),
+  stopOnSignal(
+    server,
+    stores,
+    tidyRegularly(stores, settings),
+    renewing(server, settings, () => users?.reread(stores.registry, tell)),
   );
+  const told = { url, place: stores.place, open: settings.open, page: page !== undefined, password };
+  process.stderr.write(banner(told));
+}
+
+/** Makes the first admin, where the users' file names none, then all whom it names; answers the password that nobody knows yet. The
+ *  other way round an admin would be no first one. */
+async function makeUsers(
+  { registry, makesAdmin }: OpenRegistry,
+  { open, adminPassword }: Settings,
+  file: UsersFile | undefined,
+): Promise<string | undefined> {
+  const isAdminMissing = makesAdmin && !open && !file?.namesAdmin;
+  const made = isAdminMissing ? await createFirstAdmin(registry, 'admin', adminPassword) : undefined;
+  await file?.take(registry).catch((error: unknown) => halt(reasonOf(error)));
+  return adminPassword === undefined ? made : undefined;
+}
+
+/** Loaded only where there is such a file. */
+async function usersFrom({ usersFile }: Settings): Promise<UsersFile | undefined> {
+  if (usersFile === undefined) return undefined;
+  return (await import('./users-file.ts')).UsersFile.read(usersFile);
 }
 
 function reasonOf(error: unknown): string {
@@ -96,7 +119,7 @@ async function authenticationOf(
 
 function explain(error: unknown, port: number): unknown {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return error;
-  return new Error(`port ${port} is taken; choose another with STOWAGE_PORT`, { cause: error });
+  return new Error(portTaken(port), { cause: error });
 }
 
 interface Tidying {
@@ -121,10 +144,13 @@ function tidyRegularly(stores: OpenRegistry, { lease }: Settings): Tidying {
   };
 }
 
-/** Answers how to look at once whether the certificate was renewed. */
-function renewing(server: RunningServer, { tls }: Settings): () => void {
-  if (!tls) return () => undefined;
-  return watchCertificate(tls, { take: (renewed) => server.renew(renewed), tell }).look;
+/** Answers how to look at once whether the certificate was renewed, and what else was. */
+function renewing(server: RunningServer, { tls }: Settings, others: () => void): () => void {
+  const look = tls && watchCertificate(tls, { take: (renewed) => server.renew(renewed), tell }).look;
+  return () => {
+    look?.();
+    others();
+  };
 }
 
 /** The first signal lets requests finish, for a time; the second one does not wait for them. SIGHUP says that a file was renewed,

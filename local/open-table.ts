@@ -10,6 +10,11 @@ const CHECKED_BYTES = 256 * 1024 * 1024;
 
 const SQLITE = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
 
+/** Another process has the folder open. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse';
+}
+
 interface OpenOptions {
   readonly contents: Pick<FolderContents, 'folder' | 'database'>;
   /** Takes a damaged log for whole. */
@@ -56,9 +61,8 @@ function explain(error: unknown, folder: string, path: string): unknown {
   const cause = error as Error;
   if (kind === undefined && code === undefined) return error;
   if (kind === SQLITE.busy) {
-    return new Error(`${folder} is in use by another registry; stop it, or choose another STOWAGE_DATA`, {
-      cause,
-    });
+    const what = `${folder} is in use by another registry; stop it, or choose another STOWAGE_DATA`;
+    return new FolderInUse(what, { cause });
   }
   if (kind === SQLITE.corrupt || kind === SQLITE.notADatabase) return damaged(path, cause.message, cause);
   return unusable(folder, cause);

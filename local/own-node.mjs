@@ -11,3 +11,13 @@ export function isTooOld() {
   );
   return true;
 }
+
+/** Says so where this is Windows; answers whether it is. */
+export function isWindows() {
+  if (process.platform !== 'win32') return false;
+  process.stderr.write(
+    'stowage: the registry runs on Linux and macOS. On Windows, run it in WSL: "wsl --install", then this command in its shell, with the checkout in ' +
+      'its own file system. Docker Desktop pushes to it, as docs/install.md says\n',
+  );
+  return true;
+}

@@ -90,7 +90,7 @@ interface OpenStore {
 
 async function open(): Promise<OpenStore> {
   const { table, bucket, region, data } = options;
-  if (data !== undefined) return openExisting(resolve(data));
+  if (data !== undefined) return openExisting(resolve(data), tell);
   if (table === undefined || bucket === undefined)
     throw new Error('name one store: --table with --bucket, or --data');
   // Loaded only here: a directory needs no AWS SDK.

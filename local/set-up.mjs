@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isTooOld } from './own-node.mjs';
+import { isTooOld, isWindows } from './own-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
@@ -13,6 +13,7 @@ const modules = join(root, 'node_modules');
 const isDevelopers = existsSync(join(modules, 'vitest'));
 const options = process.argv.slice(2).filter((option) => option !== '--omit=dev' || !isDevelopers);
 
+if (isWindows()) process.exit(1);
 if (isOutdated(options.includes('--omit=dev'))) {
   process.stderr.write('stowage: installing packages, once\n');
   process.exitCode = install() ? 0 : 1;
@@ -44,8 +45,7 @@ function install() {
   const kept = `${modules}.before`;
   rmSync(kept, { recursive: true, force: true });
   const isKept = moves(modules, kept);
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status, error } = spawnSync(npm, ['ci', '--loglevel=error', ...options], {
+  const { status, error } = spawnSync('npm', ['ci', '--loglevel=error', ...options], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });

@@ -19,6 +19,8 @@ export interface Settings {
   readonly proxies: number;
   /** Of the first admin, where there is to be one and nobody has to read it from a log. */
   readonly adminPassword?: string;
+  /** Says which users, robots and grants there are to be, where somebody has written that down. */
+  readonly usersFile?: string;
   /** Whether everybody may do everything. */
   readonly open: boolean;
   /** What clients may name as host, and web pages as their origin. */
@@ -56,6 +58,7 @@ export function settingsFrom(environment: Environment): Settings {
     ...(tls && { tls }),
     ...(publicUrl && { publicUrl }),
     ...(adminPassword !== undefined && { adminPassword }),
+    ...usersFileFrom(environment, open),
   };
   refuseDanger(settings);
   return settings;
@@ -121,6 +124,15 @@ function passwordFrom(file: string | undefined): string | undefined {
   const text = contentOf(file).replace(/\r?\n$/, '');
   if (text.length >= 12 && text.length <= 256 && !text.includes('\n')) return text;
   throw new Error(`STOWAGE_ADMIN_PASSWORD_FILE: ${file} has no password of 12 to 256 characters on one line`);
+}
+
+function usersFileFrom(environment: Environment, open: boolean): Pick<Settings, 'usersFile'> {
+  const usersFile = environment['STOWAGE_USERS_FILE'];
+  if (!usersFile) return {};
+  if (open) throw new Error(`STOWAGE_USERS_FILE names users, and with ${ENV.open}=1 there are none`);
+  if (environment['STOWAGE_STORE'] === 'aws')
+    throw new Error('STOWAGE_USERS_FILE is for a registry on one machine, not for STOWAGE_STORE=aws');
+  return { usersFile };
 }
 
 function flagFrom(environment: Environment, name: string, usual = '0'): boolean {

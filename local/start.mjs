@@ -1,11 +1,11 @@
 // What `npm start` runs: the registry, from sources that the first start has stripped of their types and compiled, which
-// is half of what a start takes. Plain JavaScript, because the cache cannot hold what turns it on, and for a Node that is too old
-// to say so.
+// is half of what a start takes. Plain JavaScript, because the cache cannot hold what turns it on, and for a Node that is too old,
+// or Windows, to say so.
 import module from 'node:module';
 import { join } from 'node:path';
-import { isTooOld } from './own-node.mjs';
+import { isTooOld, isWindows } from './own-node.mjs';
 
-if (isTooOld()) process.exit(1);
+if (isWindows() || isTooOld()) process.exit(1);
 // Whoever could put something into this cache could change the sources beside it. Where it cannot be written, a start is
 // slower, and nothing else.
 module.enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/stowage'));

@@ -83,6 +83,9 @@ async function openAws(environment: Environment): Promise<OpenRegistry> {
     place,
     makesAdmin: false,
     tidy: async () => void (await drainOutbox(registry)),
-    close: async () => void (await Promise.all(unfinished)),
+    close: async () => {
+      await registry.downloads?.flush(registry).catch(() => undefined);
+      await Promise.all(unfinished);
+    },
   };
 }

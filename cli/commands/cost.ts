@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import { billFor } from '../cost/bill.ts';
+import { showComparison } from '../cost/comparison.ts';
+import { costSoFar } from '../cost/live.ts';
 import { LIST_PRICES, type Prices, readPrices } from '../cost/prices.ts';
 import { ecrQuantities, idle, quantitiesOf, type Workload } from '../cost/quantities.ts';
 import { costOfRepositories, costOfRepository } from '../cost/repositories.ts';
@@ -14,6 +16,8 @@ import { countValue, repositoryValue } from '../values.ts';
 const HELP = `
 stowage cost --stored-gb 50 --pushes 2000 --pulls 50000 --internet-gb 500
 stowage cost team/app --tags 'v1.*'
+stowage cost --live
+stowage cost --compare
 How it is computed, and what it does not know: docs/cost.md. A GB is 2^30 bytes.`;
 
 /** S3's, for one PUT. */
@@ -28,6 +32,8 @@ export function addCostCommand(program: Command): void {
     .description('what a workload or a repository costs a month')
     .argument('[repository]', 'ask the registry about this one', repositoryValue)
     .option('--repositories', 'ask the registry about all that you may pull')
+    .option('--live', 'ask the registry what was downloaded in this month so far')
+    .option('--compare', 'what four published workloads cost here and elsewhere')
     .option('--tags <pattern>', "only these tags of the repository: 'v1.*'", patternValue)
     .option('--days <number>', 'price the use of so many days (default: 30)', daysValue)
     .option('--stored-gb <gb>', 'GB of images', amountValue, 0)
@@ -54,30 +60,47 @@ interface CostOptions extends Workload, GlobalOptions {
   readonly tags?: string;
   readonly days?: number;
   readonly repositories?: boolean;
+  readonly live?: boolean;
+  readonly compare?: boolean;
   readonly freeTier: boolean;
   readonly prices?: string;
 }
 
 async function cost(name: RepositoryName | undefined, _: unknown, command: Command): Promise<void> {
-  const { repositories, prices: file, ...options } = command.optsWithGlobals<CostOptions>();
-  if (name !== undefined && repositories) throw misuse('name a repository, or say --repositories');
+  const { repositories, live, compare, prices: file, ...options } = command.optsWithGlobals<CostOptions>();
+  if ([name !== undefined, repositories, live, compare].filter(Boolean).length > 1)
+    throw misuse('name a repository, or say one of --repositories, --live and --compare');
   const prices = file === undefined ? LIST_PRICES : readPrices(file);
-  if (name === undefined && !repositories) {
+  if (compare) {
+    refuseGiven(command, NOT_COMPARED, 'is not for --compare, whose workloads are published');
+    return showComparison(new Output(options), prices, options.freeTier);
+  }
+  if (name === undefined && !repositories && !live) {
     refuseGiven(command, ['tags', 'days'], 'is for a repository: name one, or say --repositories');
     return showWorkload(new Output(options), options, prices);
   }
   refuseGiven(command, OF_A_WORKLOAD, 'is for a workload; what a repository has is counted');
-  if (repositories) refuseGiven(command, ['tags'], 'is for one repository');
+  if (name === undefined) refuseGiven(command, ['tags'], 'is for one repository');
+  if (live) refuseGiven(command, ['days'], 'is not for what was downloaded, which is told of this month');
   const { tags, days, downloads, lambdaMs } = options;
   const asked = { downloads, lambdaMs, prices, ...(tags && { tags }), ...(days && { days }) };
-  const ask = (session: Session) =>
-    name === undefined ? costOfRepositories(session, asked) : costOfRepository(session, name, asked);
+  const ask = (session: Session) => {
+    if (live) return costSoFar(session, asked);
+    return name === undefined ? costOfRepositories(session, asked) : costOfRepository(session, name, asked);
+  };
   await onRegistry(ask)(command);
 }
 
 const OF_A_WORKLOAD = [
   ...['storedGb', 'pushes', 'pulls', 'layers', 'newLayers', 'layerMb', 'index', 'internetGb', 'regionGb'],
   ...['tableGb', 'streamHost', 'freeTier'],
+];
+
+const NOT_COMPARED = [
+  ...OF_A_WORKLOAD.filter((option) => option !== 'freeTier'),
+  'tags',
+  'days',
+  'downloads',
 ];
 
 function refuseGiven(command: Command, names: readonly string[], why: string): void {

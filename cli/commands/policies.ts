@@ -12,7 +12,9 @@ import { addPolicyImport } from './policy-import.ts';
 import { previewPolicies } from './previews.ts';
 
 export function addPolicyCommands(program: Command): void {
-  const policy = program.command('policy').description('retention, immutable tags, quotas, sparse indexes');
+  const policy = program
+    .command('policy')
+    .description('policies: retention, immutable tags, quotas, limits of downloads, sparse indexes');
   policy.command('list').description('list all policies').action(onRegistry(listPolicies));
   policy.command('show <name>').description('show what a policy says').action(onRegistry(showPolicy));
   policy
@@ -49,6 +51,7 @@ A policy has a name, patterns of repositories, and at least one of the others:
                  "untaggedAfterDays": 14},
    "immutable": {"tags": ["v*"]},
    "quota": {"each": {"tags": 500}, "together": {"bytes": 500000000000}},
+   "downloads": {"anonymous": 100000000000, "principal": 50000000000},
    "sparseIndexes": true}
 A file of - is standard input. docs/policies.md and docs/retention-rules.md tell all of it.`;
 
@@ -94,7 +97,8 @@ async function confirmPolicy({ api, output }: Session, name: string): Promise<vo
 async function showPolicy({ api, output }: Session, name: string): Promise<void> {
   const policy = await api.get<Policy>(pathOf`/policies/${name}`);
   output.result(policy, () => {
-    const { repositories, exceptRepositories, retention, immutable, quota, sparseIndexes } = policy;
+    const { repositories, exceptRepositories, retention, immutable, quota, downloads, sparseIndexes } =
+      policy;
     return facts([
       ['name', policy.name],
       ['repositories', repositories.join(' ')],
@@ -104,6 +108,7 @@ async function showPolicy({ api, output }: Session, name: string): Promise<void>
       ['except', immutable?.except?.join(' ')],
       ['quota of each', limitsText(quota?.each)],
       ['quota together', limitsText(quota?.together)],
+      ['downloads a day', downloadsText(downloads)],
       ['sparse indexes', sparseIndexes && 'allowed'],
     ]);
   });
@@ -113,6 +118,15 @@ async function showPolicy({ api, output }: Session, name: string): Promise<void>
 function quotaText({ each, together }: NonNullable<Policy['quota']> = {}): string {
   const parts = [each && `${limitsText(each)} each`, together && `${limitsText(together)} together`];
   return parts.filter(Boolean).join('; ');
+}
+
+function downloadsText({ anonymous, principal, all }: NonNullable<Policy['downloads']> = {}): string {
+  const parts = [
+    anonymous !== undefined && `${sizeText(anonymous)} without a login`,
+    principal !== undefined && `${sizeText(principal)} by each login`,
+    all !== undefined && `${sizeText(all)} by everybody`,
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 function limitsText({ bytes, tags }: QuotaLimits = {}): string {

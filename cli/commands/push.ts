@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { Failure, misuse } from '../failure.ts';
+import { Failure, misuse, Unreachable } from '../failure.ts';
 import { Output } from '../output.ts';
 import { Authorization } from '../push/authorization.ts';
 import { createDisplay, type Display } from '../push/display.ts';
 import { dockerCredential } from '../push/docker-config.ts';
 import type { Image } from '../push/image.ts';
 import { openImage } from '../push/open-image.ts';
+import { persist } from '../push/persistence.ts';
 import { type Platform, platformValue } from '../push/platform.ts';
 import { type Pushed, pushImage } from '../push/push-image.ts';
 import { Repository } from '../push/repository.ts';
@@ -73,7 +74,7 @@ async function push(
   try {
     const repository = await open(target, options, run.signal);
     // Whoever is not let in hears of it before docker has read out its store.
-    await repository.enter();
+    await enter(repository, display, run.signal);
     const image = await readImage(place, { scratch, display, signal: run.signal, options });
     if (image.remark !== undefined) display.say(image.remark);
     const pushed = await pushImage(image, {
@@ -94,6 +95,16 @@ async function push(
     run.end();
     await scratch.remove();
   }
+}
+
+/** What a busy registry refuses is asked again; one that cannot be reached may have another name. */
+async function enter(repository: Repository, display: Display, signal: AbortSignal): Promise<void> {
+  const attempt = () =>
+    repository.enter().catch((error: unknown) => {
+      throw error instanceof Unreachable ? new Failure(error.message) : error;
+    });
+  const onRetry = (reason: string, seconds: number) => display.say(`${reason}; trying again in ${seconds} s`);
+  await persist(attempt, { signal, onRetry });
 }
 
 /** An image of docker's has a name to push it by; a file has none that can be relied on. */

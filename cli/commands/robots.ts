@@ -3,7 +3,16 @@ import type { Grant, Robot } from '../../api/types.ts';
 import { pathOf } from '../api.ts';
 import { onRegistry, type Session } from '../session.ts';
 import { facts, timeText } from '../text.ts';
-import { countValue, dateValue, grantsText, grantValue, many, type Validity, validUntil } from '../values.ts';
+import {
+  countValue,
+  dateValue,
+  grantsText,
+  grantValue,
+  many,
+  spanValue,
+  type Validity,
+  validUntil,
+} from '../values.ts';
 
 export function addRobotCommands(program: Command): void {
   const robot = program.command('robot').description('programs that log in, as robot/NAME');
@@ -23,7 +32,10 @@ export function addRobotCommands(program: Command): void {
   robot.command('show <name>').description('show a robot').action(onRegistry(showRobot));
   robot
     .command('renew <name>')
-    .description('print a new secret; the old one is void at once')
+    .description(
+      'print a new secret; the old one is void at once, unless --overlap says for how long it works beside it',
+    )
+    .option('--overlap <duration>', "let the old secret in for so long, such as '24h' or '7d'", spanValue)
     .option('--days <number>', 'let it end after so many days', countValue)
     .option('--until <date>', 'let it end at this time', (text) => dateValue(text))
     .action(onRegistry(renewRobot));
@@ -82,13 +94,26 @@ async function showRobot({ api, output }: Session, name: string): Promise<void> 
       ['created', `${timeText(robot.createdAt)} by ${robot.createdBy}`],
       ['last used', timeText(robot.lastUsedAt)],
       ['valid until', timeText(robot.validUntil)],
+      ['old secret until', timeText(robot.formerValidUntil)],
     ]),
   );
 }
 
-async function renewRobot({ api, output }: Session, name: string, options: Validity): Promise<void> {
-  const renewed = await api.post<RobotSecret>(pathOf`/robots/${name}/secret`, validUntil(options));
-  output.secret(renewed, renewed.secret, `renewed ${renewed.robot.login}; its new secret is shown once:`);
+interface RenewOptions extends Validity {
+  /** Milliseconds. */
+  readonly overlap?: number;
+}
+
+async function renewRobot({ api, output }: Session, name: string, options: RenewOptions): Promise<void> {
+  const { overlap } = options;
+  const former = overlap && { formerValidUntil: new Date(Date.now() + overlap).toISOString() };
+  const renewed = await api.post<RobotSecret>(pathOf`/robots/${name}/secret`, {
+    ...validUntil(options),
+    ...former,
+  });
+  const { login, formerValidUntil: end } = renewed.robot;
+  const old = end === undefined ? 'the old one is void' : `the old one works until ${timeText(end)}`;
+  output.secret(renewed, renewed.secret, `renewed ${login}; ${old}; the new secret is shown once:`);
 }
 
 async function setDisabled({ api, output }: Session, name: string, disabled: boolean): Promise<void> {

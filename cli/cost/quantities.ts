@@ -40,7 +40,7 @@ const HOURS = 730;
 const VOLUME_GB = 8;
 
 /** lib/alarms.ts: without and with a stream host. */
-export const ALARMS = { none: 9, instance: 12 } as const;
+export const ALARMS = { none: 10, instance: 13 } as const;
 
 const NOTHING = Object.fromEntries(ITEM_NAMES.map((name) => [name, 0])) as Record<ItemName, number>;
 

@@ -13,7 +13,7 @@ interface UsageOptions extends Pick<Workload, 'downloads' | 'lambdaMs'> {
   readonly days?: number;
 }
 
-interface Priced extends UsageOptions {
+export interface Priced extends UsageOptions {
   readonly prices: Prices;
 }
 
@@ -156,7 +156,8 @@ function priceOfUse({ tagged, activity }: KnownUsage, options: Priced): number {
   return priceOf(use, options);
 }
 
-function priceOf(workload: Partial<Workload>, { downloads, lambdaMs, prices }: Priced): number {
+/** Dollars a month, of what a workload has. */
+export function priceOf(workload: Partial<Workload>, { downloads, lambdaMs, prices }: Priced): number {
   return billFor(quantitiesOf({ ...NOTHING, downloads, lambdaMs, ...workload }), prices, false).total;
 }
 

@@ -47,11 +47,21 @@ export class Authorization {
     return this.#proof?.header;
   }
 
+  /** What a request is answered that is sent with what proves who asks: again where the answer says that it wants something else. */
+  async send<T extends Pick<Answer, 'status' | 'headers'>>(
+    attempt: (header: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    const used = await this.header();
+    const answer = await attempt(used);
+    if (answer.status !== 401 || !(await this.#answer(answer.headers, used))) return answer;
+    return attempt(await this.header());
+  }
+
   /** After a 401 to a request with `used`: whether there is something better to send. */
-  async answer(refusal: Answer, used: string | undefined): Promise<boolean> {
+  async #answer(headers: Headers, used: string | undefined): Promise<boolean> {
     const proof = this.#proof;
     if (proof && proof.header !== used) return true;
-    const challenge = challengeIn(refusal.headers.get('www-authenticate') ?? '');
+    const challenge = challengeIn(headers.get('www-authenticate') ?? '');
     if (!challenge) return false;
     this.#challenge = challenge;
     await this.#renew(proof);

@@ -153,14 +153,10 @@ export class Repository {
 
   async #send(url: string, init: RequestInit): Promise<Answer> {
     const { authorization, signal } = this.#target;
-    const attempt = (header: string | undefined) => {
+    return authorization.send((header) => {
       const headers = { ...init.headers, ...(header !== undefined && { Authorization: header }) };
       return exchange(url, { ...init, headers, signal });
-    };
-    const used = await authorization.header();
-    const answer = await attempt(used);
-    if (answer.status !== 401 || !(await authorization.answer(answer, used))) return answer;
-    return attempt(await authorization.header());
+    });
   }
 
   #url(path: string): string {

@@ -1,7 +1,8 @@
 import { may } from '../auth/access.ts';
 import { isKnown, requireMatch } from '../http/conditional.ts';
 import { byteRanges } from '../http/multipart.ts';
-import { type Part, parseRange } from '../http/range.ts';
+import { type Part, parseRange, type RangeRequest } from '../http/range.ts';
+import { ANONYMOUS, EVERYBODY } from '../identity/principal.ts';
 import { severalRanges } from '../oci/errors.ts';
 import { type Blob, deleteBlob, readBlob, requireBlob, requireBlobForPush } from '../registry/blobs.ts';
 import { requireArrivedBlob } from '../registry/direct-uploads.ts';
@@ -18,6 +19,8 @@ export async function getBlob(call: Call): Promise<Response> {
   const url = await registry.blobs.downloadUrl(blob, blob.digest, call.host);
   // The store would send all of it: clients who hear this ask for one range at a time, or for one that covers them.
   if (url && range.is === 'parts') throw severalRanges();
+  // Who has the way to a blob may take all of it.
+  await countDownload(call, url || range.is === 'whole' ? blob.size : bytesOf(range));
   if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
   const read = (part?: Part) => readBlob(registry, repositoryOf(call), blob, part);
   if (range.is === 'whole') return new Response(await read(), { headers: wholeHeaders(blob) });
@@ -26,6 +29,17 @@ export async function getBlob(call: Call): Promise<Response> {
     ? answerPart(blob, parts[0] as Part, read)
     : answerParts(blob, parts, read, registry.newId());
 }
+
+async function countDownload(call: Call, bytes: number): Promise<void> {
+  const { registry, caller } = call;
+  const { principal } = caller;
+  const isAnonymous = principal === ANONYMOUS || principal === EVERYBODY;
+  const repository = repositoryOf(call);
+  await registry.downloads?.count(registry, { repository, principal, isAnonymous, bytes });
+}
+
+const bytesOf = (range: Extract<RangeRequest, { readonly is: 'part' | 'parts' }>) =>
+  (range.is === 'part' ? [range] : range.parts).reduce((sum, { first, last }) => sum + last - first + 1, 0);
 
 type Read = (part: Part) => ReturnType<typeof readBlob>;
 

@@ -27,7 +27,7 @@ export interface Identity {
 export const NO_CREDENTIAL = 'none' as CredentialRef;
 export const passwordCredential = ({ stamp }: User) => `password:${stamp}` as CredentialRef;
 export const isPasswordCredential = (credential: CredentialRef) => credential.startsWith('password:');
-const secretCredential = ({ stamp }: Robot) => `secret:${stamp}` as CredentialRef;
+const secretCredential = ({ stamp }: Pick<Robot, 'stamp'>) => `secret:${stamp}` as CredentialRef;
 const workloadCredential = ({ issuer, stamp }: Workload) => `workload:${issuer}:${stamp}` as CredentialRef;
 const tokenCredential = ({ id }: AccessToken) => `token:${id}` as CredentialRef;
 
@@ -67,7 +67,8 @@ export async function currentIdentity(
 async function currentRobot(registry: Registry, name: string, credential: CredentialRef) {
   const found = await registry.table.get(subjectKey(robotSubject(name)));
   const robot = found && robotOf(name, found);
-  return robot && credential === secretCredential(robot) ? identityOfRobot(registry, robot) : undefined;
+  const secret = robot && secretsOf(robot).find((one) => credential === secretCredential(one));
+  return secret && identityOfRobot(registry, robot, secret);
 }
 
 /** The user who has given the password. */
@@ -95,12 +96,18 @@ export async function identityOfToken(
   };
 }
 
-/** The robot that has given its secret; `undefined` where it has expired or is disabled. */
-export function identityOfRobot({ now }: Registry, robot: Robot): Identity | undefined {
-  if (robot.disabled || !isValid(robot, now())) return undefined;
+/** The secret of a robot, and the one before, which may have ended. */
+export const secretsOf = (robot: Robot): readonly RobotSecret[] =>
+  robot.former ? [robot, robot.former] : [robot];
+
+type RobotSecret = Pick<Robot, 'stamp' | 'hash' | 'validUntil'>;
+
+/** The robot that has given this secret of its own; `undefined` where one of them has expired, or the robot is disabled. */
+export function identityOfRobot({ now }: Registry, robot: Robot, secret: RobotSecret): Identity | undefined {
+  if (robot.disabled || !isValid(secret, now())) return undefined;
   return {
     principal: principalOf('robot', robot.name),
-    credential: secretCredential(robot),
+    credential: secretCredential(secret),
     authority: authorityOf(robot.grants),
   };
 }

@@ -9,6 +9,7 @@ import {
   identityOfUser,
   identityOfWorkload,
   noteUse,
+  secretsOf,
 } from './identity.ts';
 import { networkOf } from './network.ts';
 import type { PasswordMemory } from './password-memory.ts';
@@ -107,16 +108,19 @@ async function byToken(registry: Registry, name: string | undefined, id: string,
 
 async function bySecret(registry: Registry, name: string | undefined, password: string) {
   const robot = name === undefined ? undefined : await findRobot(registry, name);
-  if (!isSecret(password, robot?.hash) || !robot) return known(undefined);
-  const identity = identityOfRobot(registry, robot);
-  if (!identity) return refused(whyNot(registry, robot));
+  const secret = robot && secretsOf(robot).find(({ hash }) => isSecret(password, hash));
+  if (!secret) return known(undefined);
+  const identity = identityOfRobot(registry, robot, secret);
+  if (!identity) return refused(whyNot(registry, robot, secret === robot));
   await noteUse(registry, { robot });
   return known(identity);
 }
 
 /** Told to nobody but who has its secret. */
-function whyNot(registry: Registry, robot: Robot): string {
-  const { name, validUntil, disabled } = robot;
+function whyNot(registry: Registry, robot: Robot, isNewest: boolean): string {
+  const { name, validUntil, disabled, former } = robot;
+  if (!isNewest && !disabled)
+    return `this secret of robot ${name} was replaced, and ended on ${dayOf(former?.validUntil)}; use the new one`;
   if (hasEnded(registry, robot) && !disabled)
     return `robot ${name} ended on ${dayOf(validUntil)}; stowage robot renew ${name} --days N`;
   return `robot ${name} is disabled; stowage robot enable ${name}`;

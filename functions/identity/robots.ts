@@ -24,6 +24,15 @@ export interface Robot extends SubjectItem {
   /** Changes with the secret: what was derived from an older one is void. */
   readonly stamp: string;
   readonly hash: Uint8Array;
+  /** The secret that was replaced last; absent where it was void at once. */
+  readonly former?: FormerSecret;
+}
+
+interface FormerSecret {
+  readonly stamp: string;
+  readonly hash: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly validUntil: number;
 }
 
 export interface NewRobot {
@@ -42,8 +51,11 @@ export async function findRobot({ table }: Registry, name: string): Promise<Robo
 }
 
 /** Makes a robot; its secret is not kept, so it can be shown only now. `undefined` where the name is taken. */
-export async function createRobot(registry: Registry, robot: NewRobot): Promise<NewSecret | undefined> {
-  const secret = newSecret('robot');
+export async function createRobot(
+  registry: Registry,
+  robot: NewRobot,
+  secret = newSecret('robot'),
+): Promise<NewSecret | undefined> {
   const attributes: Attributes = {
     description: robot.description,
     grants: grantsAttribute(robot.grants),
@@ -58,18 +70,30 @@ export async function createRobot(registry: Registry, robot: NewRobot): Promise<
   return isNew ? secret : undefined;
 }
 
-/** Replaces the secret, and the end where one is given; the old secret is void at once. `undefined` where there is no
- *  such robot. */
+export interface Renewal {
+  /** Of the robot. @default as before */
+  readonly validUntil?: number | undefined;
+  /** Of the secret that is replaced; never beyond its end of before, nor the new one's. @default it is void at once */
+  readonly formerUntil?: number | undefined;
+}
+
+/** Replaces the secret, and the end where one is given; any secret before the last is void. `undefined` where there is no such
+ *  robot. */
 export async function renewSecret(
   registry: Registry,
   name: string,
-  validUntil: number | undefined,
+  { validUntil, formerUntil = 0 }: Renewal = {},
+  secret = newSecret('robot'),
 ): Promise<NewSecret | undefined> {
-  const secret = newSecret('robot');
-  const isThere = await changeSubject(registry, robotSubject(name), () => ({
-    ...secretAttributes(secret),
-    ...(validUntil !== undefined && { validUntil }),
-  }));
+  const isThere = await changeSubject(registry, robotSubject(name), (found) => {
+    const { stamp, hash, validUntil: end = Number.POSITIVE_INFINITY } = robotOf(name, found);
+    const until = Math.min(formerUntil, end, validUntil ?? end);
+    return {
+      ...secretAttributes(secret),
+      ...{ formerStamp: stamp, formerHash: hash, formerUntil: until },
+      ...(validUntil !== undefined && { validUntil }),
+    };
+  });
   return isThere ? secret : undefined;
 }
 
@@ -104,7 +128,14 @@ export function robotOf(name: string, found: Attributes): Robot {
     disabled: found['disabled'] === true,
     stamp: found['stamp'] as string,
     hash: found['hash'] as Uint8Array,
+    ...formerIn(found),
     ...(validUntil !== undefined && { validUntil: validUntil as number }),
     ...(lastUsedAt !== undefined && { lastUsedAt: lastUsedAt as number }),
   };
+}
+
+function formerIn({ formerStamp, formerHash, formerUntil }: Attributes): Pick<Robot, 'former'> {
+  if (!formerUntil) return {};
+  const former = { stamp: formerStamp as string, hash: formerHash as Uint8Array };
+  return { former: { ...former, validUntil: formerUntil as number } };
 }

@@ -26,6 +26,12 @@ export function newSecret(kind: SecretKind): NewSecret {
   return { id, text, hash: hashOf(text) };
 }
 
+/** A secret that somebody has made; `undefined` where it is none of this kind. */
+export function givenSecret(kind: SecretKind, text: string): NewSecret | undefined {
+  const id = idOfSecret(kind, text);
+  return id === undefined ? undefined : { id, text, hash: hashOf(text) };
+}
+
 /** The id in a secret of this kind; `undefined` where the text is none. */
 export function idOfSecret(kind: SecretKind, text: string): string | undefined {
   const [, prefix, id] = PATTERN.exec(text) ?? [];

@@ -17,11 +17,15 @@ export function present<T>(found: T | undefined, kind: string, name: string): T 
 }
 
 /** Milliseconds; 400 for a time that has passed. */
-export function future({ registry }: Call, validUntil: string | undefined): number | undefined {
+export function future(
+  { registry }: Call,
+  validUntil: string | undefined,
+  path = 'validUntil',
+): number | undefined {
   if (validUntil === undefined) return undefined;
   const time = Date.parse(validUntil);
   if (time > registry.now()) return time;
-  throw inputInvalid('body', [{ path: 'validUntil', message: 'must lie in the future' }]);
+  throw inputInvalid('body', [{ path, message: 'must lie in the future' }]);
 }
 
 const DEFAULT_ENTRIES = 100;

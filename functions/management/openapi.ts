@@ -23,6 +23,7 @@ import { endpoints as tagChanges } from './tag-changes.ts';
 import { endpoints as tagRows } from './tag-rows.ts';
 import { endpoints as tags } from './tags.ts';
 import { endpoints as tokens } from './tokens.ts';
+import { endpoints as traffic } from './traffic.ts';
 import { endpoints as trash } from './trash.ts';
 import { endpoints as usage } from './usage.ts';
 import { endpoints as users } from './users.ts';
@@ -63,6 +64,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   ...restore,
   ...trash,
   ...quotas,
+  ...traffic,
   ...audit,
 };
 

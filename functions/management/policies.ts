@@ -42,12 +42,26 @@ const Quota = oneOf(
   ['each', 'together'],
 );
 
+const DayBytes = z.int().min(0).optional();
+const DownloadLimits = oneOf(
+  {
+    anonymous: DayBytes.describe('By whoever has no login, all of them together.'),
+    principal: DayBytes.describe('By each user, robot or job by itself.'),
+    all: DayBytes.describe('By everybody together.'),
+  },
+  ['anonymous', 'principal', 'all'],
+).describe(
+  'Bytes of blobs that may be downloaded in a day (UTC) from all repositories of the policy together; then `GET` of a blob is ' +
+    '429 with `Retry-After`.',
+);
+
 const fields = {
   repositories: RepositoryPatterns.describe('Patterns of the repositories that it covers.'),
   exceptRepositories: RepositoryPatterns.optional().describe('Those that it does not cover all the same.'),
   retention: Retention.optional().describe('What is deleted by itself; nothing where absent.'),
   immutable: ImmutableTags.optional(),
   quota: Quota.optional(),
+  downloads: DownloadLimits.optional(),
   sparseIndexes: z
     .literal(true)
     .optional()
@@ -61,7 +75,7 @@ const fields = {
     ),
 };
 
-const SAYING = ['retention', 'immutable', 'quota', 'sparseIndexes', 'teams'] as const;
+const SAYING = ['retention', 'immutable', 'quota', 'downloads', 'sparseIndexes', 'teams'] as const;
 
 /** What contradicts itself, or deletes everything, is told with its place. */
 const checked = <S extends z.ZodType<{ readonly retention?: unknown }>>(policy: S) =>
@@ -102,7 +116,7 @@ const policyOf = async (registry: Call['registry'], name: string) =>
 
 export const endpoints = {
   'policy.list': endpoint({
-    summary: 'All policies: retention, immutable tags, quotas and sparse indexes',
+    summary: 'All policies: retention, immutable tags, quotas, limits of downloads and sparse indexes',
     answer: PolicyList,
     allow: requireSomeAdmin,
     async handle(call) {

@@ -43,6 +43,9 @@ const Robot = named(
     createdAt: Time,
     createdBy: Principal,
     validUntil: Time.optional().describe('Absent where it never ends.'),
+    formerValidUntil: Time.optional().describe(
+      'Until when the secret before this one is let in; absent where it is not.',
+    ),
     lastUsedAt: Time.optional().describe('To the hour; absent where it was never used.'),
   }),
 );
@@ -62,13 +65,24 @@ const CreatedRobot = named(
   z.strictObject({ robot: Robot, login: z.string().describe(LOGIN), secret: z.string().describe(SECRET) }),
 );
 const RobotList = named('RobotList', z.strictObject({ robots: z.array(Robot), next: Next }));
-const NewSecret = named('NewSecret', z.strictObject({ validUntil: FutureTime.optional() }));
+const NewSecret = named(
+  'NewSecret',
+  z.strictObject({
+    validUntil: FutureTime.optional(),
+    formerValidUntil: FutureTime.optional().describe(
+      'Until when the secret that is replaced is let in, 90 days at most. Without it that is void at once.',
+    ),
+  }),
+);
 const RenewedSecret = named(
   'RenewedSecret',
   z.strictObject({ robot: Robot, secret: z.string().describe(SECRET) }),
 );
 
-const robotOut = (robot: RobotItem): z.infer<typeof Robot> => ({
+/** Ours: two secrets are twice what can leak. */
+const MAX_OVERLAP_MS = 90 * 86_400_000;
+
+const robotOut = (robot: RobotItem, now: number): z.infer<typeof Robot> => ({
   name: robot.name,
   login: robotLogin(robot.name),
   description: robot.description,
@@ -76,6 +90,7 @@ const robotOut = (robot: RobotItem): z.infer<typeof Robot> => ({
   grants: robot.grants.map(({ pattern, actions }) => ({ pattern, actions: [...actions] })),
   createdAt: iso(robot.createdAt),
   createdBy: robot.createdBy,
+  ...(robot.former && robot.former.validUntil > now && { formerValidUntil: iso(robot.former.validUntil) }),
   ...usesOf(robot),
 });
 
@@ -87,7 +102,7 @@ export const endpoints = {
     allow: requireAdmin,
     async handle(call, { query }) {
       const { entries, ...rest } = await subjectPage(call, 'robot', query, (name, found) =>
-        robotOut(robotOf(name, found)),
+        robotOut(robotOf(name, found), call.registry.now()),
       );
       return { robots: entries, ...rest };
     },
@@ -106,7 +121,7 @@ export const endpoints = {
       const createdBy = call.caller.principal;
       const secret = await createRobot(call.registry, { name, description, grants, validUntil, createdBy });
       if (!secret) throw conflict(`there is a robot of this name: ${name}`);
-      const robot = robotOut(await requireRobot(call, name));
+      const robot = await shown(call, name);
       return { robot, login: robot.login, secret: secret.text };
     },
   }),
@@ -115,7 +130,7 @@ export const endpoints = {
     answer: Robot,
     allow: requireAdmin,
     async handle(call) {
-      return robotOut(await requireRobot(call, nameOf(call, 'robot')));
+      return shown(call, nameOf(call, 'robot'));
     },
   }),
   'robot.change': endpoint({
@@ -126,7 +141,7 @@ export const endpoints = {
     async handle(call, { body }) {
       const name = nameOf(call, 'robot');
       present((await changeRobot(call.registry, name, body)) || undefined, 'robot', name);
-      return robotOut(await requireRobot(call, name));
+      return shown(call, name);
     },
   }),
   'robot.delete': endpoint({
@@ -138,16 +153,19 @@ export const endpoints = {
     },
   }),
   'robot.secret': endpoint({
-    summary: "Replace a robot's secret, and its end where one is given; the old secret is void at once",
+    summary:
+      "Replace a robot's secret, and its end where one is given; the old secret is void at once, or when you say",
     body: NewSecret,
     answer: RenewedSecret,
     allow: requireAdmin,
     async handle(call, { body }) {
       const name = nameOf(call, 'robot');
       const validUntil = future(call, body.validUntil);
+      const formerUntil = overlap(call, body.formerValidUntil);
       if (validUntil === undefined) await requireOpenEnd(call, name);
-      const secret = present(await renewSecret(call.registry, name, validUntil), 'robot', name);
-      return { robot: robotOut(await requireRobot(call, name)), secret: secret.text };
+      const renewed = await renewSecret(call.registry, name, { validUntil, formerUntil });
+      const secret = present(renewed, 'robot', name);
+      return { robot: await shown(call, name), secret: secret.text };
     },
   }),
 } satisfies Record<string, Endpoint>;
@@ -158,6 +176,16 @@ async function requireOpenEnd(call: Call, name: string): Promise<void> {
   if (validUntil > call.registry.now()) return;
   const message = `is needed: robot ${name} ended on ${iso(validUntil).slice(0, 10)}`;
   throw inputInvalid('body', [{ path: 'validUntil', message }]);
+}
+
+function overlap(call: Call, text: string | undefined): number | undefined {
+  const until = future(call, text, 'formerValidUntil');
+  if (until === undefined || until <= call.registry.now() + MAX_OVERLAP_MS) return until;
+  throw inputInvalid('body', [{ path: 'formerValidUntil', message: 'must be within 90 days' }]);
+}
+
+async function shown(call: Call, name: string): Promise<z.infer<typeof Robot>> {
+  return robotOut(await requireRobot(call, name), call.registry.now());
 }
 
 async function requireRobot({ registry }: Call, name: string): Promise<RobotItem> {

@@ -29,6 +29,7 @@ const previews = () => import('./previews.ts');
 const confirmation = () => import('./policy-confirmation.ts');
 const trash = () => import('./trash.ts');
 const quotas = () => import('./quotas.ts');
+const traffic = () => import('./traffic.ts');
 const holds = () => import('./holds.ts');
 const usage = () => import('./usage.ts');
 const search = () => import('./search.ts');
@@ -117,6 +118,7 @@ export const MANAGEMENT_ROUTES = [
   change('POST', `${REPOSITORY}/-/restore`, 'repository.restore', restore, 200),
   read(`${REPOSITORY}/-/quota`, 'repository.quota', quotas),
   read(`${BASE}/quotas`, 'quota.list', quotas),
+  read(`${BASE}/traffic`, 'traffic.get', traffic),
   read(`${REPOSITORY}/-/trash`, 'trash.list', trash),
   change('POST', `${REPOSITORY}/-/purge`, 'repository.purge', trash, 200),
   read(`${REPOSITORY}/-/retention`, 'retention.plan', previews),

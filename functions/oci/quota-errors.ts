@@ -24,6 +24,32 @@ export const quotaExceeded = (
   );
 };
 
+const WHOSE = {
+  anonymous: 'all who have no login together',
+  principal: 'each user or robot',
+  all: 'everybody together',
+} as const;
+
+/** Until the day ends, in `milliseconds`; whoever has a login may have another limit. */
+export function downloadsExceeded(
+  { policy, of, limit }: { readonly policy: string; readonly of: keyof typeof WHOSE; readonly limit: number },
+  bytes: number,
+  milliseconds: number,
+): RegistryError {
+  const seconds = Math.max(1, Math.ceil(milliseconds / 1000));
+  const cure =
+    bytes > limit
+      ? 'it never has room for this one; its admin can raise it'
+      : of === 'anonymous'
+        ? 'log in, or come back after 00:00 UTC'
+        : 'come back after 00:00 UTC';
+  return new RegistryError(
+    'TOOMANYREQUESTS',
+    `the policy "${policy}" allows ${WHOSE[of]} downloads of ${sizeText(limit)} a day, of which fewer than ${sizeText(bytes)} are left; ${cure}`,
+    { detail: { policy, of, limit, bytes }, headers: { 'Retry-After': `${seconds}` } },
+  );
+}
+
 /** Beyond some two million; a push over it can only go elsewhere. */
 export const repositoryFull = (repository: string) =>
   new RegistryError(

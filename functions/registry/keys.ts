@@ -33,6 +33,8 @@ import type { Item, Key } from '../storage/table.ts';
 //   WAITING          <policy>#<name>         repository where a policy waits for that
 //   PREVIEW#<id>     #<page>                 what policies would delete: where a page of it begins
 //   QUOTAS           <policy>                usage of a quota that several repositories share
+//   DOWNLOADS#<day>#<policy>  <whom>         bytes of the day that processes have taken of a limit
+//   TRAFFIC#<month>#<shard>   <R or P>#<name> downloads of a repository or a principal
 //   D#<digest>       #                       digest: where the bytes are, how many repositories link them
 //                    L#<name>                one of those repositories
 //   U#<id>           #                       upload session
@@ -240,6 +242,20 @@ export const waitingIn = ({ key }: Item) => {
 export const previewKey = (id: string, page: number): Key => ({
   partition: `PREVIEW#${id}`,
   sort: `#${page}`,
+});
+export const downloadsKey = (day: number, policy: string, whom: string): Key => ({
+  partition: `DOWNLOADS#${day}#${policy}`,
+  sort: whom,
+});
+const trafficPartition = (month: string, shard: number) => `TRAFFIC#${month}#${shard}`;
+export const trafficKey = (month: string, shard: number, kind: 'R' | 'P', name: string): Key => ({
+  partition: trafficPartition(month, shard),
+  sort: `${kind}#${name}`,
+});
+export const trafficOf = (month: string, shard: number) => ({ partition: trafficPartition(month, shard) });
+export const trafficEntryIn = ({ key }: Item) => ({
+  kind: key.sort.slice(0, 1) as 'R' | 'P',
+  name: key.sort.slice('R#'.length),
 });
 export const sharedUsageKey = (policy: string): Key => ({ partition: 'QUOTAS', sort: policy });
 

@@ -33,6 +33,8 @@ export interface Policy {
   readonly immutable?: ImmutableTags;
   /** @default no limit */
   readonly quota?: Quota;
+  /** @default as much as anybody asks for */
+  readonly downloads?: DownloadLimits;
   /** Whether an index may be pushed of which platforms are missing. @default no, unless another policy says so */
   readonly sparseIndexes?: true;
   /** What policies of teams may say of what this one covers. @default everything */
@@ -40,7 +42,7 @@ export interface Policy {
 }
 
 /** What a policy of a team may be allowed to say. */
-export const TEAM_FIELDS = ['retention', 'immutable', 'quota', 'sparseIndexes'] as const;
+export const TEAM_FIELDS = ['retention', 'immutable', 'quota', 'sparseIndexes', 'downloads'] as const;
 
 /** Tags that stay on the manifest they were first put on, and are not deleted by clients. */
 interface ImmutableTags {
@@ -54,6 +56,16 @@ export interface Quota {
   readonly each?: QuotaLimits;
   /** Of all repositories of the policy together. */
   readonly together?: QuotaLimits;
+}
+
+/** Bytes of blobs that may be downloaded in a day, from all repositories of the policy together. */
+export interface DownloadLimits {
+  /** By whoever has no login, all of them together. */
+  readonly anonymous?: number;
+  /** By each user, robot or job by itself. */
+  readonly principal?: number;
+  /** By everybody together. */
+  readonly all?: number;
 }
 
 export interface QuotaLimits {

@@ -1,6 +1,7 @@
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Pause } from '../storage/pause.ts';
 import type { Table } from '../storage/table.ts';
+import type { Downloads } from './downloads.ts';
 import type { OpenUploads } from './open-uploads.ts';
 import type { Turns } from './turns.ts';
 
@@ -16,6 +17,8 @@ export interface Registry {
   readonly maxUploads?: number;
   /** What this process knows of how many they have open. @default they are counted for each */
   readonly openUploads?: OpenUploads;
+  /** What this process counts of what is downloaded. @default nobody counts, and no policy limits it */
+  readonly downloads?: Downloads;
   /** Who acts, such as `user:alice`: histories keep it, and an upload is only its own. Absent in jobs. */
   readonly actor?: string;
   /** Milliseconds since 1970. */

@@ -55,8 +55,8 @@ export function jobFailureLine(record: JobRecord, error: unknown): string {
   return lineOf(record, 'error', { error: describeError(error) });
 }
 
-/** What policies have done in a repository, or wait for; no metric: what is deleted on purpose is no fault. */
-export function upkeepLine(time: number, { is, ...fields }: { readonly is: string }): string {
+/** What policies have done in a repository, wait for, or nearly refuse. */
+export function toldLine(time: number, { is, ...fields }: { readonly is: string }): string {
   return JSON.stringify({ time: new Date(time).toISOString(), level: 'info', told: is, ...fields });
 }
 

@@ -1,4 +1,5 @@
 import { sizeText } from '../oci/quota-errors.ts';
+import type { DownloadsLine } from '../registry/download-limits.ts';
 import type { UpkeepLine } from './stage.ts';
 
 /** A line for people. */
@@ -12,4 +13,10 @@ export function upkeepText({ repository, policies, ...line }: UpkeepLine): strin
   if (line.is === 'deleted') return `${who} deleted ${what}`;
   const until = new Date(line.until).toISOString();
   return `${who} would delete ${what}, and waits until ${until}, or for: stowage policy confirm ${policies[0]}`;
+}
+
+/** The same of a limit of downloads. */
+export function downloadsText({ policy, of, principal, used, limit }: DownloadsLine): string {
+  const who = principal ?? { all: 'everybody', anonymous: 'who has no login', principal: 'one' }[of];
+  return `downloads by ${who} have taken ${sizeText(used)} of the ${sizeText(limit)} a day that the policy ${policy} allows`;
 }

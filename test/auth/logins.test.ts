@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { listAudit } from '../../functions/identity/audit.ts';
-import { changeRobot, createRobot } from '../../functions/identity/robots.ts';
+import { changeRobot, createRobot, renewSecret } from '../../functions/identity/robots.ts';
 import { createToken, revokeToken } from '../../functions/identity/tokens.ts';
 import { changeUser, createUser, setPassword } from '../../functions/identity/users.ts';
 import { basic, type Login, openWorld, PASSWORD, type World } from './world.ts';
@@ -369,6 +369,16 @@ describe('a login by the right secret that is good no more', () => {
     expect([status, JSON.parse(body).errors[0].message]).toEqual([
       401,
       `robot ci ended on ${day()}; stowage robot renew ci --days N`,
+    ]);
+  });
+
+  it('says that a secret was replaced, and its overlap is over', async () => {
+    const old = await createRobot(world.registry, { ...given, name: 'ci' });
+    await renewSecret(world.registry, 'ci', { formerUntil: ended() });
+    const { status, body } = await logIn({ username: 'robot/ci', password: old?.text ?? '' });
+    expect([status, JSON.parse(body).errors[0].message]).toEqual([
+      401,
+      `this secret of robot ci was replaced, and ended on ${day()}; use the new one`,
     ]);
   });
 

@@ -58,7 +58,7 @@ const REVOCATIONS: Readonly<
       await PRINCIPALS.token(world, 'sam', ADMIN);
     },
   ],
-  'a new secret': ['robot', ({ registry }) => renewSecret(registry, 'sam', undefined)],
+  'a new secret': ['robot', ({ registry }) => renewSecret(registry, 'sam')],
   'the robot being disabled': ['robot', ({ registry }) => changeRobot(registry, 'sam', { disabled: true })],
   'the robot being deleted and made anew': [
     'robot',

@@ -75,7 +75,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
   const { api, events } = await loadFunctions(stores, options, state);
   const gateway = await startGateway({
-    trouble: () => gatewayTrouble(faults),
+    trouble: (incoming) => gatewayTrouble(faults, incoming),
     handler: (event, context) =>
       api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
   });

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { LIST_PRICES } from '../../cli/cost/prices.ts';
 import { type App, createApp } from '../../functions/app.ts';
 import { Authentication } from '../../functions/auth/authentication.ts';
 import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
@@ -27,6 +28,7 @@ if (!stores) console.warn('skipped: calls to AWS; no DynamoDB server is installe
 afterAll(() => stores?.stop());
 
 const MEBIBYTE = 1024 * 1024;
+const DOWNLOADS = 256;
 const bytesOf = (size: number) => randomBytes(size) as Uint8Array<ArrayBuffer>;
 const put = (app: App, path: string, body: Uint8Array<ArrayBuffer>) =>
   send(app, `PUT ${path}`, 201, { body });
@@ -296,6 +298,7 @@ async function measureAll(): Promise<Record<string, Billed>> {
   const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
   const image = newImage(1, 100_000);
   await pushImage(app, 'calls/image', image);
+  await send(app, `GET ${BLOB}/${sha256(layer(image))}`, 307); // the policies are read once a minute
   const plain = await measure(meter, OPERATIONS, { app, image });
   await pushImage(app, 'calls/front', image);
   const front = await measure(meter, BEHIND_A_FRONT_DOOR, { app: appBehind, image });
@@ -320,5 +323,39 @@ describe.runIf(stores)('docs/aws-calls.md and cli/cost/measured.json', () => {
     if (process.env['STOWAGE_WRITE_CALLS']) writeMeasured(operations);
     expect(measuredInFile()).toEqual(operations);
     expect(measuredOnPage()).toBe(pageTable(operations));
+  });
+
+  it('counters of downloads and their limits cost less than a hundredth of the bytes that they count', {
+    timeout: 120_000,
+  }, async () => {
+    for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
+    const meter = new Meter();
+    const { registry } = createAwsRegistry(process.env, { onClient: (client) => meter.follow(client) });
+    const { downloads, ...uncounted } = registry;
+    const image = newImage(1, 100_000);
+    await pushImage(createApp({ registry }), 'calls/counted', image);
+    const name = 'calls-downloads';
+    await putPolicy(registry, {
+      name,
+      repositories: ['calls/counted'],
+      downloads: { anonymous: 1e9, all: 1e10 },
+    });
+    const blob = `GET /v2/calls/counted/blobs/${sha256(layer(image))}`;
+    const billed = (of: Registry) =>
+      meter.of(async () => {
+        const app = createApp({ registry: of });
+        for (let count = 0; count < DOWNLOADS; count += 1) await send(app, blob, 307);
+      });
+    const [without, counted] = [
+      await billed(uncounted),
+      await billed({ ...uncounted, ...(downloads && { downloads }) }),
+    ];
+    await deletePolicy(registry, name);
+    const { reads, writes, egress } = LIST_PRICES.items;
+    const dollars = (price: typeof reads, units: number) => (units * price.price) / price.per;
+    const more =
+      dollars(reads, counted.reads - without.reads) + dollars(writes, counted.writes - without.writes);
+    expect(counted.writes - without.writes).toBeGreaterThan(0);
+    expect(more).toBeLessThan(0.01 * dollars(egress, (DOWNLOADS * layer(image).length) / 2 ** 30));
   });
 });

@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Traffic } from '../../api/types.ts';
 import { LIST_PRICES } from '../../cli/cost/prices.ts';
 import { scratch } from '../scratch.ts';
+import { blob } from '../wire/content.ts';
 import { type Host, startHost } from './program.ts';
 import { pushImage } from './push.ts';
 
@@ -81,6 +83,29 @@ it('tells the whole of all repositories, which is what S3 bills', async () => {
   const seen = await reader.run(`cost --repositories --prices ${prices}`);
   expect(seen.stdout).toMatch(/^team\/other +1 +18 B +- +\$18\.00/m);
   expect(seen.stdout).not.toContain('team/app');
+});
+
+it('tells what was downloaded this month, by repository and by whom', async () => {
+  const { admin, registry } = host;
+  const authorization = `Basic ${Buffer.from(`pusher:${PASSWORD}`).toString('base64')}`;
+  const token = await fetch(`${registry.url}/token?scope=repository:team/app:pull`, {
+    headers: { authorization },
+  });
+  const headers = { authorization: `Bearer ${((await token.json()) as { token: string }).token}` };
+  const before = (await admin.json('cost --live')) as Traffic;
+  const { digest } = blob('{"image":"of-its-own"}');
+  const layer = await fetch(`${registry.url}/v2/team/app/blobs/${digest}`, { headers });
+  const size = (await layer.bytes()).length;
+  const prices = await pricesOf({ egress: BYTES_IN_GB });
+  const live = (await admin.json(`cost --live --prices ${prices}`)) as Traffic & { total: number };
+  const of = ({ principals }: Traffic) =>
+    principals.find(({ principal }) => principal === 'user:pusher')?.bytes ?? 0;
+  expect(of(live) - of(before)).toBe(size);
+  expect(live.total).toBe(live.repositories.reduce((sum, { bytes }) => sum + bytes, 0));
+  const { stdout, stderr } = await admin.run(`cost --live --prices ${prices}`);
+  expect(stdout).toMatch(/^REPOSITORY +DOWNLOADS +BYTES +AT MOST$/m);
+  expect(stdout).toMatch(/^user:pusher +\d+ +\d+ B +\$\d/m);
+  expect(stderr).toContain('as if all of it went to the internet');
 });
 
 it('tells who may only pull what is stored, and that the use is not for them', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { billFor } from '../../cli/cost/bill.ts';
 import { manifestUnits, type OperationName, unitsOf } from '../../cli/cost/measured.ts';
 import { type ItemName, LIST_PRICES } from '../../cli/cost/prices.ts';
+import { compared, OTHERS, PUBLISHED } from '../../cli/cost/published.ts';
 import { ecrQuantities, idle, quantitiesOf, type Workload } from '../../cli/cost/quantities.ts';
 import { dollarText } from '../../cli/cost/text.ts';
 import { scratch } from '../scratch.ts';
@@ -83,7 +84,7 @@ describe('the price of a workload', () => {
     const downloads = { internetGb: 1500, regionGb: 1000 };
     expect(linesOf(downloads)).toEqual({ egress: 126, alarms: 0 });
     expect(linesOf({ ...downloads, downloads: 'cdn' })).toEqual({ cdn: 125.46, alarms: 0 }); // 1,476 of 2,500 GB
-    expect(linesOf({ ...downloads, downloads: 'cdn' }, false)).toEqual({ cdn: 212.5, alarms: 0.9 });
+    expect(linesOf({ ...downloads, downloads: 'cdn' }, false)).toEqual({ cdn: 212.5, alarms: 1 });
     const throughCdn = quantitiesOf({ ...EMPTY, pulls: 1, downloads: 'cdn' });
     expect(throughCdn).toMatchObject({ edgeRequests: 25, edgeRuns: 29 + 10, gets: 11 });
   });
@@ -93,8 +94,8 @@ describe('the price of a workload', () => {
     const total = (workload: Workload) => billFor(quantitiesOf(idle(workload)), LIST_PRICES, true).total;
     expect(total(busy)).toBeCloseTo(2.3, 6);
     expect(total({ ...busy, tableGb: 2 })).toBeCloseTo(2.3 + 2 * 0.45, 6);
-    expect(total({ ...busy, streamHost: 'instance' })).toBeCloseTo(2.3 + 3.066 + 0.64 + 0.2, 6); // two alarms beyond ten
-    expect(billFor(quantitiesOf(idle(busy)), LIST_PRICES, false).total).toBeCloseTo(2.3 + 0.9, 6);
+    expect(total({ ...busy, streamHost: 'instance' })).toBeCloseTo(2.3 + 3.066 + 0.64 + 0.3, 6); // three alarms beyond ten
+    expect(billFor(quantitiesOf(idle(busy)), LIST_PRICES, false).total).toBeCloseTo(2.3 + 1, 6);
   });
 
   it('is storage and egress in ECR', () => {
@@ -120,6 +121,22 @@ describe('the price of a workload', () => {
 
 describe('stowage cost', () => {
   const start = async () => new Stowage(await scratch());
+
+  it('compares four published workloads as the page does, each of which costs less than in ECR', async () => {
+    const stowage = await start();
+    const { stdout, stderr } = await stowage.run('cost --compare');
+    expect(stdout).toContain('archive');
+    const page = await readFile(join(DOCS, 'cost.md'), 'utf8');
+    expect(page).toContain(`$ stowage cost --compare\n${stdout.trimEnd()}\n`);
+    expect(stderr).toContain('as of 2026-11');
+    for (const published of PUBLISHED) {
+      const { bill, others } = compared(published, LIST_PRICES, true);
+      expect(bill.total).toBeLessThan(others.find(({ name }) => name === 'ECR')?.total ?? 0);
+    }
+    for (const { from } of OTHERS) expect(page).toContain(from);
+    const { stderr: misuse, code } = await stowage.run('cost --compare --pulls 5');
+    expect([code, misuse]).toEqual([2, expect.stringContaining('--pulls is not for --compare')]);
+  });
 
   it('prints the bill, what ECR takes and what idling costs, and the same as JSON', async () => {
     const stowage = await start();

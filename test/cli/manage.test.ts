@@ -87,6 +87,13 @@ it('makes a robot that pushes where it may and nowhere else, renews and deletes 
   const renewed = (await admin.print('robot renew ci')).trim();
   await expect(pushImage(registry.url, login, 'build/app:v2')).rejects.toThrow('401');
   await pushImage(registry.url, { ...login, password: renewed }, 'build/app:v2');
+  const rotated = await admin.run('robot renew ci --overlap 24h');
+  expect(rotated.stderr).toMatch(
+    /^renewed robot\/ci; the old one works until 20\d\d-.*; the new secret is shown once:$/m,
+  );
+  expect(await admin.print('robot show ci')).toMatch(/^old secret until: +20\d\d-/m);
+  for (const password of [renewed, rotated.stdout.trim()])
+    await pushImage(registry.url, { ...login, password }, 'build/app:v2');
   await admin.print('robot delete ci');
   await expect(pushImage(registry.url, { ...login, password: renewed }, 'build/app:v3')).rejects.toThrow(
     '401',

@@ -19,6 +19,8 @@ export interface Outcome {
 
 export interface Running {
   readonly ended: Promise<Outcome>;
+  /** What it has printed so far. */
+  printed(): string;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -45,9 +47,13 @@ export class Stowage {
     const child = spawn(process.execPath, [MAIN, ...words], { env: this.#environment });
     child.stdin.on('error', () => undefined); // not every command reads it
     child.stdin.end(input);
+    let printed = '';
+    child.stdout.on('data', (chunk) => {
+      printed += chunk;
+    });
     const outputs = [text(child.stdout), text(child.stderr), once(child, 'close')] as const;
     const ended = Promise.all(outputs).then(([stdout, stderr]) => ({ code: child.exitCode, stdout, stderr }));
-    return { ended, signal: (signal) => void child.kill(signal) };
+    return { ended, printed: () => printed, signal: (signal) => void child.kill(signal) };
   }
 
   /** What a command prints that must succeed. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chosenTarget, openTarget, type Target, TargetUnavailable } from '../targets.ts';
 import { Accounts } from './accounts.ts';
+import { askWhileBusy } from './busy.ts';
 import type { Client } from './client.ts';
 import { CLIENTS } from './clients.ts';
 import { cleanUpOnSignal, killRunning, searchPath } from './command.ts';
@@ -29,6 +30,7 @@ const refusesPatches = targetName === 'front';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    busy: { type: 'boolean', default: false },
     identity: { type: 'boolean', default: false },
     modern: { type: 'boolean', default: false },
     largest: { type: 'string' },
@@ -95,9 +97,15 @@ function installModern(cache: string): Promise<string[] | undefined> {
 
 async function ask(client: Client, tools: string, options: AskOptions): Promise<void> {
   const absent = await whyAbsent(client.programs, options.path, tools);
-  if (absent === undefined) await askClient(client, options);
+  if (absent === undefined && values.busy) await askWhileBusy(client, { ...options, harness: harness() });
+  else if (absent === undefined) await askClient(client, options);
   else if (isRequired(client.name)) report.fail(client.name, 'is required', absent);
   else report.skip(client.name, 'everything', absent);
+}
+
+function harness(): string {
+  if (target?.harness) return target.harness;
+  throw new Error('--busy needs a front door: STOWAGE_TARGET=front or front-full');
 }
 
 /** Starts the target, or finds the registry that is given. */
@@ -128,7 +136,7 @@ function choose(names: readonly string[]): { clients: readonly Client[]; errands
 
 /** What the images are made of: `--largest` is the size of the big layer, in MB. */
 function sizes() {
-  if (onlyIdentity) return SMALL;
+  if (onlyIdentity || values.busy) return SMALL;
   const largest = Number(values.largest ?? FULL.bigLayerMegabytes);
   if (!Number.isInteger(largest) || largest < 1) throw new Error(`--largest is no size: ${values.largest}`);
   const chunks = targetName === 'front' ? { chunkBytes: SMALL.chunkBytes, chunks: SMALL.chunks } : {};

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { portTaken } from '../../local/port-taken.ts';
 import { scratch } from '../scratch.ts';
 
 const LOCAL = join(import.meta.dirname, '../../local');
@@ -100,4 +101,17 @@ it('says that there is no npm, and what to do without one', async () => {
     status: 1,
     stderr: expect.stringMatching(/npm cannot be run \(ENOENT\); there are no packages.*copy the folder/s),
   });
+});
+
+it('says on Windows where it runs, and on a Mac who may have its port', async () => {
+  const windows = 'data:text/javascript,Object.defineProperty(process,"platform",{value:"win32"})';
+  for (const program of ['start.mjs', 'set-up.mjs']) {
+    const { status, stderr } = spawnSync(process.execPath, ['--import', windows, join(LOCAL, program)], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('run it in WSL')]);
+  }
+  expect(portTaken(5000, 'darwin')).toContain('AirPlay Receiver');
+  for (const other of [portTaken(5001, 'darwin'), portTaken(5000, 'linux')])
+    expect(other).not.toContain('AirPlay');
 });

@@ -134,6 +134,47 @@ describe('robots', () => {
     expect(await login(api.send, 'robot/ci', `${body['secret']}`)).toBe(200);
   });
 
+  it('are rotated with an overlap: both secrets hold until the old one ends, and no third', async () => {
+    const api = await openApi();
+    const root = await api.as('root');
+    const made = await root('POST /robots', { name: 'ci', grants: [] });
+    const renew = async (body: object) => `${(await root('POST /robots/ci/secret', body)).body['secret']}`;
+    const formerValidUntil = '2026-01-02T00:00:00.000Z';
+    const first = `${made.body['secret']}`;
+    const second = await renew({ formerValidUntil });
+    expect((await root('GET /robots/ci')).body).toMatchObject({ formerValidUntil });
+    const tokens = await Promise.all(
+      [first, second].map((password) => tokenFor(api.send, { username: 'robot/ci', password })),
+    );
+    for (const token of tokens) expect((await api.withToken(token)('GET /me')).status).toBe(200);
+    api.clock += DAY;
+    const later = await api.as('root');
+    expect(await login(api.send, 'robot/ci', first)).toBe(401);
+    expect(await login(api.send, 'robot/ci', second)).toBe(200);
+    expect((await later('GET /robots/ci')).body).not.toHaveProperty('formerValidUntil');
+    const third = `${(await later('POST /robots/ci/secret', { formerValidUntil: '2026-01-09T00:00:00Z' })).body['secret']}`;
+    const fourth = `${(await later('POST /robots/ci/secret', { formerValidUntil: '2026-01-09T00:00:00Z' })).body['secret']}`;
+    const codes = [second, third, fourth].map((secret) => login(api.send, 'robot/ci', secret));
+    expect(await Promise.all(codes)).toEqual([401, 200, 200]);
+    await later('POST /robots/ci/secret', {});
+    for (const secret of [third, fourth]) expect(await login(api.send, 'robot/ci', secret)).toBe(401);
+  });
+
+  it('keep an old secret no longer than it had, nor than 90 days', async () => {
+    const api = await openApi();
+    const root = await api.as('root');
+    const validUntil = '2026-01-05T00:00:00.000Z';
+    await root('POST /robots', { name: 'ci', grants: [], validUntil });
+    const renewal = { validUntil: '2026-06-01T00:00:00Z', formerValidUntil: '2026-02-01T00:00:00Z' };
+    expect((await root('POST /robots/ci/secret', renewal)).body).toMatchObject({
+      robot: { formerValidUntil: validUntil },
+    });
+    expect(await root('POST /robots/ci/secret', { formerValidUntil: '2026-05-01T00:00:00Z' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: 'formerValidUntil', message: 'must be within 90 days' }] },
+    });
+  });
+
   it('have names that are free among robots', async () => {
     const root = await (await openApi()).as('root');
     const make = (name: string) => root('POST /robots', { name, grants: [] });

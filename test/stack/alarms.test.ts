@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { describe, expect, it } from 'vitest';
+import { toldLine } from '../../functions/telemetry/lines.ts';
 import { EVERYTHING, onlyResource, ROOT, resourcesOf, synthesize } from './synthesize.ts';
 
 const runbook = readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8');
@@ -86,6 +87,21 @@ describe('the API', () => {
   });
 });
 
+describe('downloads', () => {
+  it('alarm when the log says that much of a limit is taken; nothing is billed before', () => {
+    const expected = {
+      Namespace: 'Stowage',
+      MetricName: 'DownloadLimits',
+      Threshold: 1,
+      TreatMissingData: 'notBreaching',
+    };
+    expect(alarm('downloads-near-limit')).toMatchObject(expected);
+    const filters = [...resourcesOf(template, 'AWS::Logs::MetricFilter').values()];
+    expect(filters.map(({ Properties }) => Properties.FilterPattern)).toEqual(['{ $.told = "downloads" }']);
+    expect(toldLine(0, { is: 'downloads' })).toContain('"told":"downloads"');
+  });
+});
+
 describe('uploads past the registry', () => {
   it('alarm when Lambda has given up on one, not when a retry mends it', () => {
     const expected = { Namespace: 'AWS/Lambda', MetricName: 'AsyncEventsDropped', Threshold: 1 };
@@ -142,6 +158,6 @@ describe('the topic', () => {
   it('is not made where nobody is to be told', () => {
     const silent = synthesize();
     silent.resourceCountIs('AWS::SNS::Topic', 0);
-    silent.resourceCountIs('AWS::CloudWatch::Alarm', 9);
+    silent.resourceCountIs('AWS::CloudWatch::Alarm', 10);
   });
 });

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /** Ways in which a deployment misbehaves, for `stowage doctor` to find. Each is off, on, or a number of what it says. */
 export const FAULTS = {
   /** WWW-Authenticate reaches clients under another name. */
@@ -31,14 +33,14 @@ export const FAULTS = {
   'location-absolute': 'flag',
   /** PATCH is answered with a redirect. */
   'patch-redirected': 'flag',
-  /** Every so many-th request to the API is answered by the gateway alone: for its own limit, for want of executions of Lambda,
-   *  after the function has run for too long, and as a body that is too large. */
-  'gateway-429': 'number',
-  'gateway-503': 'number',
-  'gateway-504': 'number',
-  'gateway-413': 'number',
-  /** Every so many-th request is answered with CloudFront's page. */
-  'front-503': 'number',
+  /** The first request of each method and path to the API is answered by the gateway alone: for its own limit, for want of
+   *  executions of Lambda, after the function has run for too long, and as a body that is too large. */
+  'gateway-429': 'flag',
+  'gateway-503': 'flag',
+  'gateway-504': 'flag',
+  'gateway-413': 'flag',
+  /** It is answered with CloudFront's page. */
+  'front-503': 'flag',
   /** The API answers without the front door's secret. */
   'origin-open': 'flag',
 } as const;
@@ -52,17 +54,12 @@ const USUAL: Partial<Record<FaultName, number>> = {
   'large-put-refused': 100_000_000,
   'events-delayed': 60_000,
   'clock-skewed': 20 * 60_000,
-  'gateway-429': 10,
-  'gateway-503': 10,
-  'gateway-504': 10,
-  'gateway-413': 10,
-  'front-503': 10,
 };
 
 /** The faults that are on. */
 export class Faults {
   readonly #on = new Map<FaultName, Setting>();
-  readonly #asked = new Map<FaultName, number>();
+  readonly #met = new Set<string>();
 
   has(name: FaultName): boolean {
     return this.#on.has(name);
@@ -74,13 +71,13 @@ export class Faults {
     return setting === true ? USUAL[name] : (setting as number | undefined);
   }
 
-  /** Whether a fault is on and this is the so many-th time, as its number says, that it is asked. */
-  isTurn(name: FaultName): boolean {
-    const every = this.number(name);
-    if (every === undefined) return false;
-    const asked = (this.#asked.get(name) ?? 0) + 1;
-    this.#asked.set(name, asked);
-    return asked % every === 0;
+  /** Whether a fault is on, and meets this request for the first time since faults were changed; to whichever upload. */
+  isFirst(name: FaultName, { method, url = '/' }: Pick<IncomingMessage, 'method' | 'url'>): boolean {
+    const path = url.replace(/\?.*/, '').replace(/\/uploads\/.+/, '/uploads/one');
+    const met = `${name} ${method} ${path}`;
+    if (!this.has(name) || this.#met.has(met)) return false;
+    this.#met.add(met);
+    return true;
   }
 
   list(): Readonly<Partial<Record<FaultName, Setting>>> {
@@ -92,6 +89,7 @@ export class Faults {
     const settings = Object.entries(wanted).map(
       ([name, value]) => [named(name), settingOf(name, value)] as const,
     );
+    this.#met.clear();
     for (const [name, setting] of settings) {
       if (setting === false) this.#on.delete(name);
       else this.#on.set(name, setting);

@@ -10,11 +10,12 @@ const NOWHERE = 'http://127.0.0.1:1';
 const ELSEWHERE = 'https://registry.invalid';
 
 /** What a front door that has a fault refuses, though it should not. */
-export function faultyRefusal(faults: Faults, { headers }: IncomingMessage): Refusal | undefined {
+export function faultyRefusal(faults: Faults, incoming: IncomingMessage): Refusal | undefined {
+  const { headers } = incoming;
   if (faults.has('chunked-refused') && headers['transfer-encoding'] !== undefined) {
     return { status: 501, why: 'Transfer-Encoding is not supported.' };
   }
-  if (faults.isTurn('front-503')) return { status: 503, why: 'The origin is busy.' };
+  if (faults.isFirst('front-503', incoming)) return { status: 503, why: 'The origin is busy.' };
   const limit = faults.number('large-put-refused');
   if (limit !== undefined && Number(headers['content-length'] ?? 0) > limit) {
     return { status: 413, why: 'The request body is too large.' };
@@ -30,9 +31,9 @@ const GATEWAY_TROUBLES = {
 } as const satisfies Partial<Record<FaultName, GatewayTrouble>>;
 
 /** What a gateway that has such a fault answers to this request by itself. */
-export function gatewayTrouble(faults: Faults): GatewayTrouble | undefined {
+export function gatewayTrouble(faults: Faults, incoming: IncomingMessage): GatewayTrouble | undefined {
   const names = Object.keys(GATEWAY_TROUBLES) as (keyof typeof GATEWAY_TROUBLES)[];
-  const name = names.find((each) => faults.isTurn(each));
+  const name = names.find((each) => faults.isFirst(each, incoming));
   return name && GATEWAY_TROUBLES[name];
 }
 

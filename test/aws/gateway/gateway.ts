@@ -19,7 +19,7 @@ interface GatewayOptions extends Partial<EventOptions & AnswerOptions> {
   /** @default 0 - any free one */
   readonly port?: number;
   /** Says of each request whether the gateway answers it by itself. @default none */
-  readonly trouble?: () => GatewayTrouble | undefined;
+  readonly trouble?: (incoming: IncomingMessage) => GatewayTrouble | undefined;
   /** @default 30,000, which is AWS's */
   readonly timeoutMilliseconds?: number;
 }
@@ -91,7 +91,7 @@ async function answer(
   if (!body) return gatewayAnswer(413, 'Request Entity Too Large');
   const payload = JSON.stringify(eventOf(incoming, body, settings));
   if (Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) return gatewayAnswer(413, 'Request Entity Too Large');
-  const trouble = settings.trouble();
+  const trouble = settings.trouble(incoming);
   if (trouble && !trouble.isLate) return gatewayAnswer(trouble.status, trouble.message);
   const answered = await invokedInTime(payload, incoming, settings);
   return trouble ? gatewayAnswer(trouble.status, trouble.message) : answered;
