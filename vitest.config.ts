@@ -22,6 +22,7 @@ const DEEP = [
   'test/aws/faults.test.ts',
   'test/aws/lambda-runtime.test.ts',
   'test/aws/front/doctor.test.ts',
+  'test/aws/front/flips.test.ts',
   'test/aws/front/memory.test.ts',
   'test/cli/doctor.test.ts',
   'test/cli/doctor-embedded.test.ts',

@@ -1,6 +1,7 @@
 // The first to see a request: a CloudFront Function (cloudfront-js-2.0: an old grammar). It refuses what needs no Lambda for
 // that, and chooses where the rest goes: the API or, with a body too large for Lambda, S3 or the stream host.
-// Reasons: docs/decisions/0007-front-door.md
+// Reasons: docs/decisions/0007-front-door.md. `STREAM_HOST`, whether there is one, is put in when the stack is made: lib/edge-code.ts.
+/* global STREAM_HOST */
 
 import cf from 'cloudfront';
 import crypto from 'crypto';
@@ -40,7 +41,7 @@ async function handler(event) {
     front = await cf.kvs().get('front', { format: 'json' });
   } catch (_) {} // Lambda checks again whatever goes through
   const caller = front ? callerOf(textOf(headers.authorization), front.keys) : {};
-  if (caller.why) return unauthorized(request, call, front, caller);
+  if (caller.why) return unauthorized(request, call, caller);
   return choose(request, call, front, caller);
 }
 
@@ -65,7 +66,7 @@ function choose(request, call, front, caller) {
   if (!isLarge && (length >= 0 || !isChunk)) return request;
   if (!isChunk && request.method !== 'POST') return tooLarge();
   if (!front) return isLarge ? unavailable() : request;
-  return isDirect(request, length) ? direct(request, call, front, caller) : large(request, front, length);
+  return isDirect(request, length) ? direct(request, call, front, caller) : large(request, length);
 }
 
 /** Only what S3 can take and check by itself: a whole blob of known length and SHA-256. */
@@ -75,8 +76,8 @@ function isDirect(request, length) {
 }
 
 /** A body that neither Lambda nor one PUT to S3 can carry. */
-function large(request, front, length) {
-  if (front.stream) {
+function large(request, length) {
+  if (STREAM_HOST) {
     cf.selectRequestOriginById('stream');
     return request;
   }
@@ -96,7 +97,7 @@ function direct(request, call, front, caller) {
   if (caller.isUnknown) return unavailable();
   if (!caller.access.some((one) => one.name === call.name && one.actions.includes('push'))) {
     const lack = { why: `the access token is not one to push in ${call.name}`, error: 'insufficient_scope' };
-    return unauthorized(request, call, front, lack);
+    return unauthorized(request, call, lack);
   }
   const token = textOf(request.querystring.token);
   const other = notDirect(token, call, caller, front, request);
@@ -133,7 +134,7 @@ function notDirect(token, call, caller, front, request) {
   const bounds = parts[1].split('-');
   if (bounds[0] <= Date.now() / 1000) return late;
   if (!(lengthOf(request.headers) > bounds[1])) return undefined;
-  return front.stream ? large(request, front) : refusal(403, 'DENIED', 'a quota has no room for this layer');
+  return STREAM_HOST ? large(request) : refusal(403, 'DENIED', 'a quota has no room for this layer');
 }
 
 /** Who has a good access token; or why it is refused. One of an unknown key is Lambda's to judge. */
@@ -174,8 +175,8 @@ function isSigned(keys, id, text, given) {
 }
 
 /** Worded as in functions/auth/challenge.ts. */
-function unauthorized(request, call, front, caller) {
-  let challenge = `Bearer realm="${front.url || `https://${textOf(request.headers.host)}`}/token",service="stowage"`;
+function unauthorized(request, call, caller) {
+  let challenge = `Bearer realm="https://${textOf(request.headers.host)}/token",service="stowage"`;
   if (call.scope) challenge += `,scope="${call.scope}"`;
   if (caller.error) challenge += `,error="${caller.error}"`;
   const answer = refusal(401, 'UNAUTHORIZED', caller.why);

@@ -18,6 +18,20 @@ export interface ClientOptions {
  *  take a while for a large part, but not without a sign of life. */
 export const TIMEOUTS = { connectionTimeout: 2000, socketTimeout: 20_000 };
 
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
+
+/** How a client reaches AWS: within these times, and by the proxy that the environment names, if any. */
+export function connections(environment: Environment, timeouts: typeof TIMEOUTS) {
+  const proxyEnv = Object.fromEntries(
+    PROXY_VARIABLES.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
+  );
+  if (Object.keys(proxyEnv).length === 0) return timeouts;
+  return { ...timeouts, httpAgent: { proxyEnv }, httpsAgent: { proxyEnv } };
+}
+
 export const pause = fullJitter(Math.random, setTimeout);
 
 /** Counts what the clients that it is handed send to AWS. */

@@ -1,11 +1,11 @@
 import { KeyPublication, type PublishedText } from './auth/key-publication.ts';
 import type { SecretKeys } from './auth/secret-keys.ts';
-import { encodeKeyRing, type KeyRing } from './auth/signing-keys.ts';
-import { Calls, type ClientOptions, type Environment, required } from './aws-clients.ts';
+import { encodeKeyRing } from './auth/signing-keys.ts';
+import { Calls, type ClientOptions, connections, type Environment, required } from './aws-clients.ts';
 import { ssmKeys } from './aws-keys.ts';
 import { type Aws, lazyText, objectText, QUICK } from './aws-published-keys.ts';
 import { ENV, FRONT_STORE_KEY } from './environment.ts';
-import { encodeFrontValue, parseFrontSettings } from './front-value.ts';
+import { encodeFrontValue } from './front-value.ts';
 
 /** The signing keys in SSM, without a registry: for the job that rotates them. */
 export interface AwsKeys {
@@ -29,11 +29,7 @@ function keyPublications(aws: Aws): readonly KeyPublication[] {
   const { environment } = aws;
   const publications: KeyPublication[] = [];
   const arn = environment[ENV.frontStore];
-  if (arn) {
-    const settings = parseFrontSettings(required(environment, ENV.frontSettings));
-    const encode = (ring: KeyRing) => encodeFrontValue(ring, settings);
-    publications.push(new KeyPublication({ copy: frontText(aws, arn), encode }));
-  }
+  if (arn) publications.push(new KeyPublication({ copy: frontText(aws, arn), encode: encodeFrontValue }));
   const key = environment[ENV.keysObject];
   if (key) publications.push(new KeyPublication({ copy: objectText(aws, key), encode: encodeKeyRing }));
   return publications;
@@ -44,7 +40,7 @@ function frontText({ environment, calls }: Aws, arn: string): PublishedText {
     const { keyValueStoreClient } = await import('./storage/cloudfront/key-value-store-client.ts');
     const { KeyValueText } = await import('./storage/cloudfront/key-value-text.ts');
     const endpoint = environment[ENV.frontStoreEndpoint];
-    const client = keyValueStoreClient({ endpoint, requestHandler: QUICK });
+    const client = keyValueStoreClient({ endpoint, requestHandler: connections(environment, QUICK) });
     return new KeyValueText({ client: calls.of(client), arn, key: FRONT_STORE_KEY });
   });
 }

@@ -1,5 +1,5 @@
 import { SecretKeys, type SecretText } from './auth/secret-keys.ts';
-import { type Calls, type Environment, TIMEOUTS } from './aws-clients.ts';
+import { type Calls, connections, type Environment, TIMEOUTS } from './aws-clients.ts';
 import { ENV } from './environment.ts';
 
 /** A ring of keys is one small answer. */
@@ -23,7 +23,10 @@ export function ssmSecret({ environment, name, calls }: SsmOptions): SecretText 
   const open = async (): Promise<SecretText> => {
     const { ssmClient } = await import('./storage/ssm/ssm-client.ts');
     const { SsmParameter } = await import('./storage/ssm/ssm-parameter.ts');
-    const client = ssmClient({ endpoint: environment[ENV.signingKeysEndpoint], requestHandler: QUICK });
+    const client = ssmClient({
+      endpoint: environment[ENV.signingKeysEndpoint],
+      requestHandler: connections(environment, QUICK),
+    });
     return new SsmParameter({ client: calls.of(client), name });
   };
   const parameter = () => {

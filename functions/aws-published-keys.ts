@@ -1,7 +1,7 @@
 import type { PublishedText } from './auth/key-publication.ts';
 import { RingCache } from './auth/ring-cache.ts';
 import { decodeKeyRing, type KeySource } from './auth/signing-keys.ts';
-import { type Calls, type Environment, pause, required, TIMEOUTS } from './aws-clients.ts';
+import { type Calls, connections, type Environment, pause, required, TIMEOUTS } from './aws-clients.ts';
 import { ENV } from './environment.ts';
 
 export interface Aws {
@@ -29,7 +29,10 @@ export function objectText({ environment, calls }: Aws, key: string): PublishedT
   return lazyText(`s3://${bucket}/${key}`, async () => {
     const { s3Client } = await import('./storage/s3/s3-client.ts');
     const { ObjectText } = await import('./storage/s3/object-text.ts');
-    const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: QUICK });
+    const client = s3Client({
+      endpoint: environment[ENV.bucketEndpoint],
+      requestHandler: connections(environment, QUICK),
+    });
     return new ObjectText({ client: calls.of(client), bucket, key, pause });
   });
 }

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeySource } from './auth/signing-keys.ts';
 import { UploadTokens } from './auth/upload-tokens.ts';
-import { Calls, type ClientOptions, type Environment, pause, required, TIMEOUTS } from './aws-clients.ts';
+import {
+  Calls,
+  type ClientOptions,
+  connections,
+  type Environment,
+  pause,
+  required,
+  TIMEOUTS,
+} from './aws-clients.ts';
 import { ssmKeys, ssmSecret } from './aws-keys.ts';
 import { objectKeys } from './aws-published-keys.ts';
 import { ENV } from './environment.ts';
@@ -37,7 +45,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   const tableName = required(environment, ENV.table);
   const bucket = required(environment, ENV.bucket);
   const calls = new Calls(options);
-  const secret = environment[ENV.frontSecret];
+  const hashes = environment[ENV.frontSecretHash];
   const openCdn = environment[ENV.downloads] === 'cdn' ? cdnOpener(environment, calls) : undefined;
   const partBytes = partBytesFrom(environment[ENV.partMemory]);
   const registry: Registry = {
@@ -45,11 +53,14 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
     blobs: new LazyBlobStore(async () => {
       const { s3Client } = await import('./storage/s3/s3-client.ts');
       const { S3BlobStore } = await import('./storage/s3/s3-blob-store.ts');
-      const client = s3Client({ endpoint: environment[ENV.bucketEndpoint], requestHandler: TIMEOUTS });
+      const client = s3Client({
+        endpoint: environment[ENV.bucketEndpoint],
+        requestHandler: connections(environment, TIMEOUTS),
+      });
       const cdn = await openCdn?.();
       return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn, partBytes });
     }),
-    ...(secret && { direct: true }),
+    ...(hashes && { direct: true }),
     openUploads: new OpenUploads(),
     downloads: new Downloads((line) => void process.stdout.write(`${toldLine(Date.now(), line)}\n`)),
     ...chance,
@@ -59,7 +70,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
   return {
     registry,
     ...(keys && { keys }),
-    ...(secret && { front: new FrontDoor({ secret, uploads }) }),
+    ...(hashes && { front: new FrontDoor({ hashes, uploads }) }),
     place: `table ${tableName}, bucket ${bucket}`,
     callsMade: () => calls.made,
   };
@@ -118,5 +129,9 @@ export function createAwsMetadata(environment: Environment): Registry {
 /** The table repeats calls itself: it knows which of them may be. */
 function dynamoDbClient(environment: Environment): DynamoDBClient {
   const endpoint = environment[ENV.tableEndpoint];
-  return new DynamoDBClient({ ...(endpoint && { endpoint }), maxAttempts: 1, requestHandler: TIMEOUTS });
+  return new DynamoDBClient({
+    ...(endpoint && { endpoint }),
+    maxAttempts: 1,
+    requestHandler: connections(environment, TIMEOUTS),
+  });
 }

@@ -27,13 +27,12 @@ export const ENV = {
   bucketEndpoint: 'STOWAGE_S3_ENDPOINT',
   /** Where SSM is, for tests on one machine. @default AWS's own of the region */
   signingKeysEndpoint: 'STOWAGE_SSM_ENDPOINT',
-  /** What the front door proves itself with in `FRONT_HEADERS.secret`; after a rotation two, with a comma between. Absent
-   *  where there is no front door; where there is one, nobody else is let in, and uploads may go past the registry. */
-  frontSecret: 'STOWAGE_FRONT_SECRET',
+  /** The SHA-256, in base64url, of what the front door proves itself with in `FRONT_HEADERS.secret`; after a rotation two, with a
+   *  comma between. Absent where there is no front door; where there is one, nobody else is let in, and uploads may go past the
+   *  registry. */
+  frontSecretHash: 'STOWAGE_FRONT_SECRET_SHA256',
   /** The ARN of the KeyValueStore that the front door's functions read; set where keys are rotated. */
   frontStore: 'STOWAGE_FRONT_STORE',
-  /** What else the front door is told there, as JSON (`FrontSettings`). */
-  frontSettings: 'STOWAGE_FRONT_SETTINGS',
   /** Where CloudFront's KeyValueStore is, for tests on one machine. @default AWS's own */
   frontStoreEndpoint: 'STOWAGE_FRONT_STORE_ENDPOINT',
   /** Where the web page lies, for tests on one machine. @default beside the code of the function */
@@ -61,17 +60,8 @@ export const FRONT_HEADERS = {
   host: 'x-stowage-host',
 } as const;
 
-/** The key in the KeyValueStore under which the front door finds all that it has to know, as JSON: the signing keys,
- *  `[{id, secret: base64url}]`, and `FrontSettings`. */
+/** The key in the KeyValueStore under which the front door finds the signing keys, as JSON: `{keys: [{id, secret: base64url}]}`. */
 export const FRONT_STORE_KEY = 'front';
-
-/** How a front door is laid out. */
-export interface FrontSettings {
-  /** Whether there is a stream host to send bodies of unknown or great length to. */
-  readonly stream: boolean;
-  /** How clients reach the registry, without a slash at the end. @default https and the host they name */
-  readonly url?: string;
-}
 
 /** The ids of the front door's origins, which its function chooses among. */
 export const ORIGINS = { api: 'api', blobs: 'blobs', stream: 'stream' } as const;

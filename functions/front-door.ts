@@ -19,20 +19,22 @@ export interface Sender {
 export class FrontDoor {
   /** Makes the tokens of uploads that may go past the registry; absent where nobody signs any. */
   readonly uploads: UploadTokens | undefined;
-  readonly #secrets: readonly Buffer[];
+  readonly #hashes: readonly Buffer[];
 
-  /** Several secrets have a comma between them: each is good. */
-  constructor({ secret, uploads }: { readonly secret: string; readonly uploads?: UploadTokens | undefined }) {
+  /** Takes the SHA-256 of a secret in base64url; of several, with a comma between, each is good. */
+  constructor({ hashes, uploads }: { readonly hashes: string; readonly uploads?: UploadTokens | undefined }) {
     this.uploads = uploads;
-    this.#secrets = secret.split(',').filter(Boolean).map(hashOf);
+    this.#hashes = hashes
+      .split(',')
+      .map((hash) => Buffer.from(hash, 'base64url'))
+      .filter(({ length }) => length === HASH_BYTES);
   }
 
   /** Who sent the request, by the front door's word; `undefined` where it did not come that way, and nothing that it
    *  says of itself is to be believed. */
   senderOf({ headers }: Request): Sender | undefined {
-    // Hashes are of one length, whatever was sent.
     const sent = hashOf(headers.get(FRONT_HEADERS.secret) ?? '');
-    if (!this.#secrets.some((secret) => timingSafeEqual(sent, secret))) return undefined;
+    if (!this.#hashes.some((hash) => timingSafeEqual(sent, hash))) return undefined;
     const host = headers.get(FRONT_HEADERS.host);
     return {
       address: headers.get(FRONT_HEADERS.address) ?? 'unknown',
@@ -49,5 +51,10 @@ export function goToFrontDoor(publicUrl: string | undefined): RegistryError {
     `use the address of the registry's front door${address}; this one is for the front door itself`,
   );
 }
+
+const HASH_BYTES = 32;
+
+/** As the registry is told of a secret. */
+export const secretHash = (secret: string) => hashOf(secret).toString('base64url');
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest();

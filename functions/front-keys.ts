@@ -5,6 +5,7 @@ import { Calls } from './aws-clients.ts';
 import { ssmSecret } from './aws-keys.ts';
 import { UntilAllowed } from './aws-permissions.ts';
 import { ANSWER_MS, answerRequest, type ResourceRequest } from './custom-resource.ts';
+import { secretHash } from './front-door.ts';
 import { jobTelemetry } from './telemetry/job.ts';
 import { JOB_RESULTS, JOBS } from './telemetry/names.ts';
 
@@ -24,7 +25,7 @@ const answering: MiddlewareObj<ResourceRequest, number> = {
 };
 
 /** The custom resource of the front door's secret and of its downloads' key pair: makes in SSM what is not there, answers
- *  the attributes `Secret`, `Accepted` (it and the one before, with a comma between) and `PublicKey` (PEM), and returns
+ *  the attributes `Secret`, `Accepted` (hashes of it and of the one before, with a comma between) and `PublicKey` (PEM), and returns
  *  how many it made. Another `Rotation` is another secret. Deletes nothing: a stack that is deployed again, or whose
  *  resource gets another name, goes on with what there is. */
 export const handler = middy<ResourceRequest, number>({ timeoutEarlyInMillis: TIMEOUT_RESERVE_MS })
@@ -49,7 +50,7 @@ async function make({ ResourceProperties: properties }: ResourceRequest, signal:
   return {
     attributes: {
       Secret: front.secret,
-      Accepted: front.accepted.join(','),
+      Accepted: front.accepted.map(secretHash).join(','),
       PublicKey: download.publicKey,
     },
     count: Number(front.isNew) + Number(download.isNew),

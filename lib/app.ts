@@ -10,5 +10,5 @@ const month = new Date().toISOString().slice(0, 'YYYY-MM'.length);
 const app = new App();
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const settings = settingsFrom(app.node, process.env['CDK_DEFAULT_REGION']);
-new StowageStack(app, 'Stowage', { ...settings, streamHostGeneration: month });
+new StowageStack(app, settings.stackName ?? 'Stowage', { ...settings, streamHostGeneration: month });
 app.synth();

@@ -1,20 +1,27 @@
-import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Duration, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import {
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
+  BucketPolicy,
   type CfnBucket,
+  type IBucket,
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
-import { BLOBS, denyOverwrites, type FrontDoorAccess, letFrontDoorIn } from './blob-policy.ts';
+import { BLOBS, denyOverwrites, letFrontDoorIn } from './blob-policy.ts';
+import { allowKey } from './data-key.ts';
 import type { DataDuty, Duty, Worker } from './registry-function.ts';
 
 interface BlobBucketProps {
-  /** @default RemovalPolicy.RETAIN - the images are in no other place */
-  readonly removalPolicy?: RemovalPolicy;
+  readonly removalPolicy: RemovalPolicy;
+  /** A bucket that is there already, kept or restored; it gets the registry's policy, and stays as it is otherwise. @default - one is made */
+  readonly bucketName?: string | undefined;
+  /** A key of KMS that objects are encrypted with. @default - S3's own, which costs nothing */
+  readonly keyArn?: string | undefined;
 }
 
 /** Where the tails of chunked uploads wait for more. */
@@ -62,15 +69,43 @@ type KeyDuty = Extract<Duty, keyof typeof KEY_ACTIONS>;
 
 /** The S3 bucket of all bytes. Private; what clients may read, they read by signed URLs. */
 export class BlobBucket extends Construct {
-  readonly #bucket: Bucket;
-  readonly #cfnBucket: CfnBucket;
+  readonly #bucket: Bucket | IBucket;
+  #policy: BucketPolicy | undefined;
+  readonly #made: CfnBucket | undefined;
+  readonly #keyArn: string | undefined;
 
-  constructor(scope: Construct, id: string, props: BlobBucketProps = {}) {
+  constructor(scope: Construct, id: string, props: BlobBucketProps) {
     super(scope, id);
-    this.#bucket = new Bucket(this, 'Bucket', {
+    this.#keyArn = props.keyArn;
+    if (props.bucketName) {
+      this.#bucket = Bucket.fromBucketName(this, 'Bucket', props.bucketName);
+      for (const statement of denyPlainText(this.bucketArn)) this.#add(statement);
+    } else {
+      const bucket = this.#make(props);
+      this.#made = bucket.node.defaultChild as CfnBucket;
+      this.#bucket = bucket;
+    }
+    this.#add(PolicyStatement.fromJson(denyOverwrites(this.bucketArn)));
+  }
+
+  /** To a bucket that is not made here, a policy of its own. */
+  #add(statement: PolicyStatement): void {
+    if (this.#made) {
+      this.#bucket.addToResourcePolicy(statement);
+      return;
+    }
+    this.#policy ??= new BucketPolicy(this, 'Policy', { bucket: this.#bucket as IBucket });
+    this.#policy.document.addStatements(statement);
+  }
+
+  #make({ removalPolicy, keyArn }: BlobBucketProps): Bucket {
+    const encryptionKey = keyArn && Key.fromKeyArn(this, 'Key', keyArn);
+    const bucket = new Bucket(this, 'Bucket', {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      encryption: BucketEncryption.S3_MANAGED,
+      ...(encryptionKey
+        ? { encryption: BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }
+        : { encryption: BucketEncryption.S3_MANAGED }),
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       // Objects are never written twice and go a day after their last link. Old versions would protect from
@@ -80,14 +115,13 @@ export class BlobBucket extends Construct {
         { id: 'multipart-uploads-given-up', abortIncompleteMultipartUploadAfter: UPLOAD_LEFTOVERS },
         { id: 'upload-tails-given-up', prefix: UPLOADS, expiration: UPLOAD_LEFTOVERS },
       ],
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy,
     });
-    this.#cfnBucket = this.#bucket.node.defaultChild as CfnBucket;
-    this.#bucket.addToResourcePolicy(PolicyStatement.fromJson(denyOverwrites(this.#bucket.bucketArn)));
-    Validations.of(this.#bucket).acknowledge({
+    Validations.of(bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason: 'The registry logs each request; S3 access logs would store and bill the same once more.',
     });
+    return bucket;
   }
 
   get bucketName(): string {
@@ -113,10 +147,13 @@ export class BlobBucket extends Construct {
       const list = new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] });
       worker.allow(list);
     }
+    allowKey(worker, this.#keyArn, 's3');
     worker.tell(ENV.bucket, this.#bucket.bucketName);
-    const bucket = Stack.of(this).getLogicalId(this.#cfnBucket);
+    const arn = this.#made
+      ? `<${Stack.of(this).getLogicalId(this.#made)}.Arn>`
+      : `arn:<AWS::Partition>:s3:::${this.bucketName}`;
     const findings = patterns.map((pattern) => ({
-      id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${pattern}]`,
+      id: `AwsSolutions-IAM5[Resource::${arn}/${pattern}]`,
       reason: 'Each upload has a key of its own; the prefixes are all that can be known beforehand.',
     }));
     Validations.of(worker).acknowledge(...findings);
@@ -126,22 +163,35 @@ export class BlobBucket extends Construct {
   bindKeys(worker: Worker<KeyDuty>): void {
     const resources = [this.#bucket.arnForObjects(KEYS)];
     worker.allow(new PolicyStatement({ actions: [...KEY_ACTIONS[worker.duty]], resources }));
+    allowKey(worker, this.#keyArn, 's3');
     worker.tell(ENV.bucket, this.#bucket.bucketName);
     worker.tell(ENV.keysObject, KEYS);
   }
 
-  /** Lets the front door write blobs, and read them where it is told to. */
-  letIn(frontDoor: FrontDoorAccess): void {
-    for (const statement of letFrontDoorIn(this.#bucket.bucketArn, frontDoor)) {
-      this.#bucket.addToResourcePolicy(PolicyStatement.fromJson(statement));
+  /** Lets the front door write blobs, and read them. */
+  letIn(distributionArn: string): void {
+    for (const statement of letFrontDoorIn(this.#bucket.bucketArn, distributionArn)) {
+      this.#add(PolicyStatement.fromJson(statement));
     }
   }
 
-  /** Has S3 tell EventBridge of every object that is written. */
+  /** Has S3 tell EventBridge of every object that is written; of a bucket that is not made here, its owner has. */
   sendEvents(): void {
+    if (!this.#made) return;
     // Not `enableEventBridgeNotification`, which brings a function of the CDK's to set this one property.
-    this.#cfnBucket.notificationConfiguration = {
+    this.#made.notificationConfiguration = {
       eventBridgeConfiguration: { eventBridgeEnabled: true },
     };
   }
+}
+
+/** As `enforceSSL` and `minimumTLSVersion` have it of a bucket that is made. */
+function denyPlainText(bucketArn: string): readonly PolicyStatement[] {
+  const conditions = [
+    { Bool: { 'aws:SecureTransport': 'false' } },
+    { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+  ];
+  const refused = { effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:*'] };
+  const resources = [bucketArn, `${bucketArn}/*`];
+  return conditions.map((condition) => new PolicyStatement({ ...refused, resources, conditions: condition }));
 }

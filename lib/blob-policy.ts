@@ -11,13 +11,6 @@ export interface PolicyStatement {
   readonly Condition: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-/** What the front door is to be let in for. */
-export interface FrontDoorAccess {
-  readonly distributionArn: string;
-  /** Whether clients download through the front door too. */
-  readonly read: boolean;
-}
-
 const WITHOUT_IF_NONE_MATCH = { 's3:if-none-match': 'true' };
 
 /** No key of a blob is ever written twice, whoever writes: what creates an object there, PutObject, CopyObject and
@@ -34,11 +27,8 @@ export function denyOverwrites(bucketArn: string): PolicyStatement {
   };
 }
 
-/** Lets the front door write blobs, each whole and each key once, and read them where it is told to. */
-export function letFrontDoorIn(
-  bucketArn: string,
-  { distributionArn, read }: FrontDoorAccess,
-): readonly PolicyStatement[] {
+/** Lets the front door read blobs, by URLs that it checks, and write them, each whole and each key once. */
+export function letFrontDoorIn(bucketArn: string, distributionArn: string): readonly PolicyStatement[] {
   const StringEquals = { 'aws:SourceArn': distributionArn };
   const frontDoor = {
     Principal: { Service: 'cloudfront.amazonaws.com' },
@@ -48,7 +38,7 @@ export function letFrontDoorIn(
     {
       Effect: 'Allow',
       ...frontDoor,
-      Action: ['s3:PutObject', ...(read ? ['s3:GetObject'] : [])],
+      Action: ['s3:PutObject', 's3:GetObject'],
       Condition: { StringEquals },
     },
     // Of it this refuses the parts of a multipart upload as well.

@@ -1,5 +1,11 @@
 import { Duration } from 'aws-cdk-lib';
-import { CfnCachePolicy, type CfnDistribution, KeyGroup, PublicKey } from 'aws-cdk-lib/aws-cloudfront';
+import {
+  CfnCachePolicy,
+  type CfnDistribution,
+  CfnPublicKey,
+  KeyGroup,
+  PublicKey,
+} from 'aws-cdk-lib/aws-cloudfront';
 import { Construct } from 'constructs';
 import { ENV, ORIGINS } from '../functions/environment.ts';
 import type { FrontKeys } from './front-keys.ts';
@@ -13,9 +19,10 @@ interface CdnDownloadsProps {
 /** Objects are never written twice. */
 const AS_LONG_AS_MAY_BE = Duration.days(365).toSeconds();
 
-/** Downloads through the front door, by URLs that the registry signs and CloudFront checks. */
+/** Downloads through the front door, by URLs that the registry signs and CloudFront checks. The way is always there, and takes
+ *  minutes to be; whether the registry sends anybody along it can change at any time. */
 export class CdnDownloads extends Construct {
-  readonly #publicKey: PublicKey;
+  readonly #publicKeyId: string;
   readonly #group: KeyGroup;
   readonly #cachePolicy: CfnCachePolicy;
   readonly #keys: FrontKeys;
@@ -23,25 +30,20 @@ export class CdnDownloads extends Construct {
   constructor(scope: Construct, id: string, { keys }: CdnDownloadsProps) {
     super(scope, id);
     this.#keys = keys;
-    const comment = 'Stowage: downloads';
-    this.#publicKey = new PublicKey(this, 'PublicKey', {
-      publicKeyName: globalName(this),
-      encodedKey: keys.publicKey,
-      comment,
-    });
+    this.#publicKeyId = this.#publicKey();
     this.#group = new KeyGroup(this, 'KeyGroup', {
       keyGroupName: globalName(this),
-      items: [this.#publicKey],
-      comment,
+      items: [PublicKey.fromPublicKeyId(this, 'Trusted', this.#publicKeyId)],
+      comment: COMMENT,
     });
     this.#cachePolicy = this.#pathAlone();
   }
 
-  /** Has the worker sign its redirects for CloudFront, and lets it read the key for that. */
-  bind(worker: Worker<'serve'>): void {
+  /** Lets the worker read the key that downloads are signed with, and tells it whether to send clients here. */
+  bind(worker: Worker<'serve'>, downloads: 's3' | 'cdn'): void {
     this.#keys.bindDownloadKey(worker);
-    worker.tell(ENV.downloads, 'cdn');
-    worker.tell(ENV.downloadKeyId, this.#publicKey.publicKeyId);
+    worker.tell(ENV.downloads, downloads);
+    worker.tell(ENV.downloadKeyId, this.#publicKeyId);
   }
 
   /** The front door's way to blobs, which needs a signed URL. */
@@ -58,6 +60,21 @@ export class CdnDownloads extends Construct {
       trustedKeyGroups: [this.#group.keyGroupId],
       functionAssociations: [onResponse],
     };
+  }
+
+  /** CloudFront changes no key and takes no CallerReference twice, in whichever region the stack is: a rotation has another one. */
+  #publicKey(): string {
+    const id = `PublicKey${this.#keys.downloadRotation}`;
+    const scope = new Construct(this, id);
+    const key = new CfnPublicKey(scope, 'Key', {
+      publicKeyConfig: {
+        name: globalName(scope),
+        callerReference: globalName(scope),
+        encodedKey: this.#keys.publicKey,
+        comment: COMMENT,
+      },
+    });
+    return key.ref;
   }
 
   /** Every client's signature differs, and all of them mean the same bytes. */
@@ -79,3 +96,5 @@ export class CdnDownloads extends Construct {
     });
   }
 }
+
+const COMMENT = 'Stowage: downloads';

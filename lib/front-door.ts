@@ -23,6 +23,8 @@ export type PriceClass = '100' | '200' | 'all';
 
 interface FrontDoorProps {
   readonly api: RegistryApi;
+  /** What has to work before the front door leads anybody to it, or is changed. */
+  readonly behind: readonly Construct[];
   readonly bucket: BlobBucket;
   /** Filled before the front door opens. */
   readonly store: KeyValueStore;
@@ -30,8 +32,8 @@ interface FrontDoorProps {
   readonly secret: string;
   /** Takes bodies of unknown or great length. @default - they are refused */
   readonly stream?: StreamHost;
-  /** @default - large blobs are downloaded from S3 itself */
-  readonly downloads?: CdnDownloads;
+  /** The way of downloads that do not come from S3 itself. */
+  readonly downloads: CdnDownloads;
   /** @default - a name that CloudFront makes up */
   readonly domain?: CustomDomain;
   /** A web ACL of AWS WAF for CloudFront. @default - none */
@@ -63,7 +65,10 @@ export class FrontDoor extends Construct {
 
   constructor(scope: Construct, id: string, props: FrontDoorProps) {
     super(scope, id);
-    const functions = new EdgeFunctions(this, 'Functions', { store: props.store });
+    const functions = new EdgeFunctions(this, 'Functions', {
+      store: props.store,
+      streamHost: props.stream !== undefined,
+    });
     const { attrId: answers } = this.#answerHeaders();
     this.#distribution = new CfnDistribution(this, 'Distribution', {
       distributionConfig: {
@@ -74,18 +79,19 @@ export class FrontDoor extends Construct {
         priceClass: props.priceClass === 'all' ? 'PriceClass_All' : `PriceClass_${props.priceClass}`,
         origins: this.#origins(props),
         defaultCacheBehavior: { ...defaultBehavior(functions), responseHeadersPolicyId: answers },
-        ...behaviors(
-          props.downloads?.behavior(functions.response),
-          props.page ? assetsBehavior(functions) : undefined,
-          answers,
-        ),
+        cacheBehaviors: [
+          props.downloads.behavior(functions.response),
+          ...(props.page ? [assetsBehavior(functions)] : []),
+        ].map((one) => ({ ...one, responseHeadersPolicyId: answers })),
         customErrorResponses: ERRORS.map((errorCode) => ({ errorCode, errorCachingMinTtl: 0 })),
         viewerCertificate: { cloudFrontDefaultCertificate: true },
         ...props.domain?.settings,
         ...(props.webAclArn && { webAclId: props.webAclArn }),
       },
     });
-    props.bucket.letIn({ distributionArn: this.#arn, read: props.downloads !== undefined });
+    // A new secret is let in before CloudFront sends it.
+    this.#distribution.node.addDependency(...props.behind);
+    props.bucket.letIn(this.#arn);
     props.domain?.pointTo(this.#distribution.attrDomainName);
     this.#explain(props);
   }
@@ -170,16 +176,6 @@ export class FrontDoor extends Construct {
     }));
     Validations.of(this.#distribution).acknowledge(...acknowledged);
   }
-}
-
-function behaviors(
-  downloads: CfnDistribution.CacheBehaviorProperty | undefined,
-  assets: CfnDistribution.CacheBehaviorProperty | undefined,
-  responseHeadersPolicyId: string,
-): Pick<CfnDistribution.DistributionConfigProperty, 'cacheBehaviors'> {
-  const all = [downloads, assets].filter((one) => one !== undefined);
-  if (all.length === 0) return {};
-  return { cacheBehaviors: all.map((one) => ({ ...one, responseHeadersPolicyId })) };
 }
 
 /** The files of the web page, whose names change with their content. They lie beside the function's code, and it is asked for each once. */

@@ -7,6 +7,8 @@ import { RegistryFunction, type Worker } from './registry-function.ts';
 interface FrontKeysProps {
   /** Another name is another secret, and the one before is still let in. @default - the first secret */
   readonly rotation?: string;
+  /** Another name is another key pair. @default - the first pair */
+  readonly downloadRotation?: string;
 }
 
 /** The front door's secret and the key pair of its downloads. Neither is a resource of the stack, since CloudFormation
@@ -15,14 +17,17 @@ export class FrontKeys extends Construct {
   readonly function: RegistryFunction<'make-front-keys'>;
   /** The names of the two parameters. */
   readonly parameterNames: readonly string[];
+  /** What tells this pair from those before; empty for the first. */
+  readonly downloadRotation: string;
   readonly #resource: CustomResource;
   readonly #downloadKey: string;
 
-  constructor(scope: Construct, id: string, { rotation }: FrontKeysProps = {}) {
+  constructor(scope: Construct, id: string, { rotation, downloadRotation = '' }: FrontKeysProps = {}) {
     super(scope, id);
+    this.downloadRotation = downloadRotation;
     const prefix = `/stowage/${Stack.of(this).stackName}`;
     const secret = `${prefix}/front-secret`;
-    this.#downloadKey = `${prefix}/download-key`;
+    this.#downloadKey = [`${prefix}/download-key`, downloadRotation].filter(Boolean).join('-');
     this.parameterNames = [secret, this.#downloadKey];
     this.function = new RegistryFunction(this, 'Function', {
       duty: 'make-front-keys',
@@ -61,10 +66,10 @@ export class FrontKeys extends Construct {
     return this.#resource.getAttString('PublicKey');
   }
 
-  /** Has the worker let in nobody but the front door. */
+  /** Has the worker let in nobody but the front door. It is told hashes alone, which are of no use to whoever reads them. */
   bind(worker: Worker<'serve' | 'stream'>): void {
     // The front door learns of a new secret only minutes after the worker.
-    worker.tell(ENV.frontSecret, this.#resource.getAttString('Accepted'));
+    worker.tell(ENV.frontSecretHash, this.#resource.getAttString('Accepted'));
   }
 
   /** Lets the worker read the private key that downloads are signed with, and tells it the parameter's name. */

@@ -1,7 +1,7 @@
 import { KeyValueStore } from 'aws-cdk-lib/aws-cloudfront';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { ENV, type FrontSettings } from '../functions/environment.ts';
+import { ENV } from '../functions/environment.ts';
 import { globalName } from './global-name.ts';
 import type { Worker } from './registry-function.ts';
 
@@ -24,11 +24,10 @@ export class FrontStore extends Construct {
     });
   }
 
-  /** Lets the job write the store, and tells it what to write beside the keys. Nothing else may. */
-  bind(worker: Worker<'rotate'>, settings: FrontSettings): void {
+  /** Lets the job write the store, and tells it where it is. Nothing else may. */
+  bind(worker: Worker<'rotate'>): void {
     const resources = [this.store.keyValueStoreArn];
     worker.allow(new PolicyStatement({ actions: [...ACTIONS], resources }));
     worker.tell(ENV.frontStore, this.store.keyValueStoreArn);
-    worker.tell(ENV.frontSettings, JSON.stringify(settings));
   }
 }

@@ -1,8 +1,10 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, BillingMode, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
+import { allowKey } from './data-key.ts';
 import type { DataDuty, Worker } from './registry-function.ts';
 
 interface MetadataTableProps {
@@ -10,6 +12,10 @@ interface MetadataTableProps {
   readonly removalPolicy?: RemovalPolicy;
   /** Whether DynamoDB refuses to delete the table, whoever asks. @default true - as above */
   readonly deletionProtection?: boolean;
+  /** A table that is there already, kept or restored; it stays as it is. @default - one is made */
+  readonly tableName?: string | undefined;
+  /** A key of KMS that it is encrypted with. @default - DynamoDB's own, which costs nothing */
+  readonly keyArn?: string | undefined;
 }
 
 /** Transactions need no more: each part is authorised by its own action. */
@@ -37,20 +43,28 @@ const AUDIT_TRAIL = 'AUDIT#*';
 
 /** The DynamoDB table of all metadata: docs/data-model.md says what its items are. */
 export class MetadataTable extends Construct {
-  readonly #table: Table;
+  readonly #table: Table | ITable;
+  readonly #keyArn: string | undefined;
 
   constructor(scope: Construct, id: string, props: MetadataTableProps = {}) {
     super(scope, id);
-    this.#table = new Table(this, 'Table', {
+    this.#keyArn = props.keyArn;
+    this.#table = props.tableName ? Table.fromTableName(this, 'Table', props.tableName) : this.#make(props);
+  }
+
+  #make(props: MetadataTableProps): Table {
+    const { keyArn } = props;
+    return new Table(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
       timeToLiveAttribute: 'expiresAt',
       billingMode: BillingMode.PAY_PER_REQUEST, // nothing to pay while nobody asks
       // $0.20 per GB and month, against the day when a bug or a person writes the wrong thing.
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      // Encrypted with a key that AWS owns. A key of the account costs $1 a month and each request to it,
-      // and protects from nobody who may read the table.
-      encryption: TableEncryption.DEFAULT,
+      // Encrypted with a key that AWS owns, unless one is named: a key of the account costs $1 a month and each request to it.
+      ...(keyArn
+        ? { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey: Key.fromKeyArn(this, 'Key', keyArn) }
+        : { encryption: TableEncryption.DEFAULT }),
       removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
       deletionProtection: props.deletionProtection ?? true,
     });
@@ -80,6 +94,7 @@ export class MetadataTable extends Construct {
         conditions: { 'ForAnyValue:StringLike': { 'dynamodb:LeadingKeys': [AUDIT_TRAIL] } },
       }),
     );
+    allowKey(worker, this.#keyArn, 'dynamodb');
     worker.tell(ENV.table, this.#table.tableName);
   }
 }

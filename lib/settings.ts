@@ -40,6 +40,14 @@ const OPTIONS = {
   streamHost: oneOf('none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
   frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),
+  downloadKeyRotation: matching(/^[a-zA-Z0-9]{1,16}$/, 'a short name of letters and digits'),
+  stackName: matching(/^[A-Za-z][A-Za-z0-9-]{0,29}$/, 'a name of at most 30 letters, digits and hyphens'),
+  tableName: matching(/^[\w.-]{3,255}$/, 'the name of a table'),
+  bucketName: matching(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'the name of a bucket, without dots'),
+  kmsKeyArn: matching(/^arn:aws:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, 'the ARN of a key of KMS'),
+  permissionsBoundaryArn: matching(/^arn:aws:iam::(\d{12}|aws):policy\/\S+$/, 'the ARN of a managed policy'),
+  iamPath: matching(/^\/([\w+=,.@-]+\/)+$/, 'a path that begins and ends with a slash'),
+  qualifier: matching(/^[a-z0-9]{1,10}$/, 'up to ten small letters and digits'),
   epochHours: { read: wholeFrom(1, 168), is: 'a number of hours, 1 to 168' },
   quarantineDays: { read: wholeFrom(0, 365), is: 'a number of days, 0 to 365' },
   monthlyBudgetUsd: { read: amountFrom, is: 'an amount above 0' },
@@ -116,6 +124,19 @@ function refuseContradictions(settings: Settings, region: string | undefined): v
       'make one there and name it with certificateArn',
   );
   refuse(streamHostZone && streamHost !== 'instance', 'streamHostZone belongs to streamHost=instance');
+  refuse(
+    region && streamHostZone && !streamHostZone.startsWith(region),
+    `${streamHostZone} is no zone of ${region}, where this stack goes`,
+  );
+  const { keepData, tableName, bucketName, kmsKeyArn } = settings;
+  refuse(
+    keepData === false && (tableName ?? bucketName),
+    'keepData=false is for a table and a bucket that the stack makes, not for tableName and bucketName',
+  );
+  refuse(
+    region && kmsKeyArn && !kmsKeyArn.startsWith(`arn:aws:kms:${region}:`),
+    `kmsKeyArn names a key of another region than ${region}, where this stack goes`,
+  );
   const { monthlyBudgetUsd, budgetEmail } = settings;
   refuse(budgetEmail && !monthlyBudgetUsd, 'budgetEmail belongs to a monthlyBudgetUsd');
   refuse(

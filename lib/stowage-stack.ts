@@ -1,4 +1,12 @@
-import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  CfnOutput,
+  DefaultStackSynthesizer,
+  Duration,
+  type IStackSynthesizer,
+  RemovalPolicy,
+  Stack,
+  type StackProps,
+} from 'aws-cdk-lib';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { ENV } from '../functions/environment.ts';
@@ -10,6 +18,7 @@ import { DeploymentRun } from './deployment-run.ts';
 import { FrontDoor, type PriceClass } from './front-door.ts';
 import { FrontKeys } from './front-keys.ts';
 import { FrontStore } from './front-store.ts';
+import { type IamRules, keepIamRules } from './iam-rules.ts';
 import { MetadataTable } from './metadata-table.ts';
 import { MonthlyBudget } from './monthly-budget.ts';
 import { RegistryApi } from './registry-api.ts';
@@ -21,7 +30,7 @@ import { StreamRole } from './stream-role.ts';
 import { UploadEvents } from './upload-events.ts';
 
 /** docs/deploy.md has what each costs a month. */
-export interface StowageStackProps extends StackProps {
+export interface StowageStackProps extends StackProps, IamRules {
   /** Whether table and bucket outlive the stack. Without, a bucket that is not empty still keeps the stack from
    *  being deleted. @default true - only a trial should end with its images */
   readonly keepData?: boolean;
@@ -60,10 +69,20 @@ export interface StowageStackProps extends StackProps {
   readonly page?: boolean;
   /** Another name is another secret between the front door and what is behind it. @default - the first one */
   readonly frontRotation?: string;
+  /** Another name is another key pair of the downloads; set while `downloads` is `s3`. @default - the first pair */
+  readonly downloadKeyRotation?: string;
   /** How long an epoch lasts: who was told that a blob exists has one whole epoch to use it. @default 24 */
   readonly epochHours?: number;
   /** How long a deleted manifest can be brought back. @default 7 */
   readonly quarantineDays?: number;
+  /** A table that is there already, kept or restored. @default - one is made */
+  readonly tableName?: string;
+  /** A bucket that is there already, kept or restored. @default - one is made */
+  readonly bucketName?: string;
+  /** A key of KMS for table and bucket. @default - those of DynamoDB and S3, which cost nothing */
+  readonly kmsKeyArn?: string;
+  /** That of a `cdk bootstrap` of one's own. @default - the CDK's */
+  readonly qualifier?: string;
   /** What the account's bill for a month should not pass. @default - no budget */
   readonly monthlyBudgetUsd?: number;
   /** Who is told when it is about to. @default - whoever is told of alarms */
@@ -105,21 +124,38 @@ interface Watched {
  *  beside it. Unless there is a stream host, nothing in it is billed by the hour. */
 export class StowageStack extends Stack {
   constructor(scope: Construct, id: string, props: StowageStackProps = {}) {
-    super(scope, id, { description: 'Stowage, a container registry', ...props });
-    const fate = (props.keepData ?? true) ? {} : TRIAL;
+    const { qualifier } = props;
+    super(scope, id, {
+      description: 'Stowage, a container registry',
+      ...(qualifier && { synthesizer: new DefaultStackSynthesizer({ qualifier }) as IStackSynthesizer }),
+      ...props,
+    });
+    keepIamRules(this, props);
+    const isTrial = props.keepData === false;
     const stores = {
-      table: new MetadataTable(this, 'Metadata', fate),
-      bucket: new BlobBucket(this, 'Blobs', fate),
+      table: new MetadataTable(this, 'Metadata', {
+        ...(isTrial && TRIAL),
+        tableName: props.tableName,
+        keyArn: props.kmsKeyArn,
+      }),
+      bucket: new BlobBucket(this, 'Blobs', {
+        removalPolicy: isTrial ? TRIAL.removalPolicy : fateOfBucket(props),
+        bucketName: props.bucketName,
+        keyArn: props.kmsKeyArn,
+      }),
     };
     const keys = {
       signing: new SigningKeys(this, 'SigningKeys'),
-      front: new FrontKeys(this, 'FrontKeys', props.frontRotation ? { rotation: props.frontRotation } : {}),
+      front: new FrontKeys(this, 'FrontKeys', {
+        ...(props.frontRotation && { rotation: props.frontRotation }),
+        ...(props.downloadKeyRotation && { downloadRotation: props.downloadKeyRotation }),
+      }),
     };
     const functions = registryFunctions(this, { page: props.page ?? true });
     bind(functions, stores, keys);
     tellLease(functions, props);
     const domain = this.#domain(props);
-    const stream = this.#stream(props, stores, keys, domain);
+    const stream = this.#stream(props, stores, keys);
     const http = new RegistryApi(this, 'Http', { api: functions.api, accessLogs: props.accessLogs ?? false });
     const front = this.#front(props, { stores, keys, functions, domain, stream, http });
     this.#runJobs(functions, stores.bucket, [http, front]);
@@ -136,22 +172,21 @@ export class StowageStack extends Stack {
 
   #front(props: StowageStackProps, { stores, keys, functions, domain, stream, http }: Behind): FrontDoor {
     const { api, rotateKeys } = functions;
-    if (domain) api.tell(ENV.publicUrl, domain.url);
     if (stream) stores.bucket.bindKeys(rotateKeys);
     const known = new FrontStore(this, 'FrontStore');
-    known.bind(rotateKeys, { stream: stream !== undefined, ...(domain && { url: domain.url }) });
-    const downloads =
-      props.downloads === 'cdn' ? new CdnDownloads(this, 'Downloads', { keys: keys.front }) : undefined;
-    downloads?.bind(api);
+    known.bind(rotateKeys);
+    const downloads = new CdnDownloads(this, 'Downloads', { keys: keys.front });
+    downloads.bind(api, props.downloads ?? 's3');
     return new FrontDoor(this, 'Front', {
       api: http,
+      behind: [http, api],
+      downloads,
       bucket: stores.bucket,
       store: known.store,
       secret: keys.front.secret,
       priceClass: props.priceClass ?? '100',
       page: props.page ?? true,
       ...(stream && { stream }),
-      ...(downloads && { downloads }),
       ...(domain && { domain }),
       ...(props.webAclArn && { webAclArn: props.webAclArn }),
     });
@@ -170,14 +205,12 @@ export class StowageStack extends Stack {
     { streamHost, streamHostZone: zone, streamHostGeneration, frontRotation }: StowageStackProps,
     stores: Stores,
     keys: Keys,
-    domain: CustomDomain | undefined,
   ): StreamHost | undefined {
     if (streamHost !== 'instance') return undefined;
     const role = new StreamRole(this, 'StreamRole');
     for (const store of [stores.table, stores.bucket]) store.bind(role);
     stores.bucket.bindKeys(role);
     keys.front.bind(role);
-    if (domain) role.tell(ENV.publicUrl, domain.url);
     return new StreamHost(this, 'Stream', {
       role,
       ...stores,
@@ -233,6 +266,10 @@ export class StowageStack extends Stack {
     for (const [name, value] of Object.entries(values)) new CfnOutput(this, name, { value });
   }
 }
+
+/** A first deployment that fails takes its bucket with it, where it has put nothing in: a stream host's keys are there before it is. */
+const fateOfBucket = ({ streamHost }: StowageStackProps) =>
+  streamHost === 'instance' ? RemovalPolicy.RETAIN : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
 /** Whoever sweeps: the schedule, and people by the management API. */
 function tellLease(

@@ -157,9 +157,9 @@ function leaseFromEnvironment(environment: Environment): Lease {
 
 /** Only on S3 can a front door do what it is for. */
 function behindFrontFrom(environment: Environment): boolean {
-  if (!environment[ENV.frontSecret]) return false;
+  if (!environment[ENV.frontSecretHash]) return false;
   if (environment['STOWAGE_STORE'] === 'aws') return true;
-  throw new Error(`${ENV.frontSecret} is for a registry with STOWAGE_STORE=aws`);
+  throw new Error(`${ENV.frontSecretHash} is for a registry with STOWAGE_STORE=aws`);
 }
 
 function publicUrlFrom(text: string | undefined): string | undefined {

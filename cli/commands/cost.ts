@@ -48,6 +48,7 @@ export function addCostCommand(program: Command): void {
     .option('--region-gb <gb>', 'GB of downloads in the region', amountValue, 0)
     .addOption(choice('--downloads <option>', 'as deployed', ['s3', 'cdn']))
     .addOption(choice('--stream-host <option>', 'as deployed', ['none', 'instance']))
+    .addOption(choice('--push-by <client>', 'who pushes', ['docker', 'stowage']))
     .option('--free-tier', 'use what an account has free', true)
     .option('--no-free-tier', 'as if all of that were used up')
     .option('--lambda-ms <ms>', 'how long a request takes in Lambda', amountValue, 50)
@@ -93,7 +94,7 @@ async function cost(name: RepositoryName | undefined, _: unknown, command: Comma
 
 const OF_A_WORKLOAD = [
   ...['storedGb', 'pushes', 'pulls', 'layers', 'newLayers', 'layerMb', 'index', 'internetGb', 'regionGb'],
-  ...['tableGb', 'streamHost', 'freeTier'],
+  ...['tableGb', 'streamHost', 'pushBy', 'freeTier'],
 ];
 
 const NOT_COMPARED = [
@@ -120,11 +121,13 @@ function showWorkload(output: Output, options: CostOptions, prices: Prices): voi
   if (layerMb > MAX_LAYER_MB) throw misuse(`--layer-mb is at most ${MAX_LAYER_MB}`);
   const bill = billFor(quantitiesOf(options), prices, freeTier);
   const resting = billFor(quantitiesOf(idle(options)), prices, freeTier);
+  const byStowage = billFor(quantitiesOf({ ...options, pushBy: 'stowage' }), prices, freeTier);
   const ecr = billFor(ecrQuantities(options), prices, freeTier);
   const { asOf, region } = prices;
   const told = { prices: { asOf, region, freeTier }, workload: workloadOf(options), ...bill };
-  output.result({ ...told, idle: resting, ecr }, () => {
+  output.result({ ...told, byStowage, idle: resting, ecr }, () => {
     const others = facts([
+      ['pushed by stowage', dollarText(byStowage.total)],
       ['ECR, the same', dollarText(ecr.total)],
       ['without a push or pull', dollarText(resting.total)],
     ]);
@@ -136,8 +139,8 @@ function showWorkload(output: Output, options: CostOptions, prices: Prices): voi
 
 function workloadOf(options: CostOptions): Workload {
   const { storedGb, tableGb, pushes, pulls, layers, newLayers, layerMb, index } = options;
-  const { internetGb, regionGb, downloads, streamHost, lambdaMs } = options;
-  const traffic = { internetGb, regionGb, downloads, streamHost, lambdaMs };
+  const { internetGb, regionGb, downloads, streamHost, pushBy, lambdaMs } = options;
+  const traffic = { internetGb, regionGb, downloads, streamHost, pushBy, lambdaMs };
   return { storedGb, tableGb, pushes, pulls, layers, newLayers, layerMb, index: index ?? false, ...traffic };
 }
 

@@ -17,6 +17,7 @@ const USUAL = {
   layerMb: 20,
   streamHost: 'none',
   downloads: 's3',
+  pushBy: 'docker',
   lambdaMs: 50,
 } as const;
 

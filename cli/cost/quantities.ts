@@ -1,5 +1,13 @@
 import { ITEM_NAMES, type ItemName } from './prices.ts';
-import { type ImageShape, type Lane, pullSteps, pushSteps, type Step } from './requests.ts';
+import {
+  type ImageShape,
+  type Lane,
+  type Pusher,
+  passesCloudFront,
+  pullSteps,
+  pushSteps,
+  type Step,
+} from './requests.ts';
 
 /** A month of a registry. A GB is 2^30 bytes, as S3 bills it, an MB 2^20. */
 export interface Workload extends ImageShape {
@@ -14,6 +22,7 @@ export interface Workload extends ImageShape {
   readonly regionGb: number;
   readonly downloads: 's3' | 'cdn';
   readonly streamHost: 'none' | 'instance';
+  readonly pushBy: Pusher;
   /** How long a request keeps Lambda. */
   readonly lambdaMs: number;
 }
@@ -46,16 +55,16 @@ const NOTHING = Object.fromEntries(ITEM_NAMES.map((name) => [name, 0])) as Recor
 
 /** What the workload needs, without what ECR would bill for it. */
 export function quantitiesOf(workload: Workload): Quantities {
-  const { pushes, pulls, newLayers, layerMb, downloads, internetGb, regionGb } = workload;
+  const { pushes, pulls, newLayers, layerMb, downloads, internetGb, regionGb, pushBy } = workload;
   const sum = { ...NOTHING };
   for (const step of pullSteps(workload)) add(sum, step, pulls * step.times, workload);
-  for (const step of pushSteps(workload)) add(sum, step, pushes * step.times, workload);
+  for (const step of pushSteps(workload, pushBy)) add(sum, step, pushes * step.times, workload);
   const cdn = downloads === 'cdn';
   return {
     ...sum,
     ...resting(workload),
     events: sum.puts, // the bucket tells of each object, whether anything listens or not
-    uploads: (pushes * newLayers * layerMb) / MB_IN_GB,
+    uploads: passesCloudFront(workload, pushBy) ? (pushes * newLayers * layerMb) / MB_IN_GB : 0,
     cdn: cdn ? internetGb + regionGb : 0,
     egress: cdn ? 0 : internetGb,
   };
@@ -109,6 +118,7 @@ function passing(lane: Lane, { refused, body = 0 }: Step, { downloads, lambdaMs 
       return answered;
     case 'event':
       return run(COMMIT_GB);
+    case 's3 alone':
     case 'within':
       return {};
     case 'download':

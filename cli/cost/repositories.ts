@@ -163,5 +163,5 @@ export function priceOf(workload: Partial<Workload>, { downloads, lambdaMs, pric
 
 const NOTHING: Omit<Workload, 'downloads' | 'lambdaMs'> = {
   ...{ storedGb: 0, tableGb: 0, pushes: 0, pulls: 0, layers: 1, newLayers: 0 },
-  ...{ layerMb: 0, internetGb: 0, regionGb: 0, streamHost: 'none' },
+  ...{ layerMb: 0, internetGb: 0, regionGb: 0, streamHost: 'none', pushBy: 'docker' },
 };

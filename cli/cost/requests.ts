@@ -14,6 +14,8 @@ export type Lane =
   | 'token'
   /** A body that CloudFront takes to S3. */
   | 's3 upload'
+  /** A body that its client takes to S3. */
+  | 's3 alone'
   /** S3's event, and the run of the function that it starts. */
   | 'event'
   /** A part of another request. */
@@ -70,28 +72,37 @@ export const pullSteps = ({ layers, index }: ImageShape): readonly Step[] => [
   { lane: 'download', times: layers },
 ];
 
+/** Who sends what is pushed: a client as they were traced, or `stowage push` or `stowage proxy`, from which S3 takes layers itself. */
+export type Pusher = 'docker' | 'stowage';
+
+/** What goes to S3 itself passes no CloudFront. */
+export const passesCloudFront = ({ layerMb }: ImageShape, pusher: Pusher) =>
+  pusher === 'docker' || layerMb <= INLINE_MB;
+
 /** One push by a robot of an image that was pushed before and has changed: HEAD of the manifest and of each blob, POST
- *  and PUT for those that are missing, the config among them, then the manifest under its tag. */
-export function pushSteps(image: ImageShape): readonly Step[] {
+ *  and PUT for those that are missing, the config among them, then the manifest under its tag. `stowage push` asks for `/v2/` in the place of the
+ *  manifest, and has S3 take each layer by a POST that announces it. */
+export function pushSteps(image: ImageShape, pusher: Pusher): readonly Step[] {
   const { layers, newLayers, layerMb } = image;
   const missing = newLayers + 1;
+  const isStowage = pusher === 'stowage';
   const isInline = layerMb <= INLINE_MB;
   return [
     ...login,
-    call('HEAD manifest by digest', 1, { refused: true }),
+    isStowage ? { lane: 'api', times: 1 } : call('HEAD manifest by digest', 1, { refused: true }),
     call('HEAD blob, behind a front door', layers - newLayers),
     call('HEAD blob that is missing, behind a front door', missing, { refused: true }),
-    call('POST upload', missing),
+    call(isStowage ? 'POST upload of a blob that is announced' : 'POST upload', missing),
     call('PUT upload, with the whole blob'), // the config
     ...(isInline
       ? [call('PUT upload, with the whole blob', newLayers, { body: layerMb })]
-      : directUploads(newLayers)),
+      : directUploads(newLayers, isStowage ? 's3 alone' : 's3 upload')),
     { lane: 'api', times: 1, units: manifestUnits(layers) },
     call('entry of the audit trail', 1, { lane: 'within' }),
   ];
 }
 
-const directUploads = (times: number): readonly Step[] => [
-  { lane: 's3 upload', times, units: { reads: 0, writes: 0, puts: 1, gets: 0 } },
+const directUploads = (times: number, lane: Lane): readonly Step[] => [
+  { lane, times, units: { reads: 0, writes: 0, puts: 1, gets: 0 } },
   call('commit of an upload that S3 has told of', times, { lane: 'event' }),
 ];

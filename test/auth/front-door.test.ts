@@ -3,7 +3,7 @@ import { type Answered, type App, createApp } from '../../functions/app.ts';
 import { TableKeys } from '../../functions/auth/table-keys.ts';
 import { UploadTokens } from '../../functions/auth/upload-tokens.ts';
 import { FRONT_HEADERS } from '../../functions/environment.ts';
-import { FrontDoor } from '../../functions/front-door.ts';
+import { FrontDoor, secretHash } from '../../functions/front-door.ts';
 import { listAudit } from '../../functions/identity/audit.ts';
 import { setVisibility } from '../../functions/registry/repositories.ts';
 import { REPOSITORY } from '../registry/fixture.ts';
@@ -27,7 +27,7 @@ beforeEach(async () => {
   answered = [];
   const { registry, authentication } = world;
   const uploads = new UploadTokens({ keys: new TableKeys(registry), now: registry.now });
-  const front = new FrontDoor({ secret: SECRET, uploads });
+  const front = new FrontDoor({ hashes: secretHash(SECRET), uploads });
   app = createApp({ registry, authentication, front, onAnswer: (one) => answered.push(one) });
 });
 
@@ -46,7 +46,7 @@ const realmOf = (response: Response) =>
 describe('while one secret takes the place of another', () => {
   it('the front door is let in with either, and nobody with both or with neither', async () => {
     const { registry, authentication } = world;
-    const front = new FrontDoor({ secret: 'new one,old one,' });
+    const front = new FrontDoor({ hashes: `${secretHash('new one')},${secretHash('old one')},` });
     const rotating = createApp({ registry, authentication, front, onAnswer: () => undefined });
     const statusWith = async (secret: string) =>
       (await send('/v2/', { ...HONEST, [FRONT_HEADERS.secret]: secret }, {}, rotating)).status;

@@ -16,9 +16,13 @@ import { openDoor } from './front/open-door.ts';
 import type { Origin } from './front/origins.ts';
 import { loadEdgeFunctions } from './front/runtime.ts';
 import { startFront } from './front/server.ts';
+import { withoutTls } from './front/without-tls.ts';
 import { startGateway } from './gateway/gateway.ts';
 import type { ObjectCreated } from './s3/server.ts';
 import { type AwsStores, BUCKET_ARN, type StoresOptions, startAwsStores } from './stores.ts';
+
+/** What functions/api.ts exports. */
+type ApiHandler = Parameters<typeof startGateway>[0]['handler'];
 
 export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'transactionMs'> {
   /** @default - any free one */
@@ -46,6 +50,11 @@ export interface AwsPath {
   readonly streamHost?: RegistryProcess;
   /** Where the API is without its front door. */
   readonly gatewayUrl: string;
+  /** What a distribution is made of, to start others beside the one at `url`. */
+  readonly parts: FrontParts;
+  readonly origins: Readonly<Record<string, Origin>>;
+  /** Has another function answer at the gateway. */
+  deployApi(api: ApiHandler): void;
   stop(): Promise<void>;
 }
 
@@ -70,27 +79,28 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const url = process.env[ENV.publicUrl] || `http://127.0.0.1:${port}`; // the real front door speaks HTTPS only
   process.env[ENV.publicUrl] = url;
   process.env[ENV.pageFolder] = builtPage();
-  const parts = await deployFront(stores, { stream: host === 'instance', url }, downloads);
+  const parts = await deployFront(stores, downloads);
   const { data } = options;
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
   const { api, events } = await loadFunctions(stores, options, state);
+  let deployedApi: ApiHandler = api;
   const gateway = await startGateway({
     trouble: (incoming) => gatewayTrouble(faults, incoming),
     handler: (event, context) =>
-      api(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
+      deployedApi(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),
   });
   const streamHost = host === 'instance' ? await startStreamHost() : undefined;
   const origins = originsOf(stores, parts, { api: gateway.url, streamPort: streamHost?.port });
   const deployed = await loadEdgeFunctions({
     kvs: async () => frontValue(parts, faults),
+    settings: { streamHost: host === 'instance' },
     origins: Object.keys(origins),
     now: () => Date.now() + (faults.number('clock-skewed') ?? 0),
   });
   const isOpen = process.env[ENV.open] === '1';
   const ring = () => stores.ssm.parameters.get(process.env[ENV.signingKeys] ?? '');
-  const edge = isOpen ? openDoor(deployed, ring) : deployed;
-  const cdn = downloads === 'cdn' ? { downloads: parts.downloads } : {};
-  const front = await startFront({ port, edge, origins, counters, faults, ...cdn });
+  const edge = withoutTls(isOpen ? openDoor(deployed, ring) : deployed, url);
+  const front = await startFront({ port, edge, origins, counters, faults, downloads: parts.downloads });
   const { conflicts } = stores;
   const control = await startControl({ counters, faults, origins, conflicts });
   return {
@@ -101,6 +111,11 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
     counters,
     faults,
     gatewayUrl: gateway.url,
+    parts,
+    origins,
+    deployApi(next) {
+      deployedApi = next;
+    },
     ...(streamHost && { streamHost }),
     async stop() {
       await control.close();
@@ -121,11 +136,11 @@ interface State {
   tell: (created: ObjectCreated) => void;
 }
 
-function openStores({ data, latencyMs, transactionMs, downloads = 's3' }: AwsPathOptions, state: State) {
+function openStores({ data, latencyMs, transactionMs }: AwsPathOptions, state: State) {
   const { faults } = state;
   const s3: StoresOptions['s3'] = {
     guests: [{ credentials: OAC, service: 'cloudfront.amazonaws.com', sourceArn: DISTRIBUTION_ARN }],
-    policy: () => bucketPolicy(faults, downloads),
+    policy: () => bucketPolicy(faults),
     onObjectCreated: (created) => state.tell(created),
     before: async ({ presigned }) =>
       presigned && faults.has('redirect-without-range') ? { ignoreRange: true } : undefined,
@@ -184,9 +199,8 @@ function startStreamHost(): Promise<RegistryProcess> {
 }
 
 /** The stack's own, but for what a fault takes out of it. */
-function bucketPolicy(faults: Faults, downloads: 's3' | 'cdn'): readonly PolicyStatement[] {
-  const frontDoor = { distributionArn: DISTRIBUTION_ARN, read: downloads === 'cdn' };
-  const statements = [denyOverwrites(BUCKET_ARN), ...letFrontDoorIn(BUCKET_ARN, frontDoor)];
+function bucketPolicy(faults: Faults): readonly PolicyStatement[] {
+  const statements = [denyOverwrites(BUCKET_ARN), ...letFrontDoorIn(BUCKET_ARN, DISTRIBUTION_ARN)];
   return faults.has('no-if-none-match') ? statements.filter(({ Effect }) => Effect === 'Allow') : statements;
 }
 

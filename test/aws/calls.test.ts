@@ -189,6 +189,10 @@ const BEHIND_A_FRONT_DOOR: Readonly<Record<string, Operation>> = {
     async ({ app }) =>
     () =>
       send(app, `HEAD /v2/calls/front/blobs/${sha256(bytesOf(9))}`, 404),
+  'POST upload of a blob that is announced': reading(
+    `POST /v2/calls/image/blobs/uploads/?mount=sha256:${'0'.repeat(64)}&size=20000000`,
+    202,
+  ),
   'HEAD blob that S3 has not told of': async ({ app }) => {
     const bytes = bytesOf(9);
     await sendToS3(app, bytes);
@@ -294,7 +298,7 @@ async function measureAll(): Promise<Record<string, Billed>> {
   const onClient = (client: AwsClient) => meter.follow(client);
   const { registry } = createAwsRegistry(process.env, { onClient });
   const app = createApp({ registry });
-  const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET: 'secret' }, { onClient });
+  const behind = createAwsRegistry({ ...process.env, STOWAGE_FRONT_SECRET_SHA256: 'secret' }, { onClient });
   const appBehind = createApp({ registry: behind.registry }); // without its door: that asks AWS for nothing
   const image = newImage(1, 100_000);
   await pushImage(app, 'calls/image', image);

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { downloadKeyIn } from '../../functions/auth/download-key.ts';
 import type { SecretText } from '../../functions/auth/secret-keys.ts';
-import { ENV, type FrontSettings } from '../../functions/environment.ts';
+import { ENV } from '../../functions/environment.ts';
+import { secretHash } from '../../functions/front-door.ts';
 import { type KvsServer, startKvs } from './kvs/server.ts';
 import type { AwsStores } from './stores.ts';
 
@@ -24,7 +25,6 @@ const DOWNLOAD_KEY_ID = 'K2JCJMDEHXQW5F';
 /** Makes them, as the stack does; what its functions are told goes into this process's environment. */
 export async function deployFront(
   { environment, ssm }: AwsStores,
-  settings: FrontSettings,
   downloads: 's3' | 'cdn',
 ): Promise<FrontParts> {
   const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = environment;
@@ -38,14 +38,13 @@ export async function deployFront(
   const { publicKey } = await downloadKeyIn(kept);
   Object.assign(process.env, environment, {
     [ENV.frontStoreEndpoint]: kvs.url.replace('127.0.0.1', 'localhost'), // the SDK puts an account's number before it
-    [ENV.frontSecret]: secret,
+    [ENV.frontSecretHash]: secretHash(secret),
     [ENV.downloads]: downloads,
     [ENV.downloadKey]: DOWNLOAD_KEY,
     [ENV.downloadKeyId]: DOWNLOAD_KEY_ID,
   });
   const publishKeys = await rotation({
     [ENV.frontStore]: kvs.arn,
-    [ENV.frontSettings]: JSON.stringify(settings),
     [ENV.keysObject]: KEYS_OBJECT,
   });
   await publishKeys();

@@ -7,6 +7,7 @@ import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
 import { decodeKeyRing } from '../../functions/auth/signing-keys.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV, FRONT_HEADERS } from '../../functions/environment.ts';
+import { secretHash } from '../../functions/front-door.ts';
 import type { Registry } from '../../functions/registry/registry.ts';
 import { s3Client } from '../../functions/storage/s3/s3-client.ts';
 import { type Login, PRINCIPALS, tokenFor } from '../auth/world.ts';
@@ -39,7 +40,7 @@ describe.runIf(stores)('behind a front door', () => {
 
   beforeAll(async () => {
     for (const [name, value] of Object.entries(stores?.environment ?? {})) vi.stubEnv(name, value);
-    vi.stubEnv(ENV.frontSecret, SECRET);
+    vi.stubEnv(ENV.frontSecretHash, secretHash(SECRET));
     stores?.ssm.parameters.set(DOWNLOAD_KEY, keyPair.privateKey);
     s3 = s3Client({ endpoint: process.env[ENV.bucketEndpoint], requestHandler: {} });
     const through = openApp({});

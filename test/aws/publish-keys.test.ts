@@ -23,7 +23,6 @@ vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }));
 const ROOT = join(import.meta.dirname, '../..');
 const NAME = '/stowage/test/signing-keys';
 const OBJECT = 'keys/signing-keys';
-const SETTINGS = { stream: true, url: 'https://registry.test' };
 const credentials = { accessKeyId: 'AKIASTOWAGE', secretAccessKey: 'only-on-this-machine' };
 
 let kvsFault: ((operation: string) => KvsFault | undefined | Promise<undefined>) | undefined;
@@ -58,7 +57,6 @@ beforeAll(async () => {
     [ENV.signingKeysEndpoint]: ssm.url,
     [ENV.frontStore]: kvs.arn,
     [ENV.frontStoreEndpoint]: kvs.url,
-    [ENV.frontSettings]: JSON.stringify(SETTINGS),
   };
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
@@ -106,7 +104,6 @@ const ring = () => decodeKeyRing(ssm.parameters.get(NAME) ?? '');
 const front = () => JSON.parse(kvs.values.get(FRONT_STORE_KEY) ?? '{}') as unknown;
 const toldToTheFront = (keys = ring()) => ({
   keys: keys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64url') })),
-  ...SETTINGS,
 });
 const lines = () => stdout.mock.calls.map(([line]) => JSON.parse(`${line}`) as Record<string, unknown>);
 const callsTo = async (action: () => Promise<unknown>) => {

@@ -1,5 +1,6 @@
 import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { ENV, FRONT_HEADERS } from '../../functions/environment.ts';
+import { secretHash } from '../../functions/front-door.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { startAwsStores } from './stores.ts';
@@ -18,7 +19,7 @@ it.runIf(stores)(
       ...stores?.environment,
       STOWAGE_STORE: 'aws',
       STOWAGE_HOST: '0.0.0.0', // without TLS, which ends at CloudFront
-      [ENV.frontSecret]: SECRET,
+      [ENV.frontSecretHash]: secretHash(SECRET),
     });
     onTestFinished(() => registry.stop('SIGKILL'));
     const get = (path: string, headers: Record<string, string> = {}) =>

@@ -12,7 +12,7 @@ import { Stowage } from './program.ts';
 
 const EMPTY: Workload = {
   ...{ storedGb: 0, tableGb: 0, pushes: 0, pulls: 0, layers: 10, newLayers: 2, layerMb: 512 },
-  ...{ internetGb: 0, regionGb: 0, downloads: 's3', streamHost: 'none', lambdaMs: 50 },
+  ...{ internetGb: 0, regionGb: 0, downloads: 's3', streamHost: 'none', pushBy: 'docker', lambdaMs: 50 },
 };
 
 const MILLION = 1e6;
@@ -73,6 +73,22 @@ describe('the price of a workload', () => {
       gets: 2000, // HeadObject of each upload that S3 told of
     });
     expect(linesOf({ pushes: 1000 }, false)).toMatchObject({ uploads: 20, puts: 0.02 });
+  });
+
+  it('has no byte pass CloudFront where stowage pushes', () => {
+    // In the place of the manifest it asks for /v2/, which reads nothing; S3's two PUTs see no edge.
+    const [docker, stowage] = (['docker', 'stowage'] as const).map((pushBy) =>
+      quantitiesOf({ ...EMPTY, pushes: 1000, pushBy }),
+    );
+    expect(stowage).toMatchObject({
+      uploads: 0,
+      edgeRequests: 19_000,
+      gateway: 18_000,
+      runs: 20_000,
+      puts: 3000,
+    });
+    expect(stowage?.edgeKeys).toBe((docker?.edgeKeys ?? 0) - 2000);
+    expect(quantitiesOf({ ...EMPTY, pushes: 1, layerMb: 3, pushBy: 'stowage' }).uploads).toBeGreaterThan(0);
   });
 
   it('sends layers that the API takes through the gateway, by 512 KB', () => {

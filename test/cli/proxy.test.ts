@@ -192,7 +192,9 @@ it('removes what one that was killed has left, and its own at the end', async ()
 describe('stowage proxy', () => {
   it('runs until it is told to end', async () => {
     const running = host.admin.start(['proxy', '--listen', '127.0.0.1:0']);
-    await expect.poll(async () => running.printed()).toContain(`passes on to ${host.registry.url}`);
+    await expect
+      .poll(async () => running.printed(), { timeout: 25_000 })
+      .toContain(`passes on to ${host.registry.url}`);
     running.signal('SIGTERM');
     expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
   });

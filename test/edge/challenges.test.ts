@@ -174,10 +174,12 @@ it('a token of a key that the edge does not know is for Lambda to judge', async 
   expect(told(await door.viewerRequest(requestOf('GET', '/v2/', { authorization }), VIEWER))).toBe('→ api');
 });
 
-it('a registry that has an address of its own names it', async () => {
-  const named = await openDoor({ settings: { stream: false, url: 'https://images.example.org' } });
-  const response = responseOf(await named.viewerRequest(requestOf('GET', '/v2/'), VIEWER));
-  expect(response.headers['www-authenticate']?.value).toBe(
-    'Bearer realm="https://images.example.org/token",service="stowage"',
-  );
-});
+it.each(['images.example.org', 'd111111abcdef8.cloudfront.net'])(
+  'clients are sent to log in where they are, which exists: %s',
+  async (host) => {
+    const response = responseOf(await door.viewerRequest(requestOf('GET', '/v2/', { host }), VIEWER));
+    expect(response.headers['www-authenticate']?.value).toBe(
+      `Bearer realm="https://${host}/token",service="stowage"`,
+    );
+  },
+);

@@ -7,11 +7,12 @@ import {
 } from '../../functions/auth/signing-keys.ts';
 import type { AccessEntry } from '../../functions/auth/token-claims.ts';
 import { UploadTokens } from '../../functions/auth/upload-tokens.ts';
-import { type FrontSettings, ORIGINS } from '../../functions/environment.ts';
+import { ORIGINS } from '../../functions/environment.ts';
 import { NO_CREDENTIAL } from '../../functions/identity/identity.ts';
 import type { PrincipalId } from '../../functions/identity/principal.ts';
 import type { RepositoryName } from '../../functions/oci/reference.ts';
 import type { ObjectKey } from '../../functions/storage/blob-store.ts';
+import type { EdgeSettings } from '../../lib/edge-code.ts';
 import type { EdgeRequest, EdgeResponse, EdgeValues } from '../aws/front/edge-event.ts';
 import { type EdgeFunctions, loadEdgeFunctions, type RequestOutcome } from '../aws/front/runtime.ts';
 
@@ -35,7 +36,7 @@ export const RING: KeyRing = [NEWER, OLDER];
 
 interface DoorOptions {
   readonly ring?: KeyRing;
-  readonly settings?: FrontSettings;
+  readonly settings?: EdgeSettings;
   /** @default what rotate-keys would have put there */
   readonly kvs?: () => Promise<string | undefined>;
   readonly now?: number;
@@ -43,10 +44,10 @@ interface DoorOptions {
 
 /** The front door's functions, as deployed, with the keys in their store. */
 export function openDoor(options: DoorOptions = {}): Promise<EdgeFunctions> {
-  const { ring = RING, settings = { stream: false }, now = NOW } = options;
+  const { ring = RING, settings = {}, now = NOW } = options;
   const keys = ring.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64url') }));
-  const kvs = options.kvs ?? (async () => JSON.stringify({ keys, ...settings }));
-  return loadEdgeFunctions({ kvs, origins: Object.values(ORIGINS), now: () => now });
+  const kvs = options.kvs ?? (async () => JSON.stringify({ keys }));
+  return loadEdgeFunctions({ kvs, settings, origins: Object.values(ORIGINS), now: () => now });
 }
 
 const sourceOf = (ring: KeyRing) => ({ keys: async () => ring, reload: async () => ring });

@@ -34,7 +34,7 @@ let authorization: string;
 
 beforeAll(async () => {
   door = await openDoor();
-  streaming = await openDoor({ settings: { stream: true } });
+  streaming = await openDoor({ settings: { streamHost: true } });
   authorization = await bearer();
 });
 

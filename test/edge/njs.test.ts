@@ -67,13 +67,18 @@ async function inNjs(code: string, events: readonly object[], front: string): Pr
 const eventOf = (content: object) => ({ version: '1.0', context: {}, ...content });
 const now = Date.now();
 
-function frontOf(stream: boolean): string {
+function frontOf(): string {
   const keys = RING.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64url') }));
-  return JSON.stringify({ keys, stream });
+  return JSON.stringify({ keys });
 }
 
-const doorOf = (front: string) =>
-  loadEdgeFunctions({ kvs: async () => front, origins: Object.values(ORIGINS), now: () => now });
+const doorOf = (front: string, streamHost: boolean) =>
+  loadEdgeFunctions({
+    kvs: async () => front,
+    settings: { streamHost },
+    origins: Object.values(ORIGINS),
+    now: () => now,
+  });
 
 describe.skipIf(!isThere && !isWanted)(
   `the functions in njs${isThere ? '' : ', which is not installed'}`,
@@ -82,8 +87,8 @@ describe.skipIf(!isThere && !isWanted)(
       'choose and refuse as in the emulation (stream host: %s)',
       PATIENCE,
       async (stream) => {
-        const front = frontOf(stream);
-        const door = await doorOf(front);
+        const front = frontOf();
+        const door = await doorOf(front, stream);
         const all = requests(await uploadToken({ now }), await bearer({ now }));
         const sent = fc.sample(all, { numRuns: RUNS, seed: SEED });
         const events = sent.map((request) =>
@@ -99,12 +104,14 @@ describe.skipIf(!isThere && !isWanted)(
           });
         }
         expect(new Set(expected.map(({ origin }) => origin)).size).toBe(stream ? 3 : 2);
-        expect(await inNjs(edgeCode('viewer-request'), events, front)).toEqual(expected);
+        expect(await inNjs(edgeCode('viewer-request', { streamHost: stream }), events, front)).toEqual(
+          expected,
+        );
       },
     );
 
     it('give answers the same form as in the emulation', PATIENCE, async () => {
-      const door = await doorOf(frontOf(false));
+      const door = await doorOf(frontOf(), false);
       const sampled = fc.sample(answered, { numRuns: RUNS, seed: SEED });
       const pairs = sampled.map(({ request, uri, response }) => ({ request: { ...request, uri }, response }));
       const expected: Answer[] = [];

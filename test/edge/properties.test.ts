@@ -23,7 +23,7 @@ async function holds(door: EdgeFunctions, request: EdgeRequest): Promise<void> {
 it.each([false, true])(
   'whatever is sent, the function answers an error or passes the request on (stream host: %s)',
   async (stream) => {
-    const door = await openDoor({ settings: { stream } });
+    const door = await openDoor({ settings: { streamHost: stream } });
     const all = requests(await uploadToken(), await bearer());
     await fc.assert(
       fc.asyncProperty(all, (request) => holds(door, request)),

@@ -186,7 +186,7 @@ describe('a token of a quota', () => {
   });
 
   it('sends a larger layer to the stream host, where there is one', async () => {
-    const full = await openDoor({ settings: { stream: true } });
+    const full = await openDoor({ settings: { streamHost: true } });
     const request = await blobPut({ size: SIZE, token: await limited(0) });
     expect(told(await full.viewerRequest(request, VIEWER))).toBe('→ stream');
   });

@@ -47,7 +47,7 @@ describe('on an address that others can reach', () => {
   });
 
   it("it takes a front door, from which it is reached over no network but AWS's own", () => {
-    const front = { STOWAGE_FRONT_SECRET: 'secret', STOWAGE_STORE: 'aws' };
+    const front = { STOWAGE_FRONT_SECRET_SHA256: 'hash', STOWAGE_STORE: 'aws' };
     expect(settingsFrom({ STOWAGE_HOST: '10.0.0.7', ...front })).toMatchObject({ behindFront: true });
     expect(() => settingsFrom({ STOWAGE_HOST, ...front, STOWAGE_OPEN: '1' })).toThrow('STOWAGE_OPEN');
   });
@@ -74,7 +74,7 @@ it.each([
 });
 
 it('a front door before a registry in a directory, to which no byte gets past it, is refused', () => {
-  expect(() => settingsFrom({ STOWAGE_FRONT_SECRET: 'secret' })).toThrow('STOWAGE_STORE=aws');
+  expect(() => settingsFrom({ STOWAGE_FRONT_SECRET_SHA256: 'secret' })).toThrow('STOWAGE_STORE=aws');
 });
 
 it('a certificate without its key is refused', () => {

@@ -6,7 +6,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ENV } from '../../functions/environment.ts';
-import { CONTEXT, EVERYTHING, ROOT, stackWith } from './synthesize.ts';
+import { COMPANY, CONTEXT, EVERYTHING, ROOT, stackWith } from './synthesize.ts';
 
 const outputs = mkdtempSync(join(tmpdir(), 'stowage-stack-'));
 afterAll(() => rmSync(outputs, { recursive: true, force: true }));
@@ -64,6 +64,8 @@ describe('cdk-nag', () => {
   it('finds nothing with every option, and with none', () => {
     expect(findings(stackWith(EVERYTHING))).toEqual(new Set());
     expect(findings(stackWith({ alarms: false, keepData: false }))).toEqual(new Set());
+    const kept = { tableName: 'kept-table', bucketName: 'kept-bucket' };
+    expect(findings(stackWith({ ...kept, ...COMPANY }))).toEqual(new Set());
   });
 
   it('would find a bucket that is planted', () => {

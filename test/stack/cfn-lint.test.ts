@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { StowageStackProps } from '../../lib/stowage-stack.ts';
 import { scratch } from '../scratch.ts';
-import { EVERYTHING, synthesize } from './synthesize.ts';
+import { COMPANY, EVERYTHING, KEY, synthesize } from './synthesize.ts';
 
 // cfn-lint is of AWS, and knows what CloudFormation's resources may say: nobody here has written it.
 
@@ -23,6 +23,10 @@ const OPTION_SETS: Readonly<Record<string, StowageStackProps>> = {
     domainName: 'registry.example.com',
     certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d-0000-4444-8888-0123456789ab',
   },
+  'data that was kept': { tableName: 'kept-table', bucketName: 'kept-bucket', streamHost: 'instance' },
+  'a key of the account': { kmsKeyArn: KEY, streamHost: 'instance' },
+  "a company's rules": COMPANY,
+  'another secret and key': { frontRotation: '2', downloadKeyRotation: '2', downloads: 'cdn' },
   'logs and a budget': { accessLogs: true, monthlyBudgetUsd: 10, budgetEmail: 'ops@example.com' },
 };
 

@@ -12,6 +12,8 @@ const ALL_VIEWER_EXCEPT_HOST_HEADER = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
 const ALL_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'];
 const configOf = (of: typeof template) =>
   onlyResource(of, 'AWS::CloudFront::Distribution').Properties.DistributionConfig;
+const pathsOf = (of: typeof template) =>
+  configOf(of).CacheBehaviors.map(({ PathPattern }: Resource['Properties']) => PathPattern);
 const originsOf = (of: typeof template) =>
   new Map<string, Resource['Properties']>(
     configOf(of).Origins.map((origin: { readonly Id: string }) => [origin.Id, origin]),
@@ -38,11 +40,10 @@ describe('the front door', () => {
     expect(new Set(DefaultCacheBehavior.AllowedMethods)).toEqual(new Set(ALL_METHODS));
   });
 
-  it('remembers the files of the web page alone, whose names change with their content', () => {
-    const [assets, ...more] = config.CacheBehaviors;
-    expect(more).toEqual([]);
+  it('remembers blobs, and the files of the web page, whose names change with their content', () => {
+    const [, assets] = config.CacheBehaviors;
+    expect(pathsOf(template)).toEqual(['/blobs/*', '/assets/*']);
     expect(assets).toMatchObject({
-      PathPattern: '/assets/*',
       TargetOriginId: ORIGINS.api,
       AllowedMethods: ['GET', 'HEAD'],
       CachePolicyId: CACHING_OPTIMIZED,
@@ -51,7 +52,7 @@ describe('the front door', () => {
       FunctionAssociations: config.DefaultCacheBehavior.FunctionAssociations,
     });
     expect(assets).not.toHaveProperty('OriginRequestPolicyId');
-    expect(configOf(synthesize({ page: false }))).not.toHaveProperty('CacheBehaviors');
+    expect(pathsOf(synthesize({ page: false }))).toEqual(['/blobs/*']);
   });
 
   it('has every answer tell browsers to load, run and show nothing of it, downloads too', () => {
@@ -144,7 +145,7 @@ describe('the origins', () => {
     expect(onlyResource(rotated, 'Custom::FrontKeys').Properties.Rotation).toBe('2');
     const accepted = attribute(rotated, 'Custom::FrontKeys', 'Accepted');
     rotated.hasResourceProperties('AWS::Lambda::Function', {
-      Environment: { Variables: { [ENV.frontSecret]: accepted } },
+      Environment: { Variables: { [ENV.frontSecretHash]: accepted } },
     });
   });
 
@@ -215,10 +216,30 @@ describe('downloads through the front door', () => {
     expect(types).toEqual(['viewer-response']);
   });
 
-  it('are not there unless they are asked for', () => {
+  it('have their way and their key whether clients are sent along it or not, the same one', () => {
+    expect(configOf(template).CacheBehaviors).toEqual(
+      configOf(synthesize({ downloads: 'cdn' })).CacheBehaviors,
+    );
     for (const type of ['KeyGroup', 'PublicKey', 'CachePolicy']) {
-      template.resourceCountIs(`AWS::CloudFront::${type}`, 0);
+      const resources = resourcesOf(template, `AWS::CloudFront::${type}`);
+      expect(resources.size).toBe(1);
+      expect(resources).toEqual(resourcesOf(withEverything, `AWS::CloudFront::${type}`));
     }
+  });
+
+  it('have a key that no other region and no other rotation has a name or reference in common with', () => {
+    const keyOf = (of: typeof template) =>
+      onlyResource(of, 'AWS::CloudFront::PublicKey').Properties.PublicKeyConfig;
+    const rotated = synthesize({ downloadKeyRotation: '2' });
+    for (const name of ['Name', 'CallerReference']) {
+      expect(keyOf(template)[name]['Fn::Join'][1].at(-1)).toEqual({ Ref: 'AWS::Region' });
+      expect(keyOf(rotated)[name]).not.toEqual(keyOf(template)[name]);
+    }
+    const idOf = (of: typeof template) => [...resourcesOf(of, 'AWS::CloudFront::PublicKey').keys()][0];
+    expect(idOf(rotated)).not.toBe(idOf(template)); // CloudFront changes no key
+    expect(onlyResource(rotated, 'Custom::FrontKeys').Properties.DownloadKeyParameter).toBe(
+      '/stowage/Stowage/download-key-2',
+    );
   });
 });
 

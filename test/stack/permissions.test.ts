@@ -140,7 +140,7 @@ describe('permissions', () => {
   ])('of %s name the parameter of this stack', (_, { statements }) => {
     const [statement] = statementsOn(statements, 'ssm');
     const arn = JSON.stringify(statement?.Resource);
-    expect(arn).toMatch(/":parameter\/stowage\/Stowage\/signing-keys"\]\]\}$/);
+    expect(arn).toMatch(/":parameter\/stowage\/Stowage\/signing-keys"\]\]\}\]?$/);
   });
 
   it.each([

@@ -116,6 +116,14 @@ describe('refused is', () => {
     expect(() => settings(context)).toThrow(message);
   });
 
+  it('a zone of another region than the stack goes to', () => {
+    const given = { streamHost: 'instance', streamHostZone: 'us-east-1b' };
+    expect(() => settings(given, 'eu-central-1')).toThrow(
+      'us-east-1b is no zone of eu-central-1, where this stack goes',
+    );
+    expect(settings(given, 'us-east-1')).toEqual(given);
+  });
+
   it.each(['streamhost', 'publicUrl'])('%s, an option that there is not', (name) => {
     expect(() => settings({ [name]: 'x' })).toThrow(`there is no option ${name}; there are keepData, `);
   });

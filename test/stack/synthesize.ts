@@ -15,9 +15,9 @@ export const { context: CONTEXT } = JSON.parse(readFileSync(join(ROOT, 'cdk.json
 process.env['CDK_VALIDATION'] = 'false';
 
 /** The stack as it would be deployed, but for its functions, which test/stack/app.test.ts bundles once. */
-export function stackWith(props: StowageStackProps = {}): StowageStack {
+export function stackWith(props: StowageStackProps = {}, name = 'Stowage'): StowageStack {
   const app = new App({ context: { ...CONTEXT, 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
-  return new StowageStack(app, 'Stowage', props);
+  return new StowageStack(app, name, props);
 }
 
 /** Every option at once, as whoever deploys to us-east-1 may set them. */
@@ -33,7 +33,18 @@ export const EVERYTHING = {
   monthlyBudgetUsd: 10,
 } as const satisfies StowageStackProps;
 
-export const synthesize = (props?: StowageStackProps) => Template.fromStack(stackWith(props));
+export const KEY = 'arn:aws:kms:us-east-1:111122223333:key/0a1b2c3d-0000-4444-8888-0123456789ab';
+
+/** What a company may demand of whatever is deployed into its account. */
+export const COMPANY = {
+  permissionsBoundaryArn: 'arn:aws:iam::111122223333:policy/stowage-boundary',
+  iamPath: '/registry/',
+  kmsKeyArn: KEY,
+  qualifier: 'stowage',
+} as const satisfies StowageStackProps;
+
+export const synthesize = (props?: StowageStackProps, name?: string) =>
+  Template.fromStack(stackWith(props, name));
 
 export interface Resource {
   readonly Type: string;

@@ -30,6 +30,6 @@ async function check(deployment: Deployment, url: URL, what: string, headers: He
   throw failed(`${url.href} with ${what} is answered ${describe(answer)}, not 403`, {
     affects: EVERY_FAMILY,
     means: 'the limits and checks of the front door, and a firewall before it, can be passed by',
-    cure: 'set STOWAGE_FRONT_SECRET of the function to what the distribution sends; deploy the stack again',
+    cure: 'set STOWAGE_FRONT_SECRET_SHA256 of the function to the hash of what the distribution sends; deploy the stack again',
   });
 }

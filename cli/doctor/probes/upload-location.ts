@@ -39,6 +39,6 @@ async function checkNoFront({
   throw failed('it is behind AWS, but the Location of an upload has no token for the direct way', {
     affects: EVERY_FAMILY,
     means: 'no blob above 4 MiB can be pushed',
-    cure: 'see that STOWAGE_FRONT_SECRET of the function is set; deploy the stack again',
+    cure: 'see that STOWAGE_FRONT_SECRET_SHA256 of the function is set; deploy the stack again',
   });
 }

@@ -4,20 +4,31 @@ import { MAX_INLINE_BYTES } from '../../../functions/limits.ts';
 import type { ObjectCreated } from '../s3/server.ts';
 import type { Faults } from './faults.ts';
 
+/** Of whoever owns the bucket. */
+const ACCOUNT = '123456789012';
+
 /** Which events of S3 the stack's rule hands to commit-uploads, the bucket aside. */
 export const UPLOAD_EVENTS = {
   source: ['aws.s3'],
   'detail-type': ['Object Created'],
   detail: {
-    object: { key: [{ prefix: 'blobs/' }], size: [{ numeric: ['>', MAX_INLINE_BYTES] }] },
+    object: { key: [{ prefix: 'blobs/' }] },
+    $or: [
+      { object: { size: [{ numeric: ['>', MAX_INLINE_BYTES] }] } },
+      { requester: [{ 'anything-but': [ACCOUNT] }] },
+    ],
     reason: ['PutObject'],
   },
 };
 
 /** A pattern of EventBridge: lists of what a field may be, at the places where the fields are. */
-export type Pattern = { readonly [field: string]: Pattern | readonly Matcher[] };
+export type Pattern = { readonly [field: string]: Pattern | readonly Matcher[] | readonly Pattern[] };
 
-type Matcher = string | { readonly prefix: string } | { readonly numeric: readonly (string | number)[] };
+type Matcher =
+  | string
+  | { readonly 'anything-but': readonly string[] }
+  | { readonly prefix: string }
+  | { readonly numeric: readonly (string | number)[] };
 
 export interface S3EventsOptions {
   readonly bucket: string;
@@ -77,8 +88,15 @@ export class S3Events {
   }
 }
 
+/** What EventBridge compares as a number, in its older versions. */
+const MAX_COMPARED = 5.0e9;
+
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
-function eventOf({ key, size, eTag, sequencer, reason }: ObjectCreated, bucket: string, region: string) {
+function eventOf(
+  { key, size, eTag, sequencer, reason, requester = ACCOUNT }: ObjectCreated,
+  bucket: string,
+  region: string,
+) {
   return {
     version: '0',
     id: randomUUID(),
@@ -93,7 +111,7 @@ function eventOf({ key, size, eTag, sequencer, reason }: ObjectCreated, bucket: 
       bucket: { name: bucket },
       object: { key, size, etag: eTag, sequencer },
       'request-id': randomUUID(),
-      requester: '123456789012',
+      requester,
       'source-ip-address': '127.0.0.1',
       reason,
     },
@@ -103,17 +121,21 @@ function eventOf({ key, size, eTag, sequencer, reason }: ObjectCreated, bucket: 
 /** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html */
 export function matches(pattern: Pattern, event: unknown): boolean {
   return Object.entries(pattern).every(([field, wanted]) => {
+    if (field === '$or') return (wanted as readonly Pattern[]).some((each) => matches(each, event));
     const value = (Object(event) as Record<string, unknown>)[field];
-    return isList(wanted) ? wanted.some((matcher) => isMatch(matcher, value)) : matches(wanted, value);
+    return isList(wanted)
+      ? wanted.some((matcher) => isMatch(matcher, value))
+      : matches(wanted as Pattern, value);
   });
 }
 
-const isList = (wanted: Pattern | readonly Matcher[]): wanted is readonly Matcher[] => Array.isArray(wanted);
+const isList = (wanted: Pattern[string]): wanted is readonly Matcher[] => Array.isArray(wanted);
 
 function isMatch(matcher: Matcher, value: unknown): boolean {
   if (typeof matcher === 'string') return matcher === value;
   if ('prefix' in matcher) return `${value}`.startsWith(matcher.prefix);
+  if ('anything-but' in matcher) return !matcher['anything-but'].includes(`${value}`);
   const [operator, bound] = matcher.numeric;
   if (operator !== '>' || matcher.numeric.length !== 2) throw new Error(`not implemented: ${operator}`);
-  return typeof value === 'number' && value > Number(bound);
+  return typeof value === 'number' && value <= MAX_COMPARED && value > Number(bound);
 }

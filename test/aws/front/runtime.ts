@@ -1,4 +1,4 @@
-import { type EdgeEvent, edgeCode } from '../../../lib/edge-code.ts';
+import { type EdgeEvent, type EdgeSettings, edgeCode } from '../../../lib/edge-code.ts';
 import type { EdgeRequest, EdgeResponse } from './edge-event.ts';
 import { hidden, shown } from './edge-headers.ts';
 import { checkGenerated, checkRequest, checkResponse, invalid } from './edge-rules.ts';
@@ -21,6 +21,8 @@ export interface EdgeOptions {
   readonly kvs: () => Promise<string | undefined>;
   /** The ids of the distribution's origins; the first one is the default behaviour's. */
   readonly origins: readonly string[];
+  /** What the code is told of its distribution. */
+  readonly settings?: EdgeSettings;
   /** @default what is deployed */
   readonly code?: (event: EdgeEvent) => string;
   /** Milliseconds since 1970. @default the system's clock */
@@ -31,7 +33,7 @@ export interface EdgeOptions {
  *  take them. The restrictions of CloudFront's runtime hold here too. What is not kept: its limit on computing time,
  *  and its grammar, which test/edge/syntax.test.ts holds them to. */
 export async function loadEdgeFunctions(options: EdgeOptions): Promise<EdgeFunctions> {
-  const { code = edgeCode } = options;
+  const { code = (event) => edgeCode(event, options.settings) } = options;
   const load = (event: EdgeEvent) => EdgeScript.load(event, code(event));
   const [onRequest, onResponse] = [load('viewer-request'), load('viewer-response')];
   return {

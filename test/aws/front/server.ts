@@ -20,6 +20,8 @@ export interface FrontOptions {
   readonly origins: Readonly<Record<string, Origin>>;
   /** Whose signed URLs the behaviour of `/blobs/*` takes. @default - there is no such behaviour */
   readonly downloads?: TrustedKey;
+  /** The hosts that it answers for. @default - any */
+  readonly names?: readonly string[];
   readonly counters: Counters;
   readonly faults: Faults;
 }

@@ -44,7 +44,7 @@ export class Visit {
 
   async answer(): Promise<void> {
     const { incoming, outgoing, faults } = this.#options;
-    const refused = refusalOf(incoming) ?? faultyRefusal(faults, incoming);
+    const refused = this.#notHere() ?? refusalOf(incoming) ?? faultyRefusal(faults, incoming);
     if (refused) return this.#refuse(refused);
     const redirect = faultyRedirect(faults, incoming);
     if (redirect) return this.#generated(redirect);
@@ -57,6 +57,13 @@ export class Visit {
       process.stderr.write(`stowage: the front door answers ${error.status}: ${error.message}\n`);
       this.#refuse({ status: error.status, why: reasonOf(error) });
     }
+  }
+
+  /** A name that points here and is no alias of the distribution, yet. */
+  #notHere(): Refusal | undefined {
+    const { names, incoming } = this.#options;
+    if (!names || names.includes(incoming.headers.host ?? '')) return undefined;
+    return { status: 403, why: 'The distribution is not configured for this name.' };
   }
 
   #isDownload({ uri }: EdgeRequest): boolean {

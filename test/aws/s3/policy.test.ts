@@ -21,10 +21,7 @@ import type { Statement } from './policy.ts';
 const GUEST = { accessKeyId: 'AKIDGUEST', secretAccessKey: 'another secret' };
 const BUCKET_ARN = `arn:aws:s3:::${BUCKET}`;
 const FRONT_DOOR = 'arn:aws:cloudfront::111122223333:distribution/FRONT';
-const POLICY: readonly Statement[] = [
-  denyOverwrites(BUCKET_ARN),
-  ...letFrontDoorIn(BUCKET_ARN, { distributionArn: FRONT_DOOR, read: true }),
-];
+const POLICY: readonly Statement[] = [denyOverwrites(BUCKET_ARN), ...letFrontDoorIn(BUCKET_ARN, FRONT_DOOR)];
 
 async function open({ policy = POLICY, sourceArn = FRONT_DOOR } = {}) {
   const guests = [{ credentials: GUEST, service: 'cloudfront.amazonaws.com', sourceArn }];

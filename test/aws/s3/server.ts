@@ -43,6 +43,8 @@ export interface ObjectCreated {
   readonly eTag: string;
   /** Of two events of one key, the later has the greater, compared as text. */
   readonly sequencer: string;
+  /** The account or the service that has put it. @default the owner of the bucket */
+  readonly requester?: string;
 }
 
 export interface S3ServerOptions {
