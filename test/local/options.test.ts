@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const LOCAL = join(ROOT, 'local');
 
 /** Read where keys are rotated, which no Node host does. */
-const OF_LAMBDA: readonly string[] = [ENV.frontStore, ENV.frontStoreEndpoint];
+const OF_LAMBDA: readonly string[] = [ENV.pageFolder, ENV.frontStore, ENV.frontStoreEndpoint];
 
 const listed = SETTINGS.map(({ variable }) => variable);
 const textsIn = (folder: string) =>
