@@ -11,7 +11,7 @@ has changed; keep several by copying or snapshotting the folder afterwards. On A
 export function addBackupCommand(program: Command): void {
   program
     .command('backup <folder>')
-    .description('copy a registry on this machine into a folder, and look whether the copy is whole')
+    .description('copy a registry on this machine, and check it')
     .option('--data <directory>', 'of the registry', process.env['STOWAGE_DATA'] || 'data')
     .addHelpText('after', EXPLANATION)
     .action((folder: string, { data }: { readonly data: string }, command: Command) =>

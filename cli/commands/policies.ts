@@ -14,7 +14,7 @@ import { previewPolicies } from './previews.ts';
 export function addPolicyCommands(program: Command): void {
   const policy = program
     .command('policy')
-    .description('retention, immutable tags, quotas, limits of downloads, sparse indexes');
+    .description('retention, immutable tags, quotas, downloads');
   policy.command('list').description('list all policies').action(onRegistry(listPolicies));
   policy.command('show <name>').description('show what a policy says').action(onRegistry(showPolicy));
   policy

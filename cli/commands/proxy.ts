@@ -13,7 +13,7 @@ const DEFAULT_LISTEN = '127.0.0.1:5001';
 export function addProxyCommand(program: Command): void {
   program
     .command('proxy')
-    .description('a registry here that pushes as stowage push does')
+    .description('a local registry that pushes on as push does')
     .option(
       '--to <url>',
       'the registry that keeps everything (default: the one you are logged in to)',

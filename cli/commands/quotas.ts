@@ -11,7 +11,7 @@ const MUCH = 80;
 export function addQuotaCommand(program: Command): void {
   program
     .command('quota')
-    .description('how much of quotas is in use: of a repository, or of all that policies cover together')
+    .description('how much of quotas is in use')
     .argument('[repository]', 'one repository (default: what policies count together)', repositoryValue)
     .option('--policy <name>', 'of one policy')
     .option('--fresh', 'count the repository once more: deletes show only then')

@@ -18,7 +18,7 @@ bytes that the registry seems to have. --no-mark is for credentials that may onl
 
 export function addScanCommand(program: Command): void {
   storeOptions(program.command('scan'))
-    .description('compare the stores: bytes that nothing uses, and images whose bytes are gone or damaged')
+    .description('compare the stores: what is lost, or unused')
     .option('--bucket <name>', "the deployment's S3 bucket; belongs to --table")
     .option(
       '--deep',

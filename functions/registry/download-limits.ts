@@ -1,7 +1,7 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import { type Attributes, absent, atMost, equals } from '../storage/table.ts';
 import { downloadsKey } from './keys.ts';
-import { coverageOf, type DownloadLimits, type Policy } from './policies.ts';
+import type { DownloadLimits, Policy } from './policies.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 
@@ -55,28 +55,28 @@ interface Lease {
 }
 
 /** The day of a moment (milliseconds since 1970), in UTC, as the number of days since 1970. */
-export const dayOf = (moment: number) => Math.floor(moment / DAY_MS);
+const dayOf = (moment: number) => Math.floor(moment / DAY_MS);
 
 /** Milliseconds since 1970: when the limits begin anew. */
 export const nextDay = (moment: number) => (dayOf(moment) + 1) * DAY_MS;
 
-/** The limits that a download counts for. */
-export function limitsOf(policies: readonly Policy[], download: Omit<Download, 'bytes'>): DownloadLimit[] {
-  const { repository, principal, isAnonymous } = download;
-  return policies
-    .filter((policy) => policy.downloads && coverageOf(policy)(repository))
-    .flatMap(({ name: policy, downloads = {} }): DownloadLimit[] => {
-      const { all, anonymous, principal: each } = downloads;
-      return [
-        ...(all === undefined ? [] : [{ policy, of: 'all' as const, limit: all }]),
-        ...(isAnonymous && anonymous !== undefined
-          ? [{ policy, of: 'anonymous' as const, limit: anonymous }]
-          : []),
-        ...(!isAnonymous && each !== undefined
-          ? [{ policy, of: 'principal' as const, limit: each, principal }]
-          : []),
-      ];
-    });
+/** The limits that a download counts for, of the policies of its repository. */
+export function limitsOf(
+  policies: readonly Policy[],
+  { principal, isAnonymous }: Pick<Download, 'principal' | 'isAnonymous'>,
+): DownloadLimit[] {
+  return policies.flatMap(({ name: policy, downloads = {} }): DownloadLimit[] => {
+    const { all, anonymous, principal: each } = downloads;
+    return [
+      ...(all === undefined ? [] : [{ policy, of: 'all' as const, limit: all }]),
+      ...(isAnonymous && anonymous !== undefined
+        ? [{ policy, of: 'anonymous' as const, limit: anonymous }]
+        : []),
+      ...(!isAnonymous && each !== undefined
+        ? [{ policy, of: 'principal' as const, limit: each, principal }]
+        : []),
+    ];
+  });
 }
 
 /** What one process has of the limits of the day. Bytes are taken of a limit in advance, some at once, on condition that they are there: so all processes
@@ -153,31 +153,32 @@ export class DownloadLeases {
   ): Promise<boolean> {
     const { policy, of, principal } = limit;
     const key = downloadsKey(lease.day, policy, principal ?? of);
+    const expiresAt = Math.floor((lease.day + KEPT_DAYS) * (DAY_MS / 1000));
     return untilWon(registry, async () => {
       const found = await registry.table.get(key);
-      const used = usedIn(found);
-      const rest = limit.limit - used;
-      if (rest < need) return false;
-      const part = Math.max(Math.min(limit.limit / PART_OF_LIMIT, rest / PART_OF_REST), LEAST_BYTES);
-      const size = Math.ceil(Math.min(rest, Math.max(need, part)));
-      const tells = !found?.['told'] && used + size >= MUCH * limit.limit;
-      const expiresAt = Math.floor((lease.day + KEPT_DAYS) * (DAY_MS / 1000));
-      const { committed } = await registry.table.write([
-        {
-          update: key,
-          add: { used: size },
-          set: { expiresAt, ...((tells || !found) && { told: tells }) },
-          when: found
-            ? [atMost('used', limit.limit - size), ...(tells ? [equals('told', false)] : [])]
-            : [absent],
-        },
-      ]);
-      if (!committed) return LOST;
+      const part = nextPart(limit, found, need);
+      if (!part) return false;
+      const { size, tells, when } = part;
+      const told = (tells || !found) && { told: tells };
+      const update = { update: key, add: { used: size }, set: { expiresAt, ...told }, when };
+      if (!(await registry.table.write([update])).committed) return LOST;
       lease.left += size;
-      if (tells) this.#tell({ is: 'downloads', ...limit, used: used + size });
+      if (tells) this.#tell({ is: 'downloads', ...limit, used: usedIn(found) + size });
       return true;
     });
   }
+}
+
+/** How many bytes to take next, whether to tell of it, and on what condition; `undefined` where fewer than `need` are left. */
+function nextPart({ limit }: DownloadLimit, found: Attributes | undefined, need: number) {
+  const used = usedIn(found);
+  const rest = limit - used;
+  if (rest < need) return undefined;
+  const part = Math.max(Math.min(limit / PART_OF_LIMIT, rest / PART_OF_REST), LEAST_BYTES);
+  const size = Math.ceil(Math.min(rest, Math.max(need, part)));
+  const tells = found?.['told'] !== true && used + size >= MUCH * limit;
+  const isFirst = tells ? [equals('told', false)] : [];
+  return { size, tells, when: found ? [atMost('used', limit - size), ...isFirst] : [absent] };
 }
 
 const usedIn = (found: Attributes | undefined) => (found?.['used'] as number | undefined) ?? 0;

@@ -49,6 +49,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),
   'PATCH /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),
   'PUT /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}?digest=${DIGEST}`),
+  'POST /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),
   'DELETE /v2/<name>/blobs/uploads/<session>': registry('pusher', `/blobs/uploads/${UPLOAD}`),
   'GET /v2/<name>/blobs/<digest>': registry('puller', `/blobs/${DIGEST}`),
   'HEAD /v2/<name>/blobs/<digest>': registry('puller', `/blobs/${DIGEST}`),
@@ -137,6 +138,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /api/v1/repositories/<name>/-/tags/<tag>/history': managed('viewer', '/-/tags/v1/history'),
   'POST /api/v1/repositories/<name>/-/restore': managed('repositoryAdmin', '/-/restore', { tag: 'v1' }),
   'GET /api/v1/repositories/<name>/-/quota': managed('repositoryAdmin', '/-/quota'),
+  'GET /api/v1/traffic': admin('/traffic'),
   'GET /api/v1/quotas': whole('someAdmin', '/api/v1/quotas'),
   'GET /api/v1/repositories/<name>/-/trash': managed('repositoryAdmin', '/-/trash'),
   'POST /api/v1/repositories/<name>/-/purge': managed('repositoryAdmin', '/-/purge', {

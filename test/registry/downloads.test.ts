@@ -129,6 +129,14 @@ describe('a limit of downloads', () => {
     expect(await download(one, 'user:carol', 55 * MB)).toBeUndefined();
   });
 
+  it('that a team has set holds where admins of the registry let it', async () => {
+    const team = { name: 'team', repositories: ['public/*'], isTeams: true, downloads: { anonymous: 0 } };
+    await putPolicy(fixture.registry, team);
+    expect(await download(container(), 'anonymous', MB)).toMatchObject({ code: 'TOOMANYREQUESTS' });
+    await putPolicy(fixture.registry, { name: 'admins', repositories: ['*'], teams: ['retention'] });
+    expect(await download(container(), 'anonymous', MB)).toBeUndefined();
+  });
+
   it('says so where it never has room for a layer', async () => {
     await limit({ anonymous: MB });
     expect((await download(container(), 'anonymous', 2 * MB))?.message).toContain('never has room');
@@ -144,6 +152,22 @@ describe('a limit of downloads', () => {
     fixture.clock += 60_000;
     expect(await download(one, 'anonymous', MB)).toBeUndefined();
   });
+});
+
+it('an honest crowd of 200 below their limits meets none of them', async () => {
+  const each = 10 * 20 * MB;
+  await limit({ principal: each, all: Math.ceil((200 * each) / 0.9) });
+  const containers = Array.from({ length: CONTAINERS }, container);
+  const pulls = Array.from({ length: 200 }, async (_, client) => {
+    const errors: Awaited<ReturnType<typeof download>>[] = [];
+    // Each client's connections end at one container or another.
+    for (let layer = 0; layer < 10; layer += 1) {
+      const to = containers[(client + (layer > 4 ? 1 : 0)) % CONTAINERS] as ReturnType<typeof container>;
+      errors.push(await download(to, `user:u${client}`, 20 * MB));
+    }
+    return errors.filter((error) => error !== undefined);
+  });
+  expect((await Promise.all(pulls)).flat()).toEqual([]);
 });
 
 describe('what was downloaded in a month', () => {
