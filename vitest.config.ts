@@ -27,6 +27,7 @@ const DEEP = [
   'test/cli/doctor-embedded.test.ts',
   'test/local/memory.test.ts',
   'test/local/stalls.test.ts',
+  'test/ui/**',
 ];
 
 /** Folders whose test files leave nothing behind in a process, neither mocks nor variables: those that follow one another take over

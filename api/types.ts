@@ -529,6 +529,19 @@ export interface Usage {
   };
 }
 
+/** `GET /me/sessions`: the browsers in which the caller is logged in. */
+export interface Sessions {
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly createdAt: string;
+    readonly seenAt: string;
+    readonly endsAt: string;
+    readonly address: string;
+    readonly agent: string;
+    readonly current: boolean;
+  }[];
+}
+
 interface TrafficAmount {
   readonly downloads: number;
   readonly bytes: number;

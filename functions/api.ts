@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type Answered, completeHeaders, createApp, REQUEST_ID, refuse } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry, leaseOf } from './aws.ts';
-import { CHALLENGE_HEADER, ENV } from './environment.ts';
+import { CHALLENGE_HEADER, ENV, PAGE_FOLDER } from './environment.ts';
 import { errorResponse } from './http/error-response.ts';
 import { requestOf, resultOf } from './http/lambda.ts';
 import { createRouter } from './http/router.ts';
@@ -12,6 +13,7 @@ import { requestUnreadable } from './oci/host-errors.ts';
 import { ALL_ROUTES } from './routes.ts';
 import { requestLine } from './telemetry/lines.ts';
 import { type Measured, startMeter } from './telemetry/meter.ts';
+import { openPage } from './ui/page.ts';
 
 type Event = APIGatewayProxyEventV2;
 type Result = APIGatewayProxyStructuredResultV2;
@@ -34,6 +36,7 @@ const app = createApp({
   authentication: authenticationFrom(process.env),
   front,
   stream: stream?.gate,
+  page: openPage(process.env[ENV.pageFolder] || join(import.meta.dirname, PAGE_FOLDER)),
   lease: leaseOf(process.env),
   racesMs: RACES_MS,
   onAnswer: (answered) => known.set(answered.request, answered),

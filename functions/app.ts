@@ -11,6 +11,7 @@ import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import type { StreamGate } from './stream/gate.ts';
 import { ALL_ROUTES, OPEN_ROUTES, type Route } from './routes.ts';
+import type { Page } from './ui/page.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 
@@ -55,6 +56,8 @@ interface AppOptions {
   readonly names?: Names | undefined;
   /** Milliseconds after which a request that still loses races gives up, where its host ends it. @default only the races count */
   readonly racesMs?: number;
+  /** The web page. @default none */
+  readonly page?: Page | undefined;
   /** How long sweeps leave things alone. @default DEFAULT_LEASE */
   readonly lease?: Lease;
   /** The memory and the time for bodies that are read whole. @default without bounds */
@@ -76,6 +79,7 @@ export function createApp({
   front,
   stream,
   names = { hosts: [], any: authentication !== undefined },
+  page,
   lease = DEFAULT_LEASE,
   racesMs,
   readings,
@@ -93,6 +97,7 @@ export function createApp({
       front,
       stream,
       names,
+      page,
       lease,
       racesMs,
       readings,
@@ -131,11 +136,12 @@ export function refuse(error: RegistryError): Response {
   return response;
 }
 
-/** Puts on an answer what every answer carries; a host does so where it answers by itself. An empty body has a length too,
+/** Puts on an answer what every answer carries, where it does not say otherwise itself, as the page does; a host does so where it answers by itself. An empty body has a length too,
  *  except where HTTP forbids to say so. */
 export function completeHeaders({ status, headers, body }: Response): void {
   headers.set('Docker-Distribution-Api-Version', 'registry/2.0');
-  for (const [name, value] of Object.entries(ANSWER_HEADERS)) headers.set(name, value);
+  for (const [name, value] of Object.entries(ANSWER_HEADERS))
+    if (!headers.has(name)) headers.set(name, value);
   if (!body && status !== 204 && status !== 304 && !headers.has('content-length'))
     headers.set('Content-Length', '0');
 }

@@ -35,6 +35,8 @@ export const ENV = {
   frontStore: 'STOWAGE_FRONT_STORE',
   /** Where CloudFront's KeyValueStore is, for tests on one machine. @default AWS's own */
   frontStoreEndpoint: 'STOWAGE_FRONT_STORE_ENDPOINT',
+  /** Where the web page lies, for tests on one machine. @default beside the code of the function */
+  pageFolder: 'STOWAGE_PAGE_FOLDER',
   /** The key of the object with a copy of the signing keys, for a stream host that cannot reach SSM: written where keys are
    *  rotated, and read instead of SSM where a registry is told of it. */
   keysObject: 'STOWAGE_KEYS_OBJECT',
@@ -76,6 +78,9 @@ export const FRONT_STORE_KEY = 'front';
 
 /** The ids of the front door's origins, which its function chooses among. */
 export const ORIGINS = { api: 'api', blobs: 'blobs', stream: 'stream' } as const;
+
+/** Where the web page lies, beside the code of the function that answers requests. */
+export const PAGE_FOLDER = 'page';
 
 /** Carries the challenge of a 401 past a gateway that may rename WWW-Authenticate, which then puts it back. */
 export const CHALLENGE_HEADER = 'x-stowage-challenge';

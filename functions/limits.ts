@@ -60,6 +60,12 @@ export const ACCESS_TOKEN_SECONDS = 15 * 60;
 /** Ours: a client that kept a refresh token logs in anew after this. */
 export const REFRESH_TOKEN_SECONDS = 90 * 24 * 60 * 60;
 
+/** Ours: how long a browser stays logged in; over plain HTTP, where other programs of the machine may be sent the cookie; and without a
+ *  request. */
+export const SESSION_SECONDS = 12 * 60 * 60;
+export const PLAIN_SESSION_SECONDS = 8 * 60 * 60;
+export const SESSION_IDLE_SECONDS = 60 * 60;
+
 /** Ours: as long as a job of CI may take which has logged in at its beginning. */
 export const WORKLOAD_LOGIN_SECONDS = 6 * 60 * 60;
 

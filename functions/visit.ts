@@ -16,6 +16,7 @@ import type { Room } from './registry/room.ts';
 import { registryUntil } from './registry/until.ts';
 import type { Route } from './routes.ts';
 import type { StreamGate } from './stream/gate.ts';
+import type { Page } from './ui/page.ts';
 import type { Lease } from './upkeep/lease.ts';
 
 /** What load balancers ask, without a login. */
@@ -28,6 +29,7 @@ interface VisitOptions {
   readonly front: FrontDoor | undefined;
   readonly stream: StreamGate | undefined;
   readonly names: Names;
+  readonly page: Page | undefined;
   readonly lease: Lease;
   readonly racesMs: number | undefined;
   readonly readings: Readings | undefined;
@@ -69,12 +71,18 @@ export class Visit {
   }
 
   async #handle(match: (method: string, path: string) => Match<Route>): Promise<Response> {
-    const { request, front, isAdmitted, refused, names, authentication } = this.#options;
+    const { request, front, isAdmitted, refused, names, page, authentication } = this.#options;
     if (refused) throw refused;
     if (!isAdmitted) throw goToFrontDoor(authentication?.publicUrl);
     const url = new URL(request.url);
     const isProbe = PROBES.includes(url.pathname);
-    refusePages(request, this.#host, { names, isOpen: !authentication, isProbe });
+    const shown = await page?.answer(request, readablePath(request));
+    // Whatever links to the page may: what it shows, it asks for itself.
+    refusePages(request, this.#host, { names, isOpen: !authentication && !shown, isProbe });
+    if (shown) {
+      this.operation = 'page.get';
+      return shown;
+    }
     const found = match(request.method, decodedPath(url.pathname));
     if (found.is === 'unknown') throw endpointUnknown();
     if (found.is === 'wrongMethod') throw methodUnsupported(request.method, found.allow);
@@ -98,6 +106,7 @@ export class Visit {
       stream,
       lease,
       host,
+      origin: this.#origin(authentication),
       readings,
     };
     const about = (target: string) => {
@@ -123,7 +132,11 @@ export class Visit {
     return loginFirst(this.repository ?? '', this.#origin(authentication));
   }
 
-  async #authorize({ need }: Route, params: Params, query: URLSearchParams): Promise<Pick<Call, 'caller'>> {
+  async #authorize(
+    { need, path }: Route,
+    params: Params,
+    query: URLSearchParams,
+  ): Promise<Pick<Call, 'caller'>> {
     const { authentication, request } = this.#options;
     const isAction = need === 'pull' || need === 'push' || need === 'delete';
     const repository = isAction ? repositoryOf({ params }) : undefined;
@@ -132,7 +145,11 @@ export class Visit {
       return { caller: everybody };
     }
     if (need === 'nothing') return { caller: stranger };
-    const bearer: Bearer = await authentication.bearerOf(request, this.#registry);
+    const bearer: Bearer = await authentication.bearerOf(
+      request,
+      this.#registry,
+      path.startsWith('/api/') ? this.#origin(authentication) : undefined,
+    );
     this.principal = bearer.caller.principal;
     const also = parseRepositoryName(query.get('from') ?? '');
     await demand(bearer, { need, repository, also, origin: this.#origin(authentication) });
@@ -151,8 +168,8 @@ export class Visit {
   }
 
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */
-  #origin({ publicUrl }: Authentication): string {
-    return publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
+  #origin(authentication: Authentication | undefined): string {
+    return authentication?.publicUrl ?? `${this.#options.sender.scheme}://${this.#saidHost ?? 'localhost'}`;
   }
 
   /** What the handler has begun, and does not wait for since something else has failed, ends with it. */

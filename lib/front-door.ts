@@ -39,6 +39,8 @@ interface FrontDoorProps {
   /** A web ACL of AWS WAF for CloudFront. @default - none */
   readonly webAclArn?: string;
   readonly priceClass: PriceClass;
+  /** Whether the registry has its web page, whose assets are remembered. */
+  readonly page: boolean;
 }
 
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'];
@@ -81,8 +83,9 @@ export class FrontDoor extends Construct {
         origins: this.#origins(props),
         defaultCacheBehavior: { ...defaultBehavior(functions), responseHeadersPolicyId: answers },
         cacheBehaviors: [
-          { ...props.downloads.behavior(functions.response), responseHeadersPolicyId: answers },
-        ],
+          props.downloads.behavior(functions.response),
+          ...(props.page ? [assetsBehavior(functions)] : []),
+        ].map((one) => ({ ...one, responseHeadersPolicyId: answers })),
         customErrorResponses: ERRORS.map((errorCode) => ({ errorCode, errorCachingMinTtl: 0 })),
         viewerCertificate: { cloudFrontDefaultCertificate: true },
         ...props.domain?.settings,
@@ -153,7 +156,7 @@ export class FrontDoor extends Construct {
           contentTypeOptions: { override: true },
           contentSecurityPolicy: {
             contentSecurityPolicy: ANSWER_HEADERS['Content-Security-Policy'],
-            override: true,
+            override: false, // the web page has one of its own, and S3 has none
           },
         },
       },
@@ -175,6 +178,21 @@ export class FrontDoor extends Construct {
     }));
     Validations.of(this.#distribution).acknowledge(...acknowledged);
   }
+}
+
+/** The files of the web page, whose names change with their content. They lie beside the function's code, and it is asked for each once. */
+function assetsBehavior(functions: EdgeFunctions): CfnDistribution.CacheBehaviorProperty {
+  const methods = ['GET', 'HEAD'];
+  return {
+    pathPattern: '/assets/*',
+    targetOriginId: ORIGINS.api,
+    viewerProtocolPolicy: 'https-only',
+    allowedMethods: methods,
+    cachedMethods: methods,
+    cachePolicyId: CachePolicy.CACHING_OPTIMIZED.cachePolicyId,
+    compress: true,
+    functionAssociations: [functions.request, functions.response],
+  };
 }
 
 /** Where every request arrives. The function may send it to another origin; nothing of it is remembered. */

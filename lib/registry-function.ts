@@ -1,3 +1,5 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -5,6 +7,8 @@ import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct, type IConstruct } from 'constructs';
 import { buildSync } from 'esbuild';
+import { PAGE_FOLDER } from '../functions/environment.ts';
+import { builtPage } from '../ui/build.ts';
 import { BUNDLING } from './bundle.ts';
 
 /** What something that runs is for; table, bucket and keys grant by it. */
@@ -27,6 +31,8 @@ interface RegistryFunctionProps<D extends Duty> {
   readonly duty: D;
   /** Path of the Lambda entry point, from the root of the project; it exports `handler`. */
   readonly entry: string;
+  /** Whether the files of the web page lie beside its code. @default false */
+  readonly page?: boolean;
   readonly description: string;
   readonly memoryMegabytes: number;
   readonly timeout: Duration;
@@ -57,7 +63,7 @@ export class RegistryFunction<D extends Duty = Duty> extends Construct implement
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     this.logs.grantWrite(role);
     this.handler = new LambdaFunction(this, 'Handler', {
-      ...runtime(props.entry),
+      ...runtime(props.entry, props.page ?? false),
       description: props.description,
       memorySize: props.memoryMegabytes,
       timeout: props.timeout,
@@ -76,14 +82,14 @@ export class RegistryFunction<D extends Duty = Duty> extends Construct implement
 }
 
 /** The code and what runs it. */
-function runtime(entry: string) {
+function runtime(entry: string, page: boolean) {
   return {
     code: Code.fromAsset(ROOT, {
       assetHashType: AssetHashType.OUTPUT,
       bundling: {
         image: NO_IMAGE,
-        command: [entry], // never run: it tells the CDK that two entries are two bundles
-        local: { tryBundle: (directory) => bundle(entry, directory) },
+        command: [entry, page ? 'page' : ''], // never run: it tells the CDK that two entries are two bundles
+        local: { tryBundle: (directory) => bundle(entry, directory, page) },
       },
     }),
     handler: 'index.handler',
@@ -92,7 +98,8 @@ function runtime(entry: string) {
   };
 }
 
-function bundle(entry: string, outdir: string): boolean {
+function bundle(entry: string, outdir: string, page: boolean): boolean {
   buildSync({ ...BUNDLING, absWorkingDir: ROOT, entryPoints: { index: entry }, outdir });
+  if (page) cpSync(builtPage(), join(outdir, PAGE_FOLDER), { recursive: true });
   return true;
 }

@@ -11,12 +11,13 @@ export interface RegistryFunctions {
   readonly commitUploads: RegistryFunction<'commit'>;
 }
 
-/** Makes them, directly in the stack. */
-export function registryFunctions(stack: Construct): RegistryFunctions {
+/** Makes them, directly in the stack. `page`: whether the registry has its web page. */
+export function registryFunctions(stack: Construct, { page }: { readonly page: boolean }): RegistryFunctions {
   return {
     api: new RegistryFunction(stack, 'Api', {
       duty: 'serve',
       entry: 'functions/api.ts',
+      page,
       description: 'Stowage: answers every request to the registry',
       // Lambda gives CPU by memory: about 0.6 of a core, to hash the 4 MiB of a chunk in some 25 ms.
       memoryMegabytes: 1024,

@@ -35,6 +35,7 @@ const OPTIONS = {
     /^arn:aws:wafv2:us-east-1:\d{12}:global\/webacl\/\S+$/,
     'the ARN of a web ACL for CloudFront',
   ),
+  page: flag,
   priceClass: oneOf('100', '200', 'all'),
   downloads: oneOf('s3', 'cdn'),
   heads: oneOf('answered', 'redirected'),

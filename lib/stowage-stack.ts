@@ -69,6 +69,8 @@ export interface StowageStackProps extends StackProps, IamRules {
   readonly streamHostZone?: string;
   /** The first deployment of another one replaces it, for the newest system. @default - new code alone does */
   readonly streamHostGeneration?: string;
+  /** Whether the registry has its web page. @default true */
+  readonly page?: boolean;
   /** Another name is another secret between the front door and what is behind it. @default - the first one */
   readonly frontRotation?: string;
   /** Another name is another key pair of the downloads; set while `downloads` is `s3`. @default - the first pair */
@@ -156,7 +158,7 @@ export class StowageStack extends Stack {
         ...(props.downloadKeyRotation && { downloadRotation: props.downloadKeyRotation }),
       }),
     };
-    const functions = registryFunctions(this);
+    const functions = registryFunctions(this, { page: props.page ?? true });
     bind(functions, stores, keys);
     tellLease(functions, props);
     const domain = this.#domain(props);
@@ -192,6 +194,7 @@ export class StowageStack extends Stack {
       store: known.store,
       secret: keys.front.secret,
       priceClass: props.priceClass ?? '100',
+      page: props.page ?? true,
       ...(stream && { stream }),
       ...(domain && { domain }),
       ...(props.webAclArn && { webAclArn: props.webAclArn }),

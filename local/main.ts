@@ -13,6 +13,7 @@ import { type RunningServer, serve } from './server.ts';
 import { isServiceLink, type Settings, settingsFrom } from './settings.ts';
 import { sleepWhenIdle } from './sleep.ts';
 import { type OpenRegistry, openStores } from './stores.ts';
+import { localPage } from './ui-files.ts';
 import type { UsersFile } from './users-file.ts';
 import { WholeBodies } from './whole-bodies.ts';
 
@@ -42,12 +43,14 @@ async function main(): Promise<void> {
     );
   const users = await usersFrom(settings);
   const stores = await openStores(process.env, tell, halt);
+  const page = settings.page ? await localPage(tell) : undefined;
   const app = createApp({
     registry: stores.registry,
     room: stores.room,
     authentication: settings.open ? undefined : await authenticationOf(stores, settings),
     front: stores.front,
     names: settings.names,
+    page,
     lease: settings.lease,
     readings: new WholeBodies(settings.bounds.formMs),
     onAnswer: createLog(process.stdout, tell),
@@ -68,7 +71,8 @@ async function main(): Promise<void> {
     renewing(server, settings, () => users?.reread(stores.registry, tell)),
   );
   sleepWith(settings, stores, server, stop);
-  process.stderr.write(banner({ url, place: stores.place, open: settings.open, password }));
+  const told = { url, place: stores.place, open: settings.open, page: page !== undefined, password };
+  process.stderr.write(banner(told));
 }
 
 /** Makes the first admin, where the users' file names none, then all whom it names; answers the password that nobody knows yet. The

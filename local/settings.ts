@@ -25,6 +25,8 @@ export interface Settings {
   readonly open: boolean;
   /** What clients may name as host, and web pages as their origin. */
   readonly names: Names;
+  /** Whether it has a web page. */
+  readonly page: boolean;
   /** How long sweeps leave things alone. */
   readonly lease: Lease;
   /** Whether it is the stream host behind CloudFront, which lets nobody in but the front door. */
@@ -45,13 +47,15 @@ export function settingsFrom(environment: Environment): Settings {
   const open = flagFrom(environment, ENV.open);
   const instance = environment[ENV.streamInstance] || undefined;
   const adminPassword = passwordFrom(environment['STOWAGE_ADMIN_PASSWORD_FILE'] || undefined);
+  const behindFront = behindFrontFrom(environment);
   const settings = {
     host,
     port: portFrom(environment['STOWAGE_PORT'] || DEFAULT_PORT),
     proxies: proxiesFrom(environment['STOWAGE_BEHIND_PROXY'] || '0'),
     open,
     names: namesFrom(environment, open, publicUrl),
-    behindFront: behindFrontFrom(environment),
+    behindFront,
+    page: !behindFront && flagFrom(environment, 'STOWAGE_UI', '1'),
     lease: leaseFromEnvironment(environment),
     bounds: boundsFrom(environment),
     ...(tls && { tls }),
@@ -135,8 +139,8 @@ function usersFileFrom(environment: Environment, open: boolean): Pick<Settings, 
   return { usersFile };
 }
 
-function flagFrom(environment: Environment, name: string): boolean {
-  const text = environment[name] || '0';
+function flagFrom(environment: Environment, name: string, usual = '0'): boolean {
+  const text = environment[name] || usual;
   if (text === '0' || text === '1') return text === '1';
   throw new Error(`${name} is 1 or 0, not ${JSON.stringify(text)}`);
 }

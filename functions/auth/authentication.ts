@@ -3,12 +3,14 @@ import { currentIdentity } from '../identity/identity.ts';
 import { PasswordMemory } from '../identity/password-memory.ts';
 import { ANONYMOUS } from '../identity/principal.ts';
 import { Refusals } from '../identity/refusals.ts';
+import { findSession } from '../identity/sessions.ts';
 import type { WorkloadVerifier } from '../identity/workload.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../registry/registry.ts';
 import { publicAmong } from '../registry/repositories.ts';
 import { type Action, type Caller, stranger } from './access.ts';
 import { AccessTokens } from './access-token.ts';
+import { sessionTextOf } from './session-cookie.ts';
 import type { KeySource } from './signing-keys.ts';
 import { type AccessToken, SERVICE } from './token-claims.ts';
 
@@ -49,8 +51,13 @@ export class Authentication {
     this.publicUrl = publicUrl;
   }
 
-  /** Who sent the request, by its bearer token; nothing else is taken for a proof. `registry` is the request's own. */
-  async bearerOf({ headers }: Request, registry: Registry): Promise<Bearer> {
+  /** Who sent the request, by its bearer token; nothing else is taken for a proof, but for the management API the cookie that the
+   *  page at `page` has, where there is no other. `registry` is the request's own. */
+  async bearerOf(request: Request, registry: Registry, page?: string): Promise<Bearer> {
+    const { headers } = request;
+    const session =
+      page === undefined || headers.has('authorization') ? undefined : sessionTextOf(request, page);
+    if (session !== undefined) return bySession(registry, session);
     const [, scheme = '', text = ''] = /^(\S+) +(\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
     if (scheme.toLowerCase() === 'basic') {
       const why = 'a password is taken by the token endpoint only, which the challenge names';
@@ -65,6 +72,25 @@ export class Authentication {
     const why = outcome.is === 'expired' ? 'the access token has expired' : 'the access token is not valid';
     return { is: 'unknown', caller: stranger, why, error: 'invalid_token' };
   }
+}
+
+async function bySession(registry: Registry, text: string): Promise<Bearer> {
+  const session = await findSession(registry, text);
+  const identity = session && (await currentIdentity(registry, session));
+  if (!identity) return { is: 'unknown', caller: stranger, why: 'the session has ended; log in again' };
+  const { principal, credential, authority } = identity;
+  return {
+    is: 'known',
+    caller: {
+      principal,
+      credential,
+      verdict: async (type, name) =>
+        type === 'registry' && name === 'api'
+          ? { granted: ['*'], refused: [] }
+          : { granted: [], refused: [] },
+      authority: async () => authority,
+    },
+  };
 }
 
 function callerOf(registry: Registry, token: AccessToken): Caller {

@@ -39,6 +39,8 @@ export interface Call {
   readonly lease: Lease;
   /** What the client calls the registry: a host, and where it said one its port; empty where it said nothing of the kind. */
   readonly host: string;
+  /** Where clients reach the registry: `https://registry.example.com`. */
+  readonly origin: string;
   /** Of the host. @default without bounds */
   readonly readings?: Readings | undefined;
   /** The network address that the request comes from. */

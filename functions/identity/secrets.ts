@@ -1,7 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** What a generated secret is for; its first letters say so, to people and to scanners of leaked secrets. */
-const PREFIXES = { token: 'stow_pat', robot: 'stow_robot', refresh: 'stow_refresh' } as const;
+const PREFIXES = {
+  token: 'stow_pat',
+  robot: 'stow_robot',
+  refresh: 'stow_refresh',
+  session: 'stow_session',
+} as const;
 type SecretKind = keyof typeof PREFIXES;
 
 /** A secret as it is shown, once: `stow_pat_<id>_<256 random bits>`. */

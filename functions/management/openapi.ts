@@ -17,6 +17,7 @@ import { endpoints as restore } from './restore.ts';
 import { endpoints as robots } from './robots.ts';
 import { components, PARAMETERS, Problem } from './schemas.ts';
 import { endpoints as search } from './search.ts';
+import { endpoints as session } from './session.ts';
 import { endpoints as sweep } from './sweep.ts';
 import { endpoints as tagChanges } from './tag-changes.ts';
 import { endpoints as tagRows } from './tag-rows.ts';
@@ -39,6 +40,7 @@ interface Row {
 type Json = Readonly<Record<string, unknown>>;
 
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  ...session,
   ...me,
   ...users,
   ...tokens,
@@ -109,7 +111,7 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, plain(schema)])),
@@ -119,6 +121,12 @@ function documentOf(rows: readonly Row[], endpoints: Readonly<Record<string, End
           scheme: 'bearer',
           bearerFormat: 'JWT',
           description: 'From `/token?scope=registry:api:*`, with user name and password (Basic).',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-stowage',
+          description: 'Of a browser, for the web page of the registry alone.',
         },
       },
     },

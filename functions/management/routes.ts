@@ -8,6 +8,7 @@ interface Module<K extends string> {
 
 const BASE = '/api/v1';
 
+const session = () => import('./session.ts');
 const me = () => import('./me.ts');
 const users = () => import('./users.ts');
 const tokens = () => import('./tokens.ts');
@@ -57,6 +58,11 @@ export const MANAGEMENT_ROUTES = [
     handler: async (call: Call): Promise<Response> =>
       (await import('./openapi.ts')).openApi(MANAGEMENT_ROUTES).answer(call),
   },
+  // Writes its own record, once it knows who has logged in.
+  { ...read(`${BASE}/session`, 'session.create', session), method: 'POST', need: 'nothing' },
+  change('DELETE', `${BASE}/session`, 'session.end', session),
+  read(`${BASE}/me/sessions`, 'session.list', session),
+  change('DELETE', `${BASE}/me/sessions/<session>`, 'session.revoke', session),
   read(`${BASE}/me`, 'me.get', me),
   change('PUT', `${BASE}/me/password`, 'me.password', me, 204),
   read(`${BASE}/users`, 'user.list', users),

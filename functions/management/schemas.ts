@@ -192,6 +192,10 @@ export const PARAMETERS: Readonly<Record<string, z.ZodType>> = {
     .string()
     .regex(/^[0-9a-f]{16}$/)
     .describe('The id of an access token.'),
+  session: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .describe('The id of a session.'),
   tag: TagName,
   reference: z
     .string()

@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from './digest.ts';
+import { type Digest, parseDigest } from './digest-grammar.ts';
 
 /** A repository name that matches the grammar and length of the specification. */
 export type RepositoryName = string & { readonly __brand: 'RepositoryName' };

@@ -304,6 +304,10 @@ export const tokenKey = (subject: string, id: string): Key => ({
   partition: subjectPartition(subject),
   sort: `K#${id}`,
 });
+export const sessionKey = (subject: string, id: string): Key => ({
+  partition: subjectPartition(subject),
+  sort: `S#${id}`,
+});
 export const memberKey = (group: string, user: string): Key => ({
   partition: subjectPartition(group),
   sort: `M#${user}`,
@@ -332,6 +336,7 @@ export const streamHostKey = (instance: string): Key => ({ partition: 'HOST', so
 const auditPartition = (milliseconds: number) => `AUDIT#${timestamp(milliseconds).slice(0, 10)}`;
 
 export const tokensOf = (subject: string) => ({ partition: subjectPartition(subject), prefix: 'K#' });
+export const sessionsOf = (subject: string) => ({ partition: subjectPartition(subject), prefix: 'S#' });
 export const membersOf = (group: string) => ({ partition: subjectPartition(group), prefix: 'M#' });
 /** What stands behind the first `#`: the id of a token, the user of a member entry. */
 export const entryIn = ({ key }: Item) => key.sort.slice(key.sort.indexOf('#') + 1);

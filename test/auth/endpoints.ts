@@ -84,6 +84,10 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'DELETE /api/v1/repositories/<name>': managed('repositoryAdmin', ''),
 
   'GET /api/v1/openapi.json': whole('anybody', '/api/v1/openapi.json'),
+  'POST /api/v1/session': whole('anybody', '/api/v1/session', {}),
+  'DELETE /api/v1/session': whole('loggedIn', '/api/v1/session'),
+  'GET /api/v1/me/sessions': whole('loggedIn', '/api/v1/me/sessions'),
+  'DELETE /api/v1/me/sessions/<session>': whole('loggedIn', '/api/v1/me/sessions/none'),
   'GET /api/v1/me': whole('loggedIn', '/api/v1/me'),
   'PUT /api/v1/me/password': whole('passwordHolder', '/api/v1/me/password', {}),
   'GET /api/v1/users/<user>/tokens': admin('/users/nobody/tokens'),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { ENV, FRONT_HEADERS, FRONT_STORE_KEY, ORIGINS } from '../../functions/environment.ts';
 import { denyOverwrites, letFrontDoorIn, type PolicyStatement } from '../../lib/blob-policy.ts';
+import { builtPage } from '../../ui/build.ts';
 import { freePort } from '../free-port.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { deployFront, type FrontParts, KEYS_OBJECT, lambdaContext } from './deployment.ts';
@@ -93,6 +94,7 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const port = options.port ?? (await freePort());
   const url = process.env[ENV.publicUrl] || `http://127.0.0.1:${port}`; // the real front door speaks HTTPS only
   process.env[ENV.publicUrl] = url;
+  process.env[ENV.pageFolder] = builtPage();
   const parts = await deployFront(stores, downloads);
   const { data } = options;
   const behind = await STREAM_HOSTS[host](options);

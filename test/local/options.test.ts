@@ -11,8 +11,13 @@ import { settingsFrom } from '../../local/settings.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const LOCAL = join(ROOT, 'local');
 
-/** Read where keys are rotated or the stream host is woken, which no Node host does. */
-const OF_LAMBDA: readonly string[] = [ENV.frontStore, ENV.frontStoreEndpoint, ENV.ec2Endpoint];
+/** Read where keys are rotated or the stream host is woken, which no Node host does, and where Lambda finds the page. */
+const OF_LAMBDA: readonly string[] = [
+  ENV.pageFolder,
+  ENV.frontStore,
+  ENV.frontStoreEndpoint,
+  ENV.ec2Endpoint,
+];
 
 const listed = SETTINGS.map(({ variable }) => variable);
 const textsIn = (folder: string) =>

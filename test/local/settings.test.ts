@@ -12,7 +12,7 @@ const TLS = {
 describe('without any variable', () => {
   it('the registry listens on this machine only, and has users', () => {
     const names = { hosts: [], any: true };
-    const defaults = { names, proxies: 0, open: false, behindFront: false, lease: DEFAULT_LEASE };
+    const defaults = { names, proxies: 0, open: false, page: true, behindFront: false, lease: DEFAULT_LEASE };
     const bounds = boundsFrom({});
     expect(settingsFrom({})).toEqual({ host: '127.0.0.1', port: 5000, bounds, ...defaults });
   });

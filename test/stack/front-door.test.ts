@@ -7,10 +7,13 @@ const template = synthesize({ streamHost: 'none' });
 const withEverything = synthesize(EVERYTHING);
 
 const CACHING_DISABLED = '4135ea2d-6df8-44a3-9df3-4b5a84be39ad';
+const CACHING_OPTIMIZED = '658327ea-f89d-4fab-a63d-7e88639e58f6';
 const ALL_VIEWER_EXCEPT_HOST_HEADER = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
 const ALL_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'];
 const configOf = (of: typeof template) =>
   onlyResource(of, 'AWS::CloudFront::Distribution').Properties.DistributionConfig;
+const pathsOf = (of: typeof template) =>
+  configOf(of).CacheBehaviors.map(({ PathPattern }: Resource['Properties']) => PathPattern);
 const originsOf = (of: typeof template) =>
   new Map<string, Resource['Properties']>(
     configOf(of).Origins.map((origin: { readonly Id: string }) => [origin.Id, origin]),
@@ -35,9 +38,21 @@ describe('the front door', () => {
       Compress: false,
     });
     expect(new Set(DefaultCacheBehavior.AllowedMethods)).toEqual(new Set(ALL_METHODS));
-    expect(config.CacheBehaviors.map(({ PathPattern }: Resource['Properties']) => PathPattern)).toEqual([
-      '/blobs/*',
-    ]);
+  });
+
+  it('remembers blobs, and the files of the web page, whose names change with their content', () => {
+    const [, assets] = config.CacheBehaviors;
+    expect(pathsOf(template)).toEqual(['/blobs/*', '/assets/*']);
+    expect(assets).toMatchObject({
+      TargetOriginId: ORIGINS.api,
+      AllowedMethods: ['GET', 'HEAD'],
+      CachePolicyId: CACHING_OPTIMIZED,
+      ViewerProtocolPolicy: 'https-only',
+      Compress: true,
+      FunctionAssociations: config.DefaultCacheBehavior.FunctionAssociations,
+    });
+    expect(assets).not.toHaveProperty('OriginRequestPolicyId');
+    expect(pathsOf(synthesize({ page: false }))).toEqual(['/blobs/*']);
   });
 
   it('has every answer tell browsers to load, run and show nothing of it, downloads too', () => {
@@ -48,7 +63,7 @@ describe('the front door', () => {
         ContentTypeOptions: { Override: true },
         ContentSecurityPolicy: {
           ContentSecurityPolicy: ANSWER_HEADERS['Content-Security-Policy'],
-          Override: true,
+          Override: false, // the web page says another one itself
         },
       });
       const { DefaultCacheBehavior, CacheBehaviors = [] } = configOf(of);
@@ -161,11 +176,12 @@ describe('the origins', () => {
 });
 
 describe('downloads through the front door', () => {
-  const [behavior, ...more] = configOf(withEverything).CacheBehaviors;
+  const [behavior, assets, ...more] = configOf(withEverything).CacheBehaviors;
 
   it('need a URL that the registry has signed', () => {
     const [group] = resourcesOf(withEverything, 'AWS::CloudFront::KeyGroup').keys();
     const [key] = resourcesOf(withEverything, 'AWS::CloudFront::PublicKey').keys();
+    expect(assets.PathPattern).toBe('/assets/*');
     expect(more).toEqual([]);
     expect(behavior).toMatchObject({
       PathPattern: '/blobs/*',

@@ -176,10 +176,12 @@ function reasonOf(error: EdgeFunctionError | OriginError): string {
   return 'The CloudFront function associated with the CloudFront distribution is invalid or could not run.';
 }
 
-/** As the distribution's response headers policy has it, before the function sees the answer. */
+/** As the distribution's response headers policy has it, before the function sees the answer: only what the answer says of its own
+ *  content, as the web page does, stays. */
 function withPolicy(response: EdgeResponse): EdgeResponse {
   const policy = Object.entries(ANSWER_HEADERS).map(([name, value]) => [name.toLowerCase(), { value }]);
-  return { ...response, headers: { ...response.headers, ...Object.fromEntries(policy) } };
+  const own = only(response.headers, ['content-security-policy']);
+  return { ...response, headers: { ...response.headers, ...Object.fromEntries(policy), ...own } };
 }
 
 const only = (headers: EdgeValues, names: readonly string[]): EdgeValues =>

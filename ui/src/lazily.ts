@@ -1,0 +1,19 @@
+import { type ComponentType, lazy } from 'react';
+
+const RELOADED = 'stowage-reloaded';
+
+/** A page that is loaded when it is first shown. After a deployment its piece may be gone: then the page is loaded anew, once. */
+export function lazily<P>(load: () => Promise<ComponentType<P>>) {
+  return lazy(async () => {
+    try {
+      const found = await load();
+      sessionStorage.removeItem(RELOADED);
+      return { default: found };
+    } catch (error) {
+      if (sessionStorage.getItem(RELOADED)) throw error;
+      sessionStorage.setItem(RELOADED, '1');
+      location.reload();
+      return new Promise<never>(() => undefined);
+    }
+  });
+}
