@@ -20,6 +20,9 @@ export const MAX_REFERRERS_BYTES = 1024 * 1024;
 /** Ours: bytes of an upload that a host may read once more to hash them by another algorithm than the upload was begun for. */
 export const MAX_REHASHED_BYTES = 512 * 1024 * 1024;
 
+/** Ours: how much of a layer that came in parts one request reads to find its digest: seconds from S3, well inside Lambda's 30 s. */
+export const READ_AT_ONCE_BYTES = 128 * 1024 * 1024;
+
 /** Ours: what one request may carry through API Gateway and Lambda; in base64 that is 5.3 MiB of Lambda's 6 MB. */
 export const MAX_INLINE_BYTES = 4 * 1024 * 1024;
 

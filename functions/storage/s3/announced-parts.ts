@@ -1,4 +1,4 @@
-import { MAX_REHASHED_BYTES } from '../../limits.ts';
+import { READ_AT_ONCE_BYTES } from '../../limits.ts';
 import { uploadInvalid } from '../../oci/errors.ts';
 import type { CloseOptions, CloseOutcome, StoredObject, Upload } from '../blob-store.ts';
 import type { ListedPart, ObjectClient } from './object-client.ts';
@@ -16,7 +16,7 @@ export async function closeParts(
   if (!multipart || !announced) throw new Error('an upload in parts that has none');
   if (!(await putTogether(objects, upload, multipart, announced.partBytes))) return { is: 'gone' };
   const { objectKey, offset: size } = upload;
-  const end = advance ? Math.min(announced.read + MAX_REHASHED_BYTES, size) : size;
+  const end = advance ? Math.min(announced.read + READ_AT_ONCE_BYTES, size) : size;
   const hash = await ResumableHash.resume(state.algorithm, state.hash);
   if (!(await read(objects, { objectKey, size }, [announced.read, end], hash))) return { is: 'gone' };
   if (advance && end < size) {

@@ -2,6 +2,7 @@ import { runPage } from '../page/page.ts';
 import type { Errand } from './errand.ts';
 import { logins } from './logins.ts';
 import { partialPull } from './partial-pull.ts';
+import { proxy } from './proxy.ts';
 import { regsync } from './regsync.ts';
 import { wake } from './wake.ts';
 
@@ -12,4 +13,5 @@ export const ERRANDS: readonly Errand[] = [
   logins,
   partialPull,
   wake,
+  proxy,
 ];
