@@ -1,6 +1,6 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { type Answered, completeHeaders, createApp, refuse } from './app.ts';
+import { type Answered, completeHeaders, createApp, REQUEST_ID, refuse } from './app.ts';
 import { Authentication } from './auth/authentication.ts';
 import { IdTokenVerifier } from './auth/id-tokens.ts';
 import { createAwsRegistry, leaseOf } from './aws.ts';
@@ -51,7 +51,8 @@ function authenticationFrom(environment: NodeJS.ProcessEnv): Authentication | un
 async function answer(event: Event, _: Context, { signal }: { signal: AbortSignal }): Promise<Result> {
   const request = requestOf(event, signal);
   if (!request) return resultOf(refuse(requestUnreadable()));
-  const response = await app(request, { address: event.requestContext.http.sourceIp, scheme: 'https' });
+  const { requestId, http } = event.requestContext;
+  const response = await app(request, { address: http.sourceIp, scheme: 'https', requestId });
   const challenge = response.headers.get('www-authenticate');
   if (challenge !== null) response.headers.set(CHALLENGE_HEADER, challenge);
   const result = await resultOf(response);
@@ -72,6 +73,7 @@ const telemetry: MiddlewareObj<Event, Result, Error, Context, { meter?: () => Me
     const { event, context, internal, error } = request;
     const response = errorResponse(error, event.rawPath);
     completeHeaders(response);
+    response.headers.set(REQUEST_ID, event.requestContext.requestId);
     request.response = await resultOf(response);
     log(event, context, request.response, internal.meter, undefined, error);
   },
@@ -94,7 +96,7 @@ function log(
     method: http.method,
     operation: answered?.operation ?? place.operation,
     repository: answered?.repository ?? place.repository,
-    caller: answered?.principal ?? 'unknown',
+    principal: answered?.principal ?? 'unknown',
     userAgent: http.userAgent,
     status: result.statusCode ?? 200,
     error,

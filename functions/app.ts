@@ -30,6 +30,8 @@ export interface Answered {
   /** `user:alice`, `anonymous`; `everybody` in a registry without users. */
   readonly principal: string;
   readonly address: string;
+  /** As the answer carries it; absent where the host gave none. */
+  readonly requestId?: string;
   /** Milliseconds since 1970. */
   readonly started: number;
   /** Until the answer began; a body may go on after it. */
@@ -57,6 +59,9 @@ interface AppOptions {
   /** Called once for each request, before the response is handed out. */
   readonly onAnswer?: (answered: Answered) => void;
 }
+
+/** Says in each answer what the log calls its request; docs/logs.md. */
+export const REQUEST_ID = 'X-Request-Id';
 
 const NOWHERE: Sender = { address: 'unknown', scheme: 'http' };
 
@@ -95,6 +100,8 @@ export function createApp({
     const isApi = new URL(request.url).pathname.startsWith('/api/');
     const response = isApi ? await compressed(request, whole) : whole;
     completeHeaders(response);
+    const { requestId } = hostsSender;
+    if (requestId !== undefined) response.headers.set(REQUEST_ID, requestId);
     const { operation, repository, principal } = visit;
     onAnswer?.({
       request,
@@ -103,6 +110,7 @@ export function createApp({
       address: sender.address,
       started,
       milliseconds: registry.now() - started,
+      ...(requestId !== undefined && { requestId }),
       ...(operation !== undefined && { operation }),
       ...(repository !== undefined && { repository }),
       ...(cause !== undefined && { cause }),

@@ -11,6 +11,8 @@ export interface Sender {
   readonly scheme: 'http' | 'https';
   /** What it named as host. @default the Host of the request */
   readonly host?: string;
+  /** What the host's log calls the request; its answer carries it. @default it has none */
+  readonly requestId?: string;
   /** Why the host does not take the request. @default it does */
   readonly refused?: RegistryError;
 }

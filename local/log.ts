@@ -1,5 +1,6 @@
 import type { Answered } from '../functions/app.ts';
 import { describeError } from '../functions/telemetry/describe-error.ts';
+import { requestLine } from '../functions/telemetry/lines.ts';
 
 /** One line per request: for people on a terminal, JSON anywhere else. Lines of one turn of the event loop go
  *  out together. Where nobody takes them they are lost, and the registry goes on: `tell` is told when that begins, and the
@@ -28,22 +29,22 @@ export function createLog(
 
 /** On a line of its own, whatever of the last one has been written. */
 const gapLine = (lost: number) =>
-  `\n${JSON.stringify({ time: new Date().toISOString(), error: `${lost} lines of this log were lost` })}`;
+  `\n${JSON.stringify({ time: new Date().toISOString(), level: 'error', error: `${lost} lines of this log were lost` })}`;
 
 function forMachines(answered: Answered): string {
-  const { request, response, operation, principal, address, started, milliseconds, cause } = answered;
-  return JSON.stringify({
-    time: new Date(started).toISOString(),
+  const { request, response, started, cause, requestId, operation, repository, ...told } = answered;
+  return requestLine({
+    time: started,
+    requestId,
+    operation,
+    repository,
     method: request.method,
     path: pathOf(request),
-    operation,
-    principal,
-    address,
     status: response.status,
-    milliseconds,
     bytes: Number(response.headers.get('content-length') ?? 0),
     userAgent: request.headers.get('user-agent') ?? undefined,
-    error: cause === undefined ? undefined : describeError(cause),
+    error: cause,
+    ...told,
   });
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
   createServer,
@@ -269,6 +270,7 @@ function senderOf({ socket, headers }: IncomingMessage, scheme: Sender['scheme']
     return entries.at(-Math.min(proxies, entries.length))?.trim();
   };
   return {
+    requestId: randomUUID(),
     address: told('x-forwarded-for') || (socket.remoteAddress ?? 'unknown'),
     scheme: told('x-forwarded-proto') === 'https' ? 'https' : scheme,
   };

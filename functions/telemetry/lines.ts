@@ -2,19 +2,26 @@ import { describeError } from './describe-error.ts';
 import type { Measured } from './meter.ts';
 
 /** What a log may know of a request: nothing of its query, its headers and its body, user agent aside. */
-interface RequestRecord extends Measured {
-  /** API Gateway's, which clients see as `apigw-requestid`. */
-  readonly requestId: string;
+interface RequestRecord extends Pick<Measured, 'time' | 'milliseconds'> {
+  /** What clients see as `x-request-id`; that of API Gateway where that is in front. */
+  readonly requestId: string | undefined;
   /** Lambda's own, which its REPORT lines carry. */
-  readonly invocationId: string;
+  readonly invocationId?: string;
+  /** Requests sent to AWS. */
+  readonly calls?: number;
   readonly method: string;
+  /** Without the query, which may hold what nobody should read in a log. Of a Node host alone, as the next two. */
+  readonly path?: string;
+  readonly address?: string;
+  /** As the answer says. */
+  readonly bytes?: number;
   /** The route's name; absent where there is none. */
   readonly operation: string | undefined;
   /** As the path names it, which need not be a name at all. */
   readonly repository: string | undefined;
   /** Who sent it: `user:alice`. */
-  readonly caller: string;
-  readonly userAgent: string;
+  readonly principal: string;
+  readonly userAgent: string | undefined;
   readonly status: number;
   /** What went wrong where it is not the client's doing. */
   readonly error?: unknown;
@@ -40,7 +47,7 @@ export function requestLine({
     ...fields,
     operation: operation ?? 'none',
     repository: repository?.slice(0, 256),
-    userAgent: userAgent.slice(0, 256),
+    userAgent: userAgent?.slice(0, 256),
     error: error === undefined ? undefined : describeError(error),
   });
 }

@@ -64,7 +64,7 @@ function lambdaLine({
     method: request.method,
     operation,
     repository,
-    caller: principal,
+    principal,
     userAgent: request.headers.get('user-agent') ?? '',
     status: response.status,
   });

@@ -78,17 +78,18 @@ describe('the Lambda function', () => {
   const client = gateway();
 
   it('writes one line for each request, of which CloudWatch makes no metric', async () => {
-    await client.fetch('/v2/team/image/manifests/v1?secret=1', { headers: { 'User-Agent': 'probe/1' } });
+    const path = '/v2/team/image/manifests/v1?secret=1';
+    const { headers } = await client.fetch(path, { headers: { 'User-Agent': 'probe/1' } });
     expect(lines()).toEqual([
       {
         time: expect.stringMatching(/^\d{4}-.*Z$/),
         level: 'info',
-        requestId: expect.any(String),
+        requestId: headers.get('x-request-id'),
         invocationId: expect.any(String),
         method: 'GET',
         operation: 'manifest.get',
         repository: 'team/image',
-        caller: 'everybody',
+        principal: 'everybody',
         userAgent: 'probe/1',
         status: 404,
         calls: 0,

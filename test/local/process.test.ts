@@ -41,16 +41,29 @@ it('shows how to push a first image, and logs one line of JSON per request', asy
     expect(registry.banner).toContain(`\n    ${command}\n`);
   }
   await fetch(`${registry.url}/v2/`);
-  await fetch(`${registry.url}/v2/a/blobs/nonsense?secret=1`, { headers: { 'User-Agent': 'test/1' } });
+  const answer = await fetch(`${registry.url}/v2/a/blobs/nonsense?secret=1`, {
+    headers: { 'User-Agent': 'test/1', 'X-Request-Id': 'mine' },
+  });
   await expect.poll(() => registry.log.length).toBe(2);
   const [ping, blob] = registry.log.map((line) => JSON.parse(line));
   expect(ping).toMatchObject({ method: 'GET', path: '/v2/', operation: 'ping', status: 200 });
-  expect(blob).toMatchObject({
+  expect(blob).toEqual({
+    time: expect.stringMatching(/^\d{4}-.*Z$/),
+    level: 'info',
+    requestId: answer.headers.get('x-request-id'),
+    method: 'GET',
     path: '/v2/a/blobs/nonsense',
     operation: 'blob.get',
+    repository: 'a',
+    principal: 'everybody',
+    address: '127.0.0.1',
     status: 400,
+    milliseconds: expect.any(Number),
+    bytes: expect.any(Number),
     userAgent: 'test/1',
   });
+  expect(blob.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(ping.requestId).not.toBe(blob.requestId);
   expect(registry.log.join()).not.toContain('secret');
 });
 
