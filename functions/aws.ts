@@ -61,6 +61,7 @@ export function createAwsRegistry(environment: Environment, options: ClientOptio
       return new S3BlobStore({ client: calls.of(client), bucket, newId: randomUUID, pause, cdn, partBytes });
     }),
     ...(hashes && { direct: true }),
+    ...(environment[ENV.heads] === 'redirected' && { countsHeads: true }),
     openUploads: new OpenUploads(),
     downloads: new Downloads((line) => void process.stdout.write(`${toldLine(Date.now(), line)}\n`)),
     ...chance,

@@ -42,6 +42,8 @@ export const ENV = {
   partMemory: 'STOWAGE_PART_MEMORY_MIB',
   /** `s3` or `cdn`: whether a large blob is a redirect to S3 or to the front door's own `/blobs/`. @default s3 */
   downloads: 'STOWAGE_DOWNLOADS',
+  /** `redirected`: HEAD of a blob is answered by the store, since the gateway loses its Content-Length. @default answered */
+  heads: 'STOWAGE_HEADS',
   /** The SSM parameter of the private key that CloudFront's signed URLs are signed with (PEM). */
   downloadKey: 'STOWAGE_DOWNLOAD_KEY',
   /** The id of its public key at CloudFront. */

@@ -36,6 +36,7 @@ const OPTIONS = {
   ),
   priceClass: oneOf('100', '200', 'all'),
   downloads: oneOf('s3', 'cdn'),
+  heads: oneOf('answered', 'redirected'),
   streamHost: oneOf('none', 'instance'),
   streamHostZone: matching(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone'),
   frontRotation: matching(/^[\w.-]{1,64}$/, 'a name of letters and digits'),

@@ -58,6 +58,9 @@ export interface StowageStackProps extends StackProps, IamRules {
   /** Where large blobs are downloaded from: `s3` is free inside of the region, `cdn` has 1 TB a month free to
    *  the internet. @default 's3' */
   readonly downloads?: 's3' | 'cdn';
+  /** Who answers HEAD of a blob: the function, or S3 by a redirect. @default answered - `redirected` where `stowage doctor` finds
+   *  that the gateway loses Content-Length */
+  readonly heads?: 'answered' | 'redirected';
   /** Whether an instance takes layers by PATCH, which docker without the containerd store, podman and others send.
    *  @default 'none' - they are told how to push instead, and nothing is billed by the hour */
   readonly streamHost?: 'none' | 'instance';
@@ -175,6 +178,7 @@ export class StowageStack extends Stack {
     known.bind(rotateKeys);
     const downloads = new CdnDownloads(this, 'Downloads', { keys: keys.front });
     downloads.bind(api, props.downloads ?? 's3');
+    if (props.heads === 'redirected') api.tell(ENV.heads, props.heads);
     return new FrontDoor(this, 'Front', {
       api: http,
       behind: [http, api],

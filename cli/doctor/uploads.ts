@@ -3,6 +3,7 @@ import { sizeText } from '../text.ts';
 import type { Deployment } from './deployment.ts';
 import { PUT_FAMILIES } from './families.ts';
 import { notHere } from './finding.ts';
+import { headOf } from './head.ts';
 import type { Answer, Headers } from './http.ts';
 import { Noise } from './noise.ts';
 import { describe } from './tokens.ts';
@@ -74,7 +75,7 @@ export function sharedLayer(deployment: Deployment): Promise<Noise> {
   return deployment.once('layer', async () => {
     const content = new Noise(DIRECT_BYTES);
     const answer = await putBlob(deployment, content);
-    const head = await deployment.call('HEAD', deployment.path(`blobs/${content.digest}`));
+    const head = await headOf(deployment, `blobs/${content.digest}`);
     if (answer.status === 201 && head.status === 200) return content;
     const why = `its PUT was answered ${describe(answer)} and HEAD after it ${head.status}`;
     throw notHere(`it needs a blob of ${sizeText(DIRECT_BYTES)}: ${why}`);

@@ -60,13 +60,24 @@ async function answerParts(blob: Blob, parts: readonly Part[], read: Read, bound
   return new Response(body, { status: 206, headers });
 }
 
-/** `HEAD /v2/<name>/blobs/<digest>` (end-2): from metadata, never a redirect. Told to a caller who may push,
- *  "exists" is a promise, so it is kept by a touch. */
+/** `HEAD /v2/<name>/blobs/<digest>` (end-2): from metadata, and a redirect only where a length would not arrive. Told to a
+ *  caller who may push, "exists" is a promise, so it is kept by a touch. */
 export async function headBlob(call: Call): Promise<Response> {
   const blob = await blobFor(call, requireBlobForPush);
   requireMatch(call.request, entityTag(blob));
   if (isKnown(call.request, entityTag(blob))) return unchanged(blob);
-  return new Response(null, { headers: wholeHeaders(blob) });
+  return call.registry.countsHeads
+    ? countedHead(call, blob)
+    : new Response(null, { headers: wholeHeaders(blob) });
+}
+
+/** Has the store tell the length, or the gateway count it. */
+async function countedHead(call: Call, blob: Blob): Promise<Response> {
+  const { registry, host } = call;
+  const url = await registry.blobs.downloadUrl(blob, blob.digest, host, 'HEAD');
+  if (url) return new Response(null, { status: 307, headers: { ...identity(blob), Location: url } });
+  const bytes = await readBlob(registry, repositoryOf(call), blob);
+  return new Response(bytes, { headers: wholeHeaders(blob) });
 }
 
 /** Whoever may push finds it as `findForPush` does, and also where it has just arrived. */

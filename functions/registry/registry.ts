@@ -13,6 +13,8 @@ export interface Registry {
   readonly readsKeysAlone?: boolean;
   /** Whether clients may write the bytes of an upload to the store themselves, past the registry. @default false */
   readonly direct?: boolean;
+  /** Whether the host's gateway counts the bytes of an answer to HEAD instead of believing its Content-Length. @default false */
+  readonly countsHeads?: boolean;
   /** How many uploads one caller may have open. @default MAX_OPEN_UPLOADS */
   readonly maxUploads?: number;
   /** What this process knows of how many they have open. @default they are counted for each */

@@ -134,7 +134,12 @@ export interface BlobStore {
   put(objectKey: ObjectKey, bytes: Uint8Array): Promise<void>;
   /** Where a client can fetch the object itself, which has this digest; relative to the registry, which the client calls
    *  `host`, where that is the place, and `undefined` where `read` serves it better. */
-  downloadUrl(object: StoredObject, digest: Digest, host: string): Promise<string | undefined>;
+  downloadUrl(
+    object: StoredObject,
+    digest: Digest,
+    host: string,
+    method?: 'GET' | 'HEAD',
+  ): Promise<string | undefined>;
   /** The object's bytes, or a range of them; `undefined` where there is no such object. Fails with `ObjectDamaged` where it is
    *  of another size, before a byte is answered. */
   read(object: StoredObject, options?: ReadOptions): Promise<Body | undefined>;

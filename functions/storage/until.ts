@@ -35,7 +35,7 @@ export function blobsUntil(blobs: BlobStore, signal: AbortSignal): BlobStore {
     footprint: (upload, more) => unless(() => store.footprint(upload, more)),
     plug: (objectKey) => unless(() => store.plug(objectKey)),
     put: (objectKey, bytes) => unless(() => store.put(objectKey, bytes)),
-    downloadUrl: (object, digest, host) => unless(() => store.downloadUrl(object, digest, host)),
+    downloadUrl: (...args) => unless(() => store.downloadUrl(...args)),
     read: (object, options) => unless(() => store.read(object, options)),
     examine: (object, digest, look) => unless(() => store.examine(object, digest, look)),
     list: (after, limit) => unless(() => store.list(after, limit)),

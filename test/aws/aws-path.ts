@@ -32,6 +32,10 @@ export interface AwsPathOptions extends Pick<StoresOptions, 'latencyMs' | 'trans
   readonly streamHost?: 'none' | 'instance';
   /** @default s3 */
   readonly downloads?: 's3' | 'cdn';
+  /** As the stack's option. @default answered */
+  readonly heads?: 'answered' | 'redirected';
+  /** What the gateway does with the Content-Length of HEAD. @default kept */
+  readonly contentLengthOnHead?: 'kept' | 'recomputed';
   /** How long events of S3 are on their way. @default 500 */
   readonly eventDelayMs?: number;
 }
@@ -80,9 +84,11 @@ export async function startAwsPath(options: AwsPathOptions = {}): Promise<AwsPat
   const parts = await deployFront(stores, downloads);
   const { data } = options;
   const admin = await (data ? keptFirstAdmin(stores.environment, data) : makeFirstAdmin(stores.environment));
+  if (options.heads) process.env[ENV.heads] = options.heads;
   const { api, events } = await loadFunctions(stores, options, state);
   let deployedApi: ApiHandler = api;
   const gateway = await startGateway({
+    contentLengthOnHead: options.contentLengthOnHead ?? 'kept',
     trouble: (incoming) => gatewayTrouble(faults, incoming),
     handler: (event, context) =>
       deployedApi(faults.has('origin-open') ? admitted(event, parts.secret) : event, context),

@@ -24,6 +24,8 @@ async function main(): Promise<void> {
     transactionMs: Number(process.env['STOWAGE_AWS_TRANSACTION_MS'] || 0) || undefined,
     streamHost: oneOf('STOWAGE_STREAM_HOST', ['none', 'instance']),
     downloads: oneOf('STOWAGE_DOWNLOADS', ['s3', 'cdn']),
+    heads: oneOf(ENV.heads, ['answered', 'redirected']),
+    contentLengthOnHead: oneOf('STOWAGE_AWS_HEAD_LENGTH', ['kept', 'recomputed']),
   });
   if (!path) throw new Error('no DynamoDB server for this platform; name one in STOWAGE_TEST_DYNAMODB');
   const { username, password } = path.admin;

@@ -3,6 +3,7 @@ import { sizeText } from '../../text.ts';
 import type { Deployment } from '../deployment.ts';
 import { EVERY_FAMILY, PUT_FAMILIES } from '../families.ts';
 import { failed, ok } from '../finding.ts';
+import { headOf } from '../head.ts';
 import type { Answer } from '../http.ts';
 import { Noise } from '../noise.ts';
 import type { Probe } from '../probe.ts';
@@ -39,7 +40,7 @@ async function putProbe(deployment: Deployment, bytes: number) {
 }
 
 async function checkReadable(deployment: Deployment, { digest, length }: Noise): Promise<void> {
-  const { status, headers } = await deployment.call('HEAD', deployment.path(`blobs/${digest}`));
+  const { status, headers } = await headOf(deployment, `blobs/${digest}`);
   if (status === 200 && headers['content-length'] === `${length}`) return;
   const said = `${status} with Content-Length: ${headers['content-length'] ?? 'none'}`;
   throw failed(`HEAD right after a PUT of ${length} bytes is answered ${said}`, {

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Deployment } from '../deployment.ts';
 import { EVERY_FAMILY, PUT_FAMILIES } from '../families.ts';
 import { failed, notHere, ok, warning } from '../finding.ts';
+import { headOf } from '../head.ts';
 import { Noise } from '../noise.ts';
 import type { Probe } from '../probe.ts';
 import { describe } from '../tokens.ts';
@@ -44,7 +45,7 @@ const LATE = {
 
 /** By a token that may pull only: whoever may push makes the registry look for the upload. */
 async function isPullable(deployment: Deployment, digest: string): Promise<boolean> {
-  const answer = await deployment.call('HEAD', deployment.path(`blobs/${digest}`), { as: 'pull' });
+  const answer = await headOf(deployment, `blobs/${digest}`, { as: 'pull' });
   return answer.status === 200;
 }
 

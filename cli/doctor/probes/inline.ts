@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import { EVERY_FAMILY, type Family, PATCH_FAMILIES, PUT_FAMILIES } from '../families.ts';
 import { failed, ok } from '../finding.ts';
+import { headOf } from '../head.ts';
 import type { Answer } from '../http.ts';
 import { Noise } from '../noise.ts';
 import type { Probe } from '../probe.ts';
@@ -76,7 +77,7 @@ async function patch(deployment: Deployment, content: Noise): Promise<void> {
 }
 
 async function checkRead(deployment: Deployment, { digest, length }: Noise): Promise<void> {
-  const answer = await deployment.call('HEAD', deployment.path(`blobs/${digest}`));
+  const answer = await headOf(deployment, `blobs/${digest}`);
   if (answer.status === 200) return;
   throw failed(`HEAD of a blob of ${length} bytes that was just pushed is answered ${answer.status}`, {
     affects: EVERY_FAMILY,

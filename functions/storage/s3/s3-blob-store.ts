@@ -1,4 +1,4 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { DOWNLOAD_URL_SECONDS, MAX_ANSWERED_BLOB_BYTES, MAX_REHASHED_BYTES } from '../../limits.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../oci/digest.ts';
@@ -158,10 +158,12 @@ export class S3BlobStore implements BlobStore {
     { objectKey, size }: StoredObject,
     digest: Digest,
     host: string,
+    method: 'GET' | 'HEAD' = 'GET',
   ): Promise<string | undefined> {
     if (size <= MAX_ANSWERED_BLOB_BYTES) return undefined;
     if (this.#cdn) return this.#cdn.urlOf({ objectKey, digest, host });
-    const command = new GetObjectCommand({
+    const Command = method === 'GET' ? GetObjectCommand : HeadObjectCommand;
+    const command = new Command({
       Bucket: this.#bucket,
       Key: objectKey,
       ResponseContentType: 'application/octet-stream',
