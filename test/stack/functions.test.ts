@@ -124,6 +124,7 @@ describe('with every option', () => {
     const [publicKey] = resourcesOf(withEverything, 'AWS::CloudFront::PublicKey').keys();
     expect(variablesOf(/answers every request/)).toMatchObject({
       [ENV.downloads]: 'cdn',
+      [ENV.heads]: 'redirected',
       [ENV.downloadKey]: '/stowage/Stowage/download-key',
       [ENV.downloadKeyId]: { Ref: publicKey },
     });

@@ -29,6 +29,7 @@ export const EVERYTHING = {
   webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/front/1a2b',
   priceClass: 'all',
   downloads: 'cdn',
+  heads: 'redirected',
   streamHost: 'instance',
   monthlyBudgetUsd: 10,
 } as const satisfies StowageStackProps;
