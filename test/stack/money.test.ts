@@ -72,7 +72,7 @@ describe('what is billed', () => {
     const alarms = [...resourcesOf(withEverything, 'AWS::CloudWatch::Alarm').values()];
     const namespaces = alarms.map(({ Properties }) => `${Properties.Namespace}`);
     expect(new Set(namespaces)).toEqual(new Set(['AWS/ApiGateway', 'AWS/Lambda', 'AWS/EC2', 'Stowage']));
-    // A metric of one's own is billed for the hours that have a value, and this one has a default for none.
+    // A metric of one's own is billed for the hours that have a value, and this one gets none while no limit is near.
     const [own, ...more] = onlyResource(withEverything, 'AWS::Logs::MetricFilter').Properties
       .MetricTransformations;
     expect(more).toEqual([]);
