@@ -25,6 +25,8 @@ const FREE_WHILE_IDLE = {
   'AWS::Lambda::Permission': 'free',
   'AWS::Lambda::Version': 'free',
   'AWS::Logs::LogGroup': 'by byte',
+  'AWS::Logs::MetricFilter':
+    'free; its metric, $0.30 a month, only for hours in which a limit of downloads is near',
   'AWS::S3::Bucket': 'by request and byte',
   'AWS::CloudFront::ResponseHeadersPolicy': 'free',
   'AWS::S3::BucketPolicy': 'free',
@@ -66,11 +68,16 @@ const withEverything = synthesize(EVERYTHING);
 const typesOf = (of: typeof template) => new Set([...resourcesOf(of).values()].map(({ Type }) => Type));
 
 describe('what is billed', () => {
-  it('watches nothing but metrics that AWS makes by itself, which are free', () => {
+  it('watches metrics that AWS makes by itself, which are free, and one of its own that idles at nothing', () => {
     const alarms = [...resourcesOf(withEverything, 'AWS::CloudWatch::Alarm').values()];
     const namespaces = alarms.map(({ Properties }) => `${Properties.Namespace}`);
-    expect(new Set(namespaces)).toEqual(new Set(['AWS/ApiGateway', 'AWS/Lambda', 'AWS/EC2']));
-    expect(resourcesOf(withEverything, 'AWS::Logs::MetricFilter').size).toBe(0);
+    expect(new Set(namespaces)).toEqual(new Set(['AWS/ApiGateway', 'AWS/Lambda', 'AWS/EC2', 'Stowage']));
+    // A metric of one's own is billed for the hours that have a value, and this one gets none while no limit is near.
+    const [own, ...more] = onlyResource(withEverything, 'AWS::Logs::MetricFilter').Properties
+      .MetricTransformations;
+    expect(more).toEqual([]);
+    expect(own).toMatchObject({ MetricNamespace: 'Stowage', MetricName: 'DownloadLimits' });
+    expect(own).not.toHaveProperty('DefaultValue');
   });
 
   it('has no resource that costs money while nobody uses it, but for the disk of a stream host that sleeps', () => {
