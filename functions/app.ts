@@ -9,9 +9,9 @@ import type { Names } from './http/web-pages.ts';
 import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
-import type { StreamGate } from './stream/gate.ts';
 import { ALL_ROUTES, OPEN_ROUTES, type Route } from './routes.ts';
 import type { Page } from './ui/page.ts';
+import type { StreamGate } from './stream/gate.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 

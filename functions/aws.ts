@@ -23,9 +23,9 @@ import type { Registry } from './registry/registry.ts';
 import { DynamoDbTable } from './storage/dynamodb/dynamodb-table.ts';
 import { LazyBlobStore } from './storage/lazy-blob-store.ts';
 import type { CdnUrls } from './storage/s3/cdn-urls.ts';
-import { toldLine } from './telemetry/lines.ts';
 import { StreamGate } from './stream/gate.ts';
 import type { Machine } from './stream/machine.ts';
+import { toldLine } from './telemetry/lines.ts';
 import { type Lease, leaseFrom } from './upkeep/lease.ts';
 
 /** A registry on DynamoDB and S3. */

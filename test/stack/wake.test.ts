@@ -87,7 +87,9 @@ describe('a stream host that sleeps', () => {
   });
 
   it('alarms nobody by being off, and costs no alarm of its own', () => {
-    const alarms = [...resourcesOf(template, 'AWS::CloudWatch::Alarm').values()].map(({ Properties }) => Properties);
+    const alarms = [...resourcesOf(template, 'AWS::CloudWatch::Alarm').values()].map(
+      ({ Properties }) => Properties,
+    );
     expect(alarms.filter(({ Namespace }) => Namespace === 'AWS/EC2')).toEqual([]);
     expect(alarms.length).toBeLessThanOrEqual(10); // which are free
   });
