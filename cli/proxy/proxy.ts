@@ -130,7 +130,13 @@ function dispatcher(upstream: Upstream, uploads: Uploads): Dispatch {
     }
     const scope =
       endpoint.is === 'listing' ? 'registry:catalog:*' : scopeOf(nameIn(params), endpoint.is === 'deletion');
-    return upstream.pass({ method, path: `${pathname}${search}`, headers, scope, body: await bodyOf(incoming) });
+    return upstream.pass({
+      method,
+      path: `${pathname}${search}`,
+      headers,
+      scope,
+      body: await bodyOf(incoming),
+    });
   };
 }
 
