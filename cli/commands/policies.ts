@@ -12,9 +12,7 @@ import { addPolicyImport } from './policy-import.ts';
 import { previewPolicies } from './previews.ts';
 
 export function addPolicyCommands(program: Command): void {
-  const policy = program
-    .command('policy')
-    .description('retention, immutable tags, quotas, downloads');
+  const policy = program.command('policy').description('retention, immutable tags, quotas, downloads');
   policy.command('list').description('list all policies').action(onRegistry(listPolicies));
   policy.command('show <name>').description('show what a policy says').action(onRegistry(showPolicy));
   policy

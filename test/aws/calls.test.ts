@@ -162,7 +162,6 @@ const LOOKS: Readonly<Record<string, Operation>> = {
       send(app, `GET ${PAGE}/manifests/${sha256(Buffer.from(manifestOf(image)))}/tags`, 200),
   'PUT tag on a manifest that is there': changing(`PUT ${PAGE}/tags/page`, (digest) => ({ digest })),
   'POST tags/delete, dry run': changing(`POST ${PAGE}/tags/delete`, () => ({ tags: ['page'], dryRun: true })),
-  'POST tags/delete, one tag': changing(`POST ${PAGE}/tags/delete`, () => ({ tags: ['page'] })),
 };
 
 /** Has S3 take a blob past the registry, which hears nothing of it; answers which upload it is of. */
