@@ -10,8 +10,8 @@ import type { RegistryError } from './oci/errors.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Room } from './registry/room.ts';
 import { ALL_ROUTES, OPEN_ROUTES, type Route } from './routes.ts';
-import type { Page } from './ui/page.ts';
 import type { StreamGate } from './stream/gate.ts';
+import type { Page } from './ui/page.ts';
 import { DEFAULT_LEASE, type Lease } from './upkeep/lease.ts';
 import { Visit } from './visit.ts';
 
