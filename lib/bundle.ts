@@ -27,6 +27,16 @@ export const BUNDLING = {
   chunkNames: 'chunk-[hash]',
 } as const satisfies BuildOptions;
 
+/** Of functions: Lambda gives them the credentials of their role in variables, so no other provider is ever asked. */
+export const FUNCTION_BUNDLING = {
+  ...BUNDLING,
+  external: [
+    ...BUNDLING.external,
+    ...['http', 'ini', 'process', 'web-identity'].map((name) => `@aws-sdk/credential-provider-${name}`),
+    '@smithy/credential-provider-imds',
+  ],
+} as const satisfies BuildOptions;
+
 /** How Node runs the bundled host: young objects are collected early, because each holds on to 64 KiB of a body. Eight
  *  layers at once take 175 MB of memory instead of 240 (bench/stream-host). */
 export const STREAM_HOST_NODE_FLAGS = ['--max-semi-space-size=2'] as const;

@@ -9,7 +9,7 @@ import { Construct, type IConstruct } from 'constructs';
 import { buildSync } from 'esbuild';
 import { PAGE_FOLDER } from '../functions/environment.ts';
 import { builtPage } from '../ui/build.ts';
-import { BUNDLING } from './bundle.ts';
+import { FUNCTION_BUNDLING } from './bundle.ts';
 
 /** What something that runs is for; table, bucket and keys grant by it. */
 export type Duty = DataDuty | 'rotate' | 'make-front-keys';
@@ -99,7 +99,7 @@ function runtime(entry: string, page: boolean) {
 }
 
 function bundle(entry: string, outdir: string, page: boolean): boolean {
-  buildSync({ ...BUNDLING, absWorkingDir: ROOT, entryPoints: { index: entry }, outdir });
+  buildSync({ ...FUNCTION_BUNDLING, absWorkingDir: ROOT, entryPoints: { index: entry }, outdir });
   if (page) cpSync(builtPage(), join(outdir, PAGE_FOLDER), { recursive: true });
   return true;
 }

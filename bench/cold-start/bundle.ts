@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
-import { BUNDLING } from '../../lib/bundle.ts';
+import { FUNCTION_BUNDLING } from '../../lib/bundle.ts';
 
 /** An entry with all that it imports, now or later. */
 export interface Bundle {
@@ -26,7 +26,7 @@ interface Share {
 /** Bundles `entry` into `directory` as the stack bundles the functions, but for the source map, which is not loaded. */
 export async function bundle(entry: string, root: string, directory: string): Promise<Bundle> {
   const { metafile } = await build({
-    ...BUNDLING,
+    ...FUNCTION_BUNDLING,
     sourcemap: false,
     absWorkingDir: root,
     entryPoints: { index: entry },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { build } from 'esbuild';
-import { BUNDLING } from '../../lib/bundle.ts';
+import { FUNCTION_BUNDLING } from '../../lib/bundle.ts';
 import { freePort } from '../free-port.ts';
 
 /** Where `.ci/run` puts both: not in git. */
@@ -36,7 +36,7 @@ export async function startLambdaRuntime(
 ): Promise<LambdaRuntime> {
   const directory = await mkdtemp(join(tmpdir(), 'stowage-lambda-'));
   const absWorkingDir = join(import.meta.dirname, '../..');
-  await build({ ...BUNDLING, absWorkingDir, entryPoints: { index: entry }, outdir: directory });
+  await build({ ...FUNCTION_BUNDLING, absWorkingDir, entryPoints: { index: entry }, outdir: directory });
   const started = await startEmulator({
     ...environment,
     PATH: process.env['PATH'] ?? '',

@@ -9,7 +9,7 @@ import { decodeKeyRing, encodeKeyRing, newSigningKey } from '../../functions/aut
 import { SERVICE } from '../../functions/auth/token-claims.ts';
 import { createAwsRegistry } from '../../functions/aws.ts';
 import { ENV, FRONT_STORE_KEY } from '../../functions/environment.ts';
-import { BUNDLING } from '../../lib/bundle.ts';
+import { FUNCTION_BUNDLING } from '../../lib/bundle.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 import { type KvsFault, startKvs } from './kvs/server.ts';
@@ -175,7 +175,7 @@ describe('rotate-keys as it is deployed', () => {
   it('can sign for CloudFront, which its bundle brings along', { timeout: 30_000 }, async () => {
     const outdir = await scratch();
     const entryPoints = { index: 'functions/rotate-keys.ts' };
-    await build({ ...BUNDLING, absWorkingDir: ROOT, entryPoints, outdir });
+    await build({ ...FUNCTION_BUNDLING, absWorkingDir: ROOT, entryPoints, outdir });
     const { handler } = (await import(join(outdir, 'index.mjs'))) as {
       handler: (...all: unknown[]) => Promise<number>;
     };

@@ -1,10 +1,10 @@
 import { build } from 'esbuild';
 import { expect, it } from 'vitest';
-import { BUNDLING } from '../../lib/bundle.ts';
+import { FUNCTION_BUNDLING } from '../../lib/bundle.ts';
 
 it('the management API and its schema library are not loaded on the path of a pull', async () => {
   const { metafile } = await build({
-    ...BUNDLING,
+    ...FUNCTION_BUNDLING,
     entryPoints: ['functions/app.ts'],
     outdir: 'unused',
     write: false,
