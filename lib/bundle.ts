@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { BuildOptions } from 'esbuild';
 
 /** How functions are bundled: by the esbuild of package.json, as modules, of which Node reads those that are imported.
@@ -19,6 +20,7 @@ export const BUNDLING = {
     ],
     'bowser',
   ],
+  alias: { '@smithy/core/event-streams': fileURLToPath(new URL('no-event-streams.ts', import.meta.url)) },
   minify: true,
   keepNames: true, // errors are told apart by name, and stack traces can be read
   sourcemap: 'external', // at hand for people, never loaded: parsing it slows a cold start
