@@ -14,7 +14,7 @@ const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+|\/)[a-z0-9]+)*$/;
 /** Requests, and what their token has to allow, as in functions/routes.ts. */
 const REQUESTS = [
   { line: /^POST \/v2\/(.+)\/blobs\/uploads\/?$/, actions: 'pull,push' },
-  { line: /^(?:GET|HEAD|PATCH|PUT|DELETE) \/v2\/(.+)\/blobs\/uploads\/([^/]+)$/, actions: 'pull,push' },
+  { line: /^(?:GET|HEAD|PATCH|POST|PUT|DELETE) \/v2\/(.+)\/blobs\/uploads\/([^/]+)$/, actions: 'pull,push' },
   { line: /^(?:GET|HEAD) \/v2\/(.+)\/(?:(?:blobs|manifests|referrers)\/[^/]+|tags\/list)$/, actions: 'pull' },
   { line: /^PUT \/v2\/(.+)\/manifests\/[^/]+$/, actions: 'pull,push' },
   { line: /^DELETE \/v2\/(.+)\/(?:blobs|manifests)\/[^/]+$/, actions: 'delete' },

@@ -287,7 +287,7 @@ export class StowageStack extends Stack {
 
 /** A first deployment that fails takes its bucket with it, where it has put nothing in: a stream host's keys are there before it is. */
 const fateOfBucket = ({ streamHost }: StowageStackProps) =>
-  streamHost === 'instance' ? RemovalPolicy.RETAIN : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+  streamHost === 'none' ? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE : RemovalPolicy.RETAIN;
 
 /** Whoever sweeps: the schedule, and people by the management API. */
 function tellLease(

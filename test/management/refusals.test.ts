@@ -7,7 +7,9 @@ const ROOT = { username: 'root', password: PASSWORD };
 /** For everybody; what is public is told without a login. */
 const PUBLIC = ['repository.list', 'search.find'];
 /** For everybody who has logged in. */
-const OPEN = ['me.get', ...PUBLIC];
+/** A login, and what everybody may do about their own. */
+const LOGIN = 'session.create';
+const OPEN = ['me.get', LOGIN, 'session.end', 'session.list', 'session.revoke', ...PUBLIC];
 
 const lines = MANAGEMENT_ROUTES.filter(({ operation }) => operation !== 'openapi.get').map(
   ({ method, path, operation }) => ({
@@ -17,9 +19,9 @@ const lines = MANAGEMENT_ROUTES.filter(({ operation }) => operation !== 'openapi
 );
 
 describe('without a token that is good for the API', () => {
-  it('every endpoint but the lists of what is public is a 401 that says where to get one', async () => {
+  it('every endpoint but a login and the lists of what is public is a 401 that says where to get one', async () => {
     const { withToken } = await openApi();
-    for (const { line } of lines.filter(({ operation }) => !PUBLIC.includes(operation))) {
+    for (const { line } of lines.filter(({ operation }) => ![LOGIN, ...PUBLIC].includes(operation))) {
       const { status, headers, body } = await withToken(undefined)(line);
       expect([line, status, body['title']]).toEqual([line, 401, 'Unauthorized']);
       expect(headers.get('content-type')).toBe('application/problem+json');

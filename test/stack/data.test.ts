@@ -70,7 +70,9 @@ describe('the table', () => {
 
 describe('the bucket', () => {
   it('outlives the stack and a change that would replace it', () => {
-    expect(bucket).toMatchObject({ DeletionPolicy: 'RetainExceptOnCreate', UpdateReplacePolicy: 'Retain' });
+    expect(bucket).toMatchObject({ DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
+    const alone = onlyResource(synthesize({ streamHost: 'none' }), 'AWS::S3::Bucket');
+    expect(alone).toMatchObject({ DeletionPolicy: 'RetainExceptOnCreate', UpdateReplacePolicy: 'Retain' });
   });
 
   it('is never public', () => {

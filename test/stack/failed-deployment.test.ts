@@ -34,9 +34,10 @@ function failAt(template: ReturnType<typeof synthesize>, failing: string): Outco
 }
 
 const SETS: readonly [string, StowageStackProps, readonly string[]][] = [
-  ['no option', {}, ['AWS::DynamoDB::Table']],
+  ['no option', {}, ['AWS::DynamoDB::Table', 'AWS::S3::Bucket']],
+  ['no stream host', { streamHost: 'none' }, ['AWS::DynamoDB::Table']],
   ['every option', EVERYTHING, ['AWS::DynamoDB::Table', 'AWS::S3::Bucket']],
-  ['a trial', { keepData: false }, []],
+  ['a trial without a stream host', { keepData: false, streamHost: 'none' }, []],
 ];
 
 describe.each(SETS)('a first deployment with %s that fails', (_, props, mayStay) => {
@@ -53,6 +54,13 @@ describe.each(SETS)('a first deployment with %s that fails', (_, props, mayStay)
       if (mayStay.includes(Type))
         expect(Object.keys(Properties).filter((name) => NAMES.includes(name))).toEqual([]);
   });
+});
+
+it('of a trial, its rollback stops at the bucket once the keys of its stream host are in it, as docs/deploy.md says', () => {
+  const template = synthesize({ keepData: false });
+  const outcomes = orderOf(template).map((id) => failAt(template, id));
+  expect(new Set(outcomes.flatMap(({ stuck }) => stuck))).toEqual(new Set(['AWS::S3::Bucket']));
+  expect(readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8')).toContain('`ROLLBACK_FAILED`');
 });
 
 it('docs/deploy.md has the commands for what stays', () => {

@@ -218,7 +218,7 @@ describe('downloads through the front door', () => {
 
   it('have their way and their key whether clients are sent along it or not, the same one', () => {
     expect(configOf(template).CacheBehaviors).toEqual(
-      configOf(synthesize({ downloads: 'cdn' })).CacheBehaviors,
+      configOf(synthesize({ streamHost: 'none', downloads: 'cdn' })).CacheBehaviors,
     );
     for (const type of ['KeyGroup', 'PublicKey', 'CachePolicy']) {
       const resources = resourcesOf(template, `AWS::CloudFront::${type}`);

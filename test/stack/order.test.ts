@@ -10,6 +10,7 @@ import { onlyResource, type Resource, resourcesOf, synthesize } from './synthesi
 const FLIPS: Readonly<Record<string, StowageStackProps>> = {
   'downloads by the CDN': { downloads: 'cdn' },
   'a stream host': { streamHost: 'instance' },
+  'a stream host that sleeps': { streamHost: 'wake' },
   'a name of its own': { domainName: 'registry.example.com', hostedZoneId: 'Z0123456789ABCDEFGHIJ' },
   'another secret': { frontRotation: '2' },
   'another key of downloads': { downloadKeyRotation: '2' },
@@ -18,8 +19,12 @@ const FLIPS: Readonly<Record<string, StowageStackProps>> = {
   'logs and alarms': { accessLogs: true, alarmEmail: 'ops@example.com' },
 };
 
-const without = synthesize();
-const cases = Object.entries(FLIPS).map(([name, props]) => ({ name, props, template: synthesize(props) }));
+const without = synthesize({ streamHost: 'none' });
+const cases = Object.entries(FLIPS).map(([name, props]) => ({
+  name,
+  props,
+  template: synthesize({ streamHost: 'none', ...props }),
+}));
 const all = [{ name: 'no option', props: {} as StowageStackProps, template: without }, ...cases];
 
 const idsOf = (of: typeof without, type: string) => [...resourcesOf(of, type).keys()];
