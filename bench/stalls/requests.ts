@@ -11,6 +11,7 @@ import {
   SUBJECT,
   TAGGED,
 } from './data.ts';
+import { PAGE_ASKS } from './page-requests.ts';
 
 /** One request whose cost is looked at; `as` says who sends it. */
 export interface Ask {
@@ -362,6 +363,7 @@ export const ASKS: readonly Ask[] = [
     line: `GET ${API}/audit?principal=user:rare`,
   },
   { operation: 'audit.list', what: 'audit', line: `GET ${API}/audit?${list(500)}` },
+  ...PAGE_ASKS,
   {
     operation: 'manifest.delete',
     once: true,
