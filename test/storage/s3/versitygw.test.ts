@@ -213,7 +213,18 @@ async function directPut(endpoint: string, key: string, sent: Buffer, without: r
   const onward = { ...Object.fromEntries(kept), host: { value: new URL(endpoint).host } };
   const proven = signed({ method, path, headers: onward, at: new Date() }, { ...credentials, region });
   const plain = Object.entries(proven).map(([name, { value }]): [string, string] => [name, value]);
-  return (await fetch(`${endpoint}${path}`, { method, headers: plain, body: sent })).status;
+  return answerTo(`${endpoint}${path}`, { method, headers: plain, body: sent });
+}
+
+/** Who refuses by the head may close before the body is sent, and then the answer may be lost; whoever asks again gets it. */
+async function answerTo(url: string, init: RequestInit): Promise<number> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await fetch(url, init)).status;
+    } catch (error) {
+      if (tries === 10) throw error;
+    }
+  }
 }
 
 const LAYER = randomBytes(5 * 1024 * 1024);
