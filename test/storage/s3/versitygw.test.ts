@@ -19,7 +19,7 @@ import type { ObjectKey } from '../../../functions/storage/blob-store.ts';
 import type { SignedRequest } from '../../../functions/storage/direct-writes.ts';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
 import { signed } from '../../aws/front/oac.ts';
-import { refusal, send } from '../../aws/s3/fixture.ts';
+import { refusal } from '../../aws/s3/fixture.ts';
 import { startS3Server } from '../../aws/s3/server.ts';
 import { blobStoreContract } from '../../contract/blob-store.contract.ts';
 import { blobPut, openDoor, passedOn, uploadToken, VIEWER } from '../../edge/door.ts';
@@ -87,8 +87,8 @@ function holdsSendersToWhatIsSigned(s3: S3Client): void {
     new S3BlobStore({ client: s3, bucket, newId: randomUUID, pause: async () => undefined });
   const bytes = randomBytes(5 * 1024 * 1024);
   const announced = { digest: digestOf('sha256', bytes), size: bytes.length };
-  const put = async ({ url, headers }: SignedRequest, body: Uint8Array) =>
-    (await send(url, { method: 'PUT', body, headers })).status;
+  const put = ({ url, headers }: SignedRequest, body: Uint8Array<ArrayBuffer>) =>
+    answerTo(url, { method: 'PUT', body, headers });
 
   it('takes the bytes that a PUT was signed for, once, and no others', async () => {
     const { direct } = store();
