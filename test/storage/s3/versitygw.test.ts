@@ -19,7 +19,7 @@ import type { ObjectKey } from '../../../functions/storage/blob-store.ts';
 import type { SignedRequest } from '../../../functions/storage/direct-writes.ts';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
 import { signed } from '../../aws/front/oac.ts';
-import { refusal } from '../../aws/s3/fixture.ts';
+import { refusal, send } from '../../aws/s3/fixture.ts';
 import { startS3Server } from '../../aws/s3/server.ts';
 import { blobStoreContract } from '../../contract/blob-store.contract.ts';
 import { blobPut, openDoor, passedOn, uploadToken, VIEWER } from '../../edge/door.ts';
@@ -87,8 +87,8 @@ function holdsSendersToWhatIsSigned(s3: S3Client): void {
     new S3BlobStore({ client: s3, bucket, newId: randomUUID, pause: async () => undefined });
   const bytes = randomBytes(5 * 1024 * 1024);
   const announced = { digest: digestOf('sha256', bytes), size: bytes.length };
-  const put = ({ url, headers }: SignedRequest, body: Uint8Array<ArrayBuffer>) =>
-    answerTo(url, { method: 'PUT', body, headers });
+  const put = ({ url, headers }: SignedRequest, body: Uint8Array) =>
+    answered(() => send(url, { method: 'PUT', body, headers }));
 
   it('takes the bytes that a PUT was signed for, once, and no others', async () => {
     const { direct } = store();
@@ -213,14 +213,14 @@ async function directPut(endpoint: string, key: string, sent: Buffer, without: r
   const onward = { ...Object.fromEntries(kept), host: { value: new URL(endpoint).host } };
   const proven = signed({ method, path, headers: onward, at: new Date() }, { ...credentials, region });
   const plain = Object.entries(proven).map(([name, { value }]): [string, string] => [name, value]);
-  return answerTo(`${endpoint}${path}`, { method, headers: plain, body: sent });
+  return answered(() => fetch(`${endpoint}${path}`, { method, headers: plain, body: sent }));
 }
 
 /** Who refuses by the head may close before the body is sent, and then the answer may be lost; whoever asks again gets it. */
-async function answerTo(url: string, init: RequestInit): Promise<number> {
+async function answered(ask: () => Promise<{ readonly status: number }>): Promise<number> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return (await fetch(url, init)).status;
+      return (await ask()).status;
     } catch (error) {
       if (tries === 10) throw error;
     }
