@@ -31,7 +31,8 @@ async function main(): Promise<number> {
       `${registry.url}/api/v1/openapi.json`,
       ...['--url', registry.url, '--header', `Authorization: Bearer ${token}`],
       ...['--phases', 'coverage,fuzzing', '--max-examples', '15', '--max-time', `${SECONDS}`],
-      ...['--workers', '2', '--no-color', '--seed', `${Number(process.env['OPENAPI_SEED'] ?? 1)}`],
+      // Two workers meet in a fault of Python 3.11: "AST constructor recursion depth mismatch".
+      ...['--workers', '1', '--no-color', '--seed', `${Number(process.env['OPENAPI_SEED'] ?? 1)}`],
       ...CHECKS,
     ]);
   } finally {
