@@ -166,6 +166,19 @@ describe('a session', () => {
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: two })).toBe(200);
   });
 
+  it('is neither listed nor ended by an access token of the user', async () => {
+    const api = await openApi();
+    const root = await api.as('root');
+    const cookie = await cookieOf(api);
+    const list = await root('GET /me/sessions');
+    const [session] = list.body['sessions'] as { id: string }[];
+    const made = await root('POST /users/root/tokens', { description: 'ci' });
+    const token = await api.as({ username: 'root', password: `${made.body['secret']}` });
+    expect((await token('GET /me/sessions')).status).toBe(403);
+    expect((await token(`DELETE /me/sessions/${session?.id}`)).status).toBe(403);
+    expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie })).toBe(200);
+  });
+
   it.each([
     'root',
     '.',
