@@ -42,9 +42,11 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 
 /** One thing: what is known of it, a line each; what is not known is left out. */
 export function facts(entries: readonly (readonly [label: string, value: string | undefined])[]): string {
-  const known = entries.filter(([, value]) => value !== undefined && value !== '');
-  const width = Math.max(...known.map(([label]) => label.length + 1));
-  return known.map(([label, value = '']) => `${pad(`${label}:`, width)}${GAP}${printable(value)}\n`).join('');
+  const known = entries
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([label, value = '']) => [`${printable(label)}:`, printable(value)] as const);
+  const width = Math.max(...known.map(([label]) => widthOf(label)));
+  return known.map(([label, value]) => `${pad(label, width)}${GAP}${value}\n`).join('');
 }
 
 /** `2026-11-24 20:18`, in UTC. */

@@ -164,7 +164,8 @@ export class Visit {
 
   /** The same, where it can be one. */
   get #saidHost(): string | undefined {
-    return HOST.exec(this.#host ?? '')?.[0];
+    const said = HOST.exec(this.#host ?? '')?.[0];
+    return URL.canParse(`http://${said}`) ? said : undefined;
   }
 
   /** Where clients reach the registry; what a request names as its host is only good for its own answer. */

@@ -28,7 +28,7 @@ import { Stalls } from './stalls.ts';
 
 export interface RunningServer {
   readonly url: string;
-  /** Whether a request is under way, or was since this was asked last. */
+  /** Whether a request is under way, or one was since this was asked last that was not refused. */
   wasBusy(): boolean;
   /** Refuses new connections, gives the requests under way the time that they have to be answered, and cuts those that are
    *  not. */
@@ -173,7 +173,6 @@ class Host implements RunningServer {
       outgoing.destroy(); // half an answer: a cut connection is the only honest end left
     });
     this.#underWay.add(answered);
-    this.#isAsked = true;
     void answered.finally(() => this.#underWay.delete(answered));
   }
 
@@ -205,6 +204,8 @@ class Host implements RunningServer {
     try {
       const refused = entry.is === 'refused' ? entry.error : undefined;
       const response = await this.#app(request, { ...sender, ...(refused && { refused }) });
+      // Who is refused keeps no host awake: a stranger could for ever.
+      if (response.status < 400) this.#isAsked = true;
       await respond(incoming, outgoing, response, this.#buffers);
       await closed;
     } finally {

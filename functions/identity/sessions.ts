@@ -1,11 +1,11 @@
 import { SESSION_IDLE_SECONDS } from '../limits.ts';
 import { entryIn, sessionKey, sessionsOf } from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Attributes, absent, type Item, present } from '../storage/table.ts';
-import type { CredentialRef, Identity } from './identity.ts';
+import { type Attributes, absent, type Item, MAX_OPERATIONS, present } from '../storage/table.ts';
+import { type CredentialRef, type Identity, passwordCredential } from './identity.ts';
 import { type PrincipalId, parseSubject, principalOf } from './principal.ts';
 import { idOfSecret, isSecret, newSecret } from './secrets.ts';
-import { userSubject } from './users.ts';
+import { findUser, userSubject } from './users.ts';
 
 /** A browser in which a user has logged in. It holds as long as the password does. */
 export interface Session {
@@ -69,11 +69,16 @@ export async function findSession(
   return { id, principal: principalOf('user', name), credential };
 }
 
-/** The sessions of a user that could still be used, in no order. */
-export async function listSessions({ table, now }: Registry, user: string): Promise<Session[]> {
-  const items = await table.query({ ...sessionsOf(userSubject(user)), limit: MAX_LISTED });
+/** The sessions of a user that could still be used, in no order; none that an older password led to. */
+export async function listSessions(registry: Registry, name: string): Promise<Session[]> {
+  const { table, now } = registry;
+  const [user, items] = await Promise.all([
+    findUser(registry, name),
+    table.query({ ...sessionsOf(userSubject(name)), limit: MAX_LISTED }),
+  ]);
   return items
     .map((item: Item) => sessionOf(entryIn(item), item.attributes))
+    .filter(({ credential }) => user && credential === passwordCredential(user))
     .filter(({ endsAt, seenAt }) => endsAt > now() && seenAt + SESSION_IDLE_SECONDS * 1000 > now());
 }
 
@@ -81,6 +86,16 @@ export async function listSessions({ table, now }: Registry, user: string): Prom
 export async function endSession({ table }: Registry, user: string, id: string): Promise<boolean> {
   const { committed } = await table.write([{ remove: sessionKey(userSubject(user), id), when: [present] }]);
   return committed;
+}
+
+/** Ends all sessions of a user for good. */
+export async function endSessions({ table }: Registry, user: string): Promise<void> {
+  const subject = userSubject(user);
+  for (;;) {
+    const items = await table.query({ ...sessionsOf(subject), limit: MAX_OPERATIONS, keysOnly: true });
+    if (items.length === 0) return;
+    await table.write(items.map((item) => ({ remove: sessionKey(subject, entryIn(item)) })));
+  }
 }
 
 /** The id in the text of a session; `undefined` where the text is none. */

@@ -3,7 +3,7 @@ import { referenceOf, repositoryOf } from '../handlers/call.ts';
 import { manifestUnknown, notFound } from '../oci/errors.ts';
 import { viewImage } from '../registry/image-views.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
-import { iso } from './output.ts';
+import { forCaller, iso } from './output.ts';
 import { authorityOf, visibleRepository } from './rights.ts';
 import { Kind, named, Principal, Texts, Time } from './schemas.ts';
 
@@ -109,7 +109,7 @@ export const endpoints = {
         const has = view.platforms.join(', ') || 'no image that names one';
         throw notFound(`platform in ${text} of ${name}: ${platform}; it has ${has}`);
       }
-      return { ...view, pushedAt: iso(view.pushedAt) } as unknown as z.infer<typeof Image>;
+      return forCaller(call, { ...view, pushedAt: iso(view.pushedAt) }) as unknown as z.infer<typeof Image>;
     },
   }),
 } satisfies Record<string, Endpoint>;

@@ -9,7 +9,7 @@ import { listReferrers } from '../registry/referrers.ts';
 import { tagsOn } from '../registry/tags-on.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
-import { iso } from './output.ts';
+import { forCaller, iso } from './output.ts';
 import { visibleRepository } from './rights.ts';
 import { DigestText, Kind, Next, named, Principal, pageOf, Texts, Time } from './schemas.ts';
 
@@ -68,7 +68,7 @@ export const endpoints = {
     async handle(call, { query }) {
       const page = { ...pageRequest(query), untagged: query.untagged === 'true' };
       const { manifests, ...rest } = await listManifests(call.registry, repositoryOf(call), page);
-      return { manifests: manifests.map(rowOut), ...rest };
+      return { manifests: manifests.map((row) => forCaller(call, rowOut(row))), ...rest };
     },
   }),
   'manifest.tags': endpoint({

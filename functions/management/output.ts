@@ -1,11 +1,21 @@
 import type { Call } from '../handlers/call.ts';
-import { type Subject, type SubjectKind, subjectOf } from '../identity/principal.ts';
+import { ANONYMOUS, type Subject, type SubjectKind, subjectOf } from '../identity/principal.ts';
 import { listSubjects, readSubjects } from '../identity/subjects.ts';
 import { pageRequest } from './input.ts';
 
 type Attributes = NonNullable<Awaited<ReturnType<typeof readSubjects>>[number]>;
 
 export const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
+
+/** Who has done it is told to whoever has logged in: a job's name may be that of a private repository elsewhere. */
+export function forCaller<T extends { readonly by?: unknown }>(
+  { caller }: Call,
+  shown: T,
+): T | Omit<T, 'by'> {
+  if (caller.principal !== ANONYMOUS) return shown;
+  const { by: _, ...rest } = shown;
+  return rest;
+}
 
 /** The end and the last use of a credential, as far as there are any. */
 export const usesOf = ({ validUntil, lastUsedAt }: { validUntil?: number; lastUsedAt?: number }) => ({

@@ -12,7 +12,7 @@ import { type Identity, isPasswordCredential } from '../identity/identity.ts';
 import { logIn } from '../identity/login.ts';
 import { claimedName, parseSubject } from '../identity/principal.ts';
 import { createSession, endSession, listSessions, sessionIdIn } from '../identity/sessions.ts';
-import { endpointUnknown, unauthorized } from '../oci/errors.ts';
+import { denied, endpointUnknown, unauthorized } from '../oci/errors.ts';
 import { tooManyLogins } from '../oci/host-errors.ts';
 import { answered, type Endpoint, endpoint } from './endpoint.ts';
 import { present } from './input.ts';
@@ -81,6 +81,7 @@ export const endpoints = {
   'session.list': endpoint({
     summary: 'The browsers in which the caller is logged in',
     answer: SessionList,
+    allow: requirePassword,
     async handle(call) {
       const sessions = await listSessions(call.registry, userOf(call));
       const current = currentId(call);
@@ -94,6 +95,7 @@ export const endpoints = {
   }),
   'session.revoke': endpoint({
     summary: "End one of the caller's own sessions at once",
+    allow: requirePassword,
     async handle(call) {
       const id = call.params['session'] ?? '';
       const isId = /^[0-9a-f]{16}$/.test(id);
@@ -102,6 +104,12 @@ export const endpoints = {
     },
   }),
 } satisfies Record<string, Endpoint>;
+
+/** An access token that leaks must not tell where its user is, nor log them out. */
+async function requirePassword({ caller }: Call): Promise<void> {
+  if (!isPasswordCredential(caller.credential))
+    throw denied('log in with the password, not with a token, to do this');
+}
 
 /** Only users have sessions; nobody else has anything in their lists. */
 const userOf = ({ caller }: Call) => {

@@ -8,7 +8,7 @@ import type { Tag } from '../oci/reference.ts';
 import { type TagRow as Row, tagRows } from '../registry/tag-rows.ts';
 import { listTags } from '../registry/tags.ts';
 import { answered, type Endpoint, endpoint } from './endpoint.ts';
-import { iso } from './output.ts';
+import { forCaller, iso } from './output.ts';
 import { visibleRepository } from './rights.ts';
 import { Kind, Next, named, Principal, TagNames, Time } from './schemas.ts';
 
@@ -77,7 +77,7 @@ export const endpoints = {
     async handle(call, { body }) {
       const names = [...new Set(body.names)] as Tag[];
       const { rows, missing } = await tagRows(call.registry, repositoryOf(call), names);
-      return { tags: rows.map(rowOut), missing: [...missing] };
+      return { tags: rows.map((row) => forCaller(call, rowOut(row))), missing: [...missing] };
     },
   }),
 } satisfies Record<string, Endpoint>;

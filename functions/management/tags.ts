@@ -6,11 +6,13 @@ import { tagHistory } from '../registry/tag-history.ts';
 import { deleteTag } from '../registry/tags.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import { pageRequest } from './input.ts';
-import { iso } from './output.ts';
+import { forCaller, iso } from './output.ts';
 import { permitRepository, visibleRepository } from './rights.ts';
 import { BEGINNING, Next, named, Principal, pageOf, Time } from './schemas.ts';
 
-const By = Principal.optional().describe('Absent where the registry had no users then.');
+const By = Principal.optional().describe(
+  'Absent where the registry had no users then, and where the caller has not logged in.',
+);
 
 const fields = {
   name: z.string(),
@@ -84,7 +86,7 @@ export const endpoints = {
     async handle(call, { query }) {
       const page = { ...pageRequest(query), prefix: query.prefix ?? '' };
       const { tags, ...rest } = await listTagDetails(call.registry, repositoryOf(call), page);
-      return { tags: tags.map(tagOut), ...rest };
+      return { tags: tags.map((tag) => forCaller(call, tagOut(tag))), ...rest };
     },
   }),
   'tag.get': endpoint({
@@ -99,7 +101,10 @@ export const endpoints = {
         tagHistory(call.registry, name, tag),
       ]);
       if (!found) throw manifestUnknown(name, tag);
-      return { ...tagOut(found), referrers: [...found.referrers], history };
+      return {
+        ...forCaller(call, { ...tagOut(found), referrers: [...found.referrers] }),
+        history: history.map((move) => forCaller(call, move)),
+      };
     },
   }),
   'tag.history': endpoint({
@@ -110,7 +115,7 @@ export const endpoints = {
       const [name, tag] = [repositoryOf(call), tagOf(call)];
       const history = await tagHistory(call.registry, name, tag);
       if (history.length === 0) throw manifestUnknown(name, tag);
-      return { history };
+      return { history: history.map((move) => forCaller(call, move)) };
     },
   }),
   'tag.delete': endpoint({

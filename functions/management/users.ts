@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Call } from '../handlers/call.ts';
 import { newPassword } from '../identity/first-admin.ts';
 import { RESERVED_NAMES } from '../identity/principal.ts';
+import { endSessions } from '../identity/sessions.ts';
 import {
   changeUser,
   createUser,
@@ -142,6 +143,8 @@ export const endpoints = {
       const name = nameOf(call, 'user');
       if (body.disabled && isSelf(call, name)) throw conflict('nobody can disable themselves');
       present((await changeUser(call.registry, name, body)) || undefined, 'user', name);
+      // Who is let in again logs in again: a browser that was the reason may be somebody else's.
+      if (body.disabled) await endSessions(call.registry, name);
       return userOut(await requireUser(call, name));
     },
   }),

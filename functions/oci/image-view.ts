@@ -151,7 +151,7 @@ function lineOf(createdBy: string): string {
   return createdBy
     .replace(/^\/bin\/sh -c #\(nop\)\s+/, '')
     .replace(/^(?:RUN )?\/bin\/sh -c /, 'RUN ')
-    .replace(/\s*# buildkit$/, '')
+    .replace(/# buildkit$/, '') // and no blanks before it, which are trimmed: a search for them takes the square of many
     .trim();
 }
 

@@ -19,6 +19,15 @@ it('shows nothing that could move the cursor, or turn the direction of the text'
   expect(facts([['name', 'a\nadmin: yes']])).toBe('name:  a\ufffdadmin: yes\n');
 });
 
+it('takes the names of facts for text of others, too: labels of an image have any', () => {
+  expect(facts([['label a\u001b[2J', 'b']])).toBe('label a\ufffd[2J:  b\n');
+  const text = facts([
+    ['label 日本', 'a'],
+    ['user', 'b'],
+  ]);
+  expect(text).toBe('label 日本:  a\nuser:        b\n');
+});
+
 it('leaves out facts that are not known', () => {
   expect(
     facts([

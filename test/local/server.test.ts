@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { expect, it, onTestFinished } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { App } from '../../functions/app.ts';
 import { serve } from '../../local/server.ts';
 
@@ -37,6 +38,19 @@ it('answers GET / itself where a watchdog asks, whatever the app says, and nothi
   expect([await statusOf('/', 'POST'), await statusOf('/v2/')]).toEqual([403, 403]);
   const { url } = await serving(app);
   expect((await fetch(url)).status).toBe(403);
+});
+
+it('is kept busy by what it takes, and not by what it refuses, which a stranger can send for ever', async () => {
+  const app: App = async ({ method }) => new Response(null, { status: method === 'PATCH' ? 401 : 202 });
+  const server = await serve(app, { host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  const busyAfter = async (method: string) => {
+    await vi.waitFor(() => expect(server.wasBusy()).toBe(false));
+    await (await fetch(server.url, { method })).bytes();
+    await sleep(50);
+    return server.wasBusy();
+  };
+  expect([await busyAfter('PATCH'), await busyAfter('POST')]).toEqual([false, true]);
 });
 
 it('sends a body that is no byte stream', async () => {

@@ -439,6 +439,31 @@ describe('without a login', () => {
   });
 });
 
+describe('who pushed a public image', () => {
+  it('is told to whoever has logged in, and to no stranger', async () => {
+    const api = await openApi();
+    const registry = { ...api.registry, actor: 'oidc:https://jobs.example:repo:acme/private' as const };
+    const image = imageOf(await pushBlob(registry));
+    const digest = await push(registry, image, 'v1');
+    const root = await api.as('root');
+    await root(`PUT /repositories/${REPOSITORY}`, { visibility: 'public' });
+    const names = { names: ['v1'] };
+    for (const [line, body] of [
+      [`GET ${AT}/tags`],
+      [`GET ${AT}/tags/v1`],
+      [`GET ${AT}/tags/v1/history`],
+      [`GET ${AT}/images/v1`],
+      [`GET ${AT}/images/${digest}`],
+      [`GET ${AT}/manifests`],
+      [`POST ${AT}/tags/query`, names],
+    ] as const) {
+      const [known, stranger] = [await root(line, body), await api.withToken(undefined)(line, body)];
+      expect([line, stranger.status, JSON.stringify(known.body).includes('acme')]).toEqual([line, 200, true]);
+      expect([line, JSON.stringify(stranger.body).includes('acme')]).toEqual([line, false]);
+    }
+  });
+});
+
 describe('a registry without users', () => {
   it('has what concerns repositories and policies, and nothing of users', async () => {
     const { registry } = await openApi();

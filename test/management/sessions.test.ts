@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { createApp } from '../../functions/app.ts';
+import { Authentication } from '../../functions/auth/authentication.ts';
+import { IdTokenVerifier } from '../../functions/auth/id-tokens.ts';
+import { TableKeys } from '../../functions/auth/table-keys.ts';
 import { setPassword } from '../../functions/identity/users.ts';
 import { type Api, openApi, PASSWORD } from './fixture.ts';
 
@@ -20,12 +24,16 @@ function browser(line: string, headers: Readonly<Record<string, string>> = {}, b
   });
 }
 
-const logIn = (api: Api, headers: Readonly<Record<string, string>> = SAME, password = PASSWORD) =>
-  api.send(browser('POST /api/v1/session', headers, { username: 'root', password }));
+const logIn = (
+  api: Api,
+  headers: Readonly<Record<string, string>> = SAME,
+  password = PASSWORD,
+  username = 'root',
+) => api.send(browser('POST /api/v1/session', headers, { username, password }));
 
 /** What a browser sends back. */
-async function cookieOf(api: Api): Promise<string> {
-  const response = await logIn(api);
+async function cookieOf(api: Api, user = 'root'): Promise<string> {
+  const response = await logIn(api, SAME, PASSWORD, user);
   expect(response.status).toBe(201);
   return response.headers.getSetCookie()[0]?.split(';')[0] ?? '';
 }
@@ -94,11 +102,39 @@ describe('a session', () => {
   it('of a user who is disabled is worth nothing', async () => {
     const api = await openApi();
     await api.addUser('alice');
-    const request = browser('POST /api/v1/session', SAME, { username: 'alice', password: PASSWORD });
-    const cookie = (await api.send(request)).headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    const cookie = await cookieOf(api, 'alice');
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie })).toBe(200);
     expect((await (await api.as('root'))('PATCH /users/alice', { disabled: true })).status).toBe(200);
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie })).toBe(401);
+  });
+
+  it('of a user who was disabled stays over when they are let in again', async () => {
+    const api = await openApi();
+    await api.addUser('alice');
+    const root = await api.as('root');
+    const cookie = await cookieOf(api, 'alice');
+    await root('PATCH /users/alice', { disabled: true });
+    await root('PATCH /users/alice', { disabled: false });
+    expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie })).toBe(401);
+    expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: await cookieOf(api, 'alice') })).toBe(
+      200,
+    );
+  });
+
+  it('is not listed once a new password has ended it', async () => {
+    const api = await openApi();
+    await cookieOf(api);
+    await setPassword(api.registry, 'root', PASSWORD);
+    const cookie = await cookieOf(api);
+    const list = await api.send(browser('GET /api/v1/me/sessions', { ...SAME, cookie }));
+    expect((await list.json()) as unknown).toMatchObject({ sessions: [{ current: true }] });
+  });
+
+  it.each(['[', 'a:b:c', 'x:99999'])("is nobody's at %s over plain HTTP, which is no host", async (host) => {
+    const { registry } = await openApi();
+    const [keys, workloads] = [new TableKeys(registry), new IdTokenVerifier()];
+    const app = createApp({ registry, authentication: new Authentication({ registry, keys, workloads }) });
+    expect((await app(browser('GET /api/v1/repositories', { host }))).status).toBe(200);
   });
 
   it('ends after twelve hours, and after one in which nothing asks', async () => {
@@ -128,6 +164,19 @@ describe('a session', () => {
     expect(await statusOf(api, `DELETE /api/v1/me/sessions/${other}`, { ...SAME, cookie: two })).toBe(204);
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: one })).toBe(401);
     expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie: two })).toBe(200);
+  });
+
+  it('is neither listed nor ended by an access token of the user', async () => {
+    const api = await openApi();
+    const root = await api.as('root');
+    const cookie = await cookieOf(api);
+    const list = await root('GET /me/sessions');
+    const [session] = list.body['sessions'] as { id: string }[];
+    const made = await root('POST /users/root/tokens', { description: 'ci' });
+    const token = await api.as({ username: 'root', password: `${made.body['secret']}` });
+    expect((await token('GET /me/sessions')).status).toBe(403);
+    expect((await token(`DELETE /me/sessions/${session?.id}`)).status).toBe(403);
+    expect(await statusOf(api, 'GET /api/v1/me', { ...SAME, cookie })).toBe(200);
   });
 
   it.each([

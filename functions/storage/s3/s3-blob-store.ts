@@ -161,7 +161,8 @@ export class S3BlobStore implements BlobStore {
     method: 'GET' | 'HEAD' = 'GET',
   ): Promise<string | undefined> {
     if (size <= MAX_ANSWERED_BLOB_BYTES) return undefined;
-    if (this.#cdn) return this.#cdn.urlOf({ objectKey, digest, host });
+    // By CloudFront's signature a client that asked for HEAD could GET all of it, which nobody has counted.
+    if (this.#cdn && method === 'GET') return this.#cdn.urlOf({ objectKey, digest, host });
     const Command = method === 'GET' ? GetObjectCommand : HeadObjectCommand;
     const command = new Command({
       Bucket: this.#bucket,

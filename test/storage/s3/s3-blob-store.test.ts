@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import type {
   StoredObject,
   Upload,
 } from '../../../functions/storage/blob-store.ts';
+import { CdnUrls } from '../../../functions/storage/s3/cdn-urls.ts';
 import { S3BlobStore } from '../../../functions/storage/s3/s3-blob-store.ts';
 import { denyOverwrites } from '../../../lib/blob-policy.ts';
 import { type S3ServerOptions, startS3Server } from '../../aws/s3/server.ts';
@@ -303,5 +304,20 @@ describe('S3BlobStore', () => {
     expect(
       await store.downloadUrl({ objectKey: upload.objectKey, size: 64 * 1024 }, digest, 'registry.test'),
     ).toBeUndefined();
+  });
+
+  it('gives whoever asks by HEAD a way that is good for HEAD alone, also where downloads come from CloudFront', async () => {
+    const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+    const readKey = async () => pem.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const cdn = new CdnUrls({ keyId: 'K1', readKey, now: Date.now });
+    const store = new S3BlobStore({ client, bucket, newId: randomUUID, pause: async () => undefined, cdn });
+    const bytes = randomBytes(100_000);
+    const { objectKey } = await append(store, await start(store), bytes);
+    const [object, digest] = [{ objectKey, size: bytes.length }, digestOf('sha256', bytes)];
+    expect(await store.downloadUrl(object, digest, 'registry.test')).toContain('Key-Pair-Id=K1');
+    const url = (await store.downloadUrl(object, digest, 'registry.test', 'HEAD')) ?? '';
+    expect(url).not.toContain('Key-Pair-Id');
+    expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe('100000');
+    expect((await fetch(url)).status).toBe(403);
   });
 });
