@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { TABLE_COPY, TableCopies } from '../../local/table-copy.ts';
+import { scratch } from '../scratch.ts';
+
+const DAY = 24 * 60 * 60_000;
+
+async function copiesOf(copyTo: (path: string) => Promise<void>) {
+  const folder = await scratch();
+  mkdirSync(join(folder, 'blobs'));
+  const database = join(folder, 'registry.sqlite');
+  writeFileSync(database, 'a table');
+  const copies = new TableCopies({ copyTo }, { folder, database }, () => undefined);
+  onTestFinished(() => copies.close());
+  return { copies, path: join(folder, TABLE_COPY) };
+}
+
+it('makes one copy of the table at a time, whoever asks', async () => {
+  let made = 0;
+  const { copies, path } = await copiesOf(async (to) => {
+    made += 1;
+    writeFileSync(to, 'half');
+    await sleep(5);
+    expect(existsSync(to)).toBe(true);
+    writeFileSync(to, `whole ${made}`);
+  });
+  const asked = [1, 2, 3, 4].map(async (count) => {
+    await copies.make();
+    expect(readFileSync(path, 'utf8')).toBe(`whole ${count}`);
+  });
+  await Promise.all(asked);
+});
+
+it('makes a copy although one fails', async () => {
+  let made = 0;
+  const { copies, path } = await copiesOf(async (to) => {
+    made += 1;
+    if (made === 1) throw new Error('no');
+    writeFileSync(to, 'whole');
+  });
+  await expect(copies.make()).rejects.toThrow('no');
+  await copies.make();
+  expect(readFileSync(path, 'utf8')).toBe('whole');
+});
+
+it('renews a copy that was made while the clock was ahead', async () => {
+  const { copies, path } = await copiesOf(async (to) => writeFileSync(to, 'whole'));
+  await copies.renew();
+  const ahead = new Date(Date.now() + 30 * DAY);
+  utimesSync(path, ahead, ahead);
+  await copies.renew();
+  expect(statSync(path).mtimeMs).toBeLessThan(Date.now() + DAY);
+});
