@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { MARK } from './data-folder.ts';
 import { syncPath } from './sync-path.ts';
@@ -27,9 +27,13 @@ export async function copyRegistry(data: string, to: string): Promise<Copied> {
   const there = new Set(await objectsIn(into));
   const wanted = new Set(await objectsIn(from));
   let added = 0;
-  for (const name of wanted)
-    if (!there.has(name) && (await copied(join(from, name), join(into, name)))) added += 1;
+  for (const name of wanted) {
+    const isThere = there.has(name) && (await areAlike(join(from, name), join(into, name)));
+    if (!isThere && (await copied(join(from, name), join(into, name)))) added += 1;
+  }
   await syncPath(into);
+  // Of the database of before, where a program that opened it for long, or a registry, has made one.
+  await rm(join(to, TABLE_COPY), { force: true });
   await putInPlace(copy, join(to, 'registry.sqlite'));
   const left = [...there].filter((name) => !wanted.has(name));
   for (const name of left) await rm(join(into, name), { force: true });
@@ -50,6 +54,12 @@ async function requireBackup(data: string, to: string): Promise<void> {
 
 async function objectsIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => OBJECT.test(name));
+}
+
+/** Whether the one there is as long: a disk, or somebody, may have cut it. */
+async function areAlike(from: string, to: string): Promise<boolean> {
+  const [ours, theirs] = await Promise.all([from, to].map((path) => stat(path).catch(() => undefined)));
+  return ours === undefined || ours.size === theirs?.size;
 }
 
 /** Whether it was there: what was due may be deleted meanwhile. */
