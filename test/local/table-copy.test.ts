@@ -1,8 +1,20 @@
-import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { TABLE_COPY, TableCopies } from '../../local/table-copy.ts';
+import { openEmbedded } from '../../local/embedded.ts';
+import { freshTableCopy } from '../../local/fresh-table-copy.ts';
+import { SqliteTable } from '../../local/sqlite-table.ts';
+import { TABLE_COPY, TableCopies, WANTED } from '../../local/table-copy.ts';
 import { scratch } from '../scratch.ts';
 
 const DAY = 24 * 60 * 60_000;
@@ -43,6 +55,18 @@ it('makes a copy although one fails', async () => {
   await expect(copies.make()).rejects.toThrow('no');
   await copies.make();
   expect(readFileSync(path, 'utf8')).toBe('whole');
+});
+
+it('does not wait for ever for a registry that dies while it copies its table', async () => {
+  const data = await scratch();
+  await (await openEmbedded({ data })).close();
+  const table = new SqliteTable(join(data, 'registry.sqlite'));
+  onTestFinished(() => table.close());
+  const copied = freshTableCopy(data, () => undefined, { stuckMs: 200 });
+  const wanted = () => readdirSync(data).filter((name) => name.startsWith(WANTED));
+  await expect.poll(wanted).toHaveLength(1);
+  for (const name of wanted()) rmSync(join(data, name));
+  await expect(copied).rejects.toThrow('the registry has ended');
 });
 
 it('renews a copy that was made while the clock was ahead', async () => {
