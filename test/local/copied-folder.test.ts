@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { blobKey } from '../../functions/registry/keys.ts';
@@ -69,4 +78,17 @@ it('has no copy of an older table in a backup, and heals a blob of it that was c
   truncateSync(join(to, files[0]), 1);
   expect(await copyRegistry(data, to)).toEqual({ added: 1, removed: 0 });
   expect(existsSync(join(to, TABLE_COPY))).toBe(false);
+});
+
+it('backs up into what a backup has left that died, and leaves nothing of it', async () => {
+  const { data } = await twoBlobs();
+  const to = await scratch();
+  const table = join(data, TABLE_COPY);
+  renameSync(table, `${table}.away`);
+  await expect(copyRegistry(data, to)).rejects.toThrow('ENOENT'); // as if it had died there
+  renameSync(`${table}.away`, table);
+  writeFileSync(join(to, 'registry.sqlite.new.part'), '');
+  writeFileSync(join(to, 'blobs', '00000000-0000-4000-8000-000000000000.part'), 'half');
+  expect(await copyRegistry(data, to)).toEqual({ added: 2, removed: 0 });
+  expect(readdirSync(join(to, 'blobs')).filter((name) => name.endsWith('.part'))).toEqual([]);
 });
