@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clockKey, registryIdKey } from '../functions/registry/keys.ts';
+import type { ObjectKey } from '../functions/storage/blob-store.ts';
 import type { Table } from '../functions/storage/table.ts';
 import { knownObjects } from '../functions/upkeep/known-objects.ts';
 import { type FolderContents, fileOf } from './data-folder.ts';
@@ -28,9 +29,10 @@ export async function mendCopiedFolder(
   if (copy?.file === undefined || copy.file === fileOf(database) || copy.id !== mark) return;
   const fault = await faultOf(folder, database, copy);
   if (fault === undefined) return;
-  for (const end of ['-wal', '-shm', '']) await moveAside(`${database}${end}`);
+  // First what takes room, and time.
   await copyFile(path, `${database}.new`);
   await syncPath(`${database}.new`);
+  for (const end of ['-wal', '-shm', '']) await moveAside(`${database}${end}`);
   await rename(`${database}.new`, database);
   await syncPath(folder);
   tell(
@@ -84,11 +86,19 @@ async function faultOf(folder: string, database: string, copy: State): Promise<s
 
 const isBusy = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
 
+/** Whether objects are missing that the copy of the table does not name: one that it names is missing all the same, and was lost. */
 async function lacks(table: Table, folder: string): Promise<boolean> {
+  const missing = new Set<ObjectKey>();
   for await (const references of knownObjects(table)) {
-    if (references.some(({ objectKey, held }) => held && !existsSync(join(folder, objectKey)))) return true;
+    for (const { objectKey, held } of references)
+      if (held && !existsSync(join(folder, objectKey))) missing.add(objectKey);
   }
-  return false;
+  if (missing.size === 0) return false;
+  return within(join(folder, TABLE_COPY), async (copy) => {
+    for await (const references of knownObjects(copy))
+      for (const { objectKey } of references) missing.delete(objectKey);
+    return missing.size > 0;
+  });
 }
 
 async function moveAside(path: string): Promise<void> {

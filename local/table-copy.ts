@@ -36,7 +36,7 @@ export class TableCopies {
   readonly #folder: Folder;
   readonly #tell: (what: string) => void;
   readonly #timers: readonly NodeJS.Timeout[];
-  #making: Promise<void> | undefined;
+  #making: Promise<void> = Promise.resolve();
 
   constructor(table: Table, folder: Folder, tell: (what: string) => void) {
     [this.#table, this.#folder, this.#tell] = [table, folder, tell];
@@ -56,17 +56,19 @@ export class TableCopies {
       stat(`${database}-wal`).catch(() => undefined),
     ]);
     const pause = Math.min(LONGEST_MS, RENEW_MS * Math.ceil(size / BYTES_A_TIME)) - MINUTE_MS;
-    const isOld = made === undefined || Date.now() - made.mtimeMs > pause;
-    const isChanged = made === undefined || Math.max(mtimeMs, log?.mtimeMs ?? 0) > made.mtimeMs;
+    // A time that has not come yet is of a clock that was wrong.
+    const madeAt = made && made.mtimeMs <= Date.now() ? made.mtimeMs : 0;
+    const isOld = Date.now() - madeAt > pause;
+    const isChanged = Math.max(mtimeMs, log?.mtimeMs ?? 0) > madeAt;
     if (!isOld || !isChanged) return;
     if (freeBytes(join(folder, 'blobs')) >= size + 2 * RESERVE_BYTES) await this.make();
   }
 
-  /** Resolves when there is a copy that holds all that was acknowledged before the call. */
-  async make(): Promise<void> {
-    await this.#making?.catch(() => undefined);
-    this.#making = this.#make();
-    await this.#making;
+  /** Resolves when there is a copy that holds all that was acknowledged before the call. One at a time is made. */
+  make(): Promise<void> {
+    const before = this.#making.catch(() => undefined);
+    this.#making = before.then(() => this.#make());
+    return this.#making;
   }
 
   close(): void {

@@ -36,6 +36,7 @@ export class UsersFile {
   readonly namesAdmin: boolean;
   readonly #path: string;
   readonly #declared: Declared;
+  #rereading: Promise<void> = Promise.resolve();
 
   private constructor(path: string, declared: Declared) {
     [this.#path, this.#declared] = [path, declared];
@@ -52,13 +53,14 @@ export class UsersFile {
     return declare(registry, this.#declared);
   }
 
-  /** Reads it again, and makes what it names now. */
+  /** Reads it again, and makes what it names now; one after the other, so that nobody goes back to what the file said before. */
   reread(registry: Registry, tell: (what: string) => void): void {
-    const taken = async () => UsersFile.read(this.#path).take(registry);
-    taken().then(
-      () => tell('the users file was read again'),
-      (error: unknown) => tell(`the users file was not taken: ${(error as Error).message}`),
-    );
+    this.#rereading = this.#rereading
+      .then(() => UsersFile.read(this.#path).take(registry))
+      .then(
+        () => tell('the users file was read again'),
+        (error: unknown) => tell(`the users file was not taken: ${(error as Error).message}`),
+      );
   }
 }
 

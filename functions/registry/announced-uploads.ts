@@ -2,7 +2,7 @@ import { UPLOAD_EXPIRY_SECONDS } from '../limits.ts';
 import { uploadInvalid } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Announced, AnnouncedPart, Cut, DirectWrites, SignedRequest } from '../storage/direct-writes.ts';
-import { asRead, holdIn, keyOfHold } from './hold-items.ts';
+import { keepHold } from './holds.ts';
 import { withRoom } from './idle-uploads.ts';
 import { countsBytes } from './meters.ts';
 import { untilWon } from './races.ts';
@@ -95,17 +95,6 @@ export async function partRequest(
     ? await writesOf(registry).part(session.upload, part)
     : undefined;
   if (!request) throw uploadInvalid(`this upload has no part ${part.number}`);
-  if (session.held) await keepHold(registry, session);
+  await keepHold(registry, session);
   return request;
-}
-
-/** Ours: an upload that parts are sent for is not given up as idle, which takes an hour. */
-const KEPT_MS = 10 * 60_000;
-
-async function keepHold(registry: Registry, session: UploadSession): Promise<void> {
-  const [key, at] = [keyOfHold(session), registry.now()];
-  const hold = holdIn(await registry.table.get(key));
-  if (!hold || at - hold.at < KEPT_MS) return;
-  // Whoever else has changed it has kept it.
-  await registry.table.write([{ update: key, set: { at }, add: { turns: 1 }, when: asRead(hold) }]);
 }

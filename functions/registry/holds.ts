@@ -11,7 +11,7 @@ import { charge } from './quotas.ts';
 import { LOST, untilWon } from './races.ts';
 import type { Registry } from './registry.ts';
 import { lasting } from './until.ts';
-import { type RuledSession, seconds } from './upload-sessions.ts';
+import { type RuledSession, seconds, type UploadSession } from './upload-sessions.ts';
 
 // Bytes count before they are taken, in a hold of their upload, and until they are a blob's or gone. What a request that was cut
 // has left behind stays held: the next one writes over it. docs/concurrency.md has the timelines.
@@ -165,4 +165,16 @@ async function raise(registry: Registry, session: RuledSession, bytes: number): 
     if (outcome.failed.includes(0)) throw uploadUnknown(name);
     return LOST;
   });
+}
+
+/** Ours: an upload in parts that are sent, or read, is not given up as idle, which takes an hour. */
+const KEPT_MS = 10 * 60_000;
+
+export async function keepHold(registry: Registry, session: UploadSession): Promise<void> {
+  if (!session.held) return;
+  const [key, at] = [keyOfHold(session), registry.now()];
+  const hold = holdIn(await registry.table.get(key));
+  if (!hold || at - hold.at < KEPT_MS) return;
+  // Whoever else has changed it has kept it.
+  await registry.table.write([{ update: key, set: { at }, add: { turns: 1 }, when: asRead(hold) }]);
 }

@@ -4,7 +4,7 @@ import type { RepositoryName } from '../oci/reference.ts';
 import type { Body, CloseOptions, CloseOutcome, Upload } from '../storage/blob-store.ts';
 import type { Attributes } from '../storage/table.ts';
 import { requireBlobForPush } from './blobs.ts';
-import { withHold } from './holds.ts';
+import { keepHold, withHold } from './holds.ts';
 import { uploadKey } from './keys.ts';
 import { countsBytes } from './meters.ts';
 import { discard } from './outbox.ts';
@@ -122,6 +122,7 @@ async function rememberState(
   const { committed } = await registry.table.write([
     { update: uploadKey(session.id), set: { state }, when: unchanged(session) },
   ]);
+  if (committed) await keepHold(registry, session);
   return committed;
 }
 

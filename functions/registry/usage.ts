@@ -1,7 +1,8 @@
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Item } from '../storage/table.ts';
+import { everyRepository } from './every-repository.ts';
 import { heldIn } from './hold-items.ts';
-import { blobsOf, gravesOf, holdsOf, manifestsOf, sweeps, sweptRepositoryIn, tagsOf } from './keys.ts';
+import { blobsOf, gravesOf, holdsOf, manifestsOf, tagsOf } from './keys.ts';
 import type { Registry } from './registry.ts';
 
 /** What quotas count. */
@@ -46,13 +47,9 @@ export async function repositoriesLike(
   registry: Registry,
   isWanted: (name: RepositoryName) => boolean,
 ): Promise<readonly RepositoryName[]> {
-  // An entry that moves meanwhile moves on: it is seen once or twice, never not at all.
-  const names = new Set<RepositoryName>();
-  for await (const item of itemsIn(registry, { ...sweeps, keysOnly: true })) {
-    const name = sweptRepositoryIn(item);
-    if (isWanted(name)) names.add(name);
-  }
-  return [...names];
+  const names: RepositoryName[] = [];
+  for await (const name of everyRepository(registry.table)) if (isWanted(name)) names.push(name);
+  return names;
 }
 
 interface Range {

@@ -1,6 +1,6 @@
 import { atMost, equals, type Table } from '../storage/table.ts';
 import { type HostItem, HostRecord } from './host-item.ts';
-import { IDLE_MS, LEASE_MS } from './times.ts';
+import { IDLE_MS, isTooLong, LEASE_MS } from './times.ts';
 
 interface HostLifeOptions {
   readonly table: Table;
@@ -51,12 +51,15 @@ export class HostLife {
     return Boolean(await this.#record.change(seen, going, [atMost('until', now - 1)]));
   }
 
-  /** An upload that takes long keeps the lease from ending under it; a lease that somebody writes at the same time is theirs. */
+  /** An upload that takes long keeps the lease from ending under it; a lease that somebody writes at the same time is theirs. One that a
+   *  clock has given which was ahead is given anew. */
   async #say(seen: HostItem, now: number, isBusy: boolean): Promise<void> {
     const until = now + LEASE_MS;
     const isShort = isBusy && seen.until < now + LEASE_MS / 2;
+    const isWrong = isTooLong(seen.until, now);
     const prolonged =
-      isShort && (await this.#record.change(seen, { beat: now, until }, [equals('until', seen.until)]));
+      (isShort || isWrong) &&
+      (await this.#record.change(seen, { beat: now, until }, [equals('until', seen.until)]));
     if (!prolonged) await this.#record.change(seen, { beat: now });
   }
 }

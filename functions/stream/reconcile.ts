@@ -2,6 +2,7 @@ import { atMost, equals, type Table } from '../storage/table.ts';
 import { LONGEST_START_MS } from './agents.ts';
 import { type HostItem, HostRecord } from './host-item.ts';
 import type { Machine, MachineState } from './machine.ts';
+import { isRecent } from './times.ts';
 
 interface ReconcileOptions {
   readonly table: Table;
@@ -72,14 +73,14 @@ async function noteStop({ record, seen, now }: Case): Promise<void> {
   const isSettled =
     state === 'stopping' ||
     (state === 'starting' && now() - since > LONGEST_START_MS) ||
-    (state === 'running' && now() - beat > HUNG_MS);
+    (state === 'running' && !isRecent(beat, now(), HUNG_MS));
   if (isSettled) await record.change(seen, { state: 'stopped', since: now() }, [equals('beat', beat)]);
 }
 
 async function watch(one: Case): Promise<void> {
   const { record, seen, now } = one;
   const at = now();
-  if (at - seen.beat <= HUNG_MS) {
+  if (isRecent(seen.beat, at, HUNG_MS)) {
     if (seen.until < at - OVERDUE_MS) await stop(one, 'it runs on after its lease', false);
     return;
   }

@@ -15,21 +15,22 @@ export const longestRest = (epochMs: number) => Math.max(epochMs, Math.min(MOST_
 
 /** What a sweep that has come to its end knows. */
 interface Swept {
-  /** As it was when the sweep began, in the epoch that it swept in. */
+  /** In the epoch that it swept in. */
   readonly repository: Repository;
   /** Milliseconds since 1970: when the first thing could go, if nobody changes anything. */
   readonly again: number;
-  /** Of the policies that it went by; absent where it was not looked up. */
-  readonly version: number | undefined;
+  /** Of the policies that it went by, and what the repository said of its rest, when it began, which may be many runs ago; absent where
+   *  it was not about to rest. */
+  readonly version?: number;
+  readonly rests?: number;
 }
 
 /** Says when the next sweep is due: with the next epoch, or earlier where `again` is; later where this one and one of an epoch before
  *  have found nothing to do, and nobody has changed anything, nor the policies, since that one. */
 export async function sayDue({ registry, name, epochMs, epochAt }: Sweep, swept: Swept): Promise<void> {
-  const { repository, again, version } = swept;
+  const { repository, again, version, rests = 0 } = swept;
   const next = epochAt + epochMs;
   if (again <= next) return setDue(registry, repository, again, { rests: 0 });
-  const { rests } = repository;
   // What a sweep of this very epoch has found is no older than this one.
   if (rests > 0 && rests <= epochAt && version !== undefined) {
     const due = Math.min(again, registry.now() + longestRest(epochMs));

@@ -1,15 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import {
-  blobsOf,
-  gravesOf,
-  lastPartOf,
-  manifestsOf,
-  OUTBOX_SHARDS,
-  outbox,
-  sweeps,
-  sweptRepositoryIn,
-} from '../registry/keys.ts';
+import { everyRepository } from '../registry/every-repository.ts';
+import { blobsOf, gravesOf, lastPartOf, manifestsOf, OUTBOX_SHARDS, outbox } from '../registry/keys.ts';
 import type { ObjectKey } from '../storage/blob-store.ts';
 import type { Item, Key, Query, Table } from '../storage/table.ts';
 
@@ -37,9 +29,7 @@ const READ_AT_ONCE = 200;
  *  Only a blob that is mounted from a repository not yet read into one already read, and then deleted there, may be. */
 export async function* knownObjects(table: Table): AsyncGenerator<readonly Reference[]> {
   yield* listedForDeletion(table);
-  for await (const entries of pages(table, { ...sweeps, keysOnly: true })) {
-    for (const name of entries.map(sweptRepositoryIn)) yield* heldBy(table, name);
-  }
+  for await (const name of everyRepository(table)) yield* heldBy(table, name);
   // What was unlinked meanwhile is here for a day.
   yield* listedForDeletion(table);
 }

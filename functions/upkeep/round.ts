@@ -1,8 +1,16 @@
 import { MIN_EPOCH_SECONDS } from '../limits.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { isDue, isDueAfter, policiesKey, restingKey, sweeps, sweptRepositoryIn } from '../registry/keys.ts';
+import {
+  isDue,
+  isDueAfter,
+  policiesKey,
+  repositoryKey,
+  restingKey,
+  sweeps,
+  sweptRepositoryIn,
+} from '../registry/keys.ts';
 import type { Registry } from '../registry/registry.ts';
-import { disturb } from '../registry/rest.ts';
+import { disturb, restIn } from '../registry/rest.ts';
 import type { Item } from '../storage/table.ts';
 import { longestRest, putOff } from './due.ts';
 import type { SweepOptions } from './stage.ts';
@@ -105,15 +113,38 @@ async function* dueRepositories(
 ): AsyncGenerator<RepositoryName> {
   const started = registry.now();
   yield* repositoriesWhile(registry, 'ascending', (item) => isDue(item, started));
-  const furthest = registry.now() + longestRest(epochMs) + MIN_EPOCH_SECONDS * 1000;
-  yield* repositoriesWhile(registry, 'descending', (item) => isDueAfter(item, furthest));
+  const [now, hour] = [registry.now(), MIN_EPOCH_SECONDS * 1000];
+  const furthest = now + longestRest(epochMs) + hour;
+  if (!registry.doubt) yield* repositoriesWhile(registry, 'descending', (item) => isDueAfter(item, furthest));
+  else yield* putTooFar(registry, { soon: now + epochMs + hour, furthest });
 }
 
-async function* repositoriesWhile(
+/** Where the host's clock may have been wrong, each item is asked, too: of those that are due later than an epoch from now, each
+ *  rests since an epoch that has begun. */
+async function* putTooFar(
+  registry: Registry,
+  { soon, furthest }: { soon: number; furthest: number },
+): AsyncGenerator<RepositoryName> {
+  for await (const items of entriesWhile(registry, 'descending', (item) => isDueAfter(item, soon))) {
+    const names = items.map(sweptRepositoryIn);
+    const stored = await registry.table.getMany(names.map(repositoryKey));
+    for (const [index, item] of items.entries()) {
+      const { rests = 0 } = stored[index] ? restIn(stored[index]) : {};
+      const mayRest = rests > 0 && rests <= soon && !isDueAfter(item, furthest);
+      if (!mayRest) yield sweptRepositoryIn(item);
+    }
+  }
+}
+
+async function* repositoriesWhile(...range: Parameters<typeof entriesWhile>): AsyncGenerator<RepositoryName> {
+  for await (const items of entriesWhile(...range)) yield* items.map(sweptRepositoryIn);
+}
+
+async function* entriesWhile(
   { table }: Registry,
   direction: 'ascending' | 'descending',
   holds: (item: Item) => boolean,
-): AsyncGenerator<RepositoryName> {
+): AsyncGenerator<readonly Item[]> {
   let after: string | undefined;
   for (;;) {
     const range = {
@@ -124,7 +155,7 @@ async function* repositoriesWhile(
       ...(after !== undefined && { after }),
     };
     const found = (await table.query(range)).filter(holds);
-    yield* found.map(sweptRepositoryIn);
+    yield found;
     if (found.length < BATCH) return;
     after = found.at(-1)?.key.sort;
   }

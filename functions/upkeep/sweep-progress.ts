@@ -11,8 +11,9 @@ interface State {
   readonly after?: string;
   /** Milliseconds since 1970: when the first thing could go that was met so far; absent where nothing could. */
   readonly again?: number;
-  /** Of the policies, where the repository may be about to rest. */
+  /** Of the policies, and what the repository said of its rest, when the sweep began; absent where it is not about to rest. */
   readonly version?: number;
+  readonly rests?: number;
   readonly isMonthly: boolean;
 }
 
@@ -30,21 +31,23 @@ export class Progress {
   private constructor(
     { registry, found, options }: { registry: Registry; found: Repository; options: SweepOptions },
     state: State | undefined,
-    version: number | undefined,
+    mayRest: Pick<State, 'version' | 'rests'> = {},
   ) {
     [this.#registry, this.#name, this.#options, this.#before] = [registry, found.name, options, found];
     [this.isNew, this.#isSaved] = [state === undefined, state !== undefined];
-    this.#state = state ?? { stage: 0, ...(version !== undefined && { version }), isMonthly: false };
+    this.#state = state ?? { stage: 0, ...mayRest, isMonthly: false };
     this.#again = this.#state.again ?? Number.POSITIVE_INFINITY;
   }
 
   /** Where another sweep of it stopped, or its beginning; a dry run begins anew. */
   static async of(registry: Registry, found: Repository, options: SweepOptions): Promise<Progress> {
     const saved = options.dryRun ? undefined : await registry.table.get(sweepProgressKey(found.name));
-    const mayRest = !saved && !options.dryRun && found.rests > 0;
-    const version = mayRest ? ((await registry.table.get(policiesKey))?.['version'] ?? 0) : undefined;
-    const state = saved as State | undefined;
-    return new Progress({ registry, found, options }, state, version as number | undefined);
+    if (saved) return new Progress({ registry, found, options }, saved as unknown as State);
+    const { rests } = found;
+    if (options.dryRun || rests === 0) return new Progress({ registry, found, options }, undefined);
+    const policies = await registry.table.get(policiesKey);
+    const version = (policies?.['version'] as number | undefined) ?? 0;
+    return new Progress({ registry, found, options }, undefined, { version, rests });
   }
 
   get stage(): number {
@@ -55,8 +58,9 @@ export class Progress {
     return this.#state.after;
   }
 
-  get swept(): { readonly again: number; readonly version: number | undefined } {
-    return { again: this.#again, version: this.#state.version };
+  get swept(): Pick<State, 'version' | 'rests'> & { readonly again: number } {
+    const { version, rests } = this.#state;
+    return { again: this.#again, ...(version !== undefined && rests !== undefined && { version, rests }) };
   }
 
   expect(moment: number): void {
@@ -71,12 +75,13 @@ export class Progress {
 
   async save(stage: number, after: Position, isMonthly: boolean): Promise<void> {
     if (this.#options.dryRun) return;
-    const { version } = this.#state;
+    const { version, rests } = this.#state;
     const attributes = {
       ...{ stage, isMonthly },
       ...(after !== undefined && { after }),
       ...(this.#again !== Number.POSITIVE_INFINITY && { again: this.#again }),
       ...(version !== undefined && { version }),
+      ...(rests !== undefined && { rests }),
     };
     await this.#registry.table.write([{ put: sweepProgressKey(this.#name), attributes }]);
     this.#isSaved = true;

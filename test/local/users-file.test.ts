@@ -1,6 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
+import { findRobot } from '../../functions/identity/robots.ts';
+import { isSecret } from '../../functions/identity/secrets.ts';
+import { UsersFile } from '../../local/users-file.ts';
+import { openFixture } from '../registry/fixture.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 
@@ -103,4 +108,30 @@ it.each([
   const { path, write } = await folder();
   write('users.json', text);
   await expect(start(path)).rejects.toThrow(reason);
+});
+
+it('has what the file says last, however often it is read again meanwhile', async () => {
+  const { path, write } = await folder({ robots: FILE.robots });
+  const file = UsersFile.read(path);
+  const { registry } = await openFixture();
+  let waits = true;
+  const table = Object.create(registry.table, {
+    get: {
+      value: async (...key: Parameters<typeof registry.table.get>) => {
+        if (waits) {
+          waits = false;
+          await sleep(50); // the first of all is the slowest
+        }
+        return registry.table.get(...key);
+      },
+    },
+  });
+  const told: string[] = [];
+  const tell = (what: string) => void told.push(what);
+  file.reread({ ...registry, table }, tell);
+  await sleep(5);
+  write('ci', `${ROTATED}\n`);
+  file.reread({ ...registry, table }, tell);
+  await expect.poll(() => told).toEqual(Array(2).fill('the users file was read again'));
+  expect(isSecret(ROTATED, (await findRobot(registry, 'ci'))?.hash)).toBe(true);
 });

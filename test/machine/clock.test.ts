@@ -184,6 +184,21 @@ it('sweeps a repository on time that was made while the clock was ahead', async 
   expect(epochAt).toBeLessThanOrEqual(machine.trueTime);
 });
 
+it('sweeps a repository on time that went to rest while the clock was ahead', async () => {
+  const { machine, unused } = await openWithAll();
+  await machine.run(4 * DAY);
+  await machine.stop();
+  await machine.start({ error: 20 * DAY, trustClock: true });
+  await machine.run(DAY);
+  expect(await refusal(requireBlob(machine.registry, OTHER, unused))).toBe('BLOB_UNKNOWN');
+  const { sweepDue = 0 } = (await findRepository(machine.registry, REPOSITORY)) ?? {};
+  expect(sweepDue).toBeGreaterThan(machine.trueTime + 20 * DAY);
+  await machine.stop();
+  await machine.start({ trustClock: true });
+  const { sweepDue: mended } = (await findRepository(machine.registry, REPOSITORY)) ?? {};
+  expect(mended).toBeLessThanOrEqual(machine.trueTime + DAY);
+});
+
 it('deletes no tag for its age while the clock is 60 days ahead, for less than a day', async () => {
   const { machine } = await openWithAll();
   await putPolicy(machine.registry, keepThirtyDays);

@@ -205,6 +205,23 @@ describe('the host', () => {
     expect(one.calls).toEqual(['start']);
   });
 
+  it('whose clock was a day ahead is seen to be dead, and goes after its lease', async () => {
+    const one = scene(1000);
+    await push(one, DOCKER, 1);
+    const ahead = () => one.clock() + 24 * 60 * MINUTE;
+    await new HostLife({ table: one.table, instance: INSTANCE, now: ahead }).beat(true);
+    one.become('stopped');
+    await one.pass(2 * MINUTE);
+    await one.look();
+    expect(await push(one, DOCKER, 5)).toMatchObject({ is: 'let in' });
+    expect(one.calls).toEqual(['start', 'start']);
+    for (let minutes = 0; minutes < 20; minutes += 1) {
+      await one.pass(MINUTE);
+      await one.life.beat(false);
+    }
+    expect(await one.life.beat(false)).toBe(false);
+  });
+
   it('that was about to go goes, when it is started again by its own system', async () => {
     const one = scene(1000);
     await push(one, DOCKER, 1);

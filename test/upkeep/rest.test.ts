@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Digest } from '../../functions/oci/digest.ts';
 import type { Tag } from '../../functions/oci/reference.ts';
 import { requireBlob } from '../../functions/registry/blobs.ts';
+import { repositoryKey, sweepProgressKey } from '../../functions/registry/keys.ts';
 import { deleteManifest } from '../../functions/registry/manifest-deletion.ts';
 import { type Policy, putPolicy, type Retention } from '../../functions/registry/policies.ts';
 import { confirmPolicy } from '../../functions/registry/policy-confirmations.ts';
@@ -183,4 +184,25 @@ describe('a change while the sweep is under way that would let it rest', () => {
     await aboutToRest(() => setPolicy({ tags: [{ match: ['v*'], keepLast: 2 }] }));
     expect(await dueInDays()).toBeLessThan(1.5);
   });
+});
+
+it('does not rest by a sweep that goes on where one stopped, and has passed by what was changed since', async () => {
+  await setPolicy({ tags: [{ match: ['v*'], keepNewerThanDays: 5 }] });
+  await pushImage('w1');
+  while (!(await findRepository(fixture.registry, REPOSITORY))?.rests) await days(1);
+  fixture.clock += 24 * HOUR;
+  for (let stage: unknown = 0; stage !== 1; ) {
+    expect(await sweepRepository(fixture.registry, REPOSITORY, { ...FOREVER, mostCalls: 1 })).toBe(
+      'remaining',
+    );
+    stage = (await fixture.registry.table.get(sweepProgressKey(REPOSITORY)))?.['stage'];
+  }
+  await pushImage('v1');
+  // Another sweep, which began before it, and ended in the epoch before.
+  const rests = fixture.clock - 1;
+  await fixture.registry.table.write([{ update: repositoryKey(REPOSITORY), set: { rests } }]);
+  expect(await sweepRepository(fixture.registry, REPOSITORY, FOREVER)).toBe('done');
+  expect(await dueInDays()).toBeLessThanOrEqual(1);
+  await days(7);
+  expect(await isThere('v1')).toBe(false);
 });
