@@ -303,6 +303,16 @@ describe.runIf(hasBrowser)(`the page${WITHOUT}`, { timeout: 120_000 }, () => {
     expect(found).toEqual([]);
   });
 
+  it("says in the reader's language that a login is wrong, and lets a stranger log in at the account", async () => {
+    const page = await tab({ locale: 'zh-CN' });
+    await page.goto('/me');
+    await page.locator('main').getByRole('button', { name: '登录' }).click();
+    await page.getByLabel('用户名').fill(ADMIN.username);
+    await page.getByLabel('密码').fill('not the password');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('用户名或密码不正确').waitFor();
+  });
+
   it('keeps no stranger out of the login that an empty list is', async () => {
     const admin = await asAdmin();
     await admin.goto('/');
