@@ -303,6 +303,21 @@ describe.runIf(hasBrowser)(`the page${WITHOUT}`, { timeout: 120_000 }, () => {
     expect(found).toEqual([]);
   });
 
+  it('says that a page cannot be loaded while the registry is away, and loads it when it is back', async () => {
+    const { page } = await openTab(browser, registry.url, { storageState: session });
+    onTestFinished(() => page.context().close());
+    await page.goto('/r/team-a/app');
+    await row(page, 'latest').waitFor();
+    await page.context().setOffline(true);
+    await page.getByRole('link', { name: 'Untagged' }).click();
+    await page.getByRole('alert').getByText('The registry cannot be reached').waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await row(page, 'latest').waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'Untagged' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
   it("says in the reader's language that a login is wrong, and lets a stranger log in at the account", async () => {
     const page = await tab({ locale: 'zh-CN' });
     await page.goto('/me');
