@@ -41,7 +41,7 @@ function forMachines(answered: Answered): string {
     method: request.method,
     path: pathOf(request),
     status: response.status,
-    ...bytesOf(response),
+    bytes: Number(response.headers.get('content-length') ?? 0),
     userAgent: request.headers.get('user-agent') ?? undefined,
     error: cause,
     ...told,
@@ -52,12 +52,6 @@ function forPeople({ request, response, started, milliseconds, cause }: Answered
   const time = new Date(started).toISOString().slice(11, 23);
   const line = `${time} ${response.status} ${request.method.padEnd(6)} ${pathOf(request)} ${milliseconds} ms`;
   return cause === undefined ? line : `${line}\n${describeError(cause)}`;
-}
-
-/** As its length says; of what has none yet, nothing: 0 would be wrong. */
-function bytesOf({ headers, body }: Response): { readonly bytes?: number } {
-  const length = headers.get('content-length') ?? (body ? undefined : '0');
-  return length === undefined ? {} : { bytes: Number(length) };
 }
 
 /** Without the query, which may hold what nobody should read in a log. */

@@ -68,18 +68,6 @@ it.runIf(process.platform === 'linux')(
   },
 );
 
-it('tells the bytes of an answer where its length is known, and none that are not so', async () => {
-  const registry = await RegistryProcess.start(await scratch());
-  onTestFinished(() => registry.stop('SIGKILL'));
-  const { digest } = await pushBlob(registry.url, 'a');
-  const blob = await (await fetch(`${registry.url}/v2/a/blobs/${digest}`)).bytes();
-  await (await fetch(`${registry.url}/v2/a/tags/list`)).text();
-  const bytesOf = (operation: string) =>
-    registry.log.map((line) => JSON.parse(line)).find((line) => line.operation === operation)?.bytes;
-  await expect.poll(() => registry.log.some((line) => line.includes('/tags/list'))).toBe(true);
-  expect([bytesOf('blob.get'), bytesOf('tag.list')]).toEqual([blob.length, undefined]);
-});
-
 it('tells in the log how many lines were lost, once there is room for it', async () => {
   const written: string[] = [];
   let isFull = true;
