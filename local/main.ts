@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { createApp } from '../functions/app.ts';
+import { type App, createApp } from '../functions/app.ts';
 import type { Authentication } from '../functions/auth/authentication.ts';
 import { SLEEP_EXIT_CODE } from '../functions/environment.ts';
 import { createFirstAdmin } from '../functions/identity/first-admin.ts';
@@ -57,12 +57,20 @@ async function main(): Promise<void> {
   });
   const onError = (error: unknown, request: string) =>
     tell(`the answer to ${request} was cut short: ${error}`);
-  const server = await serve(app, { ...settings, onError, answersWatchdog: settings.behindFront }).catch(
+  // Nobody is told that it is ready, or that a password is wrong, before the users are there. It listens before: else an admin would be
+  // made, and the password never shown, where the port is taken.
+  const { promise: peopled, resolve: open } = Promise.withResolvers<void>();
+  const answer: App = async (...asked) => {
+    await peopled;
+    return app(...asked);
+  };
+  const server = await serve(answer, { ...settings, onError, answersWatchdog: settings.behindFront }).catch(
     (error: unknown) => {
       throw explain(error, settings.port);
     },
   );
-  const password = await makeUsers(stores, settings, users);
+  const password = await makeUsers(stores, settings, users).catch((error: unknown) => halt(reasonOf(error)));
+  open();
   const url = settings.publicUrl ?? server.url;
   const stop = stopOnSignal(
     server,
@@ -84,7 +92,7 @@ async function makeUsers(
 ): Promise<string | undefined> {
   const isAdminMissing = makesAdmin && !open && !file?.namesAdmin;
   const made = isAdminMissing ? await createFirstAdmin(registry, 'admin', adminPassword) : undefined;
-  await file?.take(registry).catch((error: unknown) => halt(reasonOf(error)));
+  await file?.take(registry);
   return adminPassword === undefined ? made : undefined;
 }
 

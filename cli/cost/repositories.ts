@@ -156,9 +156,10 @@ function priceOfUse({ tagged, activity }: KnownUsage, options: Priced): number {
   return priceOf(use, options);
 }
 
-/** Dollars a month, of what a workload has. */
+/** Dollars a month, of what a workload has. Alarms are the registry's, and no part of it. */
 export function priceOf(workload: Partial<Workload>, { downloads, lambdaMs, prices }: Priced): number {
-  return billFor(quantitiesOf({ ...NOTHING, downloads, lambdaMs, ...workload }), prices, false).total;
+  const quantities = quantitiesOf({ ...NOTHING, downloads, lambdaMs, ...workload });
+  return billFor({ ...quantities, alarms: 0 }, prices, false).total;
 }
 
 const NOTHING: Omit<Workload, 'downloads' | 'lambdaMs'> = {

@@ -193,10 +193,13 @@ const textListIn = (json: unknown) =>
         .map((one) => one.slice(0, MAX_TEXT))
     : undefined;
 
+/** What programs in Go write where they have no time: the first moment of the year 1. */
+const NO_TIME = Date.parse('0001-01-01T00:00:00Z');
+
 /** ISO 8601, as far as it is a time at all. */
 function timeIn(json: unknown): string | undefined {
   const time = typeof json === 'string' ? Date.parse(json) : Number.NaN;
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
+  return Number.isNaN(time) || time === NO_TIME ? undefined : new Date(time).toISOString();
 }
 
 function textsIn(json: unknown): Readonly<Record<string, string>> {

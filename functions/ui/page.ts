@@ -9,6 +9,9 @@ export interface Page {
   answer(request: Request, path: string): Promise<Response | undefined>;
 }
 
+/** The content of a file of the page; `undefined` where there is none. */
+type Read = (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+
 interface Asset {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly encoding?: string;
@@ -29,22 +32,23 @@ const FOREVER = 'public, max-age=31536000, immutable';
 const MANIFEST = 'manifest.json';
 
 /** The page in a folder that `ui/build.ts` has made; `undefined` where there is none. Assets are read where they are asked for. */
-export function openPage(folder: string): Page | undefined {
+export function openPage(folder: string, read: Read = contentOf): Page | undefined {
   const manifest = manifestIn(folder);
   if (!manifest) return undefined;
   const shell = new TextEncoder().encode(shellOf(manifest));
+  const find = (name: string) => read(join(folder, name));
   return {
     async answer(request, path) {
       if (isPage(request, path)) return answerTo(request, shell, SHELL_HEADERS);
-      return path.startsWith(ASSETS) ? answerAsset(request, folder, path.slice(ASSETS.length)) : undefined;
+      return path.startsWith(ASSETS) ? answerAsset(request, path.slice(ASSETS.length), find) : undefined;
     },
   };
 }
 
-async function answerAsset(request: Request, folder: string, name: string): Promise<Response | undefined> {
+async function answerAsset(request: Request, name: string, read: Read): Promise<Response | undefined> {
   const [, type] = NAME.exec(name) ?? [];
   if (type === undefined || !['GET', 'HEAD'].includes(request.method)) return undefined;
-  const found = await findAsset(request, folder, name);
+  const found = await findAsset(request, name, read);
   if (!found) return undefined;
   return answerTo(request, found.bytes, {
     'Content-Type': TYPES[type] ?? '',
@@ -73,13 +77,13 @@ function manifestIn(folder: string): PageManifest | undefined {
 }
 
 /** Compressed when it was built, where the browser takes that. */
-async function findAsset({ headers }: Request, folder: string, name: string): Promise<Asset | undefined> {
+async function findAsset({ headers }: Request, name: string, read: Read): Promise<Asset | undefined> {
   const accepted = headers.get('accept-encoding') ?? '';
   if (/\bbr\b/.test(accepted)) {
-    const bytes = await contentOf(join(folder, `${name}.br`));
+    const bytes = await read(`${name}.br`);
     if (bytes) return { bytes, encoding: 'br' };
   }
-  const bytes = await contentOf(join(folder, name));
+  const bytes = await read(name);
   return bytes && { bytes };
 }
 

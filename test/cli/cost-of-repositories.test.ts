@@ -108,6 +108,15 @@ it('tells what was downloaded this month, by repository and by whom', async () =
   expect(stderr).toContain('as if all of it went to the internet');
 });
 
+it("has no repository and no download pay for the alarms, which are the registry's", async () => {
+  const { admin } = host;
+  const prices = await pricesOf({ alarms: 1 });
+  const { stdout } = await admin.run(`cost team/app --prices ${prices}`);
+  expect(stdout).toMatch(/^these 4 tags cost \$0\.00 a month: \$0\.00 storage, \$0\.00 requests$/m);
+  for (const asked of ['cost --repositories', 'cost --live'])
+    expect(await admin.json(`${asked} --prices ${prices}`)).toMatchObject({ total: 0 });
+});
+
 it('tells who may only pull what is stored, and that the use is not for them', async () => {
   const { admin, registry, as } = host;
   const viewer = await as();

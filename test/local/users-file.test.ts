@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -5,10 +6,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { findRobot } from '../../functions/identity/robots.ts';
 import { isSecret } from '../../functions/identity/secrets.ts';
 import { UsersFile } from '../../local/users-file.ts';
+import { freePort } from '../free-port.ts';
 import { openFixture } from '../registry/fixture.ts';
 import { RegistryProcess } from '../registry-process.ts';
 import { scratch } from '../scratch.ts';
 
+const START = join(import.meta.dirname, '../../local/start.mjs');
 const SECRET = `stow_robot_${'0'.repeat(16)}_${'a'.repeat(64)}`;
 const ROTATED = `stow_robot_${'1'.repeat(16)}_${'b'.repeat(64)}`;
 const FILE = {
@@ -44,7 +47,7 @@ async function start(path: string, { data }: Given = {}): Promise<RegistryProces
 }
 
 async function login(
-  { url }: RegistryProcess,
+  { url }: Pick<RegistryProcess, 'url'>,
   name: string,
   password: string,
   scope = '',
@@ -55,6 +58,21 @@ async function login(
   const { token } = (await answer.json()) as { token: string };
   return JSON.stringify(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).access);
 }
+
+it('is not ready before its users are there, so that nobody who waits for that is refused', async () => {
+  const [{ path }, data, port] = [await folder(), await scratch(), await freePort()];
+  const env = { STOWAGE_USERS_FILE: path, STOWAGE_DATA: data, STOWAGE_PORT: `${port}` };
+  const child = spawn(process.execPath, [START], { env, stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const url = `http://127.0.0.1:${port}`;
+  const isReady = () =>
+    fetch(`${url}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await expect.poll(isReady, { timeout: 20_000, interval: 10 }).toBe(true);
+  expect(await login({ url }, 'robot/ci', SECRET, 'repository:ci/app:pull')).toContain('ci/app');
+});
 
 it('makes users, groups and robots of a file, once, and no other admin where the file names one', async () => {
   const [{ path }, data] = [await folder(), await scratch()];

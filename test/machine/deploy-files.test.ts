@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../functions/oci/digest.ts';
@@ -24,9 +24,36 @@ async function answering(url: string): Promise<void> {
   await expect.poll(status, { timeout: 20_000 }).toBe(200);
 }
 
+/** What the script of the web page is answered with; 0 where there is no page. */
+async function scriptStatus(url: string): Promise<number> {
+  const shell = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
+  const script = /src="(\/assets\/[^"]+)"/.exec(shell)?.[1];
+  return script === undefined ? 0 : (await fetch(`${url}${script}`)).status;
+}
+
+it('has its page where the checkout cannot be written, as in /opt under systemd', async () => {
+  const checkout = await scratch();
+  for (const name of ['package.json', 'package-lock.json', 'functions', 'local', 'ui'])
+    cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
+  mkdirSync(join(checkout, 'node_modules'));
+  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((name) => name !== '.cache'))
+    symlinkSync(join(ROOT, 'node_modules', name), join(checkout, 'node_modules', name));
+  writeFileSync(join(checkout, 'node_modules/.cache'), 'no folder can be made here, by root neither');
+  const port = await freePort();
+  const env = { STOWAGE_PORT: `${port}`, STOWAGE_DATA: join(checkout, 'data'), STOWAGE_OPEN: '1' };
+  const child = spawn(process.execPath, [join(checkout, 'local/start.mjs')], { env, stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await answering(`http://127.0.0.1:${port}`);
+  expect(await scriptStatus(`http://127.0.0.1:${port}`)).toBe(200);
+});
+
 it('starts from what the image has, by its command, as it is when there is no HOME', async () => {
   const image = await scratch();
-  const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = '']) =>
+  const last =
+    read('Dockerfile')
+      .split(/^FROM /m)
+      .at(-1) ?? '';
+  const copied = [...last.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = '']) =>
     names.split(' '),
   );
   for (const name of copied) cpSync(join(ROOT, name), join(image, name), { recursive: true });
@@ -47,6 +74,7 @@ it('starts from what the image has, by its command, as it is when there is no HO
   const probe = /^HEALTHCHECK .*CMD (\[.+\])$/m.exec(read('Dockerfile'))?.[1] ?? '[]';
   const [, ...script]: string[] = JSON.parse(probe.replace('127.0.0.1:5000', `127.0.0.1:${port}`));
   expect(spawnSync(process.execPath, script).status).toBe(0);
+  expect(await scriptStatus(url)).toBe(200);
   const backup = [join(image, 'cli/main.ts'), 'backup', join(image, 'backup')];
   expect(spawnSync(process.execPath, backup, { env, encoding: 'utf8' })).toMatchObject({ status: 0 });
   child.kill('SIGTERM');

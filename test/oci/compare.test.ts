@@ -30,6 +30,15 @@ const steps = fc.array(
   { maxLength: 12 },
 );
 
+it('an image whose builder wrote the zero time of Go has no time', () => {
+  const config = (created: string) =>
+    Buffer.from(JSON.stringify({ created, history: [{ created, created_by: 'RUN a' }] }));
+  const none = imageContentOf([layerOf(1)], config('0001-01-01T00:00:00Z'));
+  expect(JSON.stringify(none)).not.toContain('createdAt');
+  const some = imageContentOf([layerOf(1)], config('1970-01-01T00:00:00Z'));
+  expect(some.config?.createdAt).toBe('1970-01-01T00:00:00.000Z');
+});
+
 describe('the comparison of two images', () => {
   it('adds up to the difference of their sizes, has every layer once, and is the mirror of the other way', () => {
     fc.assert(

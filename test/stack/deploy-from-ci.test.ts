@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { allowedBy, list, type Statement } from './permissions.ts';
@@ -150,4 +150,20 @@ it('docs/deploy-from-ci.md names every file, and each is there', () => {
     expect(page).toContain(name);
     expect(read(name)).not.toBe('');
   }
+});
+
+it('its commands find their files from the checkout, which is where the CDK finds its app', () => {
+  const page = readFileSync(join(ROOT, 'docs/deploy-from-ci.md'), 'utf8');
+  expect(page).not.toMatch(/^cd /m);
+  const paths = [...page.matchAll(/file:\/\/(\S+)/g)].map(([, path = '']) => path);
+  expect(paths).toHaveLength(4);
+  for (const path of paths) expect(existsSync(join(ROOT, path)), path).toBe(true);
+});
+
+it('the job shows the difference that it deploys', () => {
+  const contextsOf = (command: string) =>
+    [
+      ...(new RegExp(`cdk ${command} (.+)`).exec(read('deploy.yml'))?.[1] ?? '').matchAll(/--context \S+/g),
+    ].map(String);
+  expect(contextsOf('diff')).toEqual(contextsOf('deploy'));
 });

@@ -303,6 +303,31 @@ describe.runIf(hasBrowser)(`the page${WITHOUT}`, { timeout: 120_000 }, () => {
     expect(found).toEqual([]);
   });
 
+  it('says that a page cannot be loaded while the registry is away, and loads it when it is back', async () => {
+    const { page } = await openTab(browser, registry.url, { storageState: session });
+    onTestFinished(() => page.context().close());
+    await page.goto('/r/team-a/app');
+    await row(page, 'latest').waitFor();
+    await page.context().setOffline(true);
+    await page.getByRole('link', { name: 'Untagged' }).click();
+    await page.getByRole('alert').getByText('The registry cannot be reached').waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await row(page, 'latest').waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'Untagged' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it("says in the reader's language that a login is wrong, and lets a stranger log in at the account", async () => {
+    const page = await tab({ locale: 'zh-CN' });
+    await page.goto('/me');
+    await page.locator('main').getByRole('button', { name: '登录' }).click();
+    await page.getByLabel('用户名').fill(ADMIN.username);
+    await page.getByLabel('密码').fill('not the password');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('用户名或密码不正确').waitFor();
+  });
+
   it('keeps no stranger out of the login that an empty list is', async () => {
     const admin = await asAdmin();
     await admin.goto('/');

@@ -5,6 +5,7 @@ import { lazily } from './lazily.ts';
 import { Home } from './pages/home.tsx';
 import { Login } from './pages/login.tsx';
 import { Tags } from './pages/tags.tsx';
+import { Boundary } from './parts/boundary.tsx';
 import { Frame } from './parts/frame.tsx';
 import { RepositoryFrame } from './parts/repository-frame.tsx';
 import { NotFound, Skeleton } from './parts/states.tsx';
@@ -29,9 +30,9 @@ export function Routes() {
   if (place.is === 'login') return <Login />;
   return (
     <Frame>
-      <Suspense fallback={<Skeleton />} key={path}>
-        {pageOf(place)}
-      </Suspense>
+      <Boundary key={path}>
+        <Suspense fallback={<Skeleton />}>{pageOf(place)}</Suspense>
+      </Boundary>
     </Frame>
   );
 }

@@ -32,8 +32,10 @@ const OPTIONS: Readonly<Record<string, StowageStackProps>> = {
   },
 };
 
+const templateOf = (props: StowageStackProps = {}) => synthesize({ streamHost: 'none', ...props });
+
 describe.runIf(path)('on a registry in use', () => {
-  const without = synthesize();
+  const without = templateOf();
   const stack = new LiveStack(path as AwsPath, () => load.round());
   const load: Load = new Load(path as AwsPath, stack);
 
@@ -59,7 +61,7 @@ describe.runIf(path)('on a registry in use', () => {
   }
 
   async function flip(props: StowageStackProps, run: Run) {
-    const wanted = synthesize(props);
+    const wanted = templateOf(props);
     load.failures.length = 0;
     expecting(props, 'changing');
     await stack.update({ from: without, to: wanted, ...run });
@@ -98,7 +100,7 @@ describe.runIf(path)('on a registry in use', () => {
     'AWS::CloudFront::Distribution',
     'AWS::Route53::RecordSetGroup',
   ])('nor a deployment that fails at %s and is rolled back', PATIENCE, async (type) => {
-    const failsAt = [...resourcesOf(synthesize(all), type).keys()].at(-1);
+    const failsAt = [...resourcesOf(templateOf(all), type).keys()].at(-1);
     await flip(all, { choose: early(isDistribution), failsAt });
   });
 

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { Sessions } from '../../../api/types.ts';
 import { api } from '../data/api.ts';
-import { useViewer } from '../data/login.ts';
+import { askForLogin, useViewer } from '../data/login.ts';
 import { Ago } from '../parts/basics.tsx';
 import { Loaded } from '../parts/states.tsx';
 import { prefer, usePreferences } from '../preferences.ts';
@@ -16,6 +16,14 @@ export function Account() {
     <>
       <h1>{text.accountTitle}</h1>
       {viewer?.is === 'user' && <OpenSessions />}
+      {viewer?.is === 'stranger' && (
+        <p>
+          {text.stranger}{' '}
+          <button type="button" onClick={() => askForLogin(true)}>
+            {text.logIn}
+          </button>
+        </p>
+      )}
       <label>
         <input type="checkbox" checked={keys} onChange={({ target }) => prefer({ keys: target.checked })} />{' '}
         {text.singleKeys} <span className="faint">{text.singleKeysHint}</span>

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useId } from 'react';
 import { ApiError } from '../data/api.ts';
 import { logIn } from '../data/login.ts';
+import type { Text } from '../text/en.ts';
 import { useText } from '../text/text.ts';
 import { Countdown } from './states.tsx';
 
@@ -31,7 +32,7 @@ export function LoginForm({ onDone }: { readonly onDone: () => void }) {
       <input id={`${id}-password`} name="password" type="password" autoComplete="current-password" required />
       {error && (
         <div role="alert" className="failure">
-          <p>{error.message}</p>
+          <p>{whyNot(error, text)}</p>
           {error instanceof ApiError && error.retryAfter !== undefined && (
             <Countdown seconds={error.retryAfter} />
           )}
@@ -42,4 +43,11 @@ export function LoginForm({ onDone }: { readonly onDone: () => void }) {
       </button>
     </form>
   );
+}
+
+/** What most often goes wrong, in the reader's language. */
+function whyNot(error: Error, text: Text): string {
+  const status = error instanceof ApiError ? error.status : undefined;
+  if (status === 0) return text.offline;
+  return status === 401 ? text.wrongLogin : error.message;
 }

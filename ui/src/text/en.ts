@@ -36,6 +36,7 @@ export const en = {
   username: 'User name',
   password: 'Password',
   loginTitle: 'Log in to this registry',
+  wrongLogin: 'incorrect user name or password; robots and tokens do not log in here',
   loginHint: 'With the name and the password that you use for docker login.',
   loginEnded: 'Your session has ended. Log in to go on where you were.',
   // Account

@@ -35,6 +35,7 @@ export const zhCn: Text = {
   username: '用户名',
   password: '密码',
   loginTitle: '登录此镜像仓库服务',
+  wrongLogin: '用户名或密码不正确；机器人和令牌不能在此登录',
   loginHint: '使用您执行 docker login 时的用户名和密码。',
   loginEnded: '您的会话已结束。请登录，然后从原处继续。',
   accountTitle: '您的账户',
