@@ -44,6 +44,8 @@ export default defineConfig({
     // Tests write to real disks and start real processes; the default of 5 s is for neither.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // By itself a second, which a busy machine may take for anything.
+    expect: { poll: { timeout: 20_000 } },
     setupFiles: [quickPasswords],
     env: { NODE_OPTIONS: `--import=${pathToFileURL(quickPasswords)}` },
     reporters: ['default', new TimeReport()],
