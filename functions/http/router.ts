@@ -22,8 +22,10 @@ export function createRouter<E extends Endpoint>(endpoints: readonly E[]) {
     // What can be read can be asked about; hosts leave the body of an answer to HEAD out.
     const row = rowFor(method) ?? (method === 'HEAD' ? rowFor('GET') : undefined);
     if (row) return { is: 'found', endpoint: row.endpoint, params: row.pattern.exec(path)?.groups ?? {} };
-    if (fitting.length === 0) return { is: 'unknown' };
-    return { is: 'wrongMethod', allow: [...new Set(fitting.map(({ endpoint }) => endpoint.method))] };
+    // `…/tags/query` fits `…/tags/<tag>`, too; it is told of as the document of the API names it.
+    const own = fitting.filter(({ endpoint }) => endpoint.path === fitting[0]?.endpoint.path);
+    if (own.length === 0) return { is: 'unknown' };
+    return { is: 'wrongMethod', allow: [...new Set(own.map(({ endpoint }) => endpoint.method))] };
   };
 }
 

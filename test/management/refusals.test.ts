@@ -180,6 +180,9 @@ describe('what does not fit the document', () => {
     expect(wrong.headers.get('allow')).toBe('GET, POST');
     const tags = await root('PUT /repositories/team/app/-/tags', {});
     expect([tags.status, tags.headers.get('allow')]).toEqual([405, 'GET']);
+    // It is no tag, for the document, though a tag may be called so.
+    const query = await root('PATCH /repositories/team/app/-/tags/query', {});
+    expect([query.status, query.headers.get('allow')]).toEqual([405, 'POST']);
     const broken = await api.send(new Request('http://registry.test/api/v1/users/%ff'));
     expect(broken.status).toBe(400);
     expect(broken.headers.get('content-type')).toBe('application/problem+json');
