@@ -59,12 +59,12 @@ const keyOf = (repository: string, { kind, tag, digest }: { kind: string; tag?: 
 const sorted = (texts: readonly string[]) => texts.toSorted((a, b) => (a < b ? -1 : 1));
 
 class Client {
-  readonly #fixture: Fixture;
+  readonly #fixture: Pick<Fixture, 'registry'>;
   readonly #roll: (below: number) => number;
   readonly #name: string;
   #count = 0;
 
-  constructor(fixture: Fixture, name: string, seed: number) {
+  constructor(fixture: Pick<Fixture, 'registry'>, name: string, seed: number) {
     [this.#fixture, this.#name, this.#roll] = [fixture, name, dice(seed)];
   }
 
@@ -218,8 +218,10 @@ it(`of ${DAYS} days and six clients: preview, run and trail agree each day`, {
     await putPolicy(fixture.registry, policy);
     await confirmPolicy(fixture.registry, policy.name, policy);
   }
+  // Of two moves of a tag in one millisecond nobody knows which came first: an image that lost it then may stay longer than a preview says.
+  const ticking = { registry: { ...fixture.registry, now: () => (fixture.clock += 1) } };
   const clients = ['a', 'b', 'c', 'd', 'e', 'f'].map(
-    (name, index) => new Client(fixture, name, 7919 * (index + 1)),
+    (name, index) => new Client(ticking, name, 7919 * (index + 1)),
   );
   let deleted = 0;
   for (let day = 0; day < DAYS; day += 1) {
